@@ -1,0 +1,159 @@
+//! Who wants to drive: vehicle types, routes, departures and stops, all expanded before the run starts.
+//!
+//! Flows, distributions and trips are resolved at load with counter-based random numbers, so the demand is one flat,
+//! immutable list that every partition shares.
+
+mod vehicle_class;
+mod vehicle_type;
+
+pub use vehicle_class::VehicleClass;
+pub use vehicle_type::{CarFollowing, Idm, LaneChangeParams, SpeedFactor, VehicleType};
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::Span;
+use crate::ids::{EdgeId, LaneId, RouteId, TypeId};
+
+/// `departLane`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DepartLane {
+    /// Lane index.
+    Given(u32),
+    /// `first`: the rightmost lane that the vehicle may use.
+    First,
+    /// `free`: the least occupied allowed lane.
+    Free,
+    /// `allowed`: the least occupied lane among those that continue the route.
+    Allowed,
+    /// `best`: of the lanes that continue the route farthest the least occupied one.
+    Best,
+    /// `random`: an allowed lane drawn by the vehicle's own random numbers.
+    Random,
+}
+
+/// `departPos` in metres from the lane's start (front of the vehicle).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DepartPos {
+    /// `base`: the back of the vehicle at the lane's start (SUMO's default).
+    Base,
+    /// Negative values count from the lane's end.
+    Given(f64),
+    Random,
+    /// `random_free`: some random places, then the last free one.
+    RandomFree,
+    /// `free`: any free place.
+    Free,
+    /// `last`: right behind the last vehicle on the lane, or at the end of the lane when it is empty.
+    Last,
+    /// `max`: as far along the lane as vehicles allow.
+    Max,
+    /// `stop`: at the first stop.
+    Stop,
+}
+
+/// `departSpeed` in m/s.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DepartSpeed {
+    /// Refused until the lane allows it; the default is 0.
+    Given(f64),
+    Random,
+    /// `max`: the greatest safe speed.
+    Max,
+    /// `desired`: the vehicle's wish, refused until it is safe.
+    Desired,
+    /// `speedLimit`.
+    SpeedLimit,
+    /// `last`, `avg`: the last vehicle's (the lane's mean) speed.
+    Last,
+    Avg,
+}
+
+/// `arrivalPos` in metres.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ArrivalPos {
+    /// The end of the last edge (default).
+    Max,
+    /// Negative values count from the end.
+    Given(f64),
+    /// Drawn at load by the vehicle's own random numbers as a fraction of the lane.
+    Random,
+}
+
+/// `arrivalSpeed` in m/s.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ArrivalSpeed {
+    Current,
+    Given(f64),
+}
+
+/// `arrivalLane`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ArrivalLane {
+    Current,
+    Given(u32),
+}
+
+/// A stop on the way. Its lane is on the route, in route order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stop {
+    pub lane: LaneId,
+    /// Position in the route (index into its edges) where the stop is made.
+    pub route_index: u32,
+    pub start_m: f64,
+    pub end_m: f64,
+    /// Standing time; `None`: only `until_ms` counts.
+    pub duration_ms: Option<i64>,
+    /// Absolute time before which it does not go on.
+    pub until_ms: Option<i64>,
+    /// Stands beside the lane, out of the way of others.
+    pub parking: bool,
+    /// Waits to be triggered (by persons, who are not simulated): treated as over when `duration`/`until` are; warned.
+    pub triggered: bool,
+    /// Id of the busStop/parkingArea, for outputs; may be empty.
+    pub place: Box<str>,
+}
+
+/// A route: a span of [`Demand::route_edges`].
+pub type Route = Span;
+
+/// One vehicle to be inserted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Departure {
+    /// `id` in the file, or `flow.n`.
+    pub name: Box<str>,
+    pub depart_ms: i64,
+    pub vtype: TypeId,
+    pub route: RouteId,
+    /// Multiplies speed limits; drawn at load from the type's distribution.
+    pub speed_factor: f32,
+    pub depart_lane: DepartLane,
+    pub depart_pos: DepartPos,
+    pub depart_speed: DepartSpeed,
+    pub arrival_lane: ArrivalLane,
+    pub arrival_pos: ArrivalPos,
+    pub arrival_speed: ArrivalSpeed,
+    /// A span of [`Demand::stops`].
+    pub stops: Span,
+    /// Given explicitly in the file with a route of its own (a `trip` whose route was computed here: `false`).
+    pub given_route: bool,
+}
+
+/// The immutable demand of a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Demand {
+    pub types: Vec<VehicleType>,
+    pub routes: Vec<Route>,
+    /// Pool of `routes`.
+    pub route_edges: Vec<EdgeId>,
+    /// Ordered by (`depart_ms`, place in the files). `VehicleId` indexes this list.
+    pub departures: Vec<Departure>,
+    /// Pool of `Departure::stops`.
+    pub stops: Vec<Stop>,
+}
+
+impl Demand {
+    #[inline]
+    pub fn route(&self, id: RouteId) -> &[EdgeId] {
+        &self.route_edges[self.routes[id.index()].range()]
+    }
+}

@@ -1,0 +1,130 @@
+//! Vehicle types with the defaults of their class.
+
+use serde::{Deserialize, Serialize};
+
+use super::VehicleClass;
+
+/// Distribution of the factor by which a driver multiplies speed limits: a normal distribution, truncated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpeedFactor {
+    pub mean: f64,
+    pub deviation: f64,
+    pub min: f64,
+    pub max: f64,
+}
+
+/// Parameters of the IDM (Treiber, Hennecke, Helbing 2000).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Idm {
+    /// Exponent of the free-road term (`delta`).
+    pub delta: f64,
+    /// Sub-steps within one step (`stepping`), seconds each.
+    pub stepping_s: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CarFollowing {
+    /// Krauss (1998) with dawdling: SUMO's default.
+    Krauss,
+    Idm(Idm),
+}
+
+/// Eagerness for each motive of lane changing; 1 is the default, 0 switches the motive off.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneChangeParams {
+    pub strategic: f64,
+    pub cooperative: f64,
+    pub speed_gain: f64,
+    pub keep_right: f64,
+    /// Divides required gaps (`lcAssertive`).
+    pub assertive: f64,
+    /// Extra looking ahead to the left (`lcLookaheadLeft`), factor.
+    pub lookahead_left: f64,
+    /// Asymmetry of the speed gain thresholds (`lcSpeedGainRight`).
+    pub speed_gain_right: f64,
+}
+
+impl Default for LaneChangeParams {
+    fn default() -> Self {
+        Self {
+            strategic: 1.0,
+            cooperative: 1.0,
+            speed_gain: 1.0,
+            keep_right: 1.0,
+            assertive: 1.0,
+            lookahead_left: 2.0,
+            speed_gain_right: 0.1,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VehicleType {
+    pub name: Box<str>,
+    pub class: VehicleClass,
+    pub length_m: f64,
+    /// Distance kept to a standing leader.
+    pub min_gap_m: f64,
+    pub accel_mps2: f64,
+    pub decel_mps2: f64,
+    /// Greatest possible deceleration.
+    pub emergency_decel_mps2: f64,
+    /// Deceleration that others expect of it; defaults to `decel_mps2`.
+    pub apparent_decel_mps2: f64,
+    /// Driver imperfection, 0…1 (`sigma`).
+    pub sigma: f64,
+    /// Desired time headway in seconds.
+    pub tau_s: f64,
+    pub max_speed_mps: f64,
+    pub speed_factor: SpeedFactor,
+    pub model: CarFollowing,
+    pub lane_change: LaneChangeParams,
+    /// Willingness to enter a junction although a foe with priority must brake, 0…1.
+    pub impatience: f64,
+    /// `jmTimegapMinor`: time gap to foes with priority, seconds.
+    pub time_gap_minor_s: f64,
+    pub width_m: f64,
+}
+
+impl VehicleType {
+    /// The defaults of a class (SUMO manual, "Vehicle Type Parameter Defaults").
+    pub fn default_of(name: &str, class: VehicleClass) -> Self {
+        use VehicleClass::*;
+        // length, minGap, max speed km/h, width, accel, decel, emergency decel, speedDev
+        let (length, min_gap, max_kmh, width, accel, decel, emergency, dev) = match class {
+            Pedestrian | Wheelchair => (0.215, 0.25, 37.58, 0.478, 1.5, 2.0, 5.0, 0.1),
+            Bicycle => (1.6, 0.5, 50.0, 0.65, 1.2, 3.0, 7.0, 0.1),
+            Scooter => (1.2, 0.5, 25.0, 0.5, 1.2, 3.0, 7.0, 0.1),
+            Moped => (2.1, 2.5, 60.0, 0.8, 1.1, 7.0, 10.0, 0.1),
+            Motorcycle => (2.2, 2.5, 200.0, 0.9, 6.0, 10.0, 10.0, 0.1),
+            Truck => (7.1, 2.5, 130.0, 2.4, 1.3, 4.0, 7.0, 0.05),
+            Trailer => (16.5, 2.5, 130.0, 2.55, 1.0, 4.0, 7.0, 0.05),
+            Bus => (12.0, 2.5, 85.0, 2.5, 1.2, 4.0, 7.0, 0.0),
+            Coach => (14.0, 2.5, 100.0, 2.6, 2.0, 4.0, 7.0, 0.05),
+            Delivery => (6.5, 2.5, 200.0, 2.16, 2.6, 4.5, 9.0, 0.05),
+            Emergency => (6.5, 2.5, 200.0, 2.16, 2.6, 4.5, 9.0, 0.0),
+            Tram => (22.0, 2.5, 80.0, 2.4, 1.0, 3.0, 7.0, 0.0),
+            RailUrban => (109.5, 2.5, 100.0, 3.0, 1.0, 3.0, 7.0, 0.0),
+            _ => (5.0, 2.5, 200.0, 1.8, 2.6, 4.5, 9.0, 0.1),
+        };
+        Self {
+            name: name.into(),
+            class,
+            length_m: length,
+            min_gap_m: min_gap,
+            accel_mps2: accel,
+            decel_mps2: decel,
+            emergency_decel_mps2: emergency,
+            apparent_decel_mps2: decel,
+            sigma: 0.5,
+            tau_s: 1.0,
+            max_speed_mps: max_kmh / 3.6,
+            speed_factor: SpeedFactor { mean: 1.0, deviation: dev, min: 0.2, max: 2.0 },
+            model: CarFollowing::Krauss,
+            lane_change: LaneChangeParams::default(),
+            impatience: 0.0,
+            time_gap_minor_s: 1.0,
+            width_m: width,
+        }
+    }
+}

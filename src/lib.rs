@@ -1,0 +1,7 @@
+//! TessDS: a distributed, fault-tolerant, microscopic road-traffic simulator. See `docs/ARCHITECTURE.md` for the map.
+
+pub mod demand;
+pub mod diagnostics;
+pub mod graph;
+pub mod ids;
+pub mod xml;

@@ -1,0 +1,228 @@
+//! A thin, bounded layer over quick-xml: streaming start/end events with line numbers, decoded attributes, and limits
+//! that keep hostile input from using unbounded memory or time.
+
+use std::io::{self, BufRead, Read};
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::diagnostics::{InputError, Location};
+
+/// Longest single tag (with all its attributes). A route of 100,000 edges fits; a gigabyte attribute does not.
+const MAX_TAG_BYTES: u64 = 32 << 20;
+/// Most bytes read from one file after decompression.
+const MAX_FILE_BYTES: u64 = 16 << 30;
+const MAX_DEPTH: usize = 64;
+
+/// What is found in a file, in order.
+#[derive(Debug)]
+pub enum Node {
+    /// `<name attributes…>`; a self-closing element also gives an [`Node::End`] next.
+    Start(Element),
+    /// `</name>`.
+    End(String),
+}
+
+/// A start tag with decoded attributes.
+#[derive(Debug, Clone)]
+pub struct Element {
+    pub name: String,
+    /// Line on which the tag ends, one-based.
+    pub line: u64,
+    attributes: Vec<(String, String)>,
+}
+
+impl Element {
+    /// Decoded value of an attribute.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+    /// For messages: the name and the id if it has one.
+    pub fn describe(&self) -> String {
+        match self.get("id") {
+            Some(id) => format!("{} '{}'", self.name, shorten(id)),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// Cuts long values for messages.
+pub fn shorten(value: &str) -> String {
+    const KEEP: usize = 80;
+    match value.char_indices().nth(KEEP) {
+        Some((at, _)) => format!("{}…", &value[..at]),
+        None => value.to_owned(),
+    }
+}
+
+/// Reads one XML document from any buffered source.
+pub struct XmlReader<R: BufRead> {
+    file: String,
+    reader: Reader<Metered<R>>,
+    buffer: Vec<u8>,
+    /// Name of a self-closing element whose end is due.
+    pending_end: Option<String>,
+    depth: usize,
+    seen_root: bool,
+}
+
+impl<R: BufRead> XmlReader<R> {
+    /// `file` is only used in messages.
+    pub fn new(file: impl Into<String>, source: R) -> Self {
+        let mut reader = Reader::from_reader(Metered { inner: source, line: 1, total: 0, since_event: 0 });
+        reader.config_mut().check_end_names = true;
+        reader.config_mut().trim_text(true);
+        Self { file: file.into(), reader, buffer: Vec::new(), pending_end: None, depth: 0, seen_root: false }
+    }
+
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Line up to which the file has been read.
+    pub fn line(&self) -> u64 {
+        self.reader.get_ref().line
+    }
+
+    /// A location at the current line.
+    pub fn here(&self, element: impl Into<String>) -> Location {
+        Location { file: self.file.clone(), line: self.line(), element: element.into() }
+    }
+
+    /// The location of `element`.
+    pub fn at(&self, element: &Element) -> Location {
+        Location { file: self.file.clone(), line: element.line, element: element.describe() }
+    }
+
+    pub fn error(&self, element: &Element, message: impl Into<String>) -> InputError {
+        InputError::new(self.at(element), message)
+    }
+
+    /// The next start or end tag; `None` at the end of a well-formed document.
+    pub fn next(&mut self) -> Result<Option<Node>, InputError> {
+        if let Some(name) = self.pending_end.take() {
+            self.depth -= 1;
+            return Ok(Some(Node::End(name)));
+        }
+        loop {
+            self.buffer.clear();
+            self.reader.get_mut().since_event = 0;
+            let line_before = self.reader.get_ref().line;
+            let event = match self.reader.read_event_into(&mut self.buffer) {
+                Ok(event) => event.into_owned(),
+                Err(error) => {
+                    let at = Location { file: self.file.clone(), line: line_before, element: String::new() };
+                    return Err(InputError::new(at, format!("not well-formed XML: {error}")));
+                }
+            };
+            match event {
+                Event::Start(tag) => {
+                    self.enter()?;
+                    return Ok(Some(Node::Start(self.element(&tag)?)));
+                }
+                Event::Empty(tag) => {
+                    self.enter()?;
+                    let element = self.element(&tag)?;
+                    self.pending_end = Some(element.name.clone());
+                    return Ok(Some(Node::Start(element)));
+                }
+                Event::End(tag) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    return Ok(Some(Node::End(String::from_utf8_lossy(tag.name().as_ref()).into_owned())));
+                }
+                Event::Eof => {
+                    if self.depth > 0 {
+                        return Err(InputError::new(self.here(""), "the file ends inside an element; is it cut off?"));
+                    }
+                    if !self.seen_root {
+                        return Err(InputError::new(self.here(""), "no XML element in the file"));
+                    }
+                    return Ok(None);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads past everything inside the element whose start tag came last.
+    pub fn skip(&mut self) -> Result<(), InputError> {
+        let mut open = 1;
+        while open > 0 {
+            match self.next()? {
+                Some(Node::Start(_)) => open += 1,
+                Some(Node::End(_)) => open -= 1,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), InputError> {
+        self.seen_root = true;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(InputError::new(self.here(""), format!("elements are nested deeper than {MAX_DEPTH}")));
+        }
+        Ok(())
+    }
+
+    fn element(&self, tag: &BytesStart<'_>) -> Result<Element, InputError> {
+        let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
+        let line = self.line();
+        let bad = |message: String| {
+            InputError::new(Location { file: self.file.clone(), line, element: name.clone() }, message)
+        };
+        let mut attributes = Vec::new();
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|e| bad(format!("bad attribute: {e}")))?;
+            let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+            let raw =
+                std::str::from_utf8(&attribute.value).map_err(|_| bad(format!("attribute '{key}' is not UTF-8")))?;
+            let value = quick_xml::escape::unescape(raw).map_err(|e| bad(format!("attribute '{key}': {e}")))?;
+            attributes.push((key, value.into_owned()));
+        }
+        Ok(Element { name, line, attributes })
+    }
+}
+
+/// Counts lines and bytes of what is consumed, and ends the stream with an error beyond the limits.
+struct Metered<R> {
+    inner: R,
+    line: u64,
+    total: u64,
+    since_event: u64,
+}
+
+impl<R: BufRead> Read for Metered<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let n = available.len().min(out.len());
+        out[..n].copy_from_slice(&available[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl<R: BufRead> BufRead for Metered<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.since_event > MAX_TAG_BYTES {
+            return Err(io::Error::other(format!("a single tag or text is longer than {} MiB", MAX_TAG_BYTES >> 20)));
+        }
+        if self.total > MAX_FILE_BYTES {
+            return Err(io::Error::other(format!("the file is larger than {} GiB unpacked", MAX_FILE_BYTES >> 30)));
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, n: usize) {
+        if let Ok(bytes) = self.inner.fill_buf() {
+            self.line += memchr::memchr_iter(b'\n', &bytes[..n.min(bytes.len())]).count() as u64;
+        }
+        self.total += n as u64;
+        self.since_event += n as u64;
+        self.inner.consume(n);
+    }
+}
