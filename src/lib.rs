@@ -4,4 +4,5 @@ pub mod demand;
 pub mod diagnostics;
 pub mod graph;
 pub mod ids;
+pub mod scenario;
 pub mod xml;

@@ -131,7 +131,7 @@ impl<R: BufRead> XmlReader<R> {
                 }
                 Event::End(tag) => {
                     self.depth = self.depth.saturating_sub(1);
-                    return Ok(Some(Node::End(String::from_utf8_lossy(tag.name().as_ref()).into_owned())));
+                    return Ok(Some(Node::End(tag.name().as_ref().to_owned())));
                 }
                 Event::Eof => {
                     if self.depth > 0 {
@@ -170,7 +170,7 @@ impl<R: BufRead> XmlReader<R> {
     }
 
     fn element(&self, tag: &BytesStart<'_>) -> Result<Element, InputError> {
-        let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
+        let name = tag.name().as_ref().to_owned();
         let line = self.line();
         let bad = |message: String| {
             InputError::new(Location { file: self.file.clone(), line, element: name.clone() }, message)
@@ -178,10 +178,9 @@ impl<R: BufRead> XmlReader<R> {
         let mut attributes = Vec::new();
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|e| bad(format!("bad attribute: {e}")))?;
-            let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-            let raw =
-                std::str::from_utf8(&attribute.value).map_err(|_| bad(format!("attribute '{key}' is not UTF-8")))?;
-            let value = quick_xml::escape::unescape(raw).map_err(|e| bad(format!("attribute '{key}': {e}")))?;
+            let key = attribute.key.as_ref().to_owned();
+            let value =
+                quick_xml::escape::unescape(&attribute.value).map_err(|e| bad(format!("attribute '{key}': {e}")))?;
             attributes.push((key, value.into_owned()));
         }
         Ok(Element { name, line, attributes })

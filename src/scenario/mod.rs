@@ -1,0 +1,6 @@
+//! From files to a [`Network`](crate::graph::Network) and a [`Demand`](crate::demand::Demand): finding, opening,
+//! unpacking and joining the files that a SUMO configuration names.
+
+mod settings;
+
+pub use settings::{Rerouting, Settings};
