@@ -105,24 +105,3 @@ pub struct MeanDataRequest {
     /// Only these edges are written (`edges`); empty: all.
     pub edges: Box<[EdgeId]>,
 }
-
-/// What a stopping place is called in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PlaceKind {
-    /// `busStop` or `trainStop`.
-    BusStop,
-    ParkingArea,
-    /// `chargingStation` or `containerStop`: vehicles stop, nothing is charged or loaded.
-    Other,
-}
-
-/// A named place where vehicles stop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoppingPlace {
-    pub name: Box<str>,
-    pub kind: PlaceKind,
-    pub lane: LaneId,
-    /// Metres from the start of the lane; 0 ≤ `start_m` < `end_m` ≤ lane length.
-    pub start_m: f64,
-    pub end_m: f64,
-}
