@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
-use crate::graph::{EdgeKind, Network, NetworkIndex, Span};
+use crate::graph::sumo::NetworkIndex;
+use crate::graph::{EdgeKind, Network, Span};
 use crate::ids::{EdgeId, RouteId, TypeId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 

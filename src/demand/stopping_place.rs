@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
-use crate::graph::{Network, NetworkIndex};
+use crate::graph::Network;
+use crate::graph::sumo::NetworkIndex;
 use crate::ids::LaneId;
 
 /// What a stopping place is called in its file.

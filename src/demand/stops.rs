@@ -2,7 +2,8 @@
 
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Location, Warnings};
-use crate::graph::{EdgeKind, Network, NetworkIndex, Permissions};
+use crate::graph::sumo::NetworkIndex;
+use crate::graph::{EdgeKind, Network, Permissions};
 use crate::ids::{EdgeId, LaneId};
 
 use super::stopping_place::{PlaceKind, StopRange, StoppingPlaces};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputRequests};
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Location, Warnings};
-use crate::graph::{Network, NetworkIndex};
+use crate::graph::Network;
+use crate::graph::sumo::NetworkIndex;
 use crate::ids::TypeId;
 use crate::xml::shorten;
 

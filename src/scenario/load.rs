@@ -8,7 +8,8 @@ use super::{MeanDataLevel, OutputRequests, RunConfig, Settings, Source};
 use crate::attributes::Attributes;
 use crate::demand::{Demand, DemandBuilder, DemandOptions, RoadGraph};
 use crate::diagnostics::{InputError, Warnings};
-use crate::graph::{Network, NetworkBuilder, NetworkIndex};
+use crate::graph::Network;
+use crate::graph::sumo::{NetworkBuilder, NetworkIndex};
 use crate::xml::{Element, XmlReader, shorten};
 
 /// Everything that a run starts from.
@@ -73,7 +74,7 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
 /// read when it is complete.
 fn load_network(config: &RunConfig, warnings: &mut Warnings) -> Result<Network, InputError> {
     let path = config.net.as_deref().unwrap_or(Path::new(""));
-    let mut builder = NetworkBuilder::new();
+    let mut builder = NetworkBuilder::new().with_begin_ms(config.settings.begin_ms);
     let mut reader = XmlReader::new(path.display().to_string(), Source::open(path)?);
     builder.read_net(&mut reader, warnings)?;
     for path in &config.additional {
