@@ -15,4 +15,3 @@ pub use load::{Scenario, load};
 pub use requests::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
 pub use settings::{Rerouting, Settings};
 pub use source::Source;
-#[cfg(test)]
