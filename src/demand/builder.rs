@@ -536,15 +536,15 @@ impl<'n> DemandBuilder<'n> {
         if self.departures.len() >= MAX_DEPARTURES {
             return Err(attributes.error(format!("more than {MAX_DEPARTURES} vehicles are not supported")).into());
         }
-        let (route, route_stops) = self.resolve_way(request, &name, vtype)?;
-        self.check_route(attributes, route, vtype)?;
-        self.check_length(attributes, route, vtype, warnings);
-        let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
         let rules = request.rules;
         let speed_factor = rules.speed_factor.map_or_else(
             || draw_speed_factor(&self.types.get(vtype).speed_factor, self.options.seed, &name),
             |given| given as f32,
         );
+        let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
+        self.check_route(attributes, route, vtype)?;
+        self.check_length(attributes, route, vtype, warnings);
+        let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
         self.departures.push(Departure {
             name: name.into(),
             depart_ms,
@@ -568,6 +568,7 @@ impl<'n> DemandBuilder<'n> {
         request: &Request<'_>,
         name: &str,
         vtype: TypeId,
+        speed_factor: f32,
     ) -> Result<(RouteId, Rc<[StopRequest]>), Fault> {
         let attributes = request.attributes;
         let draw = |choice: &Weighted<StoppingRoute>| {
@@ -589,7 +590,7 @@ impl<'n> DemandBuilder<'n> {
                 } else {
                     via
                 };
-                let travel = Travel::of(self.types.get(vtype));
+                let travel = Travel::of(self.types.get(vtype), speed_factor);
                 let edges = self.router.route(*from, via, *to, travel).map_err(|(from, to)| {
                     let (from, to) = (&self.network.edge(from).name, &self.network.edge(to).name);
                     let class = travel.class.name();

@@ -20,13 +20,16 @@ pub struct Travel {
 }
 
 impl Travel {
-    /// A vehicle with the mean speed factor of its type: all vehicles of a type take the same route.
-    pub fn of(vtype: &VehicleType) -> Self {
-        let factor = vtype.speed_factor.mean;
+    /// A vehicle of a type with its own speed factor. Penalties do not shrink with the factor, so fast drivers prefer other
+    /// routes than slow ones, and a pair of edges gets several routes as it does in SUMO. The factor is rounded to 1/32, to
+    /// find most routes among the known ones.
+    pub fn of(vtype: &VehicleType, speed_factor: f32) -> Self {
+        const STEPS: f64 = 32.0;
+        let speed_factor = (f64::from(speed_factor) * STEPS).round().max(1.0) / STEPS;
         Self {
             class: vtype.class,
-            max_speed_mps: vtype.max_speed_mps.min(vtype.desired_max_speed_mps * factor),
-            speed_factor: factor,
+            max_speed_mps: vtype.max_speed_mps.min(vtype.desired_max_speed_mps * speed_factor),
+            speed_factor,
         }
     }
 
