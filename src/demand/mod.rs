@@ -8,6 +8,7 @@ mod departure_attributes;
 mod flow;
 mod random;
 mod road_graph;
+mod route_reader;
 mod router;
 mod routes;
 mod scaling;
@@ -16,6 +17,7 @@ mod stops;
 mod type_reader;
 mod type_registry;
 mod vehicle_class;
+mod vehicle_reader;
 mod vehicle_type;
 mod weighted;
 

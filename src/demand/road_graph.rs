@@ -1,7 +1,7 @@
 //! Which edge follows which, for whom, and what it costs to pass from one to the next.
 
 use crate::graph::{EdgeKind, Network, Permissions, RightOfWay};
-use crate::ids::EdgeId;
+use crate::ids::{EdgeId, LinkId};
 
 use super::VehicleClass;
 
@@ -16,9 +16,9 @@ pub struct Arc {
     pub allowed: Permissions,
     /// Metres through the junction.
     pub via_length_m: f64,
-    /// Speed limit in the junction.
+    /// Speed limit in the junction, in the mean over its lanes.
     pub via_speed_mps: f64,
-    /// Added to the travel time.
+    /// Added to the travel time for giving way.
     pub penalty_s: f64,
 }
 
@@ -84,18 +84,28 @@ impl RoadGraph {
     }
 }
 
-fn arc(network: &Network, link: crate::ids::LinkId) -> Arc {
-    let link = network.link(link);
-    let (from, next, to) = (network.lane(link.from), network.lane(link.next), network.lane(link.to));
-    let minor = link.signal.is_none() && !matches!(link.right_of_way, RightOfWay::Major | RightOfWay::Zipper);
-    Arc {
-        to: to.edge,
-        allowed: Permissions(from.allowed.0 & next.allowed.0 & to.allowed.0),
-        via_length_m: link.via_length_m,
-        via_speed_mps: next.speed_mps,
-        // Without internal lanes SUMO has no place to put the penalty either.
-        penalty_s: if minor && next.internal { MINOR_PENALTY_S } else { 0.0 },
+/// Follows a connection over its internal lanes. As in SUMO each of them costs the penalty that is entered without priority
+/// and not by a signal: at a signal a left turn pays for its second half, where it waits for oncoming traffic.
+fn arc(network: &Network, entry: LinkId) -> Arc {
+    let link = network.link(entry);
+    let (from, to) = (network.lane(link.from), network.lane(link.to));
+    let mut allowed = from.allowed.0 & to.allowed.0;
+    let (mut length_m, mut seconds, mut penalty_s) = (0.0, 0.0, 0.0);
+    let mut step = link;
+    let mut lane = network.lane(step.next);
+    while lane.internal {
+        allowed &= lane.allowed.0;
+        length_m += lane.length_m;
+        seconds += lane.length_m / lane.speed_mps;
+        if step.signal.is_none() && !matches!(step.right_of_way, RightOfWay::Major | RightOfWay::Zipper) {
+            penalty_s += MINOR_PENALTY_S;
+        }
+        let Some(next) = network.links_of(step.next).next() else { break };
+        step = network.link(next);
+        lane = network.lane(step.next);
     }
+    let via_speed_mps = if seconds > 0.0 { length_m / seconds } else { to.speed_mps };
+    Arc { to: to.edge, allowed: Permissions(allowed), via_length_m: length_m, via_speed_mps, penalty_s }
 }
 
 /// Parallel lanes give many equal arcs; one of them is enough.
