@@ -91,26 +91,41 @@ pub struct VehicleType {
 }
 
 impl VehicleType {
-    /// The defaults of a class (SUMO manual, "Vehicle Type Parameter Defaults").
+    /// The defaults of a class (SUMO manual, "Vehicle Type Parameter Defaults"; checked against what SUMO 1.28
+    /// reports for a type with nothing but a class).
     pub fn default_of(name: &str, class: VehicleClass) -> Self {
         use VehicleClass::*;
         // length, minGap, max speed km/h, width, accel, decel, emergency decel, speedDev
         let (length, min_gap, max_kmh, width, accel, decel, emergency, dev) = match class {
-            Pedestrian | Wheelchair => (0.215, 0.25, 37.58, 0.478, 1.5, 2.0, 5.0, 0.1),
+            Pedestrian => (0.215, 0.25, 37.58, 0.478, 1.5, 2.0, 5.0, 0.1),
+            Wheelchair => (1.2, 0.5, 30.0, 0.72, 1.5, 2.0, 5.0, 0.1),
             Bicycle => (1.6, 0.5, 50.0, 0.65, 1.2, 3.0, 7.0, 0.1),
             Scooter => (1.2, 0.5, 25.0, 0.5, 1.2, 3.0, 7.0, 0.1),
-            Moped => (2.1, 2.5, 60.0, 0.8, 1.1, 7.0, 10.0, 0.1),
+            Moped => (2.1, 2.5, 60.0, 0.78, 1.1, 7.0, 10.0, 0.1),
             Motorcycle => (2.2, 2.5, 200.0, 0.9, 6.0, 10.0, 10.0, 0.1),
             Truck => (7.1, 2.5, 130.0, 2.4, 1.3, 4.0, 7.0, 0.05),
-            Trailer => (16.5, 2.5, 130.0, 2.55, 1.0, 4.0, 7.0, 0.05),
-            Bus => (12.0, 2.5, 85.0, 2.5, 1.2, 4.0, 7.0, 0.0),
+            Trailer => (16.5, 2.5, 130.0, 2.55, 1.1, 4.0, 7.0, 0.05),
+            Bus => (12.0, 2.5, 100.0, 2.5, 1.2, 4.0, 7.0, 0.0),
             Coach => (14.0, 2.5, 100.0, 2.6, 2.0, 4.0, 7.0, 0.05),
             Delivery => (6.5, 2.5, 200.0, 2.16, 2.6, 4.5, 9.0, 0.05),
             Emergency => (6.5, 2.5, 200.0, 2.16, 2.6, 4.5, 9.0, 0.0),
+            Taxi => (5.0, 2.5, 200.0, 1.8, 2.6, 4.5, 9.0, 0.05),
+            Ignoring | Authority | Army | CableCar => (5.0, 2.5, 200.0, 1.8, 2.6, 4.5, 9.0, 0.0),
             Tram => (22.0, 2.5, 80.0, 2.4, 1.0, 3.0, 7.0, 0.0),
-            RailUrban => (109.5, 2.5, 100.0, 3.0, 1.0, 3.0, 7.0, 0.0),
-            _ => (5.0, 2.5, 200.0, 1.8, 2.6, 4.5, 9.0, 0.1),
+            RailUrban => (109.5, 5.0, 100.0, 3.0, 1.0, 3.0, 7.0, 0.0),
+            Subway => (109.5, 5.0, 100.0, 3.0, 2.6, 4.5, 9.0, 0.0),
+            Rail => (135.0, 5.0, 160.0, 2.84, 0.25, 1.3, 5.0, 0.0),
+            RailElectric => (200.0, 5.0, 220.0, 2.95, 0.5, 1.3, 5.0, 0.0),
+            RailFast => (200.0, 5.0, 330.0, 2.95, 0.5, 1.3, 5.0, 0.0),
+            Ship => (17.0, 2.5, 14.8454, 4.0, 0.1, 0.15, 1.0, 0.1),
+            Container => (6.096, 2.5, 200.0, 2.438, 2.6, 4.5, 9.0, 0.0),
+            Aircraft => (72.7, 2.5, 200.0, 79.8, 2.6, 4.5, 9.0, 0.0),
+            Drone => (0.5, 2.5, 200.0, 0.5, 2.6, 4.5, 9.0, 0.0),
+            Private | Vip | Passenger | Hov | Evehicle | Custom1 | Custom2 => {
+                (5.0, 2.5, 200.0, 1.8, 2.6, 4.5, 9.0, 0.1)
+            }
         };
+        let runs_itself = matches!(class, Tram | RailUrban | Rail | RailElectric | RailFast | Ship);
         Self {
             name: name.into(),
             class,
@@ -120,7 +135,7 @@ impl VehicleType {
             decel_mps2: decel,
             emergency_decel_mps2: emergency,
             apparent_decel_mps2: decel,
-            sigma: 0.5,
+            sigma: if runs_itself { 0.0 } else { 0.5 },
             tau_s: 1.0,
             max_speed_mps: max_kmh / 3.6,
             desired_max_speed_mps: match class {
