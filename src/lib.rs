@@ -5,4 +5,5 @@ pub mod diagnostics;
 pub mod graph;
 pub mod ids;
 pub mod scenario;
+pub mod sim;
 pub mod xml;
