@@ -23,8 +23,14 @@ import common
 import osm_pbf
 
 SEED = 20
-HOUR = 3600.0
 LAST_DEPARTURE = 3300.0
+
+# Trips start and end on edges on which a vehicle has room.
+MIN_LENGTH_M = 25.0
+
+# Rounds in which drivers learn how long the roads take. Every round routes the trips anew with the travel times of all
+# earlier rounds, and fewer and fewer change their route: the k-th vehicle of every n in round n.
+ROUNDS = 6
 
 # Share of the vehicles by where the trip starts and ends: at the border of the map, or inside it.
 KINDS = {("border", "border"): 0.52, ("border", "inside"): 0.24, ("inside", "border"): 0.18, ("inside", "inside"): 0.06}
@@ -36,14 +42,16 @@ TYPES = {
     "lorry": (0.03, 'vClass="truck" length="9.0" accel="1.3" decel="4.0" sigma="0.5" speedFactor="0.9"'),
 }
 
-CONFIG = """<configuration>
+END_S = 4500
+
+CONFIG = f"""<configuration>
     <input>
         <net-file value="helsinki.net.xml.gz"/>
         <route-files value="helsinki.rou.xml.gz"/>
     </input>
     <time>
         <begin value="0"/>
-        <end value="4500"/>
+        <end value="{END_S}"/>
     </time>
 </configuration>
 """
@@ -81,8 +89,9 @@ class Roads:
         ends = lambda ahead, name, side: all(o.get(side) == name for o in ahead)
         self.entries = [e for es in out_of.values() for e in es if ends(into.get(e.get("from"), []), e.get("to"), "from")]
         self.exits = [e for es in into.values() for e in es if ends(out_of.get(e.get("to"), []), e.get("from"), "to")]
-        self.entries, self.exits = ([e.get("id") for e in es] for es in (self.entries, self.exits))
-        inner = [e for e in self.edges if e not in set(self.entries + self.exits) and self.edges[e][0] > 25]
+        long_enough = lambda es: [e.get("id") for e in es if self.edges[e.get("id")][0] >= MIN_LENGTH_M]
+        self.entries, self.exits = long_enough(self.entries), long_enough(self.exits)
+        inner = [e for e in self.edges if e not in set(self.entries + self.exits) and self.edges[e][0] >= MIN_LENGTH_M]
         capacity = lambda e: self.edges[e][2] * self.edges[e][1] ** 2
         self.start = {"border": _Choice(self.entries, capacity), "inside": _Choice(inner, lambda e: self.edges[e][0])}
         self.finish = {"border": _Choice(self.exits, capacity), "inside": _Choice(inner, lambda e: self.edges[e][0])}
@@ -128,13 +137,51 @@ def type_lines():
     return "".join(f'    <vType id="{k}" {attributes}/>\n' for k, (_, attributes) in TYPES.items())
 
 
-def route_file(routed):
+def route_file(vehicles):
     """The routed demand, with the vehicle types at its head."""
     lines = ["<routes>\n", type_lines()]
-    for e in ET.parse(routed).getroot().iter("vehicle"):
-        attributes = " ".join(f'{k}="{e.get(k)}"' for k in ("id", "type", "depart", "departLane", "departSpeed"))
-        lines.append(f'    <vehicle {attributes}><route edges="{e.find("route").get("edges")}"/></vehicle>\n')
+    for attributes, edges in vehicles:
+        text = " ".join(f'{k}="{v}"' for k, v in attributes.items())
+        lines.append(f'    <vehicle {text}><route edges="{edges}"/></vehicle>\n')
     return "".join(lines) + "</routes>\n"
+
+
+def assign(work, net, demand):
+    """Routes that drivers would choose who know the traffic. Returns the text of the route file."""
+    routed, current, times = work / "routed.xml", work / "current.rou.xml", work / "times.xml"
+    chosen, seen = {}, {}
+    keys = ("id", "type", "depart", "departLane", "departSpeed")
+    for n in range(1, ROUNDS + 1):
+        router = [common.sumo_tool("duarouter"), "-n", net, "-r", demand, "-o", routed, "--seed", str(SEED + n)]
+        router += "--ignore-errors --no-warnings --no-step-log --weights.random-factor 1.3 --remove-loops".split()
+        router += ["--weight-files", times] if n > 1 else []
+        subprocess.run(router, check=True, stdout=subprocess.DEVNULL)
+        for i, e in enumerate(ET.parse(routed).getroot().iter("vehicle")):
+            if n == 1 or i % n == n - 1:
+                attributes = {k: e.get(k) for k in keys}
+                chosen[e.get("id")] = attributes, e.find("route").get("edges")
+        text = route_file(chosen.values())
+        if n == ROUNDS:
+            return text
+        current.write_text(text)
+        drive(net, current, work / "edges.xml")
+        average(work / "edges.xml", seen, n, times)
+
+
+def drive(net, routes, edges):
+    command = [common.sumo_tool(), "-n", net, "-r", routes, "--end", str(END_S), "--seed", str(SEED), "--no-step-log"]
+    command += ["--no-warnings", "--edgedata-output", edges, "--time-to-teleport", "120"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def average(edges, seen, n, times):
+    """Adds the travel times of round n to the averages in `seen` and writes them as weights."""
+    for e in ET.parse(edges).getroot().iter("edge"):
+        if e.get("traveltime") is not None and not e.get("id").startswith(":"):
+            old = seen.get(e.get("id"), float(e.get("traveltime")))
+            seen[e.get("id")] = old + (min(float(e.get("traveltime")), 600.0) - old) / n
+    rows = "".join(f'<edge id="{k}" traveltime="{v:.2f}"/>\n' for k, v in seen.items())
+    times.write_text(f'<meandata><interval begin="0" end="{2 * END_S}">\n{rows}</interval></meandata>\n')
 
 
 def write_zipped(text, target):
@@ -146,12 +193,12 @@ def write_zipped(text, target):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--pbf", type=pathlib.Path, help="the map, instead of the pinned one")
-    p.add_argument("--vehicles", type=int, default=3600)
+    p.add_argument("--vehicles", type=int, default=3200)
     p.add_argument("--output", type=pathlib.Path, default=common.ROOT / "examples" / "helsinki")
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
-        osm, net, demand, routes = (work / n for n in ("map.osm", "net.xml", "trips.xml", "routes.xml"))
+        osm, net, demand = (work / n for n in ("map.osm", "net.xml", "trips.xml"))
         osm_pbf.write_osm_xml(osm, *osm_pbf.read_roads(a.pbf or fetch_map(work)))
         subprocess.run([common.sumo_tool("netconvert"), "--osm-files", osm, "-o", net, *NETCONVERT], check=True)
         with open(demand, "w") as out:
@@ -160,12 +207,10 @@ def main():
                 out.write(f'    <trip id="{i}" type="{kind}" depart="{at}" departLane="best" departSpeed="max" ')
                 out.write(f'from="{start}" to="{finish}"/>\n')
             out.write("</routes>\n")
-        router = [common.sumo_tool("duarouter"), "-n", net, "-r", demand, "-o", routes, "--seed", str(SEED)]
-        router += "--ignore-errors --no-warnings --no-step-log --weights.random-factor 1.5 --remove-loops".split()
-        subprocess.run(router, check=True)
+        routes = assign(work, net, demand)
         a.output.mkdir(parents=True, exist_ok=True)
         write_zipped(without_comment(net.read_text()), a.output / "helsinki.net.xml.gz")
-        write_zipped(route_file(routes), a.output / "helsinki.rou.xml.gz")
+        write_zipped(routes, a.output / "helsinki.rou.xml.gz")
     (a.output / "run.sumocfg").write_text(CONFIG)
 
 
