@@ -4,6 +4,7 @@
 
 mod network;
 mod signal;
+pub mod sumo;
 
 pub use network::{
     Conflict, Edge, EdgeKind, Junction, JunctionKind, Lane, Link, Location, Network, Permissions, RightOfWay, Span,

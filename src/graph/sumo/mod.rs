@@ -1,0 +1,23 @@
+//! Reads SUMO's `.net.xml` and traffic light programs into a [`Network`](crate::graph::Network).
+//!
+//! Reading is one pass that resolves names at once ([`NetworkBuilder`]); assembling then links lanes, resolves right of
+//! way, and finds where paths inside junctions cross. Semantics follow the SUMO manual, pages "SUMO Road Networks" and
+//! "Traffic Lights".
+
+mod assemble;
+mod attributes;
+mod builder;
+mod conflicts;
+mod connections;
+mod draft;
+mod index;
+mod junctions;
+mod net;
+mod permissions;
+mod polyline;
+mod right_of_way;
+mod signals;
+mod switching;
+
+pub use builder::NetworkBuilder;
+pub use index::NetworkIndex;

@@ -1,0 +1,265 @@
+//! `.net.xml`: the document, its edges and lanes.
+
+use std::io::BufRead;
+
+use super::attributes::{Attributes, parse_number};
+use super::builder::NetworkBuilder;
+use super::permissions::{change_permissions, lane_permissions};
+use crate::diagnostics::{InputError, Warnings};
+use crate::graph::{Edge, EdgeKind, Lane, Location, Span};
+use crate::ids::{EdgeId, LaneId, LinkId};
+use crate::xml::{Element, Node, XmlReader, shorten};
+
+/// Lane width where the net does not give one.
+const DEFAULT_WIDTH_M: f64 = 3.2;
+/// Speed that stands in for a limit of 0, which would make travel times infinite.
+const LEAST_SPEED_MPS: f64 = 0.1;
+/// Length that stands in for 0, as in SUMO's own nets, where no lane is shorter.
+const LEAST_LENGTH_M: f64 = 0.1;
+
+impl NetworkBuilder {
+    /// Reads a `.net.xml` document.
+    ///
+    /// # Errors
+    /// The document is broken, a value is missing or out of range, an id is used twice, or something is named that the
+    /// net does not define before.
+    pub fn read_net<R: BufRead>(&mut self, xml: &mut XmlReader<R>, warnings: &mut Warnings) -> Result<(), InputError> {
+        if self.net_read {
+            return Err(InputError::file(xml.file(), "a network was read already; only one net file can be given"));
+        }
+        self.net_read = true;
+        match xml.next()? {
+            Some(Node::Start(root)) if root.name == "net" => self.read_root(xml, &root, warnings)?,
+            Some(Node::Start(root)) => {
+                return Err(xml.error(&root, "is not the root of a network; <net> was expected"));
+            }
+            _ => return Err(InputError::file(xml.file(), "holds no network")),
+        }
+        while let Some(node) = xml.next()? {
+            let Node::Start(element) = node else { continue };
+            match element.name.as_str() {
+                "edge" => self.read_edge(xml, &element, warnings)?,
+                "junction" => self.read_junction(xml, &element, warnings)?,
+                "connection" => self.read_connection(xml, &element, warnings)?,
+                "tlLogic" => self.read_tl_logic(xml, &element, warnings)?,
+                "roundabout" => self.read_roundabout(xml, &element)?,
+                "location" => self.read_location(xml, &element)?,
+                // Building input for netconvert, already part of the finished net.
+                "type" | "prohibition" | "roundabouts" => xml.skip()?,
+                other => {
+                    let kind = format!("element '{}' in a net", shorten(other));
+                    warnings.add(kind, xml.at(&element), "not known, left out");
+                    xml.skip()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_root<R: BufRead>(
+        &mut self,
+        xml: &XmlReader<R>,
+        root: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        self.lefthand = Attributes::new(xml, root).flag("lefthand")?.unwrap_or(false);
+        if self.lefthand {
+            let message = "simulated as if lane 0 were the rightmost; overtaking is on the wrong side";
+            warnings.add("left-hand traffic is not simulated", xml.at(root), message);
+        }
+        Ok(())
+    }
+
+    fn read_location<R: BufRead>(&mut self, xml: &mut XmlReader<R>, element: &Element) -> Result<(), InputError> {
+        let attributes = Attributes::new(xml, element);
+        self.location = Location {
+            net_offset: numbers(&attributes, "netOffset")?,
+            boundary: numbers(&attributes, "convBoundary")?,
+            projection: attributes.get("projParameter").unwrap_or("!").into(),
+        };
+        xml.skip()
+    }
+
+    fn read_roundabout<R: BufRead>(&mut self, xml: &mut XmlReader<R>, element: &Element) -> Result<(), InputError> {
+        for name in element.get("edges").unwrap_or_default().split_ascii_whitespace() {
+            match self.edge_ids.get(name) {
+                Some(edge) => self.edges[edge.index()].roundabout = true,
+                None => return Err(xml.error(element, format!("names the unknown edge '{}'", shorten(name)))),
+            }
+        }
+        xml.skip()
+    }
+
+    fn read_edge<R: BufRead>(
+        &mut self,
+        xml: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let place = self.place(xml, element);
+        let attributes = Attributes::new(xml, element);
+        let name = attributes.name("id")?;
+        let kind = match attributes.get("function") {
+            None | Some("normal" | "connector" | "") => EdgeKind::Normal,
+            Some("internal") => EdgeKind::Internal,
+            Some("crossing" | "walkingarea") => EdgeKind::Pedestrian,
+            Some(other) => return Err(attributes.error(format!("function '{}' is not known", shorten(other)))),
+        };
+        let (from, to) = if kind == EdgeKind::Normal {
+            (attributes.name("from")?, attributes.name("to")?)
+        } else {
+            let junction = junction_of_internal_edge(name)
+                .ok_or_else(|| attributes.error("the id of an edge inside a junction must be ':JUNCTION_INDEX'"))?;
+            (junction, junction)
+        };
+        if attributes.get("bidi").is_some() {
+            warnings.add("bidi edges are not simulated", xml.at(element), "both directions are roads of their own");
+        }
+        let edge = Edge {
+            name: name.into(),
+            kind,
+            first_lane: LaneId::new(self.lanes.len()),
+            lane_count: 0,
+            from: self.junction_named(from, place),
+            to: self.junction_named(to, place),
+            priority: attributes.integer("priority")?.unwrap_or(-1),
+            length_m: 0.0,
+            roundabout: false,
+        };
+        let edge = self.read_lanes(xml, element, edge, warnings)?;
+        self.add_edge(edge, place)
+    }
+
+    fn read_lanes<R: BufRead>(
+        &mut self,
+        xml: &mut XmlReader<R>,
+        element: &Element,
+        mut edge: Edge,
+        warnings: &mut Warnings,
+    ) -> Result<Edge, InputError> {
+        while let Some(Node::Start(child)) = xml.next()? {
+            match child.name.as_str() {
+                "lane" => {
+                    let lane = self.read_lane(xml, &child, &edge, warnings)?;
+                    edge.length_m = edge.length_m.max(lane.length_m);
+                    edge.lane_count += 1;
+                    self.lanes.push(lane);
+                }
+                "param" => xml.skip()?,
+                _ => ignore_child(xml, &child, warnings)?,
+            }
+        }
+        match edge.lane_count {
+            0 => Err(xml.error(element, "has no lanes")),
+            _ => Ok(edge),
+        }
+    }
+
+    fn read_lane<R: BufRead>(
+        &mut self,
+        xml: &mut XmlReader<R>,
+        element: &Element,
+        edge: &Edge,
+        warnings: &mut Warnings,
+    ) -> Result<Lane, InputError> {
+        let attributes = Attributes::new(xml, element);
+        let name = attributes.name("id")?;
+        let index = edge.lane_count;
+        let stated: u32 = attributes.required_integer("index")?;
+        // netconvert writes index 0 for all lanes behind an internal junction; their ids count right.
+        if stated != index && !edge.is_internal() {
+            return Err(attributes.error(format!("has index {stated} where {index} must follow; lanes count from 0")));
+        }
+        if super::index::split_lane_name(name) != Some((&edge.name, index)) {
+            return Err(attributes.error(format!("must have the id '{}_{index}'", shorten(&edge.name))));
+        }
+        let mut length_m = attributes.required_amount("length")?;
+        if length_m < LEAST_LENGTH_M {
+            warnings.add("lane without length", xml.at(element), format!("taken as {LEAST_LENGTH_M} m long"));
+            length_m = LEAST_LENGTH_M;
+        }
+        let mut speed_mps = attributes.required_amount("speed")?;
+        if speed_mps < LEAST_SPEED_MPS {
+            let message = format!("taken as {LEAST_SPEED_MPS} m/s");
+            warnings.add("lane with a speed limit of 0", xml.at(element), message);
+            speed_mps = LEAST_SPEED_MPS;
+        }
+        let width_m = attributes.amount("width")?.filter(|&width| width > 0.0).unwrap_or(DEFAULT_WIDTH_M);
+        let shape = self.read_shape(&attributes)?;
+        let lane = Lane {
+            // The edge is entered after its lanes.
+            edge: EdgeId::new(self.edges.len()),
+            index,
+            length_m,
+            speed_mps,
+            width_m,
+            allowed: lane_permissions(xml, element, warnings)?,
+            change_left: change_permissions(xml, element, "changeLeft", warnings)?,
+            change_right: change_permissions(xml, element, "changeRight", warnings)?,
+            internal: edge.is_internal(),
+            links: Span::default(),
+            entry: LinkId::NONE,
+            incoming: Span::default(),
+            conflicts: Span::default(),
+            shape,
+        };
+        while let Some(Node::Start(child)) = xml.next()? {
+            match child.name.as_str() {
+                "param" => xml.skip()?,
+                _ => ignore_child(xml, &child, warnings)?,
+            }
+        }
+        Ok(lane)
+    }
+
+    fn read_shape<R: BufRead>(&mut self, attributes: &Attributes<'_, R>) -> Result<Span, InputError> {
+        let start = self.points.len();
+        let text = attributes.required("shape")?;
+        for point in text.split_ascii_whitespace() {
+            // A third coordinate is the height, which does not matter to traffic here.
+            let mut coordinates = point.split(',').map(parse_number);
+            match (coordinates.next().flatten(), coordinates.next().flatten()) {
+                (Some(x), Some(y)) => self.points.push([x, y]),
+                _ => return Err(attributes.error(format!("shape holds '{}', which is not 'x,y'", shorten(point)))),
+            }
+        }
+        let count = self.points.len() - start;
+        if count < 2 {
+            return Err(attributes.error("shape needs two points or more"));
+        }
+        if self.points.len() > u32::MAX as usize {
+            return Err(attributes.error("the network has too many points"));
+        }
+        Ok(Span::new(start, count))
+    }
+}
+
+/// The junction that an edge `:JUNCTION_INDEX` belongs to.
+fn junction_of_internal_edge(name: &str) -> Option<&str> {
+    let (junction, _) = name.strip_prefix(':')?.rsplit_once('_')?;
+    (!junction.is_empty()).then_some(junction)
+}
+
+fn ignore_child<R: BufRead>(
+    xml: &mut XmlReader<R>,
+    child: &Element,
+    warnings: &mut Warnings,
+) -> Result<(), InputError> {
+    let kind = format!("element '{}' of a road", shorten(&child.name));
+    warnings.add(kind, xml.at(child), "not simulated, left out");
+    xml.skip()
+}
+
+/// `N` finite numbers separated by commas; zeros when the attribute is absent.
+fn numbers<const N: usize, R: BufRead>(attributes: &Attributes<'_, R>, key: &str) -> Result<[f64; N], InputError> {
+    let mut out = [0.0; N];
+    let Some(text) = attributes.get(key) else { return Ok(out) };
+    let mut fields = text.split(',');
+    for slot in &mut out {
+        *slot = fields
+            .next()
+            .and_then(parse_number)
+            .ok_or_else(|| attributes.error(format!("{key} must be {N} numbers separated by commas")))?;
+    }
+    Ok(out)
+}

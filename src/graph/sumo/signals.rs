@@ -1,0 +1,174 @@
+//! `<tlLogic>`: signal programs, from the net or from additional files.
+
+use std::io::BufRead;
+
+use super::attributes::{Attributes, parse_number};
+use super::builder::NetworkBuilder;
+use crate::diagnostics::{InputError, Warnings};
+use crate::graph::{Actuation, Aspect, Phase, Program, ProgramKind};
+use crate::xml::{Element, Node, XmlReader, shorten};
+
+/// Bound of green when `minDur` is given without `maxDur` (manual, "Traffic Lights", actuated).
+const UNBOUNDED_MS: i64 = 2_147_483_000;
+
+impl NetworkBuilder {
+    /// Reads a `<tlLogic>` whose start tag, `element`, was just read, up to its end. The program read last for a signal
+    /// is the one shown at the start. A definition without phases moves the offset of a known program.
+    pub fn read_tl_logic<R: BufRead>(
+        &mut self,
+        xml: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let place = self.place(xml, element);
+        let attributes = Attributes::new(xml, element);
+        attributes.name("id")?;
+        let name = element.get("id").unwrap_or_default();
+        let program_name = element.get("programID").unwrap_or("0");
+        let kind_name = element.get("type").unwrap_or("static");
+        let rail = matches!(kind_name, "rail_signal" | "rail_crossing");
+        let kind = match kind_name {
+            _ if program_name == "off" || rail => ProgramKind::Off,
+            "static" => ProgramKind::Static,
+            "actuated" => ProgramKind::Actuated,
+            "off" => ProgramKind::Off,
+            other => {
+                let kind = format!("signal type '{}' is not simulated", shorten(other));
+                warnings.add(kind, xml.at(element), "its phases run with their given durations");
+                ProgramKind::Static
+            }
+        };
+        let offset_ms = match attributes.get("offset") {
+            Some("begin") => self.begin_ms,
+            _ => attributes.time_ms("offset")?.unwrap_or(0),
+        };
+        let (phases, actuation) = read_phases(xml, element, warnings)?;
+        let signal = self.signal_named(name, place);
+        let draft = &mut self.signals[signal.index()];
+        draft.place = place;
+        draft.rail |= rail;
+        let known = draft.programs.iter_mut().find(|program| &*program.name == program_name);
+        if let Some(known) = known {
+            if !phases.is_empty() || rail {
+                let message = format!("program '{}' of this signal was already defined", shorten(program_name));
+                return Err(xml.error(element, message));
+            }
+            known.offset_ms = offset_ms;
+            return Ok(());
+        }
+        if phases.is_empty() && kind != ProgramKind::Off {
+            return Err(xml.error(element, "has no phases"));
+        }
+        let phases = phases.into();
+        draft.programs.push(Program { name: program_name.into(), kind, offset_ms, phases, actuation });
+        Ok(())
+    }
+}
+
+/// The phases and parameters inside a `<tlLogic>`.
+fn read_phases<R: BufRead>(
+    xml: &mut XmlReader<R>,
+    element: &Element,
+    warnings: &mut Warnings,
+) -> Result<(Vec<Phase>, Actuation), InputError> {
+    let mut phases = Vec::new();
+    let mut actuation = Actuation::default();
+    while let Some(Node::Start(child)) = xml.next()? {
+        match child.name.as_str() {
+            "phase" => phases.push(read_phase(xml, &child, warnings)?),
+            "param" => read_parameter(xml, &child, &mut actuation, warnings)?,
+            other => {
+                let kind = format!("element '{}' of a signal program", shorten(other));
+                warnings.add(kind, xml.at(&child), "not simulated, left out");
+            }
+        }
+        xml.skip()?;
+    }
+    if let Some(first) = phases.first() {
+        let width = first.aspects.len();
+        if let Some(at) = phases.iter().position(|phase| phase.aspects.len() != width) {
+            let other = phases[at].aspects.len();
+            return Err(xml.error(element, format!("state has {other} letters in phase {at}, but {width} in phase 0")));
+        }
+    }
+    let count = phases.len();
+    for (at, phase) in phases.iter().enumerate() {
+        if let Some(next) = phase.next.iter().find(|&&next| next as usize >= count) {
+            return Err(xml.error(element, format!("phase {at} leads to phase {next}, but there are only {count}")));
+        }
+    }
+    Ok((phases, actuation))
+}
+
+fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut Warnings) -> Result<Phase, InputError> {
+    let attributes = Attributes::new(xml, element);
+    let duration_ms = attributes.required_time_ms("duration")?;
+    if duration_ms <= 0 {
+        return Err(attributes.error("duration must be positive"));
+    }
+    let min_duration_ms = attributes.time_ms("minDur")?;
+    let longest_ms = if min_duration_ms.is_some() { UNBOUNDED_MS } else { duration_ms };
+    let max_duration_ms = attributes.time_ms("maxDur")?.unwrap_or(longest_ms);
+    let min_duration_ms = min_duration_ms.unwrap_or(duration_ms.min(max_duration_ms));
+    if min_duration_ms <= 0 || max_duration_ms < min_duration_ms {
+        return Err(attributes.error("minDur must be positive and at most maxDur"));
+    }
+    for key in ["earliestEnd", "latestEnd", "earlyTarget", "finalTarget"] {
+        if attributes.get(key).is_some() {
+            warnings.add(format!("'{key}' of a phase is not simulated"), xml.at(element), "left out");
+        }
+    }
+    let aspects = attributes.name("state")?.chars().map(|letter| {
+        aspect(letter).ok_or_else(|| attributes.error(format!("state holds the unknown letter '{letter}'")))
+    });
+    let next = attributes.get("next").unwrap_or_default().split_ascii_whitespace().map(|text| {
+        text.parse().map_err(|_| attributes.error(format!("next=\"{}\" is not a list of phases", shorten(text))))
+    });
+    Ok(Phase {
+        duration_ms,
+        min_duration_ms,
+        max_duration_ms,
+        aspects: aspects.collect::<Result<_, _>>()?,
+        next: next.collect::<Result<_, _>>()?,
+    })
+}
+
+fn aspect(letter: char) -> Option<Aspect> {
+    Some(match letter {
+        'r' | 'u' | 'R' => Aspect::Red,
+        'y' => Aspect::Yellow,
+        'Y' => Aspect::YellowMajor,
+        'g' => Aspect::Green,
+        'G' => Aspect::GreenMajor,
+        's' => Aspect::StopThenGo,
+        'o' => Aspect::OffBlinking,
+        'O' => Aspect::Off,
+        _ => return None,
+    })
+}
+
+fn read_parameter<R: BufRead>(
+    xml: &XmlReader<R>,
+    element: &Element,
+    actuation: &mut Actuation,
+    warnings: &mut Warnings,
+) -> Result<(), InputError> {
+    let attributes = Attributes::new(xml, element);
+    let key = attributes.required("key")?;
+    let slot = match key {
+        "max-gap" => &mut actuation.max_gap_s,
+        "detector-gap" => &mut actuation.detector_gap_s,
+        "passing-time" => &mut actuation.passing_time_s,
+        "inactive-threshold" | "jam-threshold" | "coordinated" | "cycleTime" | "linkMaxDur" | "linkMinDur" => {
+            warnings.add(format!("signal parameter '{key}' is not simulated"), xml.at(element), "left out");
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    let value = attributes.required("value")?;
+    match parse_number(value) {
+        Some(number) if number >= 0.0 => *slot = number,
+        _ => return Err(attributes.error(format!("{key} must be a number of seconds, not '{}'", shorten(value)))),
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `<WAUT>`: plans that switch signal programs by the time of day.
+
+use std::io::BufRead;
+
+use super::attributes::Attributes;
+use super::builder::NetworkBuilder;
+use super::draft::{PlanUse, SignalDraft, SwitchPlan};
+use crate::diagnostics::{InputError, Warnings};
+use crate::graph::{Actuation, Program, ProgramKind, Switch};
+use crate::xml::{Element, Node, XmlReader, shorten};
+
+impl NetworkBuilder {
+    /// Reads a `<WAUT>` whose start tag was just read, with its `<wautSwitch>` children. Times of switches count from
+    /// `refTime`.
+    pub fn read_waut<R: BufRead>(
+        &mut self,
+        xml: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let place = self.place(xml, element);
+        let attributes = Attributes::new(xml, element);
+        let name: Box<str> = attributes.name("id")?.into();
+        if let Some(known) = self.plans.iter().find(|plan| plan.name == name) {
+            let message = format!("this id was already used in line {}; ids must be unique", known.place.line);
+            return Err(attributes.error(message));
+        }
+        let reference_ms = attributes.time_ms("refTime")?.unwrap_or(0);
+        let start_program = attributes.get("startProg").filter(|p| !p.is_empty()).map(Into::into);
+        let mut switches = Vec::new();
+        while let Some(Node::Start(child)) = xml.next()? {
+            if child.name == "wautSwitch" {
+                let attributes = Attributes::new(xml, &child);
+                let time_ms = attributes.required_time_ms("time")?;
+                switches.push((reference_ms.saturating_add(time_ms), attributes.name("to")?.into()));
+            } else {
+                let kind = format!("element '{}' of a WAUT", shorten(&child.name));
+                warnings.add(kind, xml.at(&child), "not known, left out");
+            }
+            xml.skip()?;
+        }
+        switches.sort_by_key(|(time_ms, _)| *time_ms);
+        self.plans.push(SwitchPlan { name, start_program, switches, place });
+        Ok(())
+    }
+
+    /// Reads a `<wautJunction>` whose start tag was just read: the signal that follows a plan.
+    pub fn read_waut_junction<R: BufRead>(
+        &mut self,
+        xml: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let place = self.place(xml, element);
+        let attributes = Attributes::new(xml, element);
+        let [plan, signal] = [attributes.name("wautID")?.into(), attributes.name("junctionID")?.into()];
+        if let Some(procedure) = attributes.get("procedure").filter(|p| !p.is_empty() && *p != "immediate") {
+            let kind = format!("WAUT procedure '{}' is not simulated", shorten(procedure));
+            warnings.add(kind, xml.at(element), "programs are switched at once");
+        }
+        self.plan_uses.push(PlanUse { plan, signal, place });
+        xml.skip()
+    }
+
+    /// The initial program (if a plan sets it) and the switches of every signal.
+    pub(super) fn resolve_plans(&mut self) -> Result<Vec<(Option<u32>, Vec<Switch>)>, InputError> {
+        let mut by_signal: Vec<(Option<u32>, Vec<Switch>)> = vec![(None, Vec::new()); self.signals.len()];
+        let plans = std::mem::take(&mut self.plans);
+        for used in std::mem::take(&mut self.plan_uses) {
+            let fail = |builder: &Self, message: String| {
+                InputError::new(builder.at(used.place, format!("wautJunction '{}'", shorten(&used.signal))), message)
+            };
+            let Some(plan) = plans.iter().find(|plan| plan.name == used.plan) else {
+                return Err(fail(self, format!("names the unknown WAUT '{}'", shorten(&used.plan))));
+            };
+            let Some(&signal) = self.signal_ids.get(&used.signal) else {
+                return Err(fail(self, "names an unknown signal".to_owned()));
+            };
+            let (initial, switches) = &mut by_signal[signal.index()];
+            let steps = plan.start_program.iter().map(|name| (None, name));
+            for (time_ms, name) in steps.chain(plan.switches.iter().map(|(time_ms, name)| (Some(*time_ms), name))) {
+                let Some(program) = program_index(&mut self.signals[signal.index()], name) else {
+                    return Err(fail(self, format!("the signal has no program '{}' of its WAUT", shorten(name))));
+                };
+                match time_ms {
+                    Some(time_ms) => switches.push(Switch { time_ms, program }),
+                    None => *initial = Some(program),
+                }
+            }
+            switches.sort_by_key(|switch| switch.time_ms);
+        }
+        Ok(by_signal)
+    }
+}
+
+/// Index of a program by name. Every signal can be switched to `off`.
+fn program_index(signal: &mut SignalDraft, name: &str) -> Option<u32> {
+    if let Some(known) = signal.programs.iter().position(|program| &*program.name == name) {
+        return Some(known as u32);
+    }
+    (name == "off").then(|| {
+        signal.programs.push(Program {
+            name: name.into(),
+            kind: ProgramKind::Off,
+            offset_ms: 0,
+            phases: Box::default(),
+            actuation: Actuation::default(),
+        });
+        (signal.programs.len() - 1) as u32
+    })
+}
