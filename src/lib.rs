@@ -1,5 +1,6 @@
 //! TessDS: a distributed, fault-tolerant, microscopic road-traffic simulator. See `docs/ARCHITECTURE.md` for the map.
 
+pub mod attributes;
 pub mod demand;
 pub mod diagnostics;
 pub mod graph;

@@ -3,9 +3,26 @@
 //! Flows, distributions and trips are resolved at load with counter-based random numbers, so the demand is one flat,
 //! immutable list that every partition shares.
 
+mod builder;
+mod departure_attributes;
+mod flow;
+mod random;
+mod road_graph;
+mod router;
+mod routes;
+mod scaling;
+mod stopping_place;
+mod stops;
+mod type_reader;
+mod type_registry;
 mod vehicle_class;
 mod vehicle_type;
+mod weighted;
 
+pub use builder::{DemandBuilder, DemandOptions};
+pub use road_graph::RoadGraph;
+pub use router::{Router, Travel};
+pub use stopping_place::{PlaceKind, StoppingPlace, StoppingPlaces};
 pub use vehicle_class::VehicleClass;
 pub use vehicle_type::{CarFollowing, Idm, LaneChangeParams, SpeedFactor, VehicleType};
 

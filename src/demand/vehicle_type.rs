@@ -76,10 +76,14 @@ pub struct VehicleType {
     /// Desired time headway in seconds.
     pub tau_s: f64,
     pub max_speed_mps: f64,
+    /// Speed that the driver wishes on an empty road, multiplied by the vehicle's speed factor (`desiredMaxSpeed`); only
+    /// bicycles and pedestrians have one below `max_speed_mps`.
+    pub desired_max_speed_mps: f64,
     pub speed_factor: SpeedFactor,
     pub model: CarFollowing,
     pub lane_change: LaneChangeParams,
-    /// Willingness to enter a junction although a foe with priority must brake, 0…1.
+    /// Willingness to enter a junction although a foe with priority must brake, at most 1; it grows with waiting, except
+    /// from −∞ (`off`).
     pub impatience: f64,
     /// `jmTimegapMinor`: time gap to foes with priority, seconds.
     pub time_gap_minor_s: f64,
@@ -119,6 +123,11 @@ impl VehicleType {
             sigma: 0.5,
             tau_s: 1.0,
             max_speed_mps: max_kmh / 3.6,
+            desired_max_speed_mps: match class {
+                Pedestrian | Wheelchair => 5.0 / 3.6,
+                Bicycle | Scooter => 20.0 / 3.6,
+                _ => 10_000.0 / 3.6,
+            },
             speed_factor: SpeedFactor { mean: 1.0, deviation: dev, min: 0.2, max: 2.0 },
             model: CarFollowing::Krauss,
             lane_change: LaneChangeParams::default(),

@@ -1,0 +1,684 @@
+//! Turns the elements of route and additional files into a [`Demand`].
+
+use std::collections::{HashMap, HashSet};
+use std::io::BufRead;
+use std::rc::Rc;
+
+use crate::attributes::Attributes;
+use crate::diagnostics::{InputError, Warnings};
+use crate::graph::sumo::NetworkIndex;
+use crate::graph::{EdgeKind, Network, Span};
+use crate::ids::{EdgeId, RouteId, TypeId};
+use crate::xml::{Element, Node, XmlReader, shorten};
+
+use super::departure_attributes::{DepartureRules, read_rules};
+use super::flow::{Flow, RunTimes};
+use super::random::{Purpose, Stream};
+use super::road_graph::RoadGraph;
+use super::router::{Router, Travel};
+use super::routes::{NamedRoute, Routes, StoppingRoute};
+use super::scaling::copies;
+use super::stops::{StopContext, StopRequest, place_on_route, read_stop};
+use super::type_registry::{TypeRegistry, draw_speed_factor};
+use super::weighted::Weighted;
+use super::{Demand, Departure, Stop, StoppingPlaces, VehicleClass};
+
+/// Bounds of memory: a flow or a scale that would exceed them is an error.
+const MAX_DEPARTURES: usize = 1 << 24;
+const MAX_ROUTE_EDGES: usize = 1 << 30;
+
+/// What the demand depends on besides the files.
+#[derive(Clone, Debug)]
+pub struct DemandOptions {
+    pub begin_ms: i64,
+    pub end_ms: Option<i64>,
+    pub step_ms: i64,
+    pub seed: u64,
+    /// `scale`: multiplies the demand.
+    pub scale: f64,
+    /// Vehicles with a bad route are left out with a warning instead of ending the load.
+    pub ignore_route_errors: bool,
+    /// `default.speeddev`.
+    pub default_speed_deviation: Option<f64>,
+}
+
+/// Something about a route is wrong, which `ignore_route_errors` forgives, or the input is bad altogether.
+enum Fault {
+    Route(InputError),
+    Input(InputError),
+}
+
+impl From<InputError> for Fault {
+    fn from(error: InputError) -> Self {
+        Self::Input(error)
+    }
+}
+
+/// Where a vehicle wants to go.
+enum Way {
+    Fixed(StoppingRoute),
+    Drawn(Weighted<StoppingRoute>),
+    /// Drawn anew for each vehicle from a named distribution.
+    Named(Box<str>),
+    Trip {
+        from: EdgeId,
+        via: Vec<EdgeId>,
+        to: EdgeId,
+    },
+}
+
+/// A `vehicle`, `trip` or `flow` with everything inside it.
+struct Request<'e> {
+    attributes: Attributes<'e>,
+    name: &'e str,
+    type_name: &'e str,
+    rules: DepartureRules,
+    way: Way,
+    stops: Vec<StopRequest>,
+}
+
+/// Reads the demand. Types, routes and places must be defined before they are used, as in SUMO.
+pub struct DemandBuilder<'n> {
+    network: &'n Network,
+    index: &'n NetworkIndex,
+    graph: &'n RoadGraph,
+    router: Router<'n>,
+    options: DemandOptions,
+    places: StoppingPlaces,
+    types: TypeRegistry,
+    routes: Routes,
+    checked: HashMap<(RouteId, VehicleClass), Result<(), String>>,
+    departures: Vec<Departure>,
+    stops: Vec<Stop>,
+    /// 128-bit hashes of vehicle ids.
+    names: HashSet<u128>,
+    /// `vehicle`s and `trip`s seen so far, for scaling.
+    listed: u64,
+}
+
+impl<'n> DemandBuilder<'n> {
+    pub fn new(
+        network: &'n Network,
+        index: &'n NetworkIndex,
+        graph: &'n RoadGraph,
+        options: DemandOptions,
+    ) -> DemandBuilder<'n> {
+        Self {
+            network,
+            index,
+            graph,
+            router: Router::new(network, graph),
+            types: TypeRegistry::new(options.default_speed_deviation),
+            options,
+            places: StoppingPlaces::default(),
+            routes: Routes::default(),
+            checked: HashMap::new(),
+            departures: Vec::new(),
+            stops: Vec::new(),
+            names: HashSet::new(),
+            listed: 0,
+        }
+    }
+
+    /// All types that a name stands for: itself, or the members of a distribution; `None`: not defined.
+    pub fn types_named(&self, name: &str) -> Option<Vec<TypeId>> {
+        self.types.members(name)
+    }
+
+    /// Reads the element whose start tag came last, up to and including its end tag. `false`: it is none of the demand's,
+    /// and nothing was read.
+    pub fn read<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<bool, InputError> {
+        match element.name.as_str() {
+            "vehicle" | "trip" | "flow" => self.read_vehicle(reader, element, warnings)?,
+            "route" => self.read_named_route(reader, element, warnings)?,
+            "routeDistribution" => self.read_named_distribution(reader, element, warnings)?,
+            "vType" => {
+                self.read_type(reader, element, warnings)?;
+            }
+            "vTypeDistribution" => self.read_type_distribution(reader, element, warnings)?,
+            "busStop" | "trainStop" | "parkingArea" | "containerStop" | "chargingStation" => {
+                let attributes = Attributes::new(reader.file(), element);
+                self.places.read(attributes, self.network, self.index, warnings)?;
+                reader.skip()?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The demand in order of departure.
+    pub fn finish(self, warnings: &mut Warnings) -> Demand {
+        let mut demand = Demand {
+            types: self.types.into_types(),
+            departures: self.departures,
+            stops: self.stops,
+            ..Demand::default()
+        };
+        self.routes.move_into(&mut demand);
+        // Stable: vehicles of the same time keep the order of the files.
+        demand.departures.sort_by_key(|departure| departure.depart_ms);
+        if demand.departures.is_empty() {
+            warnings.add("no vehicles", Default::default(), "no vehicle departs during the simulated time");
+        }
+        demand
+    }
+
+    fn read_type<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<TypeId, InputError> {
+        let id = self.types.define(Attributes::new(reader.file(), element), warnings)?;
+        while let Some(Node::Start(child)) = reader.next()? {
+            if child.name != "param" {
+                let kind = format!("element '{}' in vType is not supported", shorten(&child.name));
+                warnings.add(kind, reader.at(&child), "the element has no effect; write its attributes into the vType");
+            }
+            reader.skip()?;
+        }
+        Ok(id)
+    }
+
+    fn read_type_distribution<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let mut nested = Vec::new();
+        while let Some(Node::Start(child)) = reader.next()? {
+            match child.name.as_str() {
+                "vType" => nested.push(self.read_type(reader, &child, warnings)?),
+                _ => skip_unknown(reader, &child, "vTypeDistribution", warnings)?,
+            }
+        }
+        self.types.define_distribution(Attributes::new(reader.file(), element), &nested)
+    }
+
+    fn read_named_route<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let route = self.read_route(reader, element, warnings);
+        let attributes = Attributes::new(reader.file(), element);
+        let probability = attributes.non_negative("probability")?.unwrap_or(1.0);
+        let named = match route {
+            Ok(route) => Weighted::new([(route, 1.0)]).map(NamedRoute::Choice),
+            Err(Fault::Route(error)) if self.options.ignore_route_errors => Ok(NamedRoute::Broken(error.message)),
+            Err(Fault::Route(error) | Fault::Input(error)) => return Err(error),
+        };
+        self.routes.probabilities.insert(attributes.id()?.into(), probability);
+        self.define_route(attributes, named)
+    }
+
+    fn read_named_distribution<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let choice = self.read_distribution(reader, element, warnings);
+        let attributes = Attributes::new(reader.file(), element);
+        let named = match choice {
+            Ok(choice) => Ok(NamedRoute::Choice(choice)),
+            Err(Fault::Route(error)) if self.options.ignore_route_errors => Ok(NamedRoute::Broken(error.message)),
+            Err(Fault::Route(error) | Fault::Input(error)) => return Err(error),
+        };
+        self.define_route(attributes, named)
+    }
+
+    fn define_route(
+        &mut self,
+        attributes: Attributes<'_>,
+        named: Result<NamedRoute, &'static str>,
+    ) -> Result<(), InputError> {
+        let named = named.map_err(|message| attributes.error(message))?;
+        match self.routes.named.insert(attributes.id()?.into(), named) {
+            None => Ok(()),
+            Some(_) => Err(attributes.error("a route or distribution with this id exists already")),
+        }
+    }
+
+    /// A `route` with its stops, to its end tag, also when the route is bad.
+    fn read_route<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<StoppingRoute, Fault> {
+        let id = self.read_route_edges(Attributes::new(reader.file(), element));
+        if element.get("repeat").is_some_and(|n| n != "0") {
+            warnings.add("repeated routes are not supported", reader.at(element), "the route is driven once");
+        }
+        let mut stops = Vec::new();
+        while let Some(Node::Start(child)) = reader.next()? {
+            match child.name.as_str() {
+                "stop" => stops.extend(self.read_stop(reader, &child, warnings)?),
+                _ => skip_unknown(reader, &child, "route", warnings)?,
+            }
+        }
+        Ok(StoppingRoute { id: id?, stops: stops.into() })
+    }
+
+    fn read_route_edges(&mut self, attributes: Attributes<'_>) -> Result<RouteId, Fault> {
+        let mut edges = Vec::new();
+        for name in attributes.required("edges")?.split_whitespace() {
+            edges.push(self.find_edge(attributes, name)?);
+        }
+        if edges.is_empty() {
+            return Err(Fault::Route(attributes.error("the route has no edges")));
+        }
+        self.intern(attributes, &edges).map_err(Fault::Input)
+    }
+
+    fn intern(&mut self, attributes: Attributes<'_>, edges: &[EdgeId]) -> Result<RouteId, InputError> {
+        if self.routes.edge_count() + edges.len() > MAX_ROUTE_EDGES {
+            return Err(attributes.error(format!("the routes have more than {MAX_ROUTE_EDGES} edges altogether")));
+        }
+        Ok(self.routes.intern(edges))
+    }
+
+    fn find_edge(&self, attributes: Attributes<'_>, name: &str) -> Result<EdgeId, Fault> {
+        let fault = |message: String| Fault::Route(attributes.error(message));
+        let edge =
+            self.index.edge(name).ok_or_else(|| fault(format!("edge '{}' is not in the network", shorten(name))))?;
+        match self.network.edge(edge).kind {
+            EdgeKind::Normal => Ok(edge),
+            _ => Err(fault(format!("edge '{name}' is inside of a junction; name roads only"))),
+        }
+    }
+
+    /// A `routeDistribution` to its end tag.
+    fn read_distribution<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<Weighted<StoppingRoute>, Fault> {
+        let mut members = Vec::new();
+        let mut fault = None;
+        while let Some(Node::Start(child)) = reader.next()? {
+            if child.name != "route" {
+                skip_unknown(reader, &child, "routeDistribution", warnings)?;
+                continue;
+            }
+            let attributes = Attributes::new(reader.file(), &child);
+            let weight = attributes.non_negative("probability")?.unwrap_or(1.0);
+            let route = match attributes.text("refId") {
+                Some(name) => {
+                    let route = self.single_route(attributes, name);
+                    reader.skip()?;
+                    route
+                }
+                None => self.read_route(reader, &child, warnings),
+            };
+            match route {
+                Ok(route) => members.push((route, weight)),
+                // Read on to the end tag first.
+                Err(error) => fault = fault.or(Some(error)),
+            }
+        }
+        let attributes = Attributes::new(reader.file(), element);
+        let weights = Weighted::<StoppingRoute>::listed_weights(attributes, "routes")?;
+        for (place, name) in attributes.text("routes").unwrap_or_default().split_whitespace().enumerate() {
+            let own = self.routes.probabilities.get(name).copied().unwrap_or(1.0);
+            members.push((self.single_route(attributes, name)?, weights.as_ref().map_or(own, |w| w[place])));
+        }
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok(Weighted::new(members).map_err(|message| attributes.error(message))?),
+        }
+    }
+
+    fn single_route(&self, attributes: Attributes<'_>, name: &str) -> Result<StoppingRoute, Fault> {
+        match self.routes.named.get(name) {
+            Some(NamedRoute::Choice(choice)) => Ok(choice.choose(0.0).clone()),
+            Some(NamedRoute::Broken(message)) => Err(Fault::Route(attributes.error(message.as_str()))),
+            None => Err(unknown_route(attributes, name).into()),
+        }
+    }
+
+    fn read_stop<R: BufRead>(
+        &self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<Option<StopRequest>, InputError> {
+        let context = StopContext { network: self.network, index: self.index, places: &self.places };
+        let stop = read_stop(Attributes::new(reader.file(), element), &context, warnings)?;
+        reader.skip()?;
+        Ok(stop)
+    }
+
+    fn read_vehicle<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let mut nested = None;
+        let mut stops = Vec::new();
+        while let Some(Node::Start(child)) = reader.next()? {
+            match child.name.as_str() {
+                "route" => nested = Some(self.read_route(reader, &child, warnings).map(Way::Fixed)),
+                "routeDistribution" => {
+                    nested = Some(self.read_distribution(reader, &child, warnings).map(Way::Drawn));
+                }
+                "stop" => stops.extend(self.read_stop(reader, &child, warnings)?),
+                "param" => reader.skip()?,
+                _ => skip_unknown(reader, &child, &element.name, warnings)?,
+            }
+        }
+        let attributes = Attributes::new(reader.file(), element);
+        match self.take_vehicle(attributes, nested, stops, warnings) {
+            Err(Fault::Route(error)) if self.options.ignore_route_errors => {
+                let message = format!("{}; the vehicle is left out, as ignore-route-errors asks for", error.message);
+                warnings.add("vehicle without a usable route", error.at, message);
+                Ok(())
+            }
+            Err(Fault::Route(error) | Fault::Input(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn take_vehicle(
+        &mut self,
+        attributes: Attributes<'_>,
+        nested: Option<Result<Way, Fault>>,
+        stops: Vec<StopRequest>,
+        warnings: &mut Warnings,
+    ) -> Result<(), Fault> {
+        let name = attributes.id()?;
+        let type_name = attributes.text("type").unwrap_or("DEFAULT_VEHTYPE");
+        if !self.types.contains(type_name) {
+            let message = format!("vehicle type '{}' is not known; define it before it is used", shorten(type_name));
+            return Err(attributes.error(message).into());
+        }
+        let rules = read_rules(attributes, warnings)?;
+        let way = match nested {
+            Some(way) => way.map_err(|fault| in_vehicle(fault, name))?,
+            None => self.read_way(attributes)?,
+        };
+        let request = Request { attributes, name, type_name, rules, way, stops };
+        if attributes.element().name == "flow" {
+            self.expand_flow(&request, warnings)
+        } else {
+            self.expand_vehicle(&request, warnings)
+        }
+    }
+
+    fn read_way(&self, attributes: Attributes<'_>) -> Result<Way, Fault> {
+        if let Some(name) = attributes.text("route") {
+            return match self.routes.named.get(name) {
+                Some(NamedRoute::Choice(_)) => Ok(Way::Named(name.into())),
+                Some(NamedRoute::Broken(message)) => Err(Fault::Route(attributes.error(message.as_str()))),
+                None => Err(unknown_route(attributes, name).into()),
+            };
+        }
+        let is_vehicle = attributes.element().name == "vehicle";
+        match (attributes.text("from"), attributes.text("to")) {
+            (Some(from), Some(to)) if !is_vehicle => Ok(Way::Trip {
+                from: self.find_edge(attributes, from)?,
+                via: attributes
+                    .text("via")
+                    .unwrap_or_default()
+                    .split_whitespace()
+                    .map(|name| self.find_edge(attributes, name))
+                    .collect::<Result<_, _>>()?,
+                to: self.find_edge(attributes, to)?,
+            }),
+            _ if is_vehicle => Err(attributes.error("the vehicle has no route").into()),
+            _ => {
+                let message = "the trip needs 'from' and 'to' edges; trips between districts, junctions or coordinates \
+                               are not supported: convert them with duarouter";
+                Err(attributes.error(message).into())
+            }
+        }
+    }
+
+    fn expand_vehicle(&mut self, request: &Request<'_>, warnings: &mut Warnings) -> Result<(), Fault> {
+        let attributes = request.attributes;
+        let depart_ms = match attributes.required("depart")? {
+            "now" | "begin" => self.options.begin_ms,
+            word @ ("triggered" | "containerTriggered" | "split") => {
+                let kind = format!("depart=\"{word}\" is not supported");
+                warnings.add(kind, attributes.at(), "the vehicle is left out");
+                return Ok(());
+            }
+            text => match attributes.time_ms("depart")? {
+                Some(time) if time >= 0 => time,
+                _ => return Err(attributes.bad("depart", text, "a time that is not negative").into()),
+            },
+        };
+        let Some(vtype) = self.choose_type(request, request.name) else { return Ok(()) };
+        let copies = copies(self.listed, self.options.scale * self.types.scale(vtype));
+        self.listed += 1;
+        self.claim_name(attributes, request.name)?;
+        if depart_ms < self.options.begin_ms {
+            warnings.add("vehicle departs before the begin", attributes.at(), "the vehicle is left out");
+            return Ok(());
+        }
+        if self.options.end_ms.is_some_and(|end| depart_ms >= end) {
+            warnings.add("vehicle departs at or after the end", attributes.at(), "the vehicle is left out");
+            return Ok(());
+        }
+        for copy in 0..copies {
+            if copy == 0 {
+                self.add(request, request.name.into(), vtype, depart_ms, 0, warnings)?;
+                continue;
+            }
+            let name = format!("{}.{copy}", request.name);
+            self.claim_name(attributes, &name)?;
+            let Some(vtype) = self.choose_type(request, &name) else { return Ok(()) };
+            self.add(request, name, vtype, depart_ms, 0, warnings)?;
+        }
+        Ok(())
+    }
+
+    fn expand_flow(&mut self, request: &Request<'_>, warnings: &mut Warnings) -> Result<(), Fault> {
+        let attributes = request.attributes;
+        let times =
+            RunTimes { begin_ms: self.options.begin_ms, end_ms: self.options.end_ms, step_ms: self.options.step_ms };
+        let Some(first_type) = self.choose_type(request, request.name) else { return Ok(()) };
+        let scale = self.options.scale * self.types.scale(first_type);
+        if scale == 0.0 {
+            return Ok(());
+        }
+        let flow = Flow::read(attributes, times, scale, warnings)?;
+        if flow.is_endless(times.begin_ms, times.step_ms) {
+            return Err(attributes.error("the flow lasts too long; give 'end' or an end of the simulation").into());
+        }
+        self.claim_name(attributes, &format!("flow {}", request.name))?;
+        let seed = self.options.seed;
+        flow.departures(times.begin_ms, times.step_ms, seed, request.name, |n, depart_ms| {
+            if times.end_ms.is_some_and(|end| depart_ms >= end) {
+                return Ok(());
+            }
+            let name = format!("{}.{n}", request.name);
+            self.claim_name(attributes, &name)?;
+            let Some(vtype) = self.choose_type(request, &name) else { return Ok(()) };
+            // SUMO shifts `until` by the time since the first vehicle of the flow.
+            let until_shift_ms = n as i64 * flow.period_ms();
+            self.add(request, name, vtype, depart_ms, until_shift_ms, warnings)
+        })
+    }
+
+    fn choose_type(&self, request: &Request<'_>, vehicle: &str) -> Option<TypeId> {
+        self.types.choose(request.type_name, self.options.seed, vehicle)
+    }
+
+    fn claim_name(&mut self, attributes: Attributes<'_>, name: &str) -> Result<(), InputError> {
+        if self.names.insert(xxhash_rust::xxh3::xxh3_128(name.as_bytes())) {
+            return Ok(());
+        }
+        Err(attributes.error(format!("a vehicle with the id '{}' exists already", shorten(name))))
+    }
+
+    /// Adds one vehicle.
+    fn add(
+        &mut self,
+        request: &Request<'_>,
+        name: String,
+        vtype: TypeId,
+        depart_ms: i64,
+        until_shift_ms: i64,
+        warnings: &mut Warnings,
+    ) -> Result<(), Fault> {
+        let attributes = request.attributes;
+        if self.departures.len() >= MAX_DEPARTURES {
+            return Err(attributes.error(format!("more than {MAX_DEPARTURES} vehicles are not supported")).into());
+        }
+        let (route, route_stops) = self.resolve_way(request, &name, vtype)?;
+        self.check_route(attributes, route, vtype)?;
+        self.check_length(attributes, route, vtype, warnings);
+        let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
+        let rules = request.rules;
+        let speed_factor = rules.speed_factor.map_or_else(
+            || draw_speed_factor(&self.types.get(vtype).speed_factor, self.options.seed, &name),
+            |given| given as f32,
+        );
+        self.departures.push(Departure {
+            name: name.into(),
+            depart_ms,
+            vtype,
+            route,
+            speed_factor,
+            depart_lane: rules.depart_lane,
+            depart_pos: rules.depart_pos,
+            depart_speed: rules.depart_speed,
+            arrival_lane: rules.arrival_lane,
+            arrival_pos: rules.arrival_pos,
+            arrival_speed: rules.arrival_speed,
+            stops,
+            given_route: !matches!(request.way, Way::Trip { .. }),
+        });
+        Ok(())
+    }
+
+    fn resolve_way(
+        &mut self,
+        request: &Request<'_>,
+        name: &str,
+        vtype: TypeId,
+    ) -> Result<(RouteId, Rc<[StopRequest]>), Fault> {
+        let attributes = request.attributes;
+        let draw = |choice: &Weighted<StoppingRoute>| {
+            let route = choice.choose(Stream::new(self.options.seed, name, Purpose::Route).uniform(0));
+            (route.id, route.stops.clone())
+        };
+        match &request.way {
+            Way::Fixed(route) => Ok((route.id, route.stops.clone())),
+            Way::Drawn(choice) => Ok(draw(choice)),
+            Way::Named(named) => match self.routes.named.get(named) {
+                Some(NamedRoute::Choice(choice)) => Ok(draw(choice)),
+                _ => Err(unknown_route(attributes, named).into()),
+            },
+            Way::Trip { from, via, to } => {
+                let at_stops: Vec<EdgeId>;
+                let via = if via.is_empty() {
+                    at_stops = request.stops.iter().map(|s| self.network.lane(s.stop.lane).edge).collect();
+                    &at_stops
+                } else {
+                    via
+                };
+                let travel = Travel::of(self.types.get(vtype));
+                let edges = self.router.route(*from, via, *to, travel).map_err(|(from, to)| {
+                    let (from, to) = (&self.network.edge(from).name, &self.network.edge(to).name);
+                    let class = travel.class.name();
+                    let message = format!("no route from edge '{from}' to edge '{to}' for vClass '{class}'");
+                    Fault::Route(attributes.error(message))
+                })?;
+                Ok((self.intern(attributes, &edges)?, Rc::new([])))
+            }
+        }
+    }
+
+    fn check_route(&mut self, attributes: Attributes<'_>, route: RouteId, vtype: TypeId) -> Result<(), Fault> {
+        let class = self.types.get(vtype).class;
+        let (graph, network, routes) = (self.graph, self.network, &self.routes);
+        let checked =
+            self.checked.entry((route, class)).or_insert_with(|| graph.check_route(network, routes.get(route), class));
+        checked.as_ref().map(|()| ()).map_err(|message| {
+            Fault::Route(attributes.error(format!("{message}; correct the route or run with ignore-route-errors")))
+        })
+    }
+
+    fn check_length(&self, attributes: Attributes<'_>, route: RouteId, vtype: TypeId, warnings: &mut Warnings) {
+        let vtype = self.types.get(vtype);
+        let start = self.network.edge(self.routes.get(route)[0]);
+        if vtype.length_m > start.length_m {
+            warnings.add(
+                "vehicle is longer than the edge on which it departs",
+                attributes.at(),
+                format!(
+                    "its {} m reach back beyond the start of edge '{}' ({} m)",
+                    vtype.length_m, start.name, start.length_m
+                ),
+            );
+        }
+    }
+
+    fn place_stops(
+        &mut self,
+        request: &Request<'_>,
+        route: RouteId,
+        route_stops: &[StopRequest],
+        until_shift_ms: i64,
+        warnings: &mut Warnings,
+    ) -> Result<Span, InputError> {
+        let requests = route_stops.iter().chain(&request.stops);
+        let (placed, refused) = place_on_route(self.network, self.routes.get(route), requests);
+        if let Some((stop, message)) = refused.into_iter().next() {
+            let mut at = stop.at.clone();
+            at.element = format!("{} of {}", at.element, request.attributes.element().describe());
+            if !self.options.ignore_route_errors {
+                return Err(InputError::new(at, message));
+            }
+            warnings.add("stop is not ahead on the route", at, format!("{message}; it is left out"));
+        }
+        let span = Span::new(self.stops.len(), placed.len());
+        self.stops.extend(
+            placed
+                .into_iter()
+                .map(|stop| Stop { until_ms: stop.until_ms.map(|until| until.saturating_add(until_shift_ms)), ..stop }),
+        );
+        Ok(span)
+    }
+}
+
+fn unknown_route(attributes: Attributes<'_>, name: &str) -> InputError {
+    attributes.error(format!("route '{}' is not known; define it before it is used", shorten(name)))
+}
+
+/// A nested route has no name; the message says whose it is.
+fn in_vehicle(fault: Fault, vehicle: &str) -> Fault {
+    let name = |mut error: InputError| {
+        error.at.element = format!("{} of vehicle '{}'", error.at.element, shorten(vehicle));
+        error
+    };
+    match fault {
+        Fault::Route(error) => Fault::Route(name(error)),
+        Fault::Input(error) => Fault::Input(name(error)),
+    }
+}
+
+fn skip_unknown<R: BufRead>(
+    reader: &mut XmlReader<R>,
+    element: &Element,
+    parent: &str,
+    warnings: &mut Warnings,
+) -> Result<(), InputError> {
+    if element.name != "param" {
+        let kind = format!("element '{}' in {parent} is not supported", shorten(&element.name));
+        warnings.add(kind, reader.at(element), "the element has no effect");
+    }
+    reader.skip()
+}

@@ -1,0 +1,177 @@
+//! The attributes that `vehicle`, `trip` and `flow` share: where and how fast to depart and to arrive.
+
+use crate::attributes::Attributes;
+use crate::diagnostics::{InputError, Warnings};
+
+use super::{ArrivalLane, ArrivalPos, ArrivalSpeed, DepartLane, DepartPos, DepartSpeed};
+
+/// Attributes that are taken, by this module or by the builder.
+const TAKEN: &[&str] = &[
+    "id",
+    "type",
+    "route",
+    "depart",
+    "from",
+    "to",
+    "via",
+    "speedFactor",
+    "departLane",
+    "departPos",
+    "departSpeed",
+    "arrivalLane",
+    "arrivalPos",
+    "arrivalSpeed",
+    "begin",
+    "end",
+    "number",
+    "period",
+    "vehsPerHour",
+    "perHour",
+    "probability",
+];
+
+/// About looks, passengers, lateral positions within a lane, or earlier results: no effect on traffic here.
+const WITHOUT_EFFECT: &[&str] = &[
+    "color",
+    "line",
+    "personNumber",
+    "personCapacity",
+    "containerNumber",
+    "departPosLat",
+    "arrivalPosLat",
+    "arrival",
+    "routeLength",
+    "fromTaz",
+    "toTaz",
+    "name",
+    "lines",
+    "parkingBadges",
+    "refId",
+];
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DepartureRules {
+    pub depart_lane: DepartLane,
+    pub depart_pos: DepartPos,
+    pub depart_speed: DepartSpeed,
+    pub arrival_lane: ArrivalLane,
+    pub arrival_pos: ArrivalPos,
+    pub arrival_speed: ArrivalSpeed,
+    /// `speedFactor` of this vehicle instead of one drawn from its type.
+    pub speed_factor: Option<f64>,
+}
+
+pub(super) fn read_rules(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartureRules, InputError> {
+    for (key, _) in attributes.element().attributes() {
+        if !TAKEN.contains(&key) && !WITHOUT_EFFECT.contains(&key) && !key.contains(':') {
+            let kind = format!("attribute '{key}' of {} is not supported", attributes.element().name);
+            warnings.add(kind, attributes.at(), "the attribute has no effect");
+        }
+    }
+    Ok(DepartureRules {
+        depart_lane: depart_lane(attributes, warnings)?,
+        depart_pos: depart_pos(attributes, warnings)?,
+        depart_speed: depart_speed(attributes)?,
+        arrival_lane: arrival_lane(attributes, warnings)?,
+        arrival_pos: arrival_pos(attributes, warnings)?,
+        arrival_speed: match attributes.text("arrivalSpeed") {
+            None | Some("current") => ArrivalSpeed::Current,
+            Some(_) => attributes.non_negative("arrivalSpeed")?.map_or(ArrivalSpeed::Current, ArrivalSpeed::Given),
+        },
+        speed_factor: attributes.positive("speedFactor")?,
+    })
+}
+
+fn replaced(attributes: Attributes<'_>, key: &str, value: &str, instead: &str, warnings: &mut Warnings) {
+    let kind = format!("{key}=\"{value}\" is not supported");
+    warnings.add(kind, attributes.at(), format!("'{instead}' is used instead"));
+}
+
+fn lane_index(attributes: Attributes<'_>, key: &str, value: &str, words: &str) -> Result<u32, InputError> {
+    value.trim().parse().map_err(|_| attributes.bad(key, value, &format!("a lane index or one of {words}")))
+}
+
+fn depart_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartLane, InputError> {
+    Ok(match attributes.text("departLane") {
+        None | Some("first") => DepartLane::First,
+        Some("free") => DepartLane::Free,
+        Some("allowed") => DepartLane::Allowed,
+        Some("best") => DepartLane::Best,
+        Some("random") => DepartLane::Random,
+        Some(word @ "best_prob") => {
+            replaced(attributes, "departLane", word, "best", warnings);
+            DepartLane::Best
+        }
+        Some(value) => {
+            DepartLane::Given(lane_index(attributes, "departLane", value, "first, free, allowed, best, random")?)
+        }
+    })
+}
+
+fn depart_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartPos, InputError> {
+    Ok(match attributes.text("departPos") {
+        None | Some("base") => DepartPos::Base,
+        Some("random") => DepartPos::Random,
+        Some("random_free") => DepartPos::RandomFree,
+        Some("free") => DepartPos::Free,
+        Some("last") => DepartPos::Last,
+        Some("max") => DepartPos::Max,
+        Some("stop") => DepartPos::Stop,
+        Some(word @ ("speedLimit" | "splitFront")) => {
+            replaced(attributes, "departPos", word, "base", warnings);
+            DepartPos::Base
+        }
+        Some(value) => match attributes.number("departPos") {
+            Ok(Some(position)) => DepartPos::Given(position),
+            _ => {
+                let expected = "metres or one of base, random, random_free, free, last, max, stop";
+                return Err(attributes.bad("departPos", value, expected));
+            }
+        },
+    })
+}
+
+fn depart_speed(attributes: Attributes<'_>) -> Result<DepartSpeed, InputError> {
+    Ok(match attributes.text("departSpeed") {
+        None => DepartSpeed::Given(0.0),
+        Some("random") => DepartSpeed::Random,
+        Some("max") => DepartSpeed::Max,
+        Some("desired") => DepartSpeed::Desired,
+        Some("speedLimit") => DepartSpeed::SpeedLimit,
+        Some("last") => DepartSpeed::Last,
+        Some("avg") => DepartSpeed::Avg,
+        Some(value) => match attributes.non_negative("departSpeed") {
+            Ok(Some(speed)) => DepartSpeed::Given(speed),
+            _ => {
+                let expected = "m/s, not negative, or one of random, max, desired, speedLimit, last, avg";
+                return Err(attributes.bad("departSpeed", value, expected));
+            }
+        },
+    })
+}
+
+fn arrival_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalLane, InputError> {
+    Ok(match attributes.text("arrivalLane") {
+        None | Some("current") => ArrivalLane::Current,
+        Some(word @ ("random" | "first")) => {
+            replaced(attributes, "arrivalLane", word, "current", warnings);
+            ArrivalLane::Current
+        }
+        Some(value) => ArrivalLane::Given(lane_index(attributes, "arrivalLane", value, "current")?),
+    })
+}
+
+fn arrival_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalPos, InputError> {
+    Ok(match attributes.text("arrivalPos") {
+        None | Some("max") => ArrivalPos::Max,
+        Some("random") => ArrivalPos::Random,
+        Some(word @ "center") => {
+            replaced(attributes, "arrivalPos", word, "max", warnings);
+            ArrivalPos::Max
+        }
+        Some(value) => match attributes.number("arrivalPos") {
+            Ok(Some(position)) => ArrivalPos::Given(position),
+            _ => return Err(attributes.bad("arrivalPos", value, "metres or one of max, random")),
+        },
+    })
+}

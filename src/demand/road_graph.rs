@@ -1,0 +1,112 @@
+//! Which edge follows which, for whom, and what it costs to pass from one to the next.
+
+use crate::graph::{EdgeKind, Network, Permissions, RightOfWay};
+use crate::ids::EdgeId;
+
+use super::VehicleClass;
+
+/// Seconds that a link without priority costs a router (SUMO's default of `weights.minor-penalty`).
+const MINOR_PENALTY_S: f64 = 1.5;
+
+/// A way from one edge onto another.
+#[derive(Clone, Copy, Debug)]
+pub struct Arc {
+    pub to: EdgeId,
+    /// Classes that may use the lanes on both sides and the way between.
+    pub allowed: Permissions,
+    /// Metres through the junction.
+    pub via_length_m: f64,
+    /// Speed limit in the junction.
+    pub via_speed_mps: f64,
+    /// Added to the travel time.
+    pub penalty_s: f64,
+}
+
+/// The network as edges and arcs, built once per load.
+#[derive(Debug)]
+pub struct RoadGraph {
+    /// The arcs of edge `e` are `arcs[first[e]..first[e + 1]]`.
+    first: Vec<u32>,
+    arcs: Vec<Arc>,
+    /// Per edge: classes that may use at least one lane.
+    allowed: Vec<Permissions>,
+}
+
+impl RoadGraph {
+    pub fn new(network: &Network) -> Self {
+        let mut first = Vec::with_capacity(network.edges.len() + 1);
+        let mut arcs: Vec<Arc> = Vec::with_capacity(network.links.len());
+        let mut allowed = Vec::with_capacity(network.edges.len());
+        for edge in &network.edges {
+            let begin = arcs.len();
+            first.push(begin as u32);
+            let lanes = edge.lanes().map(|lane| network.lane(lane).allowed.0);
+            allowed.push(Permissions(lanes.fold(0, |all, lane| all | lane)));
+            if edge.kind != EdgeKind::Normal {
+                continue;
+            }
+            for lane in edge.lanes() {
+                for link in network.links_of(lane) {
+                    push(&mut arcs, begin, arc(network, link));
+                }
+            }
+        }
+        first.push(arcs.len() as u32);
+        Self { first, arcs, allowed }
+    }
+
+    pub fn arcs(&self, from: EdgeId) -> &[Arc] {
+        &self.arcs[self.first[from.index()] as usize..self.first[from.index() + 1] as usize]
+    }
+
+    /// May vehicles of the class use some lane of the edge?
+    pub fn allows(&self, edge: EdgeId, class: VehicleClass) -> bool {
+        self.allowed[edge.index()].allows(class)
+    }
+
+    /// Says what keeps vehicles of a class from driving a route.
+    pub fn check_route(&self, network: &Network, edges: &[EdgeId], class: VehicleClass) -> Result<(), String> {
+        if let Some(&forbidden) = edges.iter().find(|&&edge| !self.allows(edge, class)) {
+            return Err(format!("vClass '{}' may not drive on edge '{}'", class.name(), network.edge(forbidden).name));
+        }
+        for pair in edges.windows(2) {
+            let connected = self.arcs(pair[0]).iter().any(|arc| arc.to == pair[1] && arc.allowed.allows(class));
+            if !connected {
+                return Err(format!(
+                    "no connection from edge '{}' to edge '{}' for vClass '{}'",
+                    network.edge(pair[0]).name,
+                    network.edge(pair[1]).name,
+                    class.name()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arc(network: &Network, link: crate::ids::LinkId) -> Arc {
+    let link = network.link(link);
+    let (from, next, to) = (network.lane(link.from), network.lane(link.next), network.lane(link.to));
+    let minor = link.signal.is_none() && !matches!(link.right_of_way, RightOfWay::Major | RightOfWay::Zipper);
+    Arc {
+        to: to.edge,
+        allowed: Permissions(from.allowed.0 & next.allowed.0 & to.allowed.0),
+        via_length_m: link.via_length_m,
+        via_speed_mps: next.speed_mps,
+        // Without internal lanes SUMO has no place to put the penalty either.
+        penalty_s: if minor && next.internal { MINOR_PENALTY_S } else { 0.0 },
+    }
+}
+
+/// Parallel lanes give many equal arcs; one of them is enough.
+fn push(arcs: &mut Vec<Arc>, begin: usize, arc: Arc) {
+    let equal = arcs[begin..].iter_mut().find(|other| other.to == arc.to && other.allowed == arc.allowed);
+    match equal {
+        Some(other) => {
+            if arc.via_length_m < other.via_length_m {
+                *other = arc;
+            }
+        }
+        None => arcs.push(arc),
+    }
+}

@@ -1,0 +1,160 @@
+//! Vehicle types and distributions by id, in order of their definition: a type must be defined before it is used.
+
+use std::collections::HashMap;
+
+use crate::attributes::Attributes;
+use crate::diagnostics::{InputError, Warnings};
+use crate::ids::TypeId;
+use crate::xml::shorten;
+
+use super::random::{Purpose, Stream};
+use super::type_reader::{MIN_SPEED_FACTOR, TypeDefinition, read_type};
+use super::weighted::Weighted;
+use super::{SpeedFactor, VehicleClass, VehicleType};
+
+/// Types that exist without being defined. A file may define each of them anew, once.
+const BUILT_IN: [(&str, VehicleClass); 6] = [
+    ("DEFAULT_VEHTYPE", VehicleClass::Passenger),
+    ("DEFAULT_PEDTYPE", VehicleClass::Pedestrian),
+    ("DEFAULT_BIKETYPE", VehicleClass::Bicycle),
+    ("DEFAULT_TAXITYPE", VehicleClass::Taxi),
+    ("DEFAULT_RAILTYPE", VehicleClass::Rail),
+    ("DEFAULT_CONTAINERTYPE", VehicleClass::Container),
+];
+
+/// How often a factor outside of its bounds is drawn again before it is cut to them.
+const MAX_REDRAWS: u64 = 100;
+
+enum Entry {
+    Type(TypeId),
+    Distribution(Weighted<TypeId>),
+}
+
+pub(super) struct TypeRegistry {
+    types: Vec<VehicleType>,
+    /// Per type: weight in distributions, and scale.
+    probabilities: Vec<f64>,
+    scales: Vec<f64>,
+    by_name: HashMap<Box<str>, Entry>,
+    /// Built-in types that no file has defined yet.
+    untouched: Vec<TypeId>,
+    default_deviation: Option<f64>,
+}
+
+impl TypeRegistry {
+    pub fn new(default_deviation: Option<f64>) -> Self {
+        let mut registry = Self {
+            types: Vec::new(),
+            probabilities: Vec::new(),
+            scales: Vec::new(),
+            by_name: HashMap::new(),
+            untouched: Vec::new(),
+            default_deviation,
+        };
+        for (name, class) in BUILT_IN {
+            let mut vtype = VehicleType::default_of(name, class);
+            if let Some(deviation) = default_deviation {
+                vtype.speed_factor.deviation = deviation;
+            }
+            let id = registry.push(TypeDefinition { vtype, probability: 1.0, scale: 1.0 });
+            registry.untouched.push(id);
+        }
+        registry
+    }
+
+    fn push(&mut self, definition: TypeDefinition) -> TypeId {
+        let id = TypeId::new(self.types.len());
+        self.by_name.insert(definition.vtype.name.clone(), Entry::Type(id));
+        self.types.push(definition.vtype);
+        self.probabilities.push(definition.probability);
+        self.scales.push(definition.scale);
+        id
+    }
+
+    /// Takes a `vType`.
+    pub fn define(&mut self, attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<TypeId, InputError> {
+        let definition = read_type(attributes, self.default_deviation, warnings)?;
+        match self.by_name.get(&definition.vtype.name) {
+            None => Ok(self.push(definition)),
+            Some(&Entry::Type(id)) if self.untouched.contains(&id) => {
+                self.untouched.retain(|&built_in| built_in != id);
+                self.types[id.index()] = definition.vtype;
+                self.probabilities[id.index()] = definition.probability;
+                self.scales[id.index()] = definition.scale;
+                Ok(id)
+            }
+            Some(_) => Err(attributes.error("a vehicle type or distribution with this id exists already")),
+        }
+    }
+
+    /// Takes a `vTypeDistribution` with the types that are nested in it.
+    pub fn define_distribution(&mut self, attributes: Attributes<'_>, nested: &[TypeId]) -> Result<(), InputError> {
+        let name = attributes.id()?;
+        if self.by_name.contains_key(name) {
+            return Err(attributes.error("a vehicle type or distribution with this id exists already"));
+        }
+        let mut members: Vec<(TypeId, f64)> = nested.iter().map(|&id| (id, self.probabilities[id.index()])).collect();
+        let weights = Weighted::<TypeId>::listed_weights(attributes, "vTypes")?;
+        for (place, member) in attributes.text("vTypes").unwrap_or_default().split_whitespace().enumerate() {
+            let Some(&Entry::Type(id)) = self.by_name.get(member) else {
+                return Err(attributes.error(format!(
+                    "vehicle type '{}' is not known; define it before the distribution",
+                    shorten(member)
+                )));
+            };
+            let weight = weights.as_ref().map_or(self.probabilities[id.index()], |w| w[place]);
+            members.push((id, weight));
+        }
+        let distribution = Weighted::new(members).map_err(|message| attributes.error(message))?;
+        self.by_name.insert(name.into(), Entry::Distribution(distribution));
+        Ok(())
+    }
+
+    /// The type for a vehicle; drawn when `name` is a distribution. `None`: not defined (yet).
+    pub fn choose(&self, name: &str, seed: u64, vehicle: &str) -> Option<TypeId> {
+        match self.by_name.get(name)? {
+            Entry::Type(id) => Some(*id),
+            Entry::Distribution(members) => {
+                Some(*members.choose(Stream::new(seed, vehicle, Purpose::VehicleType).uniform(0)))
+            }
+        }
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// All types that a name stands for: itself, or the members of a distribution.
+    pub fn members(&self, name: &str) -> Option<Vec<TypeId>> {
+        match self.by_name.get(name)? {
+            Entry::Type(id) => Some(vec![*id]),
+            Entry::Distribution(members) => Some(members.values().copied().collect()),
+        }
+    }
+
+    pub fn get(&self, id: TypeId) -> &VehicleType {
+        &self.types[id.index()]
+    }
+
+    pub fn scale(&self, id: TypeId) -> f64 {
+        self.scales[id.index()]
+    }
+
+    pub fn into_types(self) -> Vec<VehicleType> {
+        self.types
+    }
+}
+
+/// Draws a vehicle's factor: normal, drawn again while it is outside of the bounds.
+pub(super) fn draw_speed_factor(factor: &SpeedFactor, seed: u64, vehicle: &str) -> f32 {
+    if factor.deviation == 0.0 {
+        return factor.mean.max(MIN_SPEED_FACTOR) as f32;
+    }
+    let stream = Stream::new(seed, vehicle, Purpose::SpeedFactor);
+    let draw = |counter| factor.mean + factor.deviation * stream.normal(counter);
+    let value = (0..MAX_REDRAWS)
+        .map(draw)
+        .find(|v| (factor.min..=factor.max).contains(v))
+        .unwrap_or_else(|| factor.mean.clamp(factor.min, factor.max));
+    value.max(MIN_SPEED_FACTOR) as f32
+}

@@ -1,0 +1,215 @@
+//! What to run: the options of a SUMO configuration and of the command line, in one place.
+
+use std::path::{Path, PathBuf};
+
+use super::options::{Effect, Options};
+use super::{OutputPaths, Settings, Source};
+use crate::diagnostics::{InputError, Location, Warnings};
+use crate::xml::{Node, XmlReader};
+
+/// Everything that a `.sumocfg` (or SUMO's command line) says about a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunConfig {
+    /// `net-file`.
+    pub net: Option<PathBuf>,
+    /// `route-files`.
+    pub routes: Vec<PathBuf>,
+    /// `additional-files`.
+    pub additional: Vec<PathBuf>,
+    pub settings: Settings,
+    pub outputs: OutputPaths,
+    /// `scale`: multiplies the demand.
+    pub scale: f64,
+    /// `ignore-route-errors`: leave vehicles out whose route cannot be driven.
+    pub ignore_route_errors: bool,
+    /// `random`: the caller draws a new seed for the run.
+    pub random_seed: bool,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            net: None,
+            routes: Vec::new(),
+            additional: Vec::new(),
+            settings: Settings::default(),
+            outputs: OutputPaths::default(),
+            scale: 1.0,
+            ignore_route_errors: false,
+            random_seed: false,
+        }
+    }
+}
+
+impl RunConfig {
+    /// Reads a `.sumocfg`; its paths are relative to its directory.
+    pub fn read(path: &Path, warnings: &mut Warnings) -> Result<Self, InputError> {
+        let mut config = Self::default();
+        let mut reader = XmlReader::new(path.display().to_string(), Source::open(path)?);
+        let base = path.parent().unwrap_or(Path::new(""));
+        let mut is_root = true;
+        while let Some(node) = reader.next()? {
+            let Node::Start(element) = node else { continue };
+            if std::mem::take(&mut is_root) {
+                if !matches!(element.name.as_str(), "configuration" | "sumoConfiguration") {
+                    let message = format!("'{}' is not the root of a SUMO configuration", element.name);
+                    return Err(reader.error(&element, message));
+                }
+                continue;
+            }
+            // An element without a value is a section.
+            if let Some(value) = element.get("value").or_else(|| element.get("v")) {
+                config.set(&element.name, value, base, reader.at(&element), warnings)?;
+            }
+        }
+        Ok(config)
+    }
+
+    /// Sets one option by SUMO's long name. Relative paths are taken from `base`; `at` is named in messages. Unsupported
+    /// options give one warning each, unless they are about looks and logging only.
+    pub fn set(
+        &mut self,
+        option: &str,
+        value: &str,
+        base: &Path,
+        at: Location,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let effect = Options { config: self, base }.set(option, value).map_err(|expected| {
+            InputError::new(at.clone(), format!("option {option}: '{value}' has to be {expected}"))
+        })?;
+        match effect {
+            Effect::Done => {}
+            Effect::Unknown => {
+                warnings.add(format!("option '{option}' is not supported"), at, "the option has no effect");
+            }
+            Effect::Changed(instead) => warnings.add(format!("option '{option}' is not fully supported"), at, instead),
+        }
+        Ok(())
+    }
+
+    /// Checks what options demand of each other; `source` is named in messages.
+    pub fn validate(&self, source: &str) -> Result<(), InputError> {
+        let fail = |message: String| Err(InputError::file(source, message));
+        if self.net.is_none() {
+            return fail("no road network given; set net-file".to_owned());
+        }
+        let Settings { begin_ms, end_ms, .. } = self.settings;
+        if let Some(end_ms) = end_ms
+            && end_ms < begin_ms
+        {
+            let (begin_s, end_s) = (begin_ms as f64 / 1000.0, end_ms as f64 / 1000.0);
+            return fail(format!("the end ({end_s} s) is before the begin ({begin_s} s)"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(xml: &str) -> (Result<RunConfig, String>, Vec<String>) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("run.sumocfg");
+        std::fs::write(&path, xml).expect("writing");
+        let mut warnings = Warnings::default();
+        let config = RunConfig::read(&path, &mut warnings).map_err(|e| {
+            let text = e.to_string();
+            text.split_once("run.sumocfg").map_or(text.clone(), |(_, rest)| rest.to_owned())
+        });
+        // Paths relative to the directory again, which differs in every run.
+        let config = config.map(|mut c| {
+            let relative = |p: &mut PathBuf| {
+                if let Ok(rest) = p.strip_prefix(directory.path()) {
+                    *p = rest.to_owned();
+                }
+            };
+            c.net
+                .iter_mut()
+                .chain(&mut c.routes)
+                .chain(&mut c.additional)
+                .chain(&mut c.outputs.tripinfo)
+                .for_each(relative);
+            c
+        });
+        (config, warnings.iter().map(|(kind, ..)| kind.to_owned()).collect())
+    }
+
+    #[test]
+    fn a_configuration_with_sections_is_read() {
+        let (config, warnings) = read(
+            r#"<?xml version="1.0"?>
+            <configuration>
+                <input>
+                    <net-file value="a.net.xml"/>
+                    <route-files value="b.rou.xml, sub/c.rou.xml.gz"/>
+                    <additional-files value="/abs/d.add.xml"/>
+                </input>
+                <time><begin value="08:00:00"/><end value="30000"/><step-length value="0.5"/></time>
+                <processing>
+                    <time-to-teleport value="-1"/>
+                    <ignore-route-errors value="true"/>
+                    <lateral-resolution value="0.8"/>
+                    <max-depart-delay value="900"/>
+                    <device.rerouting.probability value="0.3"/>
+                    <device.rerouting.period value="60"/>
+                    <no-such-option value="3"/>
+                    <sloppy-insert value="false"/>
+                </processing>
+                <output><tripinfo-output value="out/t.xml"/></output>
+                <report><verbose value="true"/><no-step-log value="true"/></report>
+                <gui_only><gui-settings-file value="view.xml"/><start value="true"/></gui_only>
+                <random_number><seed value="42"/></random_number>
+            </configuration>"#,
+        );
+        let config = config.expect("a good configuration");
+        assert_eq!(config.net, Some("a.net.xml".into()));
+        assert_eq!(config.routes, [PathBuf::from("b.rou.xml"), "sub/c.rou.xml.gz".into()]);
+        assert_eq!(config.additional, [PathBuf::from("/abs/d.add.xml")]);
+        assert_eq!(config.outputs.tripinfo, Some("out/t.xml".into()));
+        let settings = &config.settings;
+        assert_eq!((settings.begin_ms, settings.end_ms, settings.step_ms), (28_800_000, Some(30_000_000), 500));
+        assert_eq!((settings.seed, settings.time_to_teleport_ms), (42, None));
+        assert_eq!(settings.max_depart_delay_ms, Some(900_000));
+        let rerouting = settings.rerouting.as_ref().expect("rerouting");
+        assert_eq!((rerouting.probability, rerouting.period_ms, rerouting.adaptation_steps), (0.3, 60_000, 180));
+        assert!(config.ignore_route_errors);
+        assert_eq!(
+            warnings,
+            ["option 'lateral-resolution' is not fully supported", "option 'no-such-option' is not supported"]
+        );
+    }
+
+    #[test]
+    fn bad_configurations_are_errors_that_say_where() {
+        let check = |xml: &str, expected: &str| {
+            assert_eq!(read(xml).0.expect_err(xml), expected);
+        };
+        check("<net/>", ":1: net: 'net' is not the root of a SUMO configuration");
+        check(
+            "<configuration>\n<begin value=\"soon\"/></configuration>",
+            ":2: begin: option begin: 'soon' has to be a time in seconds, as HH:MM:SS or as D:HH:MM:SS",
+        );
+        check(
+            "<configuration><step-length value=\"0\"/></configuration>",
+            ":1: step-length: option step-length: '0' has to be a time of at least 0.001 s",
+        );
+        check(
+            "<configuration><seed value=\"NaN\"/></configuration>",
+            ":1: seed: option seed: 'NaN' has to be a whole number",
+        );
+        assert!(read("<configuration>").0.expect_err("cut off").contains("cut off"));
+    }
+
+    #[test]
+    fn an_end_before_the_begin_and_a_missing_net_are_refused() {
+        let mut config = RunConfig::default();
+        assert!(config.validate("x").expect_err("no net").message.contains("net-file"));
+        config.net = Some("n".into());
+        assert!(config.validate("x").is_ok());
+        config.settings.begin_ms = 10;
+        config.settings.end_ms = Some(5);
+        assert!(config.validate("x").expect_err("end").message.contains("before the begin"));
+    }
+}

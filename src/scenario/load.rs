@@ -1,0 +1,126 @@
+//! Loads all that a run needs, in SUMO's order: the network, then additional files, then routes.
+
+use std::path::Path;
+
+use super::detectors::DetectorReader;
+use super::walk::walk;
+use super::{MeanDataLevel, OutputRequests, RunConfig, Settings, Source};
+use crate::attributes::Attributes;
+use crate::demand::{Demand, DemandBuilder, DemandOptions, RoadGraph};
+use crate::diagnostics::{InputError, Warnings};
+use crate::graph::Network;
+use crate::graph::sumo::{NetworkBuilder, NetworkIndex};
+use crate::xml::{Element, XmlReader, shorten};
+
+/// Everything that a run starts from.
+#[derive(Debug)]
+pub struct Scenario {
+    pub network: Network,
+    pub demand: Demand,
+    pub settings: Settings,
+    pub requests: OutputRequests,
+}
+
+/// Elements that are looks or notes, or that matter only to elements that refer to them.
+const WITHOUT_EFFECT: &[&str] = &[
+    "poly",
+    "poi",
+    "polygon",
+    "param",
+    "location",
+    "taz",
+    "tazs",
+    "type",
+    "viewsettings",
+    "parkingSpace",
+    "access",
+    "jupedsim",
+];
+
+/// Reads the files of a configuration.
+pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, InputError> {
+    config.validate("configuration")?;
+    let network = load_network(config, warnings)?;
+    let index = NetworkIndex::new(&network);
+    let graph = RoadGraph::new(&network);
+    let settings = &config.settings;
+    let options = DemandOptions {
+        begin_ms: settings.begin_ms,
+        end_ms: settings.end_ms,
+        step_ms: settings.step_ms,
+        seed: settings.seed,
+        scale: config.scale,
+        ignore_route_errors: config.ignore_route_errors,
+        default_speed_deviation: settings.default_speed_deviation,
+    };
+    let mut reader = ScenarioReader {
+        network: &network,
+        index: &index,
+        demand: DemandBuilder::new(&network, &index, &graph, options),
+        detectors: DetectorReader::default(),
+        warnings,
+    };
+    for path in config.additional.iter().chain(&config.routes) {
+        walk(path, &mut |file, element| reader.read(file, element))?;
+    }
+    let ScenarioReader { demand, detectors, .. } = reader;
+    let requests = detectors.finish(|name| demand.types_named(name))?;
+    let demand = demand.finish(warnings);
+    let settings = settings.clone();
+    Ok(Scenario { network, demand, settings, requests })
+}
+
+/// The network with the signal programs of additional files, which complete it; all else in these files refers to it and is
+/// read when it is complete.
+fn load_network(config: &RunConfig, warnings: &mut Warnings) -> Result<Network, InputError> {
+    let path = config.net.as_deref().unwrap_or(Path::new(""));
+    let mut builder = NetworkBuilder::new().with_begin_ms(config.settings.begin_ms);
+    let mut reader = XmlReader::new(path.display().to_string(), Source::open(path)?);
+    builder.read_net(&mut reader, warnings)?;
+    for path in &config.additional {
+        walk(path, &mut |reader, element| match element.name.as_str() {
+            "tlLogic" => builder.read_tl_logic(reader, element, warnings),
+            "WAUT" => builder.read_waut(reader, element, warnings),
+            "wautJunction" => builder.read_waut_junction(reader, element, warnings),
+            _ => reader.skip(),
+        })?;
+    }
+    builder.finish(warnings)
+}
+
+/// Sends each element of a route or additional file to the one who knows it.
+struct ScenarioReader<'n, 'w> {
+    network: &'n Network,
+    index: &'n NetworkIndex,
+    demand: DemandBuilder<'n>,
+    detectors: DetectorReader,
+    warnings: &'w mut Warnings,
+}
+
+impl ScenarioReader<'_, '_> {
+    fn read(&mut self, reader: &mut XmlReader<Source>, element: &Element) -> Result<(), InputError> {
+        if self.demand.read(reader, element, self.warnings)? {
+            return Ok(());
+        }
+        let attributes = Attributes::new(reader.file(), element);
+        match element.name.as_str() {
+            "inductionLoop" | "e1Detector" => {
+                self.detectors.read_induction_loop(attributes, self.network, self.index)?;
+            }
+            "edgeData" => {
+                self.detectors.read_mean_data(attributes, MeanDataLevel::Edge, self.index, self.warnings)?;
+            }
+            "laneData" => {
+                self.detectors.read_mean_data(attributes, MeanDataLevel::Lane, self.index, self.warnings)?;
+            }
+            // Read with the network.
+            "tlLogic" | "WAUT" | "wautJunction" => {}
+            name if WITHOUT_EFFECT.contains(&name) => {}
+            name => {
+                let kind = format!("element '{}' is not supported", shorten(name));
+                self.warnings.add(kind, attributes.at(), "it is left out; the road traffic runs without it");
+            }
+        }
+        reader.skip()
+    }
+}
