@@ -1,0 +1,128 @@
+//! What the user asked to have measured and written: detectors and mean-data files from additional files, and the
+//! output files of a configuration. Only says what is wanted; the writing is done elsewhere.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{EdgeId, LaneId, TypeId};
+
+/// The output files named in a configuration or on the command line; `None`: not wanted. Paths are resolved (relative
+/// ones in a configuration are relative to its directory).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputPaths {
+    /// `tripinfo-output`: one element per finished trip.
+    pub tripinfo: Option<PathBuf>,
+    /// `tripinfo-output.write-unfinished`: also the trips that are under way at the end.
+    pub tripinfo_unfinished: bool,
+    /// `summary-output`: one element per step.
+    pub summary: Option<PathBuf>,
+    /// `summary-output.period`; 0: every step.
+    pub summary_period_ms: i64,
+    /// `edgedata-output`: one interval over the whole run.
+    pub edgedata: Option<PathBuf>,
+    /// `lanedata-output`: one interval over the whole run.
+    pub lanedata: Option<PathBuf>,
+    /// `fcd-output`: every vehicle in every step.
+    pub fcd: Option<PathBuf>,
+    /// `device.fcd.period`; 0: every step.
+    pub fcd_period_ms: i64,
+    /// `statistic-output`: totals of the run.
+    pub statistic: Option<PathBuf>,
+    /// `output-prefix`: goes before the file name of every output, also of those in additional files.
+    pub prefix: String,
+}
+
+/// The measurements that additional files ask for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutputRequests {
+    pub detectors: Vec<DetectorRequest>,
+    pub mean_data: Vec<MeanDataRequest>,
+}
+
+/// `inductionLoop` (old name `e1Detector`): counts what passes a point of a lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorRequest {
+    pub name: Box<str>,
+    pub lane: LaneId,
+    /// Metres from the start of the lane, 0 ≤ `pos_m` ≤ lane length.
+    pub pos_m: f64,
+    /// Length of an interval (`period`, old name `freq`); `None`: one interval over the whole run.
+    pub period_ms: Option<i64>,
+    /// Where to write; several detectors may share a file.
+    pub file: PathBuf,
+    /// Only vehicles of these types count (`vTypes`); empty: all.
+    pub vtypes: Box<[TypeId]>,
+}
+
+/// Whether a mean-data file is about edges or lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MeanDataLevel {
+    /// `edgeData`.
+    Edge,
+    /// `laneData`.
+    Lane,
+}
+
+/// `excludeEmpty`: what is written for an edge or lane that no vehicle used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EmptyEdges {
+    /// `true` (SUMO's default): the element is left out.
+    #[default]
+    Exclude,
+    /// `false`: the element is written with its few known values.
+    Include,
+    /// `defaults`: the element is written with free-flow values.
+    Defaults,
+}
+
+/// `edgeData` or `laneData`: traffic measures per edge or lane and interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeanDataRequest {
+    pub name: Box<str>,
+    pub level: MeanDataLevel,
+    /// Several requests may share a file.
+    pub file: PathBuf,
+    /// Length of an interval (`period`, old name `freq`); `None`: one interval from `begin` to `end`.
+    pub period_ms: Option<i64>,
+    /// `None`: the begin of the run.
+    pub begin_ms: Option<i64>,
+    /// `None`: the end of the run.
+    pub end_ms: Option<i64>,
+    pub empty: EmptyEdges,
+    /// `withInternal`: internal edges too.
+    pub with_internal: bool,
+    /// `trackVehicles`: a vehicle counts in the interval in which it entered the edge.
+    pub track_vehicles: bool,
+    /// `minSamples`: edges with fewer vehicle seconds count as empty.
+    pub min_samples_s: f64,
+    /// `maxTraveltime`: greatest travel time that is written, seconds.
+    pub max_travel_time_s: f64,
+    /// `speedThreshold`: below this speed (m/s) a vehicle counts as waiting.
+    pub waiting_speed_mps: f64,
+    /// Only vehicles of these types count (`vTypes`); empty: all.
+    pub vtypes: Box<[TypeId]>,
+    /// Only these edges are written (`edges`); empty: all.
+    pub edges: Box<[EdgeId]>,
+}
+
+/// What a stopping place is called in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PlaceKind {
+    /// `busStop` or `trainStop`.
+    BusStop,
+    ParkingArea,
+    /// `chargingStation` or `containerStop`: vehicles stop, nothing is charged or loaded.
+    Other,
+}
+
+/// A named place where vehicles stop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoppingPlace {
+    pub name: Box<str>,
+    pub kind: PlaceKind,
+    pub lane: LaneId,
+    /// Metres from the start of the lane; 0 ≤ `start_m` < `end_m` ≤ lane length.
+    pub start_m: f64,
+    pub end_m: f64,
+}
