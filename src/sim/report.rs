@@ -101,18 +101,34 @@ pub struct Counts {
     pub vehicle_updates: u64,
 }
 
+impl Counts {
+    /// Teleports for all reasons but collisions.
+    pub fn teleports(&self) -> u64 {
+        self.teleports_jam + self.teleports_yield + self.teleports_wrong_lane
+    }
+}
+
 /// Measures of one lane over one interval (`edgeData`, `laneData`).
+///
+/// SUMO counts a vehicle on a lane in two ways: while its front is there, and while any part of it is there. The fields
+/// follow the front; the `tail_…` fields add the time after the front has left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneStats {
-    /// Vehicle-seconds on the lane, µs.
+    /// Vehicle-seconds with the front on the lane, µs.
     pub sampled_us: i64,
-    /// Distance driven, µm.
+    /// Distance driven by fronts on the lane, µm.
     pub distance_um: i64,
+    /// Vehicle-seconds with the front beyond the lane's end and the back still on the lane, µs.
+    pub tail_us: i64,
+    /// Distance driven meanwhile, µm.
+    pub tail_distance_um: i64,
+    /// Vehicle length × (sampled + tail) time, µm·s: their mean length is this over that time.
+    pub length_um_s: i64,
     /// Vehicle-time below 0.1 m/s, ms.
     pub waiting_ms: i64,
     /// Time lost against the allowed speed, µs.
     pub time_loss_us: i64,
-    /// Vehicle length × time on the lane, µm·s: occupancy is this over (lane length × interval).
+    /// Covered length of the lane × time, µm·s: occupancy is this over (lane length × interval).
     pub occupied_um_s: i64,
     /// Sum of speed / allowed speed × time, millionths of a second.
     pub relative_speed_us: i64,
@@ -203,5 +219,38 @@ impl std::ops::AddAssign for Counts {
         self.depart_delay_ms += o.depart_delay_ms;
         self.travel_time_ms += o.travel_time_ms;
         self.vehicle_updates += o.vehicle_updates;
+    }
+}
+
+impl std::ops::AddAssign for LaneStats {
+    fn add_assign(&mut self, o: Self) {
+        self.sampled_us += o.sampled_us;
+        self.distance_um += o.distance_um;
+        self.tail_us += o.tail_us;
+        self.tail_distance_um += o.tail_distance_um;
+        self.length_um_s += o.length_um_s;
+        self.waiting_ms += o.waiting_ms;
+        self.time_loss_us += o.time_loss_us;
+        self.occupied_um_s += o.occupied_um_s;
+        self.relative_speed_us += o.relative_speed_us;
+        self.departed += o.departed;
+        self.arrived += o.arrived;
+        self.entered += o.entered;
+        self.left += o.left;
+        self.lane_changed_from += o.lane_changed_from;
+        self.lane_changed_to += o.lane_changed_to;
+        self.teleported += o.teleported;
+        self.vaporized += o.vaporized;
+    }
+}
+
+impl std::ops::AddAssign for DetectorStats {
+    fn add_assign(&mut self, o: Self) {
+        self.contributed += o.contributed;
+        self.entered += o.entered;
+        self.speed_um += o.speed_um;
+        self.inverse_speed_us += o.inverse_speed_us;
+        self.length_um += o.length_um;
+        self.occupied_us += o.occupied_us;
     }
 }
