@@ -15,7 +15,7 @@ use super::lanes::Lanes;
 use super::measures::Measures;
 use super::motion::Move;
 use super::random;
-use super::report::{Counts, FcdRecord, StepReport, micro};
+use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
 use super::scope::Scope;
 use super::signals::Signals;
 use super::transfer::Transfer;
@@ -28,8 +28,6 @@ use super::world::World;
 pub struct ReportOptions {
     pub fcd: bool,
     pub digest: bool,
-    /// This is the last step: open measuring intervals end with it.
-    pub last: bool,
 }
 
 /// The state and the working memory of one partition.
@@ -367,12 +365,18 @@ impl Partition {
         }
         if !self.measures.is_idle() {
             (report.intervals, report.detectors) =
-                self.measures.finish(&self.world, &self.scope.own_lanes, now_ms, options.last);
+                self.measures.finish(&self.world, &self.scope.own_lanes, now_ms, false);
         }
         if options.digest {
             report.digest = self.digest().0;
         }
         report
+    }
+
+    /// Ends the measuring intervals that are open after the last step.
+    pub fn close_intervals(&mut self) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
+        let last_ms = self.now_ms() - self.world.settings.step_ms;
+        self.measures.finish(&self.world, &self.scope.own_lanes, last_ms, true)
     }
 
     /// Digest of the own state.
