@@ -306,6 +306,13 @@ impl Partition {
             && vehicle.pos >= stop.start_m - PLACE_EPS_M
             && vehicle.pos <= stop.end_m + PLACE_EPS_M;
         if !reached {
+            let missed = u32::from(vehicle.route_index) > stop.route_index
+                || (stop.route_index == u32::from(vehicle.route_index)
+                    && vehicle.pos > stop.end_m + PLACE_EPS_M
+                    && !world.network.lane(lane).internal);
+            if missed {
+                self.leave_stop(vehicle);
+            }
             return None;
         }
         let waited = stop.duration_ms.map_or(now_ms, |d| now_ms + d);

@@ -18,6 +18,8 @@ pub struct Approach {
     pub leave_speed: f64,
     pub decel: f64,
     pub waiting_ms: u32,
+    /// It stands before the link because it has to give way.
+    pub waits: bool,
 }
 
 /// Approaching vehicles of all links that somebody yields to. The lists are sets: nothing depends on their order.
@@ -64,6 +66,8 @@ pub enum Priority {
     Major,
     /// Open, after the foes.
     Minor,
+    /// Right before left.
+    Equal,
     /// As minor, after a full stop.
     Stop,
     /// First come, first served, after a full stop.
@@ -84,7 +88,8 @@ impl Priority {
             Some(Aspect::StopThenGo) => Self::Stop,
             Some(Aspect::Off) | None => match link.right_of_way {
                 RightOfWay::Major | RightOfWay::DeadEnd => Self::Major,
-                RightOfWay::Minor | RightOfWay::Equal | RightOfWay::OffBlinking => Self::Minor,
+                RightOfWay::Minor | RightOfWay::OffBlinking => Self::Minor,
+                RightOfWay::Equal => Self::Equal,
                 RightOfWay::Stop => Self::Stop,
                 RightOfWay::AllwayStop => Self::AllwayStop,
                 RightOfWay::Zipper => Self::Zipper,
@@ -100,7 +105,7 @@ impl Priority {
     /// Has to give way before entering.
     #[inline]
     pub fn gives_way(self) -> bool {
-        matches!(self, Self::Minor | Self::Stop | Self::AllwayStop)
+        matches!(self, Self::Minor | Self::Equal | Self::Stop | Self::AllwayStop)
     }
 }
 
@@ -126,7 +131,8 @@ pub fn blocks(claim: &Claim, foe: &Approach, same_target: bool, priority: Priori
     if foe.vehicle == claim.vehicle {
         return false;
     }
-    if priority == Priority::AllwayStop {
+    // Right before left: who has to wait for others as well has lost its right; those that wait go first come, first served.
+    if priority == Priority::AllwayStop || (priority == Priority::Equal && foe.waits) {
         if claim.waiting_ms > foe.waiting_ms {
             return false;
         }

@@ -208,7 +208,7 @@ impl LaneChanger {
             if target_leader.is_none_or(|n| gap < n.gap) {
                 let driver = &view.world.types[usize::from(change.vtype)].driver;
                 target_leader =
-                    Some(Neighbour { gap, speed: change.speed, accel: 0.0, driver, index: None, stopped: false });
+                    Some(Neighbour { gap, speed: change.speed, accel: 0.0, driver, index: None, stopped: false, flags: 0 });
             }
         }
         let target_follower = match lanes[t].get(head) {
@@ -221,6 +221,7 @@ impl LaneChanger {
                     driver: d,
                     index: Some(head),
                     stopped: view.is_stopped(follower),
+                    flags: follower.flags,
                 })
             }
             None => view.follower_behind(back, target_id),
@@ -279,6 +280,7 @@ fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: 
         driver: d,
         index: Some(index),
         stopped: view.is_stopped(leader),
+        flags: leader.flags,
     }
 }
 
@@ -344,7 +346,19 @@ fn wish(
     };
     if urgent {
         let space = current_dist - vehicle.pos;
-        let reserve = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
+        let mut reserve: f64 = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
+        // A leader there that has to come over here needs room before us.
+        let counter = if right { flags::WANTS_LEFT } else { flags::WANTS_RIGHT };
+        if let Some(n) = around.target_leader.filter(|n| n.flags & counter != 0) {
+            let room = space - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
+            if n.driver.length_with_gap() <= room {
+                reserve = reserve.max(n.driver.length_with_gap());
+            }
+        }
+        let place = space - reserve - driver.min_gap - 1.0;
+        if reserve > 0.0 && place > 0.0 {
+            mind.advice = mind.advice.min(driver.stop_speed(vehicle.speed, place, driver.decel) as f32);
+        }
         negotiate(view, mind, vehicle, lane, right, around, lanes, t, space, reserve, offset);
         return Wish::URGENT;
     }

@@ -85,7 +85,7 @@ impl LanePlans {
         let mut next: Vec<LaneChoice> = Vec::new();
         let mut reversed: Vec<Vec<LaneChoice>> = Vec::with_capacity(edges.len());
         for index in (0..edges.len()).rev() {
-            let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| s.lane);
+            let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
             let here = choices_of(world, edges[index], edges.get(index + 1).copied(), &next, slot, stop);
             next.clone_from(&here);
             reversed.push(here);
@@ -107,7 +107,7 @@ fn choices_of(
     next_edge: Option<EdgeId>,
     next: &[LaneChoice],
     slot: u16,
-    stop: Option<LaneId>,
+    stop: Option<(LaneId, f64)>,
 ) -> Vec<LaneChoice> {
     let network = &world.network;
     let class = world.classes[usize::from(slot)];
@@ -120,11 +120,11 @@ fn choices_of(
         let mut choice =
             LaneChoice { length_m: l.length_m as f32, link: LinkId::NONE, offset: 0, allowed, continues: false };
         let mut best_next: i16 = 0;
-        if !allowed || stop.is_some_and(|s| s != lane) {
-            // Still drivable to its end, but it leads nowhere.
-            if stop.is_some() {
-                choice.link = best_link(world, lane, next_edge, next, class).map_or(LinkId::NONE, |(link, _)| link);
-            }
+        if !allowed {
+            // Drivable for who is there already, but it leads nowhere.
+        } else if let Some((_, stop_m)) = stop.filter(|(s, _)| *s != lane) {
+            // Useful only as far as the stop, which is beside it.
+            choice.length_m = stop_m as f32;
         } else if next_edge.is_none() {
             choice.continues = true;
         } else if let Some((link, target)) = best_link(world, lane, next_edge, next, class) {

@@ -103,6 +103,7 @@ impl View<'_> {
                             leave_speed,
                             decel: driver.decel,
                             waiting_ms: vehicle.waiting_ms,
+                            waits: vehicle.is(flags::WAITS_AT_LINK) && vehicle.waiting_ms > 0,
                         },
                     );
                 }

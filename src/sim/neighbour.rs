@@ -18,6 +18,8 @@ pub struct Neighbour<'a> {
     pub index: Option<usize>,
     /// Stands at a stop.
     pub stopped: bool,
+    /// Its [`flags`](super::vehicle::flags); 0 when it is on another edge.
+    pub flags: u16,
 }
 
 impl<'a> View<'a> {
@@ -52,7 +54,7 @@ impl<'a> View<'a> {
 
     /// A body of which only the rear is known; it is taken to brake like the vehicle that looks at it.
     fn body(&self, gap: f64, rear: super::lanes::Rear, driver: &'a Driver) -> Neighbour<'a> {
-        Neighbour { gap, speed: rear.speed, accel: rear.accel, driver, index: None, stopped: false }
+        Neighbour { gap, speed: rear.speed, accel: rear.accel, driver, index: None, stopped: false, flags: 0 }
     }
 
     /// The nearest vehicle that comes onto `lane` from behind its start and is within reach of a body whose back is at
@@ -74,6 +76,7 @@ impl<'a> View<'a> {
                     driver,
                     index: None,
                     stopped: self.is_stopped(vehicle),
+                    flags: 0,
                 });
             }
         };
