@@ -5,5 +5,7 @@ pub mod demand;
 pub mod diagnostics;
 pub mod graph;
 pub mod ids;
+pub mod output;
 pub mod scenario;
+pub mod sim;
 pub mod xml;

@@ -93,7 +93,8 @@ fn lane_index(attributes: Attributes<'_>, key: &str, value: &str, words: &str) -
 
 fn depart_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartLane, InputError> {
     Ok(match attributes.text("departLane") {
-        None | Some("first") => DepartLane::First,
+        None | Some("best_prob") => DepartLane::BestRandom,
+        Some("first") => DepartLane::First,
         Some("free") => DepartLane::Free,
         Some("allowed") => DepartLane::Allowed,
         Some("best") => DepartLane::Best,
@@ -133,13 +134,13 @@ fn depart_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<Dep
 
 fn depart_speed(attributes: Attributes<'_>) -> Result<DepartSpeed, InputError> {
     Ok(match attributes.text("departSpeed") {
-        None => DepartSpeed::Given(0.0),
+        // SUMO 1.28: option default.departspeed.
+        None | Some("avg") => DepartSpeed::Avg,
         Some("random") => DepartSpeed::Random,
         Some("max") => DepartSpeed::Max,
         Some("desired") => DepartSpeed::Desired,
         Some("speedLimit") => DepartSpeed::SpeedLimit,
         Some("last") => DepartSpeed::Last,
-        Some("avg") => DepartSpeed::Avg,
         Some(value) => match attributes.non_negative("departSpeed") {
             Ok(Some(speed)) => DepartSpeed::Given(speed),
             _ => {

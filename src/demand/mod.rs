@@ -46,6 +46,8 @@ pub enum DepartLane {
     Allowed,
     /// `best`: of the lanes that continue the route farthest the least occupied one.
     Best,
+    /// `best_prob` (SUMO's default since 1.2x): one of the best lanes, drawn anew at each attempt.
+    BestRandom,
     /// `random`: an allowed lane drawn by the vehicle's own random numbers.
     Random,
 }

@@ -71,7 +71,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    pub fn lanes(&self) -> impl DoubleEndedIterator<Item = LaneId> + use<> {
+    pub fn lanes(&self) -> impl DoubleEndedIterator<Item = LaneId> + Clone + use<> {
         (self.first_lane.0..self.first_lane.0 + self.lane_count).map(LaneId)
     }
     pub fn is_internal(&self) -> bool {

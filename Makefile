@@ -1,0 +1,80 @@
+# `make` or `make help` lists what can be done.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+EXAMPLE := examples/helsinki
+OUT := out
+TESSDS = $(or $(CARGO_TARGET_DIR),target)/release/tessds
+
+# Further scenario folders for `make fidelity` and `make bench`, and further flags for their scripts.
+SCENARIOS ?=
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo 'SCENARIOS="DIR DIR" adds scenario folders to fidelity and bench; ARGS="--only NAME" goes to their scripts.'
+
+.PHONY: build
+build: ## build the release binary
+	$(CARGO) build --release --locked
+
+.PHONY: demo
+demo: build ## run the bundled example and write its outputs to out/
+	mkdir -p $(OUT)
+	$(TESSDS) run -c $(EXAMPLE)/run.sumocfg --seed 1 \
+	    --tripinfo-output $(OUT)/tripinfo.xml --edgedata-output $(OUT)/edgedata.xml \
+	    --summary-output $(OUT)/summary.xml --statistic-output $(OUT)/statistics.xml --report-json $(OUT)/report.json
+	@echo "outputs are in $(OUT)/"
+
+.PHONY: picture
+picture: demo ## draw the demo's run as docs/picture.svg
+	tools/picture.py $(EXAMPLE)/helsinki.net.xml.gz $(OUT)/edgedata.xml --summary $(OUT)/summary.xml \
+	    --tripinfo $(OUT)/tripinfo.xml --title 'Helsinki|centre, an hour of made-up traffic' \
+	    --credit 'map © OpenStreetMap contributors, ODbL' -o docs/picture.svg
+
+.PHONY: setup
+setup: ## install what tests and measurements need
+	tools/setup.sh
+
+.PHONY: test
+test: ## run all tests
+	tools/setup.sh system scenarios
+	python3 -m unittest discover -s tools
+	$(CARGO) test --locked --doc
+	if $(CARGO) nextest --version >/dev/null 2>&1; \
+	then $(CARGO) nextest run --locked; \
+	else $(CARGO) test --locked --lib --bins --tests; fi
+
+.PHONY: verify
+verify: ## do what CI does: format, lints, docs, tests
+	$(CARGO) fmt --check
+	tools/setup.sh system
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	$(MAKE) --no-print-directory test
+
+.PHONY: fidelity
+fidelity: ## compare with SUMO on public scenarios; writes docs/fidelity-table.md
+	tools/fidelity.py --scenarios "$(SCENARIOS)" $(ARGS)
+
+.PHONY: saturation
+saturation: ## compare the saturation flow of a signalised lane with SUMO's
+	tools/saturation.py $(ARGS)
+
+.PHONY: bench
+bench: ## measure speed and memory against SUMO; writes docs/bench-table.md
+	tools/bench.py --scenarios "$(SCENARIOS)" $(ARGS)
+
+.PHONY: example
+example: ## make examples/helsinki again from its map
+	tools/make_example.py
+
+.PHONY: clean
+clean: ## remove build products and outputs, not what was downloaded
+	$(CARGO) clean
+	rm -rf $(OUT)

@@ -1,0 +1,36 @@
+//! What a run writes: tripinfo, summary, mean data, detectors, floating-car data and statistics, as SUMO 1.28 writes them,
+//! so that the tools made for SUMO read them.
+//!
+//! [`Outputs`] takes the reports of the partitions, a [`Collector`] joins them into steps, and each file has a [`Sink`]
+//! that turns steps into bytes. Nothing that reaches a file comes from a clock, so equal runs write equal files; only
+//! [`RunReport`], [`EndSummary`] and [`Progress`] speak of wall-clock time.
+
+mod bearing;
+mod collector;
+mod console;
+mod detector;
+mod edgedata;
+mod fcd;
+mod files;
+mod lane_shapes;
+mod outputs;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod progress;
+mod report_json;
+mod sink;
+mod statistics;
+mod summary;
+#[cfg(test)]
+mod testing;
+mod text;
+mod tripinfo;
+
+pub use collector::{CollectError, Collector, MergedStep};
+pub use console::EndSummary;
+pub use lane_shapes::{LaneShapes, Pose};
+pub use outputs::{OutputError, Outputs, Reporting, add_whole_run_requests};
+pub use progress::Progress;
+pub use report_json::RunReport;
+pub use sink::{Names, RunEnd, Sink};
+pub use statistics::TripTotals;

@@ -1,0 +1,50 @@
+//! What every output file has in common.
+
+use std::io;
+use std::sync::Arc;
+
+use super::collector::MergedStep;
+use crate::demand::{Demand, Departure, VehicleType};
+use crate::graph::Network;
+use crate::ids::VehicleId;
+use crate::sim::report::TripRecord;
+
+/// The names behind the ids of the reports.
+#[derive(Clone)]
+pub struct Names {
+    pub network: Arc<Network>,
+    pub demand: Arc<Demand>,
+}
+
+impl Names {
+    pub fn departure(&self, vehicle: VehicleId) -> &Departure {
+        &self.demand.departures[vehicle.index()]
+    }
+    pub fn vehicle_type(&self, vehicle: VehicleId) -> &VehicleType {
+        &self.demand.types[self.departure(vehicle).vtype.index()]
+    }
+}
+
+/// What is known when the run has ended.
+#[derive(Clone, Debug, Default)]
+pub struct RunEnd {
+    /// Simulated time at the end.
+    pub end_ms: i64,
+    /// Intervals and detectors cut short by the end, of all partitions; its counts are those of the end.
+    pub tail: MergedStep,
+    /// Trips under way, for `tripinfo-output.write-unfinished`; `arrival_lane` is NONE.
+    pub unfinished: Vec<TripRecord>,
+    /// Sum of the depart delays of vehicles still waiting to be inserted, ms.
+    pub waiting_delay_ms: i64,
+}
+
+/// One output file's content: turns steps into bytes and leaves the file to others. What it appends depends only on the
+/// steps it was shown, never on a clock.
+pub trait Sink: Send {
+    /// Appends what stands at the head of the file.
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
+    /// Appends what the step adds to the file. Steps come in order, each once.
+    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()>;
+    /// Appends what closes the file.
+    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()>;
+}

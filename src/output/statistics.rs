@@ -1,0 +1,183 @@
+//! `statistic-output`: totals of the run.
+
+use std::io;
+
+use super::collector::MergedStep;
+use super::sink::{RunEnd, Sink};
+use super::summary::mean;
+use super::text::{Tag, write_end, write_root};
+use crate::sim::report::{Counts, TripRecord};
+
+/// Sums over finished trips. Trips are added in the order of the merged steps, so the sums do not depend on the cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TripTotals {
+    pub count: u64,
+    pub route_length_m: f64,
+    /// Sum of the trips' mean speeds, time at stops left out.
+    pub speed_mps: f64,
+    pub duration_ms: i64,
+    pub waiting_ms: i64,
+    pub time_loss_s: f64,
+    pub depart_delay_ms: i64,
+}
+
+impl TripTotals {
+    pub fn add(&mut self, trip: &TripRecord) {
+        let duration_ms = trip.arrival_ms - trip.depart_ms;
+        let driven_ms = duration_ms - trip.stop_ms;
+        self.count += 1;
+        self.route_length_m += trip.route_length_m;
+        if driven_ms > 0 {
+            self.speed_mps += trip.route_length_m / (driven_ms as f64 / 1e3);
+        }
+        self.duration_ms += duration_ms;
+        self.waiting_ms += trip.waiting_ms;
+        self.time_loss_s += trip.time_loss_s;
+        self.depart_delay_ms += trip.depart_delay_ms;
+    }
+
+    fn mean(&self, sum: f64) -> f64 {
+        if self.count == 0 { 0.0 } else { sum / self.count as f64 }
+    }
+    pub fn mean_route_length_m(&self) -> f64 {
+        self.mean(self.route_length_m)
+    }
+    pub fn mean_speed_mps(&self) -> f64 {
+        self.mean(self.speed_mps)
+    }
+    pub fn mean_duration_s(&self) -> f64 {
+        self.mean(self.duration_ms as f64 / 1e3)
+    }
+    pub fn mean_waiting_s(&self) -> f64 {
+        self.mean(self.waiting_ms as f64 / 1e3)
+    }
+    pub fn mean_time_loss_s(&self) -> f64 {
+        self.mean(self.time_loss_s)
+    }
+    pub fn mean_depart_delay_s(&self) -> f64 {
+        self.mean(self.depart_delay_ms as f64 / 1e3)
+    }
+}
+
+/// Collects over the run and writes everything at its end.
+pub struct Statistics {
+    begin_ms: i64,
+    counts: Counts,
+    trips: TripTotals,
+}
+
+impl Statistics {
+    pub fn new(begin_ms: i64) -> Self {
+        Self { begin_ms, counts: Counts::default(), trips: TripTotals::default() }
+    }
+}
+
+impl Sink for Statistics {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        write_root(out, "statistics", "statistic_file");
+        Ok(())
+    }
+
+    fn step(&mut self, step: &MergedStep, _: &mut Vec<u8>) -> io::Result<()> {
+        self.counts = step.counts;
+        step.arrivals.iter().for_each(|trip| self.trips.add(trip));
+        Ok(())
+    }
+
+    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+        let (counts, trips) = (&self.counts, &self.trips);
+        // Clock readings are zero: equal runs write equal files. The report (`--report-json`) has them.
+        let mut performance = Tag::new(out, 1, "performance");
+        for key in [
+            "clockBegin",
+            "clockEnd",
+            "clockDuration",
+            "traciDuration",
+            "realTimeFactor",
+            "vehicleUpdatesPerSecond",
+            "personUpdatesPerSecond",
+        ] {
+            performance = performance.number(key, 0.0);
+        }
+        performance
+            .time("begin", self.begin_ms)
+            .time("end", end.end_ms)
+            .time("duration", end.end_ms - self.begin_ms)
+            .empty();
+        Tag::new(out, 1, "vehicles")
+            .count("loaded", counts.loaded)
+            .count("inserted", counts.inserted)
+            .count("running", counts.running)
+            .count("waiting", counts.waiting)
+            .empty();
+        Tag::new(out, 1, "teleports")
+            .count("total", counts.teleports())
+            .count("jam", counts.teleports_jam)
+            .count("yield", counts.teleports_yield)
+            .count("wrongLane", counts.teleports_wrong_lane)
+            .empty();
+        Tag::new(out, 1, "safety")
+            .count("collisions", counts.collisions)
+            .count("emergencyStops", counts.emergency_stops)
+            .count("emergencyBraking", counts.emergency_brakings)
+            .empty();
+        // Persons are not simulated; readers of the file expect their elements.
+        Tag::new(out, 1, "persons").count("loaded", 0).count("running", 0).count("jammed", 0).empty();
+        Tag::new(out, 1, "personTeleports").count("total", 0).count("abortWait", 0).count("wrongDest", 0).empty();
+        Tag::new(out, 1, "vehicleTripStatistics")
+            .count("count", trips.count)
+            .number("routeLength", trips.mean_route_length_m())
+            .number("speed", trips.mean_speed_mps())
+            .number("duration", trips.mean_duration_s())
+            .number("waitingTime", trips.mean_waiting_s())
+            .number("timeLoss", trips.mean_time_loss_s())
+            .number("departDelay", trips.mean_depart_delay_s())
+            .known("departDelayWaiting", mean(end.waiting_delay_ms, counts.waiting, 1e3))
+            .time("totalTravelTime", trips.duration_ms)
+            .time("totalDepartDelay", trips.depart_delay_ms + end.waiting_delay_ms)
+            .empty();
+        Tag::new(out, 1, "pedestrianStatistics")
+            .count("number", 0)
+            .number("routeLength", 0.0)
+            .number("duration", 0.0)
+            .number("timeLoss", 0.0)
+            .empty();
+        Tag::new(out, 1, "rideStatistics").count("number", 0).empty();
+        Tag::new(out, 1, "transportStatistics").count("number", 0).empty();
+        write_end(out, 0, "statistics");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::testing::{trip, written};
+    use crate::sim::report::StepReport;
+
+    #[test]
+    fn totals_are_written_as_sumo_does() {
+        let counts = Counts { loaded: 3, inserted: 2, waiting: 1, arrived: 2, ..Counts::default() };
+        let step = MergedStep::of([StepReport { counts, arrivals: vec![trip(0), trip(1)], ..StepReport::default() }]);
+        let end = RunEnd { end_ms: 90_000, waiting_delay_ms: 4_000, ..RunEnd::default() };
+        let text = written(&mut Statistics::new(30_000), &[step], &end);
+        assert_eq!(
+            text,
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+
+<statistics xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://sumo.dlr.de/xsd/statistic_file.xsd">
+    <performance clockBegin="0.00" clockEnd="0.00" clockDuration="0.00" traciDuration="0.00" realTimeFactor="0.00" vehicleUpdatesPerSecond="0.00" personUpdatesPerSecond="0.00" begin="30.00" end="90.00" duration="60.00"/>
+    <vehicles loaded="3" inserted="2" running="0" waiting="1"/>
+    <teleports total="0" jam="0" yield="0" wrongLane="0"/>
+    <safety collisions="0" emergencyStops="0" emergencyBraking="0"/>
+    <persons loaded="0" running="0" jammed="0"/>
+    <personTeleports total="0" abortWait="0" wrongDest="0"/>
+    <vehicleTripStatistics count="2" routeLength="295.00" speed="7.38" duration="60.00" waitingTime="10.00" timeLoss="12.35" departDelay="1.00" departDelayWaiting="4.00" totalTravelTime="120.00" totalDepartDelay="6.00"/>
+    <pedestrianStatistics number="0" routeLength="0.00" duration="0.00" timeLoss="0.00"/>
+    <rideStatistics number="0"/>
+    <transportStatistics number="0"/>
+</statistics>
+"#
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! A network of two roads over one junction and two vehicles, for the tests of the sinks.
+
+use std::sync::Arc;
+
+use super::collector::MergedStep;
+use super::sink::{Names, RunEnd, Sink};
+use crate::demand::{
+    ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, VehicleClass,
+    VehicleType,
+};
+use crate::graph::{Edge, EdgeKind, Lane, Network, Permissions, Span};
+use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, TypeId, VehicleId};
+use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
+use crate::sim::report::TripRecord;
+
+/// `west` (22.36 m, one lane) – `:mid_0` (5 m, a quarter turn to the left) – `east` (100 m, two lanes).
+pub fn network() -> Network {
+    let mut network = Network::default();
+    let roads: [(&str, EdgeKind, f64, f64, &[&[[f32; 2]]]); 3] = [
+        ("west", EdgeKind::Normal, 22.36, 8.33, &[&[[0.0, 0.0], [22.36, 0.0]]]),
+        (":mid_0", EdgeKind::Internal, 5.0, 8.33, &[&[[22.36, 0.0], [25.36, 1.0], [26.36, 4.0]]]),
+        ("east", EdgeKind::Normal, 100.0, 13.89, &[&[[26.36, 4.0], [26.36, 104.0]], &[[23.16, 4.0], [23.16, 104.0]]]),
+    ];
+    for (index, (name, kind, length_m, speed_mps, shapes)) in roads.into_iter().enumerate() {
+        network.edges.push(Edge {
+            name: name.into(),
+            kind,
+            first_lane: LaneId::new(network.lanes.len()),
+            lane_count: shapes.len() as u32,
+            from: JunctionId(0),
+            to: JunctionId(0),
+            priority: 1,
+            length_m,
+            roundabout: false,
+        });
+        for (lane, shape) in shapes.iter().enumerate() {
+            network.lanes.push(Lane {
+                edge: EdgeId::new(index),
+                index: lane as u32,
+                length_m,
+                speed_mps,
+                width_m: 3.2,
+                allowed: Permissions::ALL,
+                change_left: Permissions::ALL,
+                change_right: Permissions::ALL,
+                internal: kind == EdgeKind::Internal,
+                links: Span::default(),
+                entry: LinkId::NONE,
+                incoming: Span::default(),
+                conflicts: Span::default(),
+                shape: Span::new(network.points.len(), shape.len()),
+            });
+            network.points.extend_from_slice(shape);
+        }
+    }
+    network
+}
+
+/// Vehicle 0 is the car `a`, vehicle 1 the bus `b&1`; more cars follow.
+pub fn names_of(vehicles: usize) -> Names {
+    let departure = |index: usize| Departure {
+        name: match index {
+            0 => "a".into(),
+            1 => "b&1".into(),
+            _ => format!("car.{index}").into(),
+        },
+        depart_ms: 0,
+        vtype: TypeId(u32::from(index == 1)),
+        route: RouteId(0),
+        speed_factor: 1.0,
+        depart_lane: DepartLane::First,
+        depart_pos: DepartPos::Base,
+        depart_speed: DepartSpeed::Given(0.0),
+        arrival_lane: ArrivalLane::Current,
+        arrival_pos: ArrivalPos::Max,
+        arrival_speed: ArrivalSpeed::Current,
+        stops: Span::default(),
+        given_route: true,
+    };
+    let demand = Demand {
+        types: vec![
+            VehicleType::default_of("car", VehicleClass::Passenger),
+            VehicleType::default_of("bus", VehicleClass::Bus),
+        ],
+        departures: (0..vehicles).map(departure).collect(),
+        ..Demand::default()
+    };
+    Names { network: Arc::new(network()), demand: Arc::new(demand) }
+}
+
+pub fn names() -> Names {
+    names_of(2)
+}
+
+pub fn trip(vehicle: u32) -> TripRecord {
+    TripRecord {
+        vehicle: VehicleId(vehicle),
+        depart_ms: 2_000,
+        depart_lane: LaneId(0),
+        depart_pos_m: 5.1,
+        depart_speed_mps: 0.0,
+        depart_delay_ms: 1_000,
+        arrival_ms: 62_000,
+        arrival_lane: LaneId(3),
+        arrival_pos_m: 100.0,
+        arrival_speed_mps: 13.89,
+        route_length_m: 295.0,
+        waiting_ms: 10_000,
+        waiting_count: 2,
+        stop_ms: 20_000,
+        time_loss_s: 12.3456,
+        reroute_count: 0,
+        speed_factor: 1.1,
+    }
+}
+
+pub fn mean_data(level: MeanDataLevel) -> MeanDataRequest {
+    MeanDataRequest {
+        name: "m".into(),
+        level,
+        file: "m.xml".into(),
+        period_ms: Some(900_000),
+        begin_ms: None,
+        end_ms: None,
+        empty: EmptyEdges::Exclude,
+        with_internal: false,
+        track_vehicles: false,
+        min_samples_s: 0.0,
+        max_travel_time_s: 100_000.0,
+        waiting_speed_mps: 0.1,
+        vtypes: Box::default(),
+        edges: Box::default(),
+    }
+}
+
+/// All that a sink writes of a run.
+pub fn written(sink: &mut dyn Sink, steps: &[MergedStep], end: &RunEnd) -> String {
+    let mut out = Vec::new();
+    sink.begin(&mut out).unwrap();
+    for step in steps {
+        sink.step(step, &mut out).unwrap();
+    }
+    sink.finish(end, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}

@@ -1,0 +1,122 @@
+//! `tripinfo-output`: one element per finished trip.
+
+use std::io;
+
+use super::collector::MergedStep;
+use super::sink::{Names, RunEnd, Sink};
+use super::text::{Tag, write_end, write_root};
+use crate::sim::report::TripRecord;
+
+/// Writes trips in order of arrival, those of one step by vehicle.
+pub struct TripInfo {
+    names: Names,
+    unfinished: bool,
+}
+
+impl TripInfo {
+    /// `unfinished`: also the trips under way at the end (`tripinfo-output.write-unfinished`).
+    pub fn new(names: Names, unfinished: bool) -> Self {
+        Self { names, unfinished }
+    }
+
+    fn trip(&self, trip: &TripRecord, end_ms: i64, out: &mut Vec<u8>) {
+        let network = &self.names.network;
+        let name = &self.names.departure(trip.vehicle).name;
+        let arrived = trip.arrival_lane.is_some();
+        let tag = Tag::new(out, 1, "tripinfo")
+            .text("id", name)
+            .time("depart", trip.depart_ms)
+            .lane("departLane", network, trip.depart_lane)
+            .number("departPos", trip.depart_pos_m)
+            .number("departSpeed", trip.depart_speed_mps)
+            .time("departDelay", trip.depart_delay_ms);
+        let tag = if arrived {
+            tag.time("arrival", trip.arrival_ms)
+                .lane("arrivalLane", network, trip.arrival_lane)
+                .number("arrivalPos", trip.arrival_pos_m)
+                .number("arrivalSpeed", trip.arrival_speed_mps)
+                .time("duration", trip.arrival_ms - trip.depart_ms)
+        } else {
+            tag.known("arrival", None)
+                .text("arrivalLane", "")
+                .known("arrivalPos", None)
+                .known("arrivalSpeed", None)
+                .time("duration", end_ms - trip.depart_ms)
+        };
+        tag.number("routeLength", trip.route_length_m)
+            .time("waitingTime", trip.waiting_ms)
+            .count("waitingCount", trip.waiting_count.into())
+            .time("stopTime", trip.stop_ms)
+            .number("timeLoss", trip.time_loss_s)
+            .count("rerouteNo", trip.reroute_count.into())
+            .prefixed("devices", "tripinfo_", name)
+            .text("vType", &self.names.vehicle_type(trip.vehicle).name)
+            .number("speedFactor", trip.speed_factor)
+            .text("vaporized", if arrived { "" } else { "end" })
+            .empty();
+    }
+}
+
+impl Sink for TripInfo {
+    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        write_root(out, "tripinfos", "tripinfo_file");
+        Ok(())
+    }
+
+    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+        for trip in &step.arrivals {
+            self.trip(trip, trip.arrival_ms, out);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+        if self.unfinished {
+            let mut trips: Vec<_> = end.unfinished.iter().collect();
+            trips.sort_by_key(|trip| trip.vehicle);
+            for trip in trips {
+                self.trip(trip, end.end_ms, out);
+            }
+        }
+        write_end(out, 0, "tripinfos");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::LaneId;
+    use crate::output::testing::{names, trip, written};
+    use crate::sim::report::StepReport;
+
+    #[test]
+    fn a_finished_trip_is_written_as_sumo_does() {
+        let step = MergedStep::of([StepReport { arrivals: vec![trip(1)], ..StepReport::default() }]);
+        let text = written(&mut TripInfo::new(names(), false), &[step], &RunEnd::default());
+        assert_eq!(
+            text,
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+
+<tripinfos xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://sumo.dlr.de/xsd/tripinfo_file.xsd">
+    <tripinfo id="b&amp;1" depart="2.00" departLane="west_0" departPos="5.10" departSpeed="0.00" departDelay="1.00" arrival="62.00" arrivalLane="east_1" arrivalPos="100.00" arrivalSpeed="13.89" duration="60.00" routeLength="295.00" waitingTime="10.00" waitingCount="2" stopTime="20.00" timeLoss="12.35" rerouteNo="0" devices="tripinfo_b&amp;1" vType="bus" speedFactor="1.10" vaporized=""/>
+</tripinfos>
+"#
+        );
+    }
+
+    #[test]
+    fn trips_under_way_are_written_only_when_asked_for() {
+        let mut open = trip(0);
+        open.arrival_lane = LaneId::NONE;
+        let end = RunEnd { end_ms: 30_000, unfinished: vec![open], ..RunEnd::default() };
+        assert!(!written(&mut TripInfo::new(names(), false), &[], &end).contains("<tripinfo "));
+        let text = written(&mut TripInfo::new(names(), true), &[], &end);
+        assert!(
+            text.contains(
+                r#"arrival="-1.00" arrivalLane="" arrivalPos="-1.00" arrivalSpeed="-1.00" duration="28.00" "#
+            )
+        );
+        assert!(text.contains(r#"vaporized="end""#));
+    }
+}

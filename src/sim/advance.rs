@@ -1,0 +1,427 @@
+//! Carrying out the decided moves: driving, changing over to the next lanes, stopping, arriving, teleporting.
+
+use crate::demand::ArrivalPos;
+use crate::ids::{EdgeId, LaneId};
+
+use super::measures::{Passage, stay};
+use super::motion::Move;
+use super::partition::{Partition, place};
+use super::report::{Teleport, TeleportCause, TripRecord, micro};
+use super::transfer::Transfer;
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
+
+/// Slack when deciding that a stop or an arrival position is reached, metres.
+const PLACE_EPS_M: f64 = 0.1;
+
+/// What became of a vehicle in its step.
+enum Fate {
+    Stays,
+    Enters(LaneId),
+    Leaves,
+}
+
+impl Partition {
+    /// Moves every vehicle of the moved lanes; the others are left as they were.
+    pub(super) fn advance(&mut self, now_ms: i64) {
+        let mut entering = std::mem::take(&mut self.entering);
+        let moved = std::mem::take(&mut self.scope.moved_lanes);
+        for &lane in &moved {
+            if self.lanes.vehicles[lane.index()].is_empty() {
+                continue;
+            }
+            self.advance_lane(lane, now_ms, &mut entering);
+        }
+        self.scope.moved_lanes = moved;
+        // Those that came together from several lanes are put in order.
+        for (lane, vehicle) in entering.drain(..) {
+            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+        }
+        self.entering = entering;
+        self.advance_transfers(now_ms);
+    }
+
+    fn advance_lane(&mut self, lane: LaneId, now_ms: i64, entering: &mut Vec<(LaneId, Vehicle)>) {
+        let own = self.scope.owned[lane.index()];
+        let start = self.first_move(lane);
+        let mut vehicles = std::mem::take(&mut self.lanes.vehicles[lane.index()]);
+        if own {
+            self.counts.vehicle_updates += vehicles.len() as u64;
+        }
+        let mut kept = 0;
+        for i in 0..vehicles.len() {
+            let mut vehicle = vehicles[i];
+            let decided = self.moves[start + i];
+            let fate = if self.must_teleport(&vehicle, kept == 0) {
+                self.teleport(vehicle, lane, own, now_ms);
+                Fate::Leaves
+            } else {
+                self.drive(&mut vehicle, lane, decided, own, now_ms)
+            };
+            match fate {
+                Fate::Stays => {
+                    vehicles[kept] = vehicle;
+                    kept += 1;
+                }
+                Fate::Enters(target) => {
+                    if self.scope.is_moved[target.index()] {
+                        entering.push((target, vehicle));
+                    }
+                }
+                Fate::Leaves => {}
+            }
+        }
+        vehicles.truncate(kept);
+        self.lanes.vehicles[lane.index()] = vehicles;
+    }
+
+    /// Drives one step.
+    fn drive(&mut self, vehicle: &mut Vehicle, lane: LaneId, decided: Move, own: bool, now_ms: i64) -> Fate {
+        let dt = self.world.dt;
+        let params = &self.world.types[usize::from(vehicle.vtype)];
+        let driver = params.driver;
+        let (length, limit) = {
+            let l = self.world.network.lane(lane);
+            (l.length_m, l.speed_mps)
+        };
+        let old_speed = vehicle.speed;
+        let speed = if decided.speed < 1e-4 { 0.0 } else { decided.speed };
+        vehicle.speed = speed;
+        vehicle.accel = ((speed - old_speed) / dt) as f32;
+        vehicle.advice = f32::INFINITY;
+        vehicle.flags &= !flags::MESSAGES;
+        vehicle.set(flags::WAITS_AT_LINK, decided.waits_at_link);
+        if own && decided.emergency && !vehicle.is(flags::EMERGENCY) {
+            self.counts.emergency_brakings += 1;
+        }
+        vehicle.set(flags::EMERGENCY, decided.emergency);
+        let allowed = (limit * f64::from(vehicle.speed_factor)).min(driver.max_speed);
+        let step_ms = self.world.settings.step_ms as u32;
+        if vehicle.is(flags::STOPPED) {
+            vehicle.waiting_ms = 0;
+            vehicle.stop_total_ms += step_ms;
+        } else {
+            if speed <= HALTING_SPEED {
+                vehicle.waiting_count += u16::from(vehicle.waiting_ms == 0);
+                vehicle.waiting_ms += step_ms;
+                vehicle.waiting_total_ms += step_ms;
+            } else {
+                vehicle.waiting_ms = 0;
+            }
+            if allowed > 0.0 && speed < allowed {
+                vehicle.time_loss += dt * (allowed - speed) / allowed;
+            }
+        }
+        let way = speed * dt;
+        let from = vehicle.pos;
+        vehicle.pos += way;
+        vehicle.odometer += way;
+        if let Some(fate) = self.at_stop(vehicle, lane, now_ms) {
+            return fate;
+        }
+        if vehicle.pos <= length && !self.has_arrived(vehicle, lane) {
+            if own && !self.measures.is_idle() {
+                let passage = stay(vehicle, lane, from, speed, allowed, driver.length, dt);
+                self.measures.pass(&self.world, &passage, now_ms);
+            }
+            if way > 0.0 {
+                self.detect(vehicle, lane, from, now_ms);
+            }
+            return Fate::Stays;
+        }
+        self.cross(vehicle, lane, from, speed, now_ms)
+    }
+
+    /// Drives over the end of its lane, perhaps over several, or arrives.
+    fn cross(&mut self, vehicle: &mut Vehicle, lane: LaneId, from: f64, speed: f64, now_ms: i64) -> Fate {
+        let world = std::sync::Arc::clone(&self.world);
+        let network = &world.network;
+        let dt = world.dt;
+        let driver = &world.types[usize::from(vehicle.vtype)].driver;
+        let (mut at, mut from, mut entered) = (lane, from, false);
+        loop {
+            let length = network.lane(at).length_m;
+            let owned = self.scope.owned[at.index()];
+            let arrived = self.has_arrived(vehicle, at);
+            let leaves = !arrived && vehicle.pos > length;
+            let link = if leaves { self.next_link(vehicle, at) } else { crate::ids::LinkId::NONE };
+            if leaves && link.is_none() {
+                // The road ends here for it; it may not drive on.
+                let over = vehicle.pos - length;
+                vehicle.pos = length;
+                vehicle.odometer -= over;
+                vehicle.speed = 0.0;
+                if owned {
+                    self.counts.emergency_stops += 1;
+                }
+            }
+            let passes = leaves && link.is_some();
+            let to = if passes { length } else { vehicle.pos };
+            if owned && !self.measures.is_idle() {
+                let allowed = (network.lane(at).speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed);
+                let passage = Passage {
+                    lane: at,
+                    from_m: from,
+                    to_m: vehicle.pos,
+                    time_s: if speed > 0.0 { ((to - from) / speed).clamp(0.0, dt) } else { dt },
+                    speed,
+                    allowed,
+                    length_m: driver.length,
+                    vtype: vehicle.vtype,
+                    entered,
+                    left: passes,
+                };
+                self.measures.pass(&world, &passage, now_ms);
+                if arrived {
+                    self.measures.update(&world, at, vehicle.vtype, now_ms, |s| s.arrived += 1);
+                }
+            }
+            self.detect(vehicle, at, from, now_ms);
+            if arrived {
+                self.arrive(vehicle, at, owned, now_ms);
+                return Fate::Leaves;
+            }
+            if !passes {
+                return if at == lane { Fate::Stays } else { Fate::Enters(at) };
+            }
+            let link = network.link(link);
+            let was_internal = network.lane(at).internal;
+            let is_internal = network.lane(link.next).internal;
+            if !was_internal && is_internal {
+                vehicle.junction_entry_ms = now_ms as i32;
+            }
+            if !is_internal {
+                vehicle.route_index += 1;
+                vehicle.came_from = at;
+            }
+            vehicle.pos -= length;
+            from -= length;
+            at = link.next;
+            entered = true;
+            from = from.max(0.0);
+        }
+    }
+
+    fn next_link(&self, vehicle: &Vehicle, lane: LaneId) -> crate::ids::LinkId {
+        let l = self.world.network.lane(lane);
+        if l.internal {
+            if l.links.is_empty() { crate::ids::LinkId::NONE } else { crate::ids::LinkId(l.links.start) }
+        } else {
+            self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).link
+        }
+    }
+
+    /// Tells an actuated signal that a vehicle passed its detector.
+    fn detect(&mut self, vehicle: &Vehicle, lane: LaneId, from: f64, now_ms: i64) {
+        let l = self.world.network.lane(lane);
+        if l.internal || l.links.is_empty() {
+            return;
+        }
+        for link in l.links.range() {
+            let link = &self.world.network.links[link];
+            if link.signal.is_none() || !self.signals.is_actuated(link.signal) {
+                return;
+            }
+            let program = self.signals.states[link.signal.index()].program as usize;
+            let actuation = self.world.network.signals[link.signal.index()].programs[program].actuation;
+            let at = (l.length_m - actuation.detector_gap_s * l.speed_mps).max(0.0);
+            if from < at + 1e-9 && vehicle.pos >= at || (from >= at && vehicle.speed < HALTING_SPEED && from < at + 5.0) {
+                self.signals.detect(link.signal, link.signal_index, now_ms);
+            }
+        }
+    }
+
+    /// On the last edge, at or beyond the arrival position.
+    fn has_arrived(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
+        let l = self.world.network.lane(lane);
+        let route = self.world.demand.routes[vehicle.route.index()];
+        if l.internal || u32::from(vehicle.route_index) + 1 < route.len {
+            return false;
+        }
+        let at = match self.world.demand.departures[vehicle.id.index()].arrival_pos {
+            ArrivalPos::Max => l.length_m,
+            ArrivalPos::Given(pos) if pos < 0.0 => (l.length_m + pos).max(0.0),
+            ArrivalPos::Given(pos) => pos.min(l.length_m),
+            ArrivalPos::Random => {
+                let key = super::random::step_key(self.world.settings.seed, 2);
+                l.length_m * super::random::uniform(key, vehicle.id.0, super::random::Purpose::ArrivalPos)
+            }
+        };
+        vehicle.pos > at - 1e-9 || (vehicle.pos > at - PLACE_EPS_M && vehicle.speed < HALTING_SPEED)
+    }
+
+    fn arrive(&mut self, vehicle: &Vehicle, lane: LaneId, own: bool, now_ms: i64) {
+        if !own {
+            return;
+        }
+        let world = std::sync::Arc::clone(&self.world);
+        let departure = &world.demand.departures[vehicle.id.index()];
+        let depart_ms = i64::from(vehicle.depart_ms);
+        let length = world.network.lane(lane).length_m;
+        self.counts.arrived += 1;
+        self.counts.travel_time_ms += now_ms - depart_ms;
+        self.past.arrived(
+            vehicle.id.0,
+            &[now_ms, depart_ms, micro(vehicle.odometer), micro(vehicle.time_loss), i64::from(vehicle.waiting_total_ms)],
+        );
+        let overshoot = (vehicle.pos - length).max(0.0);
+        self.report.arrivals.push(TripRecord {
+            vehicle: vehicle.id,
+            depart_ms,
+            depart_lane: vehicle.depart_lane,
+            depart_pos_m: f64::from(vehicle.depart_pos),
+            depart_speed_mps: f64::from(vehicle.depart_speed),
+            depart_delay_ms: depart_ms - departure.depart_ms,
+            arrival_ms: now_ms,
+            arrival_lane: lane,
+            arrival_pos_m: vehicle.pos.min(length),
+            arrival_speed_mps: vehicle.speed,
+            route_length_m: vehicle.odometer - overshoot,
+            waiting_ms: i64::from(vehicle.waiting_total_ms),
+            waiting_count: u32::from(vehicle.waiting_count),
+            stop_ms: i64::from(vehicle.stop_total_ms),
+            time_loss_s: vehicle.time_loss,
+            reroute_count: u32::from(vehicle.reroutes),
+            speed_factor: f64::from(vehicle.speed_factor),
+        });
+    }
+
+    /// Begins, continues and ends stops.
+    fn at_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId, now_ms: i64) -> Option<Fate> {
+        let world = std::sync::Arc::clone(&self.world);
+        let span = world.demand.departures[vehicle.id.index()].stops;
+        if u32::from(vehicle.stops_done) >= span.len {
+            return None;
+        }
+        let stop = &world.demand.stops[span.start as usize + usize::from(vehicle.stops_done)];
+        let now = now_ms as i32;
+        if vehicle.is(flags::STOPPED) {
+            if now >= vehicle.stop_end_ms {
+                self.leave_stop(vehicle);
+            }
+            return None;
+        }
+        let here = stop.lane == lane && stop.route_index == u32::from(vehicle.route_index);
+        let reached = here
+            && vehicle.speed <= HALTING_SPEED
+            && vehicle.pos >= stop.start_m - PLACE_EPS_M
+            && vehicle.pos <= stop.end_m + PLACE_EPS_M;
+        if !reached {
+            let missed = u32::from(vehicle.route_index) > stop.route_index
+                || (stop.route_index == u32::from(vehicle.route_index)
+                    && vehicle.pos > stop.end_m + PLACE_EPS_M
+                    && !world.network.lane(lane).internal);
+            if missed {
+                self.leave_stop(vehicle);
+            }
+            return None;
+        }
+        let waited = stop.duration_ms.map_or(now_ms, |d| now_ms + d);
+        vehicle.stop_end_ms = waited.max(stop.until_ms.unwrap_or(i64::MIN)).min(i64::from(i32::MAX)) as i32;
+        vehicle.speed = 0.0;
+        if !stop.parking {
+            vehicle.set(flags::STOPPED, true);
+            return None;
+        }
+        let ready_ms = i64::from(vehicle.stop_end_ms);
+        vehicle.stop_total_ms += (ready_ms - now_ms).max(0) as u32;
+        self.leave_stop(vehicle);
+        // While parked, the lane that it came from is the one beside it.
+        vehicle.came_from = lane;
+        self.entering_transfers.push((world.network.lane(lane).edge, Transfer { vehicle: *vehicle, ready_ms }));
+        Some(Fate::Leaves)
+    }
+
+    fn leave_stop(&mut self, vehicle: &mut Vehicle) {
+        vehicle.set(flags::STOPPED, false);
+        vehicle.stops_done += 1;
+        vehicle.plan =
+            self.plans.plan_of(&self.world, vehicle.id.0, vehicle.route, vehicle.vtype, vehicle.stops_done);
+    }
+
+    /// The foremost vehicle of a lane is taken away when it has stood too long.
+    fn must_teleport(&self, vehicle: &Vehicle, foremost: bool) -> bool {
+        foremost
+            && !vehicle.is(flags::STOPPED)
+            && self.world.settings.time_to_teleport_ms.is_some_and(|t| i64::from(vehicle.waiting_ms) > t)
+    }
+
+    fn teleport(&mut self, mut vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
+        let world = std::sync::Arc::clone(&self.world);
+        let l = world.network.lane(lane);
+        let cause = if !l.internal
+            && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues
+        {
+            TeleportCause::WrongLane
+        } else if vehicle.is(flags::WAITS_AT_LINK) {
+            TeleportCause::Yield
+        } else {
+            TeleportCause::Jam
+        };
+        if own {
+            match cause {
+                TeleportCause::WrongLane => self.counts.teleports_wrong_lane += 1,
+                TeleportCause::Yield => self.counts.teleports_yield += 1,
+                TeleportCause::Jam => self.counts.teleports_jam += 1,
+                TeleportCause::Collision => self.counts.collisions += 1,
+            }
+            self.report.teleports.push(Teleport { vehicle: vehicle.id, lane, cause });
+            if !self.measures.is_idle() {
+                self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.teleported += 1);
+            }
+        }
+        vehicle.set(flags::TELEPORTING, true);
+        vehicle.waiting_ms = 0;
+        vehicle.speed = 0.0;
+        vehicle.came_from = LaneId::NONE;
+        vehicle.flags &= !flags::MESSAGES;
+        self.go_on_beside(vehicle, now_ms);
+    }
+
+    /// Moves a teleporting vehicle to the next edge of its route, or ends its trip.
+    fn go_on_beside(&mut self, mut vehicle: Vehicle, now_ms: i64) {
+        let world = std::sync::Arc::clone(&self.world);
+        let route = world.route(vehicle.route);
+        let next = usize::from(vehicle.route_index) + 1;
+        if next >= route.len() {
+            let edge = world.network.edge(route[route.len() - 1]);
+            let own = self.scope.owned[edge.first_lane.index()];
+            vehicle.pos = edge.length_m;
+            self.arrive(&vehicle, edge.first_lane, own, now_ms);
+            return;
+        }
+        vehicle.route_index = next as u16;
+        let edge = world.network.edge(route[next]);
+        let speed = world.network.lane(edge.first_lane).speed_mps.max(1.0);
+        let ready_ms = now_ms + (edge.length_m / speed * 1000.0) as i64;
+        vehicle.odometer += edge.length_m;
+        self.entering_transfers.push((route[next], Transfer { vehicle, ready_ms }));
+    }
+
+    /// Teleporting vehicles that found no place go on along their route.
+    fn advance_transfers(&mut self, now_ms: i64) {
+        let edges = std::mem::take(&mut self.scope.known_edges);
+        for &edge in &edges {
+            if self.transfers[edge.index()].is_empty() {
+                continue;
+            }
+            let list = std::mem::take(&mut self.transfers[edge.index()]);
+            for transfer in list {
+                if transfer.vehicle.is(flags::TELEPORTING) && now_ms >= transfer.ready_ms {
+                    self.go_on_beside(transfer.vehicle, now_ms);
+                } else {
+                    self.transfers[edge.index()].push(transfer);
+                }
+            }
+        }
+        self.scope.known_edges = edges;
+        for (edge, transfer) in std::mem::take(&mut self.entering_transfers) {
+            let list = &mut self.transfers[edge.index()];
+            let at = list.partition_point(|t| t.vehicle.id < transfer.vehicle.id);
+            list.insert(at, transfer);
+        }
+        let world = &self.world;
+        let is_own = |e: &EdgeId| self.scope.owned[world.network.edge(*e).first_lane.index()];
+        self.busy_transfers =
+            self.scope.own_edges.iter().copied().filter(|e| is_own(e) && !self.transfers[e.index()].is_empty()).collect();
+    }
+}

@@ -1,0 +1,181 @@
+//! Who approaches which link, and whether a link with foes is open: right of way by the times at which vehicles enter and
+//! leave the junction. The rules follow the intersection model of SUMO (Erdmann, Krajzewicz, 2013).
+
+use crate::graph::{Aspect, Link, RightOfWay};
+use crate::ids::{LinkId, VehicleId};
+
+use super::car_following::Driver;
+
+/// A vehicle that will pass a link unless something changes. Times are seconds from now.
+#[derive(Clone, Copy, Debug)]
+pub struct Approach {
+    pub vehicle: VehicleId,
+    pub arrival_s: f64,
+    /// Arrival if it brakes for somebody who is impatient.
+    pub braking_arrival_s: f64,
+    pub leave_s: f64,
+    pub arrival_speed: f64,
+    pub leave_speed: f64,
+    pub decel: f64,
+    pub waiting_ms: u32,
+    /// It stands before the link because it has to give way.
+    pub waits: bool,
+}
+
+/// Approaching vehicles of all links that somebody yields to. The lists are sets: nothing depends on their order.
+#[derive(Clone, Debug, Default)]
+pub struct Approaches {
+    by_link: Vec<Vec<Approach>>,
+    touched: Vec<LinkId>,
+}
+
+impl Approaches {
+    pub fn new(links: usize) -> Self {
+        Self { by_link: vec![Vec::new(); links], touched: Vec::new() }
+    }
+
+    pub fn clear(&mut self) {
+        for link in self.touched.drain(..) {
+            self.by_link[link.index()].clear();
+        }
+    }
+
+    #[inline]
+    pub fn add(&mut self, link: LinkId, approach: Approach) {
+        let list = &mut self.by_link[link.index()];
+        if list.is_empty() {
+            self.touched.push(link);
+        }
+        list.push(approach);
+    }
+
+    #[inline]
+    pub fn of(&self, link: LinkId) -> &[Approach] {
+        &self.by_link[link.index()]
+    }
+}
+
+/// What a link means to a vehicle before it, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// Closed by a red light.
+    Red,
+    /// Closing: who can brake comfortably must.
+    Yellow,
+    /// Open, before all foes.
+    Major,
+    /// Open, after the foes.
+    Minor,
+    /// Right before left.
+    Equal,
+    /// As minor, after a full stop.
+    Stop,
+    /// First come, first served, after a full stop.
+    AllwayStop,
+    /// Alternating merge.
+    Zipper,
+}
+
+impl Priority {
+    /// Of a link that shows `aspect` (None: no signal).
+    #[inline]
+    pub fn of(link: &Link, aspect: Option<Aspect>) -> Self {
+        match aspect {
+            Some(Aspect::Red) => Self::Red,
+            Some(Aspect::Yellow | Aspect::YellowMajor) => Self::Yellow,
+            Some(Aspect::GreenMajor) => Self::Major,
+            Some(Aspect::Green | Aspect::OffBlinking) => Self::Minor,
+            Some(Aspect::StopThenGo) => Self::Stop,
+            Some(Aspect::Off) | None => match link.right_of_way {
+                RightOfWay::Major | RightOfWay::DeadEnd => Self::Major,
+                RightOfWay::Minor | RightOfWay::OffBlinking => Self::Minor,
+                RightOfWay::Equal => Self::Equal,
+                RightOfWay::Stop => Self::Stop,
+                RightOfWay::AllwayStop => Self::AllwayStop,
+                RightOfWay::Zipper => Self::Zipper,
+            },
+        }
+    }
+
+    #[inline]
+    pub fn is_red_or_yellow(self) -> bool {
+        matches!(self, Self::Red | Self::Yellow)
+    }
+
+    /// Has to give way before entering.
+    #[inline]
+    pub fn gives_way(self) -> bool {
+        matches!(self, Self::Minor | Self::Equal | Self::Stop | Self::AllwayStop)
+    }
+}
+
+/// A vehicle that asks whether a link is open, with what it would do there.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    pub vehicle: VehicleId,
+    pub arrival_s: f64,
+    pub leave_s: f64,
+    pub arrival_speed: f64,
+    pub leave_speed: f64,
+    pub decel: f64,
+    pub waiting_ms: u32,
+    /// 0…1.
+    pub impatience: f64,
+    /// Gap in time that is kept to foes with priority, seconds.
+    pub time_gap_s: f64,
+}
+
+/// Whether `foe` keeps the claimant from entering.
+#[inline]
+pub fn blocks(claim: &Claim, foe: &Approach, same_target: bool, priority: Priority) -> bool {
+    if foe.vehicle == claim.vehicle {
+        return false;
+    }
+    // Right before left: who has to wait for others as well has lost its right; those that wait go first come, first served.
+    if priority == Priority::AllwayStop || (priority == Priority::Equal && foe.waits) {
+        if claim.waiting_ms > foe.waiting_ms {
+            return false;
+        }
+        if claim.waiting_ms == foe.waiting_ms
+            && (claim.arrival_s < foe.arrival_s || (claim.arrival_s == foe.arrival_s && claim.vehicle < foe.vehicle))
+        {
+            return false;
+        }
+    }
+    let mut foe_arrival = foe.arrival_s;
+    if claim.impatience > 0.0 && claim.arrival_s < foe.arrival_s {
+        foe_arrival = (1.0 - claim.impatience) * foe.arrival_s + claim.impatience * foe.braking_arrival_s;
+    }
+    if foe.leave_s < claim.arrival_s {
+        // The foe is gone before; when merging, keep the distance and do not run into it.
+        same_target
+            && (claim.arrival_s - foe.leave_s < claim.time_gap_s
+                || unsafe_merge(foe.leave_speed, claim.arrival_speed, foe.decel, claim.decel))
+    } else if foe_arrival > claim.leave_s + claim.time_gap_s {
+        same_target && unsafe_merge(claim.leave_speed, foe.arrival_speed, claim.decel, foe.decel)
+    } else {
+        true
+    }
+}
+
+/// The follower could not stop behind the leader.
+fn unsafe_merge(leader_speed: f64, follower_speed: f64, leader_decel: f64, follower_decel: f64) -> bool {
+    leader_speed * leader_speed / leader_decel <= follower_speed * follower_speed / follower_decel
+}
+
+/// When the back of a vehicle has left the junction, seconds from now.
+#[inline]
+pub fn leave_time(arrival_s: f64, arrival_speed: f64, leave_speed: f64, way_m: f64) -> f64 {
+    if arrival_speed <= 0.0 {
+        return 1e6;
+    }
+    arrival_s + way_m / (0.5 * (arrival_speed + leave_speed)).max(1e-3)
+}
+
+/// When a vehicle arrives that brakes as long as it can before the junction, seconds from now.
+#[inline]
+pub fn braking_arrival(driver: &Driver, seen_m: f64, speed: f64, arrival_s: f64) -> f64 {
+    let square = speed * speed - 2.0 * seen_m * driver.decel;
+    let slowest = if square > 0.0 { square.sqrt() } else { driver.decel * driver.dt * 0.5 };
+    if speed + slowest <= 0.0 { arrival_s + 30.0 } else { arrival_s.max(seen_m / ((speed + slowest) * 0.5)) }
+}

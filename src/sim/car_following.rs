@@ -1,0 +1,254 @@
+//! Car following: the speed that a driver may reach in the next step behind a leader, before an obstacle, or before a
+//! lower limit. Semi-implicit Euler: the speed is changed first, then driven for the whole step.
+//!
+//! Krauss' model as SUMO's default uses it (S. Krauss, *Microscopic Modeling of Traffic Flow*, 1998; the discrete stopping
+//! distance is that of braking by a fixed amount each step), and the IDM (Treiber, Hennecke, Helbing, 2000).
+
+use crate::demand::{CarFollowing, VehicleType};
+
+/// Distance that is kept from every obstacle against rounding, metres.
+const GAP_EPS_M: f64 = 0.001;
+
+/// The driving parameters of a vehicle type, ready for a step length.
+#[derive(Clone, Copy, Debug)]
+pub struct Driver {
+    pub accel: f64,
+    pub decel: f64,
+    pub emergency_decel: f64,
+    pub apparent_decel: f64,
+    pub tau: f64,
+    pub sigma: f64,
+    pub length: f64,
+    pub min_gap: f64,
+    pub max_speed: f64,
+    /// Exponent and sub-step of the IDM; `None`: Krauss.
+    pub idm: Option<(f64, f64)>,
+    /// Step length, seconds.
+    pub dt: f64,
+}
+
+impl Driver {
+    pub fn new(vtype: &VehicleType, dt: f64) -> Self {
+        Self {
+            accel: vtype.accel_mps2,
+            decel: vtype.decel_mps2,
+            emergency_decel: vtype.emergency_decel_mps2.max(vtype.decel_mps2),
+            apparent_decel: vtype.apparent_decel_mps2,
+            tau: vtype.tau_s,
+            sigma: vtype.sigma,
+            length: vtype.length_m,
+            min_gap: vtype.min_gap_m,
+            max_speed: vtype.max_speed_mps,
+            idm: match vtype.model {
+                CarFollowing::Krauss => None,
+                CarFollowing::Idm(idm) => Some((idm.delta, idm.stepping_s)),
+            },
+            dt,
+        }
+    }
+
+    #[inline]
+    pub fn length_with_gap(&self) -> f64 {
+        self.length + self.min_gap
+    }
+
+    /// Greatest speed after one step.
+    #[inline]
+    pub fn max_next_speed(&self, speed: f64) -> f64 {
+        (speed + self.accel * self.dt).min(self.max_speed)
+    }
+
+    /// Lowest speed after one step of comfortable braking.
+    #[inline]
+    pub fn min_next_speed(&self, speed: f64) -> f64 {
+        (speed - self.decel * self.dt).max(0.0)
+    }
+
+    /// Lowest speed after one step of full braking.
+    #[inline]
+    pub fn min_next_speed_emergency(&self, speed: f64) -> f64 {
+        (speed - self.emergency_decel * self.dt).max(0.0)
+    }
+
+    /// Metres driven until standing when braking by `decel` each step, plus `headway_s` at the present speed.
+    #[inline]
+    pub fn brake_gap_with(&self, speed: f64, decel: f64, headway_s: f64) -> f64 {
+        brake_gap(speed, decel, headway_s, self.dt)
+    }
+
+    /// Braking distance including the reaction time.
+    #[inline]
+    pub fn brake_gap(&self, speed: f64) -> f64 {
+        brake_gap(speed, self.decel, self.tau, self.dt)
+    }
+
+    /// Greatest speed from which it is possible to halt within `gap_m`, reacting after `headway_s`.
+    #[inline]
+    pub fn safe_stop_speed(&self, gap_m: f64, decel: f64, headway_s: f64) -> f64 {
+        let g = gap_m - GAP_EPS_M;
+        if g < 0.0 {
+            return 0.0;
+        }
+        let s = self.dt;
+        let b = decel * s;
+        let t = headway_s;
+        // n: whole steps of braking that fit into the gap.
+        let root = (s * s + 4.0 * (s * (2.0 * g / b - t) + t * t)).max(0.0).sqrt();
+        let n = (0.5 - (t - 0.5 * root) / s).floor().max(0.0);
+        let h = 0.5 * n * (n - 1.0) * b * s + n * b * t;
+        let r = (g - h) / (n * s + t);
+        n * b + r
+    }
+
+    /// Greatest speed that is safe behind a leader that is `gap_m` ahead (minimum gap already taken off).
+    #[inline]
+    pub fn safe_follow_speed(&self, gap_m: f64, speed: f64, leader_speed: f64, leader_decel: f64, inserting: bool) -> f64 {
+        // A leader that brakes harder than we do still leaves us our own, longer way.
+        let lead_way = brake_gap(leader_speed, self.decel.max(leader_decel), 0.0, self.dt);
+        let safe = self.safe_stop_speed(gap_m + lead_way, self.decel, self.tau);
+        if inserting || self.decel == self.emergency_decel {
+            return safe;
+        }
+        let wanted = (speed - safe) / self.dt;
+        if wanted <= self.decel + 1e-9 {
+            return safe;
+        }
+        // Harder braking than comfortable would be needed: brake no harder than the situation really asks for.
+        let needed = 1.2 * self.emergency_need(gap_m, speed, leader_speed, leader_decel);
+        let decel = needed.max(self.decel).min(wanted);
+        (speed - decel * self.dt).max(0.0)
+    }
+
+    /// Constant deceleration that just avoids a collision, m/s².
+    fn emergency_need(&self, gap_m: f64, speed: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        if gap_m <= 0.0 {
+            return self.emergency_decel;
+        }
+        let lead_way = 0.5 * leader_speed * leader_speed / leader_decel;
+        let both_stop = 0.5 * speed * speed / (gap_m + lead_way);
+        if both_stop <= leader_decel {
+            return both_stop;
+        }
+        0.5 * (speed * speed - leader_speed * leader_speed) / gap_m
+    }
+
+    /// Speed for the next step behind a leader.
+    #[inline]
+    pub fn follow_speed(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        match self.idm {
+            None => self.safe_follow_speed(gap_m, speed, leader_speed, leader_decel, false).min(self.max_next_speed(speed)),
+            Some(_) => self.idm_speed(gap_m, speed, leader_speed, self.max_speed),
+        }
+    }
+
+    /// Speed for the next step before an obstacle that stands `gap_m` ahead.
+    #[inline]
+    pub fn stop_speed(&self, speed: f64, gap_m: f64, decel: f64) -> f64 {
+        match self.idm {
+            None => self.safe_stop_speed(gap_m, decel, self.dt).min(self.max_next_speed(speed)),
+            Some(_) => {
+                if gap_m < 0.01 {
+                    0.0
+                } else {
+                    // The distance kept to a leader is not kept to a stop line.
+                    self.idm_speed(gap_m + self.min_gap, speed, 0.0, self.max_speed)
+                        .min(self.safe_stop_speed(gap_m, decel, self.dt))
+                }
+            }
+        }
+    }
+
+    /// Distance behind a leader from which it can always be followed safely, metres.
+    #[inline]
+    pub fn secure_gap(&self, speed: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        let lead_way = brake_gap(leader_speed, self.decel.max(leader_decel), 0.0, self.dt);
+        (brake_gap(speed, self.decel, self.tau, self.dt) - lead_way).max(0.0)
+    }
+
+    /// Highest speed now from which `target` can be reached within `dist_m` by comfortable braking.
+    #[inline]
+    pub fn free_speed(&self, dist_m: f64, target: f64, inserting: bool) -> f64 {
+        let v = target * self.dt;
+        if dist_m < v {
+            return target;
+        }
+        let b = self.decel * self.dt * self.dt;
+        let c = b + 2.0 * v;
+        let y = (((c * c + 8.0 * b * dist_m).sqrt() - b) * 0.5 - v) / b;
+        let y = y.max(0.0);
+        let full = y.floor();
+        let exact = (full * full + full) * 0.5 * b + full * v + if y > full { v } else { 0.0 };
+        let gain = (full + if inserting { 1.0 } else { 0.0 }) * self.decel * self.dt;
+        ((dist_m - exact).max(0.0) / (full + 1.0)) / self.dt + gain + target
+    }
+
+    /// Least time to cover `dist_m` when changing from `speed` to `arrival_speed` on the way, seconds.
+    #[inline]
+    pub fn minimal_arrival_time(&self, dist_m: f64, speed: f64, arrival_speed: f64) -> f64 {
+        let a = if arrival_speed >= speed { self.accel } else { -self.decel };
+        let time = if a == 0.0 { 0.0 } else { (arrival_speed - speed) / a };
+        let way = time * (arrival_speed + speed) * 0.5;
+        if dist_m >= way {
+            time + (dist_m - way) / arrival_speed.max(speed).max(1e-3)
+        } else {
+            (-speed + (speed * speed + 2.0 * a * dist_m).max(0.0).sqrt()) / a
+        }
+    }
+
+    /// Speed after accelerating over `dist_m`.
+    #[inline]
+    pub fn speed_after(&self, dist_m: f64, speed: f64) -> f64 {
+        (speed * speed + 2.0 * self.accel * dist_m.max(0.0)).sqrt().min(self.max_speed.max(speed))
+    }
+
+    /// One step of the IDM in sub-steps.
+    fn idm_speed(&self, gap_m: f64, speed: f64, leader_speed: f64, desired: f64) -> f64 {
+        let Some((delta, stepping)) = self.idm else { return speed };
+        let rounds = (self.dt / stepping + 0.5).floor().max(1.0);
+        let h = self.dt / rounds;
+        let double_root = 2.0 * (self.accel * self.decel).sqrt();
+        let mut v = speed;
+        let mut gap = gap_m + self.min_gap;
+        for _ in 0..rounds as u32 {
+            let s_star = self.min_gap + (v * self.tau + v * (v - leader_speed) / double_root).max(0.0);
+            let g = gap.max(0.01);
+            let interaction = s_star / g;
+            let acc = self.accel * (1.0 - power(v / desired.max(0.01), delta) - interaction * interaction);
+            v = (v + acc * h).max(0.0);
+            gap -= (v - leader_speed).max(0.0) * h;
+        }
+        v
+    }
+
+    /// Free-road acceleration of the IDM towards `desired`; Krauss just accelerates.
+    #[inline]
+    pub fn free_next_speed(&self, speed: f64, desired: f64) -> f64 {
+        match self.idm {
+            None => self.max_next_speed(speed).min(desired),
+            Some(_) => self.idm_speed(1e4, speed, desired, desired),
+        }
+    }
+}
+
+/// `base` to a small non-negative exponent by multiplication and square roots only (exponents are rounded to quarters).
+fn power(base: f64, exponent: f64) -> f64 {
+    let quarters = (exponent * 4.0 + 0.5).floor().max(0.0) as u32;
+    let fourth_root = base.max(0.0).sqrt().sqrt();
+    let (mut result, mut factor, mut n) = (1.0, fourth_root, quarters);
+    while n > 0 {
+        if n & 1 == 1 {
+            result *= factor;
+        }
+        factor *= factor;
+        n >>= 1;
+    }
+    result
+}
+
+/// Metres driven until standing when the speed drops by `decel` each step, plus `headway_s` at the present speed.
+#[inline]
+pub fn brake_gap(speed: f64, decel: f64, headway_s: f64, dt: f64) -> f64 {
+    let drop = decel * dt;
+    let steps = (speed / drop).floor();
+    dt * (steps * speed - drop * steps * (steps + 1.0) * 0.5) + speed * headway_s
+}

@@ -1,0 +1,85 @@
+//! Vehicles of a partition that have not departed yet: those to come, and per edge the queue of those that wait.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::ids::{EdgeId, VehicleId};
+
+use super::scope::Scope;
+use super::world::World;
+
+/// Departures on own edges.
+#[derive(Debug, Default)]
+pub struct Departures {
+    /// All of the partition, by time.
+    all: Vec<VehicleId>,
+    /// How many of `all` have reached their time.
+    reached: usize,
+    waiting: BTreeMap<EdgeId, VecDeque<VehicleId>>,
+    waiting_count: u64,
+}
+
+impl Departures {
+    pub fn new(world: &World, scope: &Scope) -> Self {
+        let end = world.settings.end_ms.unwrap_or(i64::MAX);
+        let all = world
+            .demand
+            .departures
+            .iter()
+            .enumerate()
+            .filter(|(_, d)| {
+                let first = world.network.edge(world.route(d.route)[0]).first_lane;
+                scope.owned[first.index()] && d.depart_ms >= world.settings.begin_ms && d.depart_ms < end
+            })
+            .map(|(i, _)| VehicleId::new(i))
+            .collect();
+        Self { all, ..Self::default() }
+    }
+
+    /// Queues the vehicles whose time has come.
+    pub fn advance(&mut self, world: &World, now_ms: i64) {
+        while let Some(id) = self.all.get(self.reached) {
+            let departure = &world.demand.departures[id.index()];
+            if departure.depart_ms > now_ms {
+                break;
+            }
+            self.reached += 1;
+            self.waiting.entry(world.route(departure.route)[0]).or_default().push_back(*id);
+            self.waiting_count += 1;
+        }
+    }
+
+    pub fn waiting_edges(&self) -> impl Iterator<Item = EdgeId> + '_ {
+        self.waiting.keys().copied()
+    }
+
+    pub fn first(&self, edge: EdgeId) -> Option<VehicleId> {
+        self.waiting.get(&edge)?.front().copied()
+    }
+
+    pub fn remove_first(&mut self, edge: EdgeId) {
+        if let Some(queue) = self.waiting.get_mut(&edge) {
+            if queue.pop_front().is_some() {
+                self.waiting_count -= 1;
+            }
+            if queue.is_empty() {
+                self.waiting.remove(&edge);
+            }
+        }
+    }
+
+    pub fn each_waiting(&self, mut visit: impl FnMut(VehicleId)) {
+        self.waiting.values().flatten().for_each(|v| visit(*v));
+    }
+
+    pub fn waiting(&self) -> u64 {
+        self.waiting_count
+    }
+
+    pub fn loaded(&self) -> u64 {
+        self.reached as u64
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.reached == self.all.len() && self.waiting_count == 0
+    }
+}

@@ -1,0 +1,599 @@
+//! Lane changing on one edge, after the model of Erdmann (*Lane-Changing Model in SUMO*, 2014): strategic changes to
+//! follow the route, cooperative changes to let others in, changes to gain speed, and the return to the right. Decided
+//! from the places after the move, front to back over the whole edge; a change takes effect at once.
+
+use crate::ids::LaneId;
+
+use super::lane_plan::LaneChoice;
+use super::neighbour::Neighbour;
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
+use super::view::View;
+
+/// Seconds of driving that a vehicle looks ahead for lanes of its route.
+const LOOK_FORWARD_S: f64 = 10.0;
+/// Share of the remembered look-ahead speed that is kept per second.
+const LOOK_AHEAD_MEMORY: f64 = 0.9;
+/// m/s that a vehicle which is to overtake a helper may be faster.
+const HELP_OVERTAKE: f64 = 10.0 / 3.6;
+/// Least deceleration to fall behind a leader on the target lane, m/s².
+const MIN_FALL_BEHIND: f64 = 7.0 / 3.6;
+/// Seconds of free driving on the right that make returning there certain.
+const KEEP_RIGHT_S: f64 = 5.0;
+/// Gains are taken relative to at least this speed, m/s.
+const GAIN_BASE_SPEED: f64 = 10.0;
+/// Nobody leaves a best lane for one that ends within this, metres.
+const TURN_LANE_M: f64 = 200.0;
+/// Changes should be done in this part of the time that is left.
+const URGENCY: f64 = 2.0;
+/// Stopped leaders within this distance are overtaken, metres.
+const STOPPED_LEADER_M: f64 = 100.0;
+/// Leftmost speeds (m/s) and ramp lengths (m) from which a follower is asked to slow down.
+const CUT_IN_SPEED: f64 = 27.0;
+const ON_RAMP_M: f64 = 200.0;
+const GAIN_THRESHOLD: f64 = 0.2;
+
+/// An accepted change: vehicle `index` of `from` goes to `to`.
+#[derive(Clone, Copy, Debug)]
+pub struct Change {
+    pub from: LaneId,
+    pub to: LaneId,
+    pub index: usize,
+    pub pos: f64,
+    pub back: f64,
+    pub speed: f64,
+    pub vtype: u16,
+}
+
+/// Why somebody wants to be on another lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Wish {
+    change: bool,
+    stay: bool,
+    strategic: bool,
+    urgent: bool,
+}
+
+impl Wish {
+    const NONE: Self = Self { change: false, stay: false, strategic: false, urgent: false };
+    const STAY: Self = Self { change: false, stay: true, strategic: true, urgent: false };
+    const GAIN: Self = Self { change: true, stay: false, strategic: false, urgent: false };
+    const STRATEGIC: Self = Self { change: true, stay: false, strategic: true, urgent: false };
+    const URGENT: Self = Self { change: true, stay: false, strategic: true, urgent: true };
+    const HELP: Self = Self { change: true, stay: false, strategic: false, urgent: true };
+}
+
+/// The vehicles around a possible change.
+struct Surroundings<'a> {
+    leader: Option<Neighbour<'a>>,
+    target_leader: Option<Neighbour<'a>>,
+    target_follower: Option<Neighbour<'a>>,
+    current: LaneChoice,
+    target: LaneChoice,
+    /// Metres taken ahead on the current, the target and the best lane.
+    jam_current: f64,
+    jam_target: f64,
+    jam_best: f64,
+    blocked_leader: bool,
+    blocked_follower: bool,
+}
+
+/// Scratch space for one edge at a time.
+#[derive(Debug, Default)]
+pub struct LaneChanger {
+    heads: Vec<usize>,
+    taken_m: Vec<f64>,
+}
+
+impl LaneChanger {
+    /// Decides the changes of all vehicles of an edge with several lanes. `lanes` holds its vehicles (rightmost lane
+    /// first), taken out of the view. Accepted changes are appended to `changes`; states of mind are updated in place.
+    pub fn decide(&mut self, view: &View<'_>, first: LaneId, lanes: &mut [Vec<Vehicle>], changes: &mut Vec<Change>) {
+        let count = lanes.len();
+        self.heads.clear();
+        self.heads.resize(count, 0);
+        self.taken_m.clear();
+        self.taken_m.resize(count, 0.0);
+        let start = changes.len();
+        loop {
+            // The foremost vehicle that is not done; ties go to the right.
+            let mut at: Option<(usize, f64)> = None;
+            for (l, lane) in lanes.iter().enumerate() {
+                if let Some(v) = lane.get(self.heads[l]) {
+                    if at.is_none_or(|(_, pos)| v.pos > pos) {
+                        at = Some((l, v.pos));
+                    }
+                }
+            }
+            let Some((l, _)) = at else { break };
+            let index = self.heads[l];
+            if lanes[l][index].flags & flags::STOPPED == 0 {
+                self.consider(view, first, lanes, l, index, start, changes);
+            }
+            let driver = view.driver(&lanes[l][index]);
+            self.taken_m[l] += driver.length_with_gap();
+            self.heads[l] += 1;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // one vehicle in the context of its edge
+    fn consider(
+        &self,
+        view: &View<'_>,
+        first: LaneId,
+        lanes: &mut [Vec<Vehicle>],
+        l: usize,
+        index: usize,
+        start: usize,
+        changes: &mut Vec<Change>,
+    ) {
+        let vehicle = lanes[l][index];
+        let mut mind = vehicle;
+        let driver = view.driver(&vehicle);
+        // The look-ahead grows at once and shrinks slowly.
+        let memory = 1.0 - (1.0 - LOOK_AHEAD_MEMORY) * driver.dt;
+        let remembered = f64::from(mind.look_ahead_speed);
+        mind.look_ahead_speed = if vehicle.speed > remembered {
+            vehicle.speed as f32
+        } else {
+            (memory * remembered + (1.0 - memory) * vehicle.speed) as f32
+        };
+        let lane = view.lane(LaneId(first.0 + l as u32));
+        let class = view.params(&vehicle).class;
+        let leader = if index > 0 {
+            Some(seen_leader(view, &vehicle, &lanes[l][index - 1], index - 1))
+        } else {
+            view.leader_beyond(&vehicle, LaneId(first.0 + l as u32))
+        };
+        for right in [true, false] {
+            let t = if right { l.wrapping_sub(1) } else { l + 1 };
+            if t >= lanes.len() {
+                continue;
+            }
+            let target_id = LaneId(first.0 + t as u32);
+            let may = if right { lane.change_right } else { lane.change_left };
+            if !may.allows(class) || !view.lane(target_id).allowed.allows(class) {
+                continue;
+            }
+            let around = self.look_around(view, &vehicle, leader, first, lanes, l, t, &changes[start..]);
+            let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t);
+            let blocked = around.blocked_leader || around.blocked_follower;
+            if wish.change && !blocked {
+                changes.push(Change {
+                    from: LaneId(first.0 + l as u32),
+                    to: target_id,
+                    index,
+                    pos: vehicle.pos,
+                    back: vehicle.pos - driver.length,
+                    speed: vehicle.speed,
+                    vtype: vehicle.vtype,
+                });
+                // A new lane, a new mind.
+                mind.speed_gain = 0.0;
+                mind.keep_right = 0.0;
+                mind.look_ahead_speed = 0.0;
+                mind.advice = f32::INFINITY;
+                mind.flags &= !(flags::MESSAGES | flags::WANTS_LEFT | flags::WANTS_RIGHT);
+                lanes[l][index] = mind;
+                return;
+            }
+            mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change && wish.strategic);
+            mind.set(flags::BLOCKED, mind.is(flags::BLOCKED) || (wish.change && wish.strategic && wish.urgent && blocked));
+        }
+        lanes[l][index] = mind;
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn look_around<'a>(
+        &self,
+        view: &View<'a>,
+        vehicle: &Vehicle,
+        leader: Option<Neighbour<'a>>,
+        first: LaneId,
+        lanes: &[Vec<Vehicle>],
+        l: usize,
+        t: usize,
+        accepted: &[Change],
+    ) -> Surroundings<'a> {
+        let driver = view.driver(vehicle);
+        let target_id = LaneId(first.0 + t as u32);
+        let back = vehicle.pos - driver.length;
+        let head = self.heads[t];
+        let mut target_leader = if head > 0 {
+            Some(seen_leader(view, vehicle, &lanes[t][head - 1], head - 1))
+        } else {
+            view.leader_beyond(vehicle, target_id)
+        };
+        for change in accepted.iter().filter(|c| c.to == target_id) {
+            let gap = change.back - vehicle.pos - driver.min_gap;
+            if target_leader.is_none_or(|n| gap < n.gap) {
+                let driver = &view.world.types[usize::from(change.vtype)].driver;
+                target_leader =
+                    Some(Neighbour { gap, speed: change.speed, accel: 0.0, driver, index: None, stopped: false, flags: 0 });
+            }
+        }
+        let target_follower = match lanes[t].get(head) {
+            Some(follower) => {
+                let d = view.driver(follower);
+                Some(Neighbour {
+                    gap: back - follower.pos - d.min_gap,
+                    speed: follower.speed,
+                    accel: f64::from(follower.accel),
+                    driver: d,
+                    index: Some(head),
+                    stopped: view.is_stopped(follower),
+                    flags: follower.flags,
+                })
+            }
+            None => view.follower_behind(back, target_id),
+        };
+        let index = usize::from(vehicle.route_index);
+        let choices = view.plans.edge(vehicle.plan, index);
+        let (current, target) = (choices[l], choices[t]);
+        let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
+        let jam = |lane: usize| {
+            let beyond = choices[lane].link;
+            let next = if beyond.is_some() { view.lanes.occupied_m[view.link(beyond).to.index()] } else { 0.0 };
+            self.taken_m[lane] + next
+        };
+        // How both would drive in a moment.
+        let tau = driver.tau.min(1.0);
+        let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).max(0.0);
+        let own_next = (vehicle.speed + tau * f64::from(vehicle.accel).max(0.0)).max(vehicle.speed);
+        let factor = 1.0 / view.params(vehicle).lane_change.assertive.max(0.01);
+        let blocked_leader = target_leader.is_some_and(|n| {
+            n.gap < 0.0
+                || n.gap
+                    < factor
+                        * driver.secure_gap(
+                            own_next.max(vehicle.speed),
+                            next_speed(&n).min(n.speed),
+                            n.driver.apparent_decel,
+                        )
+        });
+        let blocked_follower = target_follower.is_some_and(|n| {
+            n.gap < 0.0
+                || n.gap
+                    < factor
+                        * n.driver.secure_gap(next_speed(&n).max(n.speed), vehicle.speed, driver.apparent_decel)
+        });
+        Surroundings {
+            leader,
+            target_leader,
+            target_follower,
+            current,
+            target,
+            jam_current: jam(l),
+            jam_target: jam(t),
+            jam_best: jam(best),
+            blocked_leader,
+            blocked_follower,
+        }
+    }
+}
+
+fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: usize) -> Neighbour<'a> {
+    let d = view.driver(leader);
+    Neighbour {
+        gap: leader.pos - d.length - vehicle.pos - view.driver(vehicle).min_gap,
+        speed: leader.speed,
+        accel: f64::from(leader.accel),
+        driver: d,
+        index: Some(index),
+        stopped: view.is_stopped(leader),
+        flags: leader.flags,
+    }
+}
+
+/// What the vehicle wants with the lane to its right or left. Updates its inclinations and tells blockers.
+#[allow(clippy::too_many_arguments)]
+fn wish(
+    view: &View<'_>,
+    mind: &mut Vehicle,
+    vehicle: &Vehicle,
+    lane: &crate::graph::Lane,
+    right: bool,
+    around: &Surroundings<'_>,
+    lanes: &mut [Vec<Vehicle>],
+    t: usize,
+) -> Wish {
+    let driver = view.driver(vehicle);
+    let params = &view.params(vehicle).lane_change;
+    let step: i16 = if right { -1 } else { 1 };
+    let (mut current_dist, target_dist) =
+        (f64::from(around.current.length_m), f64::from(around.target.length_m));
+    let both_best = around.current.offset == 0 && around.target.offset == 0;
+    let offset = if both_best { step } else { around.current.offset };
+    let to_best = (right && offset < 0) || (!right && offset > 0);
+    let rest = current_dist - vehicle.pos;
+
+    let look_speed = f64::from(mind.look_ahead_speed);
+    let mut look = look_speed * LOOK_FORWARD_S * params.strategic * if right { 1.0 } else { params.lookahead_left };
+    look += driver.length_with_gap() * 2.0;
+    if offset == 0 && around.leader.is_some_and(|n| n.stopped && n.gap < rest) {
+        let n = around.leader.expect("checked above");
+        look = 0.5 * (driver.length_with_gap() + n.driver.length_with_gap() + n.gap);
+    } else if offset == step && around.target_leader.is_some_and(|n| n.stopped && n.gap < rest) {
+        let n = around.target_leader.expect("checked above");
+        look = driver.length_with_gap() + n.driver.length_with_gap() + n.gap;
+    }
+    if params.strategic < 0.0 {
+        look = -1e3;
+    }
+    let usable = rest - around.jam_best;
+    let target_room = (target_dist - vehicle.pos - around.jam_current.max(around.jam_target)).max(0.0);
+    let too_short = |dist: f64, changes: i16| dist / f64::from(changes.max(1)) < look;
+
+    let allowed = view.allowed(vehicle, driver, lane);
+    let target_lane = LaneId((lane_id_of(lane, view)).0.wrapping_add_signed(i32::from(step)));
+    let target_allowed = view.allowed(vehicle, driver, view.lane(target_lane));
+
+    let urgent = if to_best && offset == around.current.offset && too_short(usable, offset.abs()) {
+        true
+    } else {
+        let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
+        let passes_stopped = around.leader.is_some_and(|n| n.stopped && n.gap < STOPPED_LEADER_M)
+            && target_dist.min(current_dist) - vehicle.pos > overtake
+            && around.target_leader.is_none_or(|n| !n.stopped || n.gap > overtake);
+        if passes_stopped {
+            current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
+        } else if (!to_best && too_short(target_room, offset.abs() + 2))
+            || (offset == 0 && target_room * 2.0 < look)
+            || (offset == 0 && around.leader.is_none_or(|n| !n.stopped) && target_dist < TURN_LANE_M)
+        {
+            return Wish::STAY;
+        }
+        passes_stopped
+    };
+    if urgent {
+        let space = current_dist - vehicle.pos;
+        let mut reserve: f64 = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
+        // A leader there that has to come over here needs room before us.
+        let counter = if right { flags::WANTS_LEFT } else { flags::WANTS_RIGHT };
+        if let Some(n) = around.target_leader.filter(|n| n.flags & counter != 0) {
+            let room = space - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
+            if n.driver.length_with_gap() <= room {
+                reserve = reserve.max(n.driver.length_with_gap());
+            }
+        }
+        let place = space - reserve - driver.min_gap - 1.0;
+        if reserve > 0.0 && place > 0.0 {
+            mind.advice = mind.advice.min(driver.stop_speed(vehicle.speed, place, driver.decel) as f32);
+        }
+        negotiate(view, mind, vehicle, lane, right, around, lanes, t, space, reserve, offset);
+        return Wish::URGENT;
+    }
+
+    // Speeds to be expected on both lanes.
+    let accelerating = |n: Option<Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
+    let accelerating = accelerating(around.leader) || accelerating(around.target_leader);
+    let target_safe = anticipate(driver, vehicle.speed, around.target_leader, target_dist, target_allowed, accelerating);
+    let here_safe = anticipate(driver, vehicle.speed, around.leader, current_dist, allowed, accelerating);
+    let left_threshold = GAIN_THRESHOLD / params.speed_gain.max(1e-3);
+    let right_threshold = left_threshold / params.speed_gain_right.max(1e-3);
+    let gain = f64::from(mind.speed_gain);
+
+    if right && offset == 0 && lane.speed_mps > 80.0 / 3.6 && look_speed > HALTING_SPEED {
+        // Do not get stranded on the on-ramp of a motorway.
+        return Wish::STAY;
+    }
+
+    let mut inconvenience = if right { gain / right_threshold } else { -gain / left_threshold };
+    inconvenience = inconvenience.max(here_safe / target_safe.max(1e-3) - 1.0).min(1.0);
+    let asked = mind.is(if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT });
+    if mind.is(flags::BLOCKS_AS_FOLLOWER)
+        && asked
+        && inconvenience <= params.cooperative
+        && (to_best || target_dist / f64::from(offset.abs() + 1) > look)
+    {
+        return Wish::HELP;
+    }
+
+    let relative = (target_safe - here_safe) / target_safe.max(GAIN_BASE_SPEED);
+    let dt = driver.dt;
+    let half_life = if dt == 1.0 { 0.5 } else { halved(dt) };
+    if right {
+        if here_safe - 5.0 / 3.6 > target_safe {
+            if mind.speed_gain < 0.0 {
+                mind.speed_gain *= half_life as f32;
+            }
+        } else {
+            if mind.speed_gain < 0.0 || relative > 0.0 {
+                mind.speed_gain -= (dt * relative) as f32;
+            }
+            let road_factor = allowed / lane.speed_mps;
+            let accept_s = 7.0 * road_factor * vehicle.speed.max(1.0);
+            let mut free_m = (target_dist - driver.brake_gap(allowed)).max(0.0);
+            let mut free_s = accept_s.min(free_m / allowed);
+            if let Some(n) = around.target_leader.filter(|n| n.speed < allowed) {
+                let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel);
+                free_m = free_m.min(n.gap - secure).max(0.0);
+                free_s = free_s.min(free_m / (allowed - n.speed));
+            }
+            mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
+            if f64::from(mind.keep_right) * params.keep_right < -right_threshold {
+                return Wish::GAIN;
+            }
+        }
+        if f64::from(mind.speed_gain) < -right_threshold && target_dist / vehicle.speed.max(0.1) > 20.0 {
+            return Wish::GAIN;
+        }
+    } else {
+        if here_safe > target_safe {
+            if mind.speed_gain > 0.0 {
+                mind.speed_gain *= half_life as f32;
+            }
+        } else if mind.speed_gain > 0.0 || relative > 0.0 {
+            mind.speed_gain += (dt * relative) as f32;
+        }
+        if f64::from(mind.speed_gain) > left_threshold && relative > 1e-3 {
+            return Wish::GAIN;
+        }
+    }
+    if to_best
+        && offset == around.current.offset
+        && params.strategic >= 0.0
+        && (if right { mind.speed_gain < 0.0 } else { mind.speed_gain > 0.0 })
+    {
+        return Wish::STRATEGIC;
+    }
+    Wish::NONE
+}
+
+fn lane_id_of(lane: &crate::graph::Lane, view: &View<'_>) -> LaneId {
+    LaneId(view.world.network.edge(lane.edge).first_lane.0 + lane.index)
+}
+
+/// ½ to the power of a step length below or above one second, by square roots.
+fn halved(dt: f64) -> f64 {
+    let (mut result, mut factor, mut rest) = (1.0, 0.5f64, dt);
+    while rest >= 1.0 {
+        result *= 0.5;
+        rest -= 1.0;
+    }
+    for _ in 0..12 {
+        factor = factor.sqrt();
+        rest *= 2.0;
+        if rest >= 1.0 {
+            result *= factor;
+            rest -= 1.0;
+        }
+    }
+    result
+}
+
+/// The speed that a lane promises in the near future.
+fn anticipate(
+    driver: &super::car_following::Driver,
+    speed: f64,
+    leader: Option<Neighbour<'_>>,
+    dist: f64,
+    allowed: f64,
+    accelerating: bool,
+) -> f64 {
+    let future = match (leader, accelerating) {
+        (Some(n), true) => {
+            let soon = speed + driver.accel - driver.accel * driver.dt;
+            driver.follow_speed(soon, n.gap, n.speed, n.driver.apparent_decel)
+        }
+        (Some(n), false) => driver.safe_follow_speed(n.gap, speed, n.speed, n.driver.apparent_decel, true),
+        (None, true) => driver.max_next_speed(speed).min(driver.safe_stop_speed(dist, driver.decel, driver.tau)),
+        (None, false) => driver.safe_stop_speed(dist, driver.decel, driver.tau),
+    };
+    future.min(allowed).max(0.0)
+}
+
+/// An urgent change: settles with blocking vehicles who goes first, and adapts the own speed.
+#[allow(clippy::too_many_arguments)]
+fn negotiate(
+    view: &View<'_>,
+    mind: &mut Vehicle,
+    vehicle: &Vehicle,
+    lane: &crate::graph::Lane,
+    right: bool,
+    around: &Surroundings<'_>,
+    lanes: &mut [Vec<Vehicle>],
+    t: usize,
+    space: f64,
+    reserve: f64,
+    offset: i16,
+) {
+    let driver = view.driver(vehicle);
+    let dt = driver.dt;
+    let remaining_s =
+        (space / f64::from(mind.look_ahead_speed).max(1e-3) / f64::from(offset.abs().max(1)) / URGENCY).max(dt);
+    let mut planned = vehicle.speed.min(driver.stop_speed(vehicle.speed, space - reserve, driver.decel));
+    if f64::from(mind.advice) >= vehicle.speed - driver.decel * dt {
+        planned = planned.min(f64::from(mind.advice));
+    }
+    let advise = |mind: &mut Vehicle, speed: f64| mind.advice = mind.advice.min(speed as f32);
+
+    if let Some(n) = around.target_leader {
+        let next_speed = n.speed - dt * (-n.accel).max(1.0);
+        let next_gap = n.gap + dt * (next_speed - planned);
+        if around.blocked_leader {
+            let dv = planned - n.speed;
+            let overtake_m = (n.gap + n.driver.length_with_gap() + driver.length
+                + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
+            .max(0.0);
+            let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
+            let congested = vehicle.speed < 60.0 / 3.6 || lane.speed_mps < 60.1 / 3.6;
+            let cannot = dv < 0.0
+                || (!right && !congested)
+                || space - reserve - driver.brake_gap(vehicle.speed) < overtake_m
+                || remaining_s < overtake_s;
+            if cannot && !n.stopped {
+                if let Some(i) = n.index {
+                    lanes[t][i].flags |= flags::BLOCKS_AS_LEADER;
+                }
+                let target = driver
+                    .min_next_speed(vehicle.speed)
+                    .max(driver.follow_speed(vehicle.speed, next_gap, next_speed.max(0.0), n.driver.apparent_decel));
+                if target < vehicle.speed {
+                    let decel = driver.decel.min(MIN_FALL_BEHIND.max((vehicle.speed - target) / remaining_s));
+                    planned = planned.min((vehicle.speed - decel * dt).max(0.0));
+                    advise(mind, planned);
+                } else {
+                    advise(mind, target);
+                }
+            } else {
+                // Overtake: the leader should not accelerate.
+                if let Some(i) = n.index {
+                    let leader = &mut lanes[t][i];
+                    leader.advice = leader.advice.min(n.speed as f32);
+                }
+                return;
+            }
+        } else {
+            // Stay behind the future leader.
+            let target = driver.follow_speed(vehicle.speed, next_gap, next_speed.max(0.0), n.driver.apparent_decel);
+            planned = planned.min(target);
+            advise(mind, target);
+        }
+    }
+    let Some(n) = around.target_follower else { return };
+    let help = |lanes: &mut [Vec<Vehicle>], speed: f64, blocking: bool| {
+        if let Some(i) = n.index {
+            let follower = &mut lanes[t][i];
+            follower.advice = follower.advice.min(speed.max(0.0) as f32);
+            if blocking {
+                follower.flags |= flags::BLOCKS_AS_FOLLOWER;
+                follower.flags |= if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT };
+            }
+        }
+    };
+    let cut_in = |floor: f64| {
+        let d = n.driver;
+        let one = floor.max(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel));
+        floor.max(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel))
+    };
+    if around.blocked_follower {
+        let help_decel = n.driver.decel;
+        let slowed = (n.speed - help_decel * dt).max(0.0);
+        let slowed_1s = (n.speed - help_decel).max(0.0);
+        let dv = planned - slowed_1s;
+        let gap = n.gap + dv;
+        let secure = n.driver.secure_gap(slowed_1s, planned.max(0.0), driver.apparent_decel);
+        if gap > 0.0 && gap >= secure {
+            help(lanes, cut_in(slowed), true);
+        } else if dv > 0.0 && dv * remaining_s > secure - gap + 0.1 {
+            help(lanes, slowed, true);
+        } else {
+            let mut speed = n.speed.max(vehicle.speed + HELP_OVERTAKE);
+            if n.speed > vehicle.speed && (right || planned > CUT_IN_SPEED || lane.length_m > ON_RAMP_M) {
+                speed = slowed.max(vehicle.speed + HELP_OVERTAKE);
+                if (n.speed - vehicle.speed) / help_decel < remaining_s {
+                    help(lanes, speed, true);
+                    return;
+                }
+            }
+            help(lanes, speed, true);
+            // Let it pass: slow down smoothly.
+            let overtake_m = (n.gap + driver.length_with_gap() + n.driver.length
+                + driver.secure_gap(planned, speed, n.driver.apparent_decel))
+            .max(0.0);
+            advise(mind, (speed - overtake_m / remaining_s).max(vehicle.speed - driver.decel * dt));
+        }
+    } else if around.blocked_leader {
+        help(lanes, cut_in(0.0), false);
+    }
+}

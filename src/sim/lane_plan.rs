@@ -1,0 +1,202 @@
+//! Which lanes continue a route, how far, and by which link: SUMO calls these the best lanes. A plan belongs to a route
+//! and a vehicle class (or to one departure when it has stops), is computed backwards from the route's end when first
+//! needed, and never changes.
+
+use std::collections::HashMap;
+
+use crate::demand::Stop;
+use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
+
+use super::world::World;
+
+/// Lengths beyond this are equally good, metres: nobody changes lanes for what is farther away.
+const HORIZON_M: f64 = 3000.0;
+
+/// One lane of one edge of a route.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneChoice {
+    /// Metres from this lane's start that can be driven without changing lanes.
+    pub length_m: f32,
+    /// The link to the best lane of the next edge; NONE at the route's end or where the lane does not lead on.
+    pub link: LinkId,
+    /// Lanes to the left (negative: right) where the best lane is; 0 on a best lane.
+    pub offset: i16,
+    /// The class may use the lane.
+    pub allowed: bool,
+    /// The lane leads on along the route (or the route ends on this edge).
+    pub continues: bool,
+}
+
+/// Plans by route and class, computed on demand.
+#[derive(Debug, Default)]
+pub struct LanePlans {
+    /// Per plan: where its `edges` begin.
+    starts: Vec<u32>,
+    /// Per plan and edge: where its `choices` begin.
+    edges: Vec<u32>,
+    choices: Vec<LaneChoice>,
+    /// `route × classes + class` → plan.
+    of_route: Vec<u32>,
+    /// (departure, stops already made) → plan.
+    of_departure: HashMap<(u32, u16), u32>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl LanePlans {
+    /// The plan of a vehicle.
+    pub fn plan_of(&mut self, world: &World, vehicle: u32, route: RouteId, vtype: u16, stops_done: u16) -> u32 {
+        let slot = world.types[usize::from(vtype)].class_slot;
+        let departure = &world.demand.departures[vehicle as usize];
+        if departure.stops.len > u32::from(stops_done) && departure.route == route {
+            if let Some(plan) = self.of_departure.get(&(vehicle, stops_done)) {
+                return *plan;
+            }
+            let stops = &world.demand.stops[departure.stops.range()][usize::from(stops_done)..];
+            let plan = self.compute(world, route, slot, stops);
+            self.of_departure.insert((vehicle, stops_done), plan);
+            return plan;
+        }
+        let key = route.index() * world.classes.len() + usize::from(slot);
+        if self.of_route.len() <= key {
+            self.of_route.resize(world.demand.routes.len().max(route.index() + 1) * world.classes.len(), UNKNOWN);
+        }
+        if self.of_route[key] == UNKNOWN {
+            self.of_route[key] = self.compute(world, route, slot, &[]);
+        }
+        self.of_route[key]
+    }
+
+    /// Choices for the lanes of the `index`-th edge of the route, rightmost first.
+    #[inline]
+    pub fn edge(&self, plan: u32, index: usize) -> &[LaneChoice] {
+        let at = self.starts[plan as usize] as usize + index;
+        &self.choices[self.edges[at] as usize..self.edges[at + 1] as usize]
+    }
+
+    #[inline]
+    pub fn choice(&self, plan: u32, index: usize, lane_index: u32) -> LaneChoice {
+        let at = self.starts[plan as usize] as usize + index;
+        self.choices[self.edges[at] as usize + lane_index as usize]
+    }
+
+    fn compute(&mut self, world: &World, route: RouteId, slot: u16, stops: &[Stop]) -> u32 {
+        let edges = world.route(route);
+        let mut next: Vec<LaneChoice> = Vec::new();
+        let mut reversed: Vec<Vec<LaneChoice>> = Vec::with_capacity(edges.len());
+        for index in (0..edges.len()).rev() {
+            let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
+            let here = choices_of(world, edges[index], edges.get(index + 1).copied(), &next, slot, stop);
+            next.clone_from(&here);
+            reversed.push(here);
+        }
+        let plan = self.starts.len() as u32;
+        self.starts.push(self.edges.len() as u32);
+        for here in reversed.iter().rev() {
+            self.edges.push(self.choices.len() as u32);
+            self.choices.extend_from_slice(here);
+        }
+        self.edges.push(self.choices.len() as u32);
+        plan
+    }
+}
+
+fn choices_of(
+    world: &World,
+    edge: EdgeId,
+    next_edge: Option<EdgeId>,
+    next: &[LaneChoice],
+    slot: u16,
+    stop: Option<(LaneId, f64)>,
+) -> Vec<LaneChoice> {
+    let network = &world.network;
+    let class = world.classes[usize::from(slot)];
+    let mut choices: Vec<LaneChoice> = Vec::new();
+    // Offset that is still needed on the next edge, to prefer lanes that lead straight to its best lane.
+    let mut next_offsets: Vec<i16> = Vec::new();
+    for lane in network.edge(edge).lanes() {
+        let l = network.lane(lane);
+        let allowed = l.allowed.allows(class);
+        let mut choice =
+            LaneChoice { length_m: l.length_m as f32, link: LinkId::NONE, offset: 0, allowed, continues: false };
+        let mut best_next: i16 = 0;
+        if !allowed {
+            // Drivable for who is there already, but it leads nowhere.
+        } else if let Some((_, stop_m)) = stop.filter(|(s, _)| *s != lane) {
+            // Useful only as far as the stop, which is beside it.
+            choice.length_m = stop_m as f32;
+        } else if next_edge.is_none() {
+            choice.continues = true;
+        } else if let Some((link, target)) = best_link(world, lane, next_edge, next, class) {
+            choice.link = link;
+            choice.continues = true;
+            choice.length_m = (l.length_m + f64::from(target.length_m)).min(HORIZON_M) as f32;
+            best_next = target.offset;
+        }
+        choices.push(choice);
+        next_offsets.push(best_next);
+    }
+    set_offsets(&mut choices, &next_offsets);
+    choices
+}
+
+/// The link from `lane` to the lane of `next_edge` that goes on farthest.
+fn best_link(
+    world: &World,
+    lane: LaneId,
+    next_edge: Option<EdgeId>,
+    next: &[LaneChoice],
+    class: crate::demand::VehicleClass,
+) -> Option<(LinkId, LaneChoice)> {
+    let network = &world.network;
+    let next_edge = next_edge?;
+    let mut best: Option<(LinkId, LaneChoice)> = None;
+    for link in network.links_of(lane) {
+        let l = network.link(link);
+        let to = network.lane(l.to);
+        if to.edge != next_edge || !to.allowed.allows(class) || !network.lane(l.next).allowed.allows(class) {
+            continue;
+        }
+        let target = next[to.index as usize];
+        let better = match best {
+            None => true,
+            Some((_, b)) => {
+                target.length_m > b.length_m
+                    || (target.length_m == b.length_m && target.offset.unsigned_abs() < b.offset.unsigned_abs())
+            }
+        };
+        if better {
+            best = Some((link, target));
+        }
+    }
+    best
+}
+
+/// Best lanes are those that lead farthest and, among these, need the fewest changes on the next edge.
+fn set_offsets(choices: &mut [LaneChoice], next_offsets: &[i16]) {
+    let usable = |c: &LaneChoice| c.allowed && c.continues;
+    let any = choices.iter().any(usable);
+    let longest = choices.iter().filter(|c| !any || usable(c)).map(|c| c.length_m).fold(0.0f32, f32::max);
+    let fewest = choices
+        .iter()
+        .zip(next_offsets)
+        .filter(|(c, _)| (!any || usable(c)) && c.length_m >= longest)
+        .map(|(_, o)| o.unsigned_abs())
+        .min()
+        .unwrap_or(0);
+    let best: Vec<bool> = choices
+        .iter()
+        .zip(next_offsets)
+        .map(|(c, o)| (!any || usable(c)) && c.length_m >= longest && o.unsigned_abs() == fewest)
+        .collect();
+    for (i, choice) in choices.iter_mut().enumerate() {
+        // Ties go to the right.
+        let nearest = best
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b)
+            .min_by_key(|(j, _)| (j.abs_diff(i), *j))
+            .map_or(0, |(j, _)| j as i16 - i as i16);
+        choice.offset = nearest;
+    }
+}

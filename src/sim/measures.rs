@@ -1,0 +1,224 @@
+//! Counting and averaging on the own lanes of a partition: mean data of lanes and induction loops.
+
+use crate::ids::LaneId;
+use crate::scenario::{DetectorRequest, MeanDataRequest, OutputRequests, Settings};
+
+use super::report::{DetectorReport, DetectorStats, IntervalReport, LaneStats, micro};
+use super::vehicle::{HALTING_SPEED, Vehicle};
+use super::world::World;
+
+/// How a vehicle used one lane during one step.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    pub lane: LaneId,
+    /// Front at the beginning and the end of the passage, metres along the lane.
+    pub from_m: f64,
+    pub to_m: f64,
+    /// Seconds on the lane in this step.
+    pub time_s: f64,
+    pub speed: f64,
+    /// Allowed speed for this vehicle, m/s.
+    pub allowed: f64,
+    pub length_m: f64,
+    pub vtype: u16,
+    pub entered: bool,
+    pub left: bool,
+}
+
+#[derive(Clone, Debug)]
+struct MeanData {
+    request: u32,
+    begin_ms: i64,
+    stats: Vec<LaneStats>,
+}
+
+#[derive(Clone, Debug)]
+struct Detector {
+    detector: u32,
+    begin_ms: i64,
+    stats: DetectorStats,
+}
+
+/// The running intervals of a partition.
+#[derive(Clone, Debug, Default)]
+pub struct Measures {
+    mean_data: Vec<MeanData>,
+    detectors: Vec<Detector>,
+    /// Per lane, the detectors on it (indices into `detectors`); empty when there are none at all.
+    by_lane: Vec<Vec<u32>>,
+}
+
+impl Measures {
+    pub fn new(world: &World, owned: &[bool]) -> Self {
+        let requests: &OutputRequests = &world.requests;
+        let settings = &world.settings;
+        let mean_data = requests
+            .mean_data
+            .iter()
+            .enumerate()
+            .map(|(i, r)| MeanData {
+                request: i as u32,
+                begin_ms: r.begin_ms.unwrap_or(settings.begin_ms).max(settings.begin_ms),
+                stats: vec![LaneStats::default(); world.network.lanes.len()],
+            })
+            .collect();
+        let mut detectors = Vec::new();
+        let mut by_lane = Vec::new();
+        for (i, d) in requests.detectors.iter().enumerate().filter(|(_, d)| owned[d.lane.index()]) {
+            by_lane.resize(world.network.lanes.len(), Vec::new());
+            by_lane[d.lane.index()].push(detectors.len() as u32);
+            detectors.push(Detector {
+                detector: i as u32,
+                begin_ms: settings.begin_ms,
+                stats: DetectorStats::default(),
+            });
+        }
+        Self { mean_data, detectors, by_lane }
+    }
+
+    /// Nothing is to be measured.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.mean_data.is_empty() && self.detectors.is_empty()
+    }
+
+    /// Applies `change` to the statistics of a lane in every running interval that counts the type.
+    pub fn update(&mut self, world: &World, lane: LaneId, vtype: u16, now_ms: i64, change: impl Fn(&mut LaneStats)) {
+        for m in &mut self.mean_data {
+            let request = &world.requests.mean_data[m.request as usize];
+            if running(request, &world.settings, now_ms) && counts(&request.vtypes, vtype) {
+                change(&mut m.stats[lane.index()]);
+            }
+        }
+    }
+
+    /// A vehicle drove (or stood) on an own lane.
+    pub fn pass(&mut self, world: &World, p: &Passage, now_ms: i64) {
+        let step_ms = world.settings.step_ms;
+        for m in &mut self.mean_data {
+            let request = &world.requests.mean_data[m.request as usize];
+            if !running(request, &world.settings, now_ms) || !counts(&request.vtypes, p.vtype) {
+                continue;
+            }
+            let s = &mut m.stats[p.lane.index()];
+            s.sampled_us += micro(p.time_s);
+            s.distance_um += micro(p.speed * p.time_s);
+            if p.speed < request.waiting_speed_mps {
+                s.waiting_ms += (p.time_s * 1000.0) as i64;
+            }
+            if p.allowed > 0.0 {
+                s.time_loss_us += micro(p.time_s * (p.allowed - p.speed).max(0.0) / p.allowed);
+                s.relative_speed_us += micro(p.time_s * p.speed / p.allowed);
+            }
+            s.occupied_um_s += micro(p.length_m * p.time_s);
+            s.entered += u32::from(p.entered);
+            s.left += u32::from(p.left);
+        }
+        if let Some(list) = self.by_lane.get(p.lane.index()) {
+            for d in list {
+                let detector = &mut self.detectors[*d as usize];
+                let request: &DetectorRequest = &world.requests.detectors[detector.detector as usize];
+                if counts(&request.vtypes, p.vtype) {
+                    detect(&mut detector.stats, p, request.pos_m, step_ms as f64 / 1000.0);
+                }
+            }
+        }
+    }
+
+    /// Ends the intervals that are over with the step at `now_ms`; all of them when the run is.
+    pub fn finish(
+        &mut self,
+        world: &World,
+        own_lanes: &[LaneId],
+        now_ms: i64,
+        last: bool,
+    ) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
+        let end_ms = now_ms + world.settings.step_ms;
+        let mut intervals = Vec::new();
+        for m in &mut self.mean_data {
+            let request = &world.requests.mean_data[m.request as usize];
+            let planned = request.period_ms.map(|p| m.begin_ms + p);
+            let over = planned.is_some_and(|e| end_ms >= e) || request.end_ms.is_some_and(|e| end_ms >= e);
+            let finished = request.end_ms.is_some_and(|e| m.begin_ms >= e);
+            if (over || last) && end_ms > m.begin_ms && !finished {
+                let until = planned.map_or(end_ms, |p| p.min(end_ms));
+                let lanes = own_lanes
+                    .iter()
+                    .filter(|l| m.stats[l.index()] != LaneStats::default())
+                    .map(|l| (*l, m.stats[l.index()]))
+                    .collect();
+                intervals.push(IntervalReport { request: m.request, begin_ms: m.begin_ms, end_ms: until, lanes });
+                m.stats.fill(LaneStats::default());
+                m.begin_ms = until;
+            }
+        }
+        let mut detectors = Vec::new();
+        for d in &mut self.detectors {
+            let request = &world.requests.detectors[d.detector as usize];
+            let planned = request.period_ms.map(|p| d.begin_ms + p);
+            if planned.is_some_and(|e| end_ms >= e) || (last && end_ms > d.begin_ms) {
+                let until = planned.map_or(end_ms, |p| p.min(end_ms));
+                detectors.push(DetectorReport {
+                    detector: d.detector,
+                    begin_ms: d.begin_ms,
+                    end_ms: until,
+                    stats: std::mem::take(&mut d.stats),
+                });
+                d.begin_ms = until;
+            }
+        }
+        (intervals, detectors)
+    }
+}
+
+fn running(request: &MeanDataRequest, settings: &Settings, now_ms: i64) -> bool {
+    now_ms >= request.begin_ms.unwrap_or(settings.begin_ms) && request.end_ms.is_none_or(|e| now_ms < e)
+}
+
+fn counts(types: &[crate::ids::TypeId], vtype: u16) -> bool {
+    types.is_empty() || types.iter().any(|t| t.0 == u32::from(vtype))
+}
+
+fn detect(stats: &mut DetectorStats, p: &Passage, at_m: f64, dt: f64) {
+    // Front passes.
+    if p.from_m < at_m && p.to_m >= at_m {
+        stats.entered += 1;
+    }
+    let (back_from, back_to) = (p.from_m - p.length_m, p.to_m - p.length_m);
+    let over = p.to_m >= at_m && back_from <= at_m;
+    if over {
+        let driven = p.to_m - p.from_m;
+        let share = if driven > 0.0 {
+            let first = ((at_m - p.from_m) / driven).clamp(0.0, 1.0);
+            let last = ((at_m - back_from) / driven).clamp(0.0, 1.0);
+            last - first
+        } else {
+            1.0
+        };
+        stats.occupied_us += micro(share * dt.min(p.time_s.max(0.0)));
+    }
+    // Back passes: the vehicle contributes. One that leaves the lane before its back has passed counts when it leaves.
+    if over && (back_to > at_m || p.left) {
+        stats.contributed += 1;
+        stats.speed_um += micro(p.speed);
+        stats.inverse_speed_us += micro(1.0 / p.speed.max(HALTING_SPEED));
+        stats.length_um += micro(p.length_m);
+    }
+}
+
+/// The passage of a vehicle that stays on its lane the whole step.
+#[inline]
+pub fn stay(vehicle: &Vehicle, lane: LaneId, from_m: f64, speed: f64, allowed: f64, length_m: f64, dt: f64) -> Passage {
+    Passage {
+        lane,
+        from_m,
+        to_m: vehicle.pos,
+        time_s: dt,
+        speed,
+        allowed,
+        length_m,
+        vtype: vehicle.vtype,
+        entered: false,
+        left: false,
+    }
+}

@@ -1,0 +1,36 @@
+//! The kernel: how vehicles move in one step. Pure: no actor, socket, clock, file or store, and no arithmetic beyond
+//! `+ - * / sqrt` and comparisons, so that every machine computes the same bits.
+//!
+//! A step reads state(t) and writes state(t+1): [`motion`] decides how far everyone drives, [`advance`] drives,
+//! [`lane_change`] and [`insertion`] decide from the places reached, and [`partition`] puts it together.
+
+mod advance;
+mod approach;
+mod car_following;
+mod departures;
+mod digest;
+mod halo;
+mod insertion;
+mod lane_change;
+mod lane_plan;
+mod lanes;
+mod measures;
+mod motion;
+mod neighbour;
+mod partition;
+mod random;
+pub mod report;
+mod scope;
+mod signals;
+mod transfer;
+mod vehicle;
+mod view;
+mod world;
+
+pub use car_following::Driver;
+pub use digest::Digest;
+pub use halo::{HaloError, Mirror};
+pub use partition::{Partition, ReportOptions};
+pub use scope::Scope;
+pub use vehicle::{HALTING_SPEED, Vehicle};
+pub use world::World;

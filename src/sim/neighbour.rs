@@ -1,0 +1,108 @@
+//! What a vehicle that considers another lane sees there: the leader and the follower, on its own edge or beyond its ends.
+
+use crate::ids::LaneId;
+
+use super::car_following::Driver;
+use super::vehicle::Vehicle;
+use super::view::View;
+
+/// Another vehicle, seen along one lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour<'a> {
+    /// Bumper to bumper less the minimum gap of the rear vehicle, metres.
+    pub gap: f64,
+    pub speed: f64,
+    pub accel: f64,
+    pub driver: &'a Driver,
+    /// Index on its lane when it is on the same edge.
+    pub index: Option<usize>,
+    /// Stands at a stop.
+    pub stopped: bool,
+    /// Its [`flags`](super::vehicle::flags); 0 when it is on another edge.
+    pub flags: u16,
+}
+
+impl<'a> View<'a> {
+    /// The leader that `vehicle` would have beyond the end of `lane` (of its current edge).
+    pub fn leader_beyond(&self, vehicle: &Vehicle, lane: LaneId) -> Option<Neighbour<'a>> {
+        let driver = self.driver(vehicle);
+        let over = self.lanes.overhang[lane.index()];
+        if over.back < f64::INFINITY {
+            return Some(self.body(over.back - vehicle.pos - driver.min_gap, over, driver));
+        }
+        let mut lane_id = lane;
+        let mut index = usize::from(vehicle.route_index);
+        let mut seen = self.lane(lane).length_m - vehicle.pos;
+        while seen < self.look_ahead(driver, vehicle.speed) {
+            let link = self.next_link(vehicle, lane_id, index);
+            if link.is_none() {
+                return None;
+            }
+            lane_id = self.link(link).next;
+            let rear = self.lanes.last(lane_id);
+            if rear.back < f64::INFINITY {
+                return Some(self.body(seen + rear.back - driver.min_gap, rear, driver));
+            }
+            let l = self.lane(lane_id);
+            if !l.internal {
+                index += 1;
+            }
+            seen += l.length_m;
+        }
+        None
+    }
+
+    /// A body of which only the rear is known; it is taken to brake like the vehicle that looks at it.
+    fn body(&self, gap: f64, rear: super::lanes::Rear, driver: &'a Driver) -> Neighbour<'a> {
+        Neighbour { gap, speed: rear.speed, accel: rear.accel, driver, index: None, stopped: false, flags: 0 }
+    }
+
+    /// The nearest vehicle that comes onto `lane` from behind its start and is within reach of a body whose back is at
+    /// `back_m`.
+    pub fn follower_behind(&self, back_m: f64, lane: LaneId) -> Option<Neighbour<'a>> {
+        if back_m > self.world.reach_m {
+            return None;
+        }
+        let network = &self.world.network;
+        let mut nearest: Option<Neighbour<'a>> = None;
+        let mut consider = |vehicle: &Vehicle, distance_m: f64| {
+            let driver = self.driver(vehicle);
+            let gap = distance_m - driver.min_gap;
+            if gap < self.world.reach_m && nearest.is_none_or(|n| gap < n.gap) {
+                nearest = Some(Neighbour {
+                    gap,
+                    speed: vehicle.speed,
+                    accel: f64::from(vehicle.accel),
+                    driver,
+                    index: None,
+                    stopped: self.is_stopped(vehicle),
+                    flags: 0,
+                });
+            }
+        };
+        for link in &network.incoming[self.lane(lane).incoming.range()] {
+            let mut from = self.link(*link).from;
+            let mut distance = back_m;
+            // Through the junction, then the front vehicle of the lane before it, if it comes here.
+            loop {
+                let l = self.lane(from);
+                if let Some(first) = self.lanes.on(from).first() {
+                    let comes = l.internal || {
+                        let next = self.next_link(first, from, usize::from(first.route_index));
+                        next.is_some() && self.link(next).to == lane
+                    };
+                    if comes {
+                        consider(first, distance + l.length_m - first.pos);
+                    }
+                    break;
+                }
+                distance += l.length_m;
+                if !l.internal || l.entry.is_none() || distance > self.world.reach_m {
+                    break;
+                }
+                from = self.link(l.entry).from;
+            }
+        }
+        nearest
+    }
+}

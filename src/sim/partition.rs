@@ -1,0 +1,502 @@
+//! One partition of the network: its state, and the step that makes state(t+1) of it.
+
+use std::sync::Arc;
+
+use crate::ids::{EdgeId, LaneId, SignalId, VehicleId};
+
+use super::approach::Approaches;
+use super::departures::Departures;
+use super::digest::Digest;
+use super::halo::{HaloError, Mirror, Reader, Writer};
+use super::insertion::Accepted;
+use super::lane_change::{Change, LaneChanger};
+use super::lane_plan::LanePlans;
+use super::lanes::Lanes;
+use super::measures::Measures;
+use super::motion::Move;
+use super::random;
+use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
+use super::scope::Scope;
+use super::signals::Signals;
+use super::transfer::Transfer;
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
+use super::view::View;
+use super::world::World;
+
+/// What a step is asked to report beyond events and counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReportOptions {
+    pub fcd: bool,
+    pub digest: bool,
+}
+
+/// The state and the working memory of one partition.
+#[derive(Debug)]
+pub struct Partition {
+    pub(super) world: Arc<World>,
+    pub(super) scope: Scope,
+    /// Steps done.
+    pub(super) steps: u64,
+    pub(super) lanes: Lanes,
+    pub(super) signals: Signals,
+    pub(super) plans: LanePlans,
+    /// By edge: vehicles beside the road.
+    pub(super) transfers: Vec<Vec<Transfer>>,
+    pub(super) departures: Departures,
+    pub(super) measures: Measures,
+    pub(super) counts: Counts,
+    /// Sum over finished trips.
+    pub(super) past: Digest,
+    pub(super) report: StepReport,
+    approaches: Approaches,
+    /// By lane: where its vehicles begin in `follow` and `moves`.
+    first: Vec<u32>,
+    follow: Vec<f64>,
+    pub(super) moves: Vec<Move>,
+    pub(super) entering: Vec<(LaneId, Vehicle)>,
+    pub(super) entering_transfers: Vec<(EdgeId, Transfer)>,
+    changer: LaneChanger,
+    changes: Vec<Change>,
+    accepted: Accepted,
+    inserted: Vec<(LaneId, Vehicle)>,
+    edge_lanes: Vec<Vec<Vehicle>>,
+    /// Own edges on which lanes can be changed.
+    wide_edges: Vec<EdgeId>,
+    /// Own edges with transfers, ascending.
+    pub(super) busy_transfers: Vec<EdgeId>,
+}
+
+impl Partition {
+    /// An empty partition before its first step.
+    pub fn new(world: Arc<World>, scope: Scope) -> Self {
+        let network = &world.network;
+        let lane_count = network.lanes.len();
+        let wide_edges = scope
+            .own_edges
+            .iter()
+            .copied()
+            .filter(|e| network.edge(*e).lane_count > 1 && !network.edge(*e).is_internal())
+            .collect();
+        Self {
+            steps: 0,
+            lanes: Lanes::new(lane_count),
+            signals: Signals::new(network, world.settings.begin_ms),
+            plans: LanePlans::default(),
+            transfers: vec![Vec::new(); network.edges.len()],
+            departures: Departures::new(&world, &scope),
+            measures: Measures::new(&world, &scope.owned),
+            counts: Counts::default(),
+            past: Digest::default(),
+            report: StepReport::default(),
+            approaches: Approaches::new(network.links.len()),
+            first: vec![0; lane_count],
+            follow: Vec::new(),
+            moves: Vec::new(),
+            entering: Vec::new(),
+            entering_transfers: Vec::new(),
+            changer: LaneChanger::default(),
+            changes: Vec::new(),
+            accepted: Accepted::default(),
+            inserted: Vec::new(),
+            edge_lanes: Vec::new(),
+            wide_edges,
+            busy_transfers: Vec::new(),
+            world,
+            scope,
+        }
+    }
+
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Steps done so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Time that the next step computes, ms.
+    pub fn now_ms(&self) -> i64 {
+        self.world.settings.begin_ms + self.steps as i64 * self.world.settings.step_ms
+    }
+
+    /// Computes state(t+1). The mirrored roads must hold state(t).
+    pub fn step(&mut self, options: ReportOptions) -> StepReport {
+        let now_ms = self.now_ms();
+        self.report = StepReport { time_ms: now_ms, ..StepReport::default() };
+        self.lanes.refresh(&self.world, &self.scope.known_lanes);
+        self.signals.advance(&self.world.network, now_ms);
+        self.plan_moves(now_ms);
+        self.advance(now_ms);
+        self.lanes.refresh(&self.world, &self.scope.moved_lanes);
+        self.change_and_insert(now_ms);
+        self.steps += 1;
+        self.finish_report(now_ms, options)
+    }
+
+    /// Decides the motion of every vehicle that is moved here, from state(t).
+    fn plan_moves(&mut self, now_ms: i64) {
+        let Self { world, scope, lanes, signals, plans, approaches, first, follow, moves, .. } = self;
+        approaches.clear();
+        follow.clear();
+        // Announcements are collected apart: the view that they are made from is shared.
+        let mut announced = std::mem::take(approaches);
+        let nobody = Approaches::default();
+        let view = View { world, lanes, signals, plans, approaches: &nobody, now_ms };
+        for &lane in &scope.known_lanes {
+            let on = lanes.on(lane);
+            first[lane.index()] = follow.len() as u32;
+            let length = world.network.lane(lane).length_m;
+            let mut ahead: Option<&Vehicle> = None;
+            for vehicle in on {
+                let v = view.follow(vehicle, ahead, lane);
+                follow.push(v);
+                if length - vehicle.pos < world.reach_m {
+                    view.announce(vehicle, lane, v, |link, approach| announced.add(link, approach));
+                }
+                ahead = Some(vehicle);
+            }
+        }
+        *approaches = announced;
+        let view = View { world, lanes, signals, plans, approaches, now_ms };
+        let key = random::step_key(world.settings.seed, now_ms as u64);
+        moves.clear();
+        moves.resize(follow.len(), Move::default());
+        for &lane in &scope.moved_lanes {
+            let start = first[lane.index()] as usize;
+            for (i, vehicle) in lanes.on(lane).iter().enumerate() {
+                moves[start + i] = view.decide(vehicle, lane, follow[start + i], key);
+            }
+        }
+    }
+
+    /// Where the moves of a lane's vehicles begin.
+    pub(super) fn first_move(&self, lane: LaneId) -> usize {
+        self.first[lane.index()] as usize
+    }
+
+    /// Lane changes and insertions on own edges, decided from the places after the move.
+    fn change_and_insert(&mut self, now_ms: i64) {
+        self.decide_changes(now_ms);
+        self.decide_insertions(now_ms);
+        self.apply_changes(now_ms);
+        for (lane, vehicle) in std::mem::take(&mut self.inserted) {
+            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+        }
+    }
+
+    fn decide_changes(&mut self, now_ms: i64) {
+        let Self { world, lanes, signals, plans, approaches, changer, changes, edge_lanes, wide_edges, .. } = self;
+        changes.clear();
+        for &edge in wide_edges.iter() {
+            let e = world.network.edge(edge);
+            if e.lanes().all(|l| lanes.on(l).is_empty()) {
+                continue;
+            }
+            let count = e.lane_count as usize;
+            edge_lanes.resize(count.max(edge_lanes.len()), Vec::new());
+            for (slot, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
+                std::mem::swap(slot, &mut lanes.vehicles[lane.index()]);
+            }
+            let view = View { world, lanes, signals, plans, approaches, now_ms };
+            changer.decide(&view, e.first_lane, &mut edge_lanes[..count], changes);
+            for (slot, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
+                std::mem::swap(slot, &mut lanes.vehicles[lane.index()]);
+            }
+        }
+    }
+
+    fn apply_changes(&mut self, now_ms: i64) {
+        let changes = std::mem::take(&mut self.changes);
+        // Take all out first, the hindmost of a lane first, so that indices stay valid.
+        let mut taken: Vec<(LaneId, Vehicle)> = Vec::with_capacity(changes.len());
+        let mut order: Vec<usize> = (0..changes.len()).collect();
+        order.sort_unstable_by(|a, b| {
+            let (a, b) = (&changes[*a], &changes[*b]);
+            a.from.cmp(&b.from).then(b.index.cmp(&a.index))
+        });
+        for i in order {
+            let change = &changes[i];
+            let mut vehicle = self.lanes.vehicles[change.from.index()].remove(change.index);
+            vehicle.came_from = beside(&self.world, vehicle.came_from, change.to);
+            taken.push((change.to, vehicle));
+            if !self.measures.is_idle() {
+                let world = &self.world;
+                self.measures.update(world, change.from, change.vtype, now_ms, |s| s.lane_changed_from += 1);
+                self.measures.update(world, change.to, change.vtype, now_ms, |s| s.lane_changed_to += 1);
+            }
+        }
+        for (lane, vehicle) in taken {
+            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+        }
+        self.changes = changes;
+    }
+
+    fn decide_insertions(&mut self, now_ms: i64) {
+        self.departures.advance(&self.world, now_ms);
+        let mut departures = std::mem::take(&mut self.departures);
+        let mut edges: Vec<EdgeId> = departures.waiting_edges().collect();
+        edges.extend(self.busy_transfers.iter().copied());
+        edges.sort_unstable();
+        edges.dedup();
+        for edge in edges {
+            self.accepted.clear();
+            let network = &self.world.network;
+            let lanes = network.edge(edge).lanes();
+            for change in &self.changes {
+                if lanes.clone().any(|l| l == change.to) {
+                    self.accepted.change(change);
+                }
+            }
+            self.return_transfers(edge, now_ms);
+            self.depart_on(edge, &mut departures, now_ms);
+        }
+        self.departures = departures;
+    }
+
+    /// Puts teleported and parked vehicles back where there is room.
+    fn return_transfers(&mut self, edge: EdgeId, now_ms: i64) {
+        let mut rest = std::mem::take(&mut self.transfers[edge.index()]);
+        let Self { world, lanes, signals, plans, approaches, accepted, inserted, .. } = self;
+        let view = View { world, lanes, signals, plans, approaches, now_ms };
+        rest.retain_mut(|transfer| {
+            let mut vehicle = transfer.vehicle;
+            let lane = if vehicle.is(flags::TELEPORTING) {
+                view.try_return(&mut vehicle, accepted)
+            } else if now_ms >= transfer.ready_ms {
+                let lane = vehicle.came_from;
+                view.try_leave_parking(&mut vehicle, lane, accepted).then_some(lane)
+            } else {
+                None
+            };
+            let Some(lane) = lane else { return true };
+            vehicle.set(flags::TELEPORTING, false);
+            vehicle.came_from = LaneId::NONE;
+            accepted.insertion(lane, &vehicle, view.driver(&vehicle).length);
+            inserted.push((lane, vehicle));
+            false
+        });
+        self.transfers[edge.index()] = rest;
+    }
+
+    /// Lets waiting vehicles depart, first come, first served: who cannot be inserted holds up those behind.
+    fn depart_on(&mut self, edge: EdgeId, departures: &mut Departures, now_ms: i64) {
+        while let Some(id) = departures.first(edge) {
+            let world = Arc::clone(&self.world);
+            let departure = &world.demand.departures[id.index()];
+            if world.settings.max_depart_delay_ms.is_some_and(|d| now_ms - departure.depart_ms > d) {
+                departures.remove_first(edge);
+                self.counts.discarded += 1;
+                continue;
+            }
+            let mut vehicle = self.newborn(id, now_ms);
+            let Self { world: w, lanes, signals, plans, approaches, accepted, .. } = self;
+            let view = View { world: w, lanes, signals, plans, approaches, now_ms };
+            let Some(lane) = view.try_depart(&mut vehicle, departure, accepted) else { return };
+            departures.remove_first(edge);
+            vehicle.depart_lane = lane;
+            vehicle.depart_pos = vehicle.pos as f32;
+            vehicle.depart_speed = vehicle.speed as f32;
+            accepted.insertion(lane, &vehicle, view.driver(&vehicle).length);
+            self.inserted.push((lane, vehicle));
+            self.counts.inserted += 1;
+            self.counts.depart_delay_ms += now_ms - departure.depart_ms;
+            self.report.departed.push((id, edge));
+            if !self.measures.is_idle() {
+                self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.departed += 1);
+            }
+        }
+    }
+
+    fn newborn(&mut self, id: VehicleId, now_ms: i64) -> Vehicle {
+        let departure = &self.world.demand.departures[id.index()];
+        let vtype = departure.vtype.0 as u16;
+        let mut vehicle: Vehicle = bytemuck::Zeroable::zeroed();
+        vehicle.id = id;
+        vehicle.route = departure.route;
+        vehicle.vtype = vtype;
+        vehicle.speed_factor = departure.speed_factor;
+        vehicle.came_from = LaneId::NONE;
+        vehicle.advice = f32::INFINITY;
+        vehicle.depart_ms = now_ms as i32;
+        vehicle.plan = self.plans.plan_of(&self.world, id.0, departure.route, vtype, 0);
+        vehicle
+    }
+
+    fn finish_report(&mut self, now_ms: i64, options: ReportOptions) -> StepReport {
+        let mut counts = self.counts;
+        counts.waiting = self.departures.waiting();
+        counts.loaded = self.departures.loaded();
+        let world = &self.world;
+        for &lane in &self.scope.own_lanes {
+            for v in self.lanes.on(lane) {
+                counts.running += 1;
+                if v.is(flags::STOPPED) {
+                    counts.stopped += 1;
+                } else if v.speed < HALTING_SPEED {
+                    counts.halting += 1;
+                }
+                counts.speed_um += micro(v.speed);
+                let driver = &world.types[usize::from(v.vtype)].driver;
+                let allowed = world.allowed_speed(lane, driver, v.speed_factor);
+                counts.relative_speed_millionths += micro(v.speed / allowed.max(HALTING_SPEED));
+            }
+        }
+        for edge in &self.busy_transfers {
+            let here = &self.transfers[edge.index()];
+            counts.running += here.len() as u64;
+            counts.stopped += here.iter().filter(|t| !t.vehicle.is(flags::TELEPORTING)).count() as u64;
+        }
+        let mut report = std::mem::take(&mut self.report);
+        report.counts = counts;
+        if options.fcd {
+            for &lane in &self.scope.own_lanes {
+                report.fcd.extend(self.lanes.on(lane).iter().map(|v| FcdRecord {
+                    vehicle: v.id,
+                    lane,
+                    pos_m: v.pos,
+                    speed_mps: v.speed,
+                }));
+            }
+        }
+        if !self.measures.is_idle() {
+            (report.intervals, report.detectors) =
+                self.measures.finish(&self.world, &self.scope.own_lanes, now_ms, false);
+        }
+        if options.digest {
+            report.digest = self.digest().0;
+        }
+        report
+    }
+
+    /// Ends the measuring intervals that are open after the last step.
+    pub fn close_intervals(&mut self) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
+        let last_ms = self.now_ms() - self.world.settings.step_ms;
+        self.measures.finish(&self.world, &self.scope.own_lanes, last_ms, true)
+    }
+
+    /// Digest of the own state.
+    pub fn digest(&self) -> Digest {
+        let mut digest = self.past;
+        for &lane in &self.scope.own_lanes {
+            self.lanes.on(lane).iter().for_each(|v| digest.vehicle(lane.0, v));
+        }
+        for &edge in &self.scope.own_edges {
+            self.transfers[edge.index()].iter().for_each(|t| digest.transfer(edge.0, t));
+        }
+        self.departures.each_waiting(|v| digest.waiting(v.0));
+        digest
+    }
+
+    /// What this partition has to send to one with the scope `other`.
+    pub fn mirror_for(&self, other: &Scope) -> Mirror {
+        Mirror {
+            lanes: other.known_lanes.iter().copied().filter(|l| self.scope.owned[l.index()]).collect(),
+            edges: other
+                .known_edges
+                .iter()
+                .copied()
+                .filter(|e| self.scope.owned[self.world.network.edge(*e).first_lane.index()])
+                .collect(),
+            signals: (0..self.world.network.signals.len())
+                .map(SignalId::new)
+                .filter(|s| self.signals.is_actuated(*s) && self.owns_signal(*s))
+                .collect(),
+        }
+    }
+
+    fn owns_signal(&self, signal: SignalId) -> bool {
+        self.world.network.signals[signal.index()]
+            .lanes
+            .iter()
+            .find(|l| l.is_some())
+            .is_some_and(|l| self.scope.owned[l.index()])
+    }
+
+    /// The own roads that `mirror` names, as bytes.
+    pub fn export(&self, mirror: &Mirror) -> Vec<u8> {
+        let mut writer = Writer::default();
+        for lane in &mirror.lanes {
+            writer.vehicles(self.lanes.on(*lane));
+        }
+        for edge in &mirror.edges {
+            writer.transfers(&self.transfers[edge.index()]);
+        }
+        for signal in &mirror.signals {
+            writer.signal(&self.signals.states[signal.index()]);
+        }
+        writer.bytes
+    }
+
+    /// Replaces the mirrored roads that `mirror` names.
+    ///
+    /// # Errors
+    /// When the bytes are not what [`Partition::export`] writes for the same mirror.
+    pub fn import(&mut self, mirror: &Mirror, bytes: &[u8]) -> Result<(), HaloError> {
+        let mut reader = Reader::new(bytes);
+        for lane in &mirror.lanes {
+            let vehicles = &mut self.lanes.vehicles[lane.index()];
+            reader.vehicles(*lane, vehicles)?;
+            for v in vehicles {
+                v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
+            }
+        }
+        for edge in &mirror.edges {
+            let transfers = &mut self.transfers[edge.index()];
+            reader.transfers(transfers)?;
+            for t in transfers {
+                let v = &mut t.vehicle;
+                v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
+            }
+        }
+        for signal in &mirror.signals {
+            reader.signal(&mut self.signals.states[signal.index()])?;
+        }
+        reader.finish()
+    }
+
+    /// Own vehicles with their lanes, for checks.
+    pub fn each_vehicle(&self, mut visit: impl FnMut(LaneId, &Vehicle)) {
+        for &lane in &self.scope.own_lanes {
+            self.lanes.on(lane).iter().for_each(|v| visit(lane, v));
+        }
+    }
+
+    /// Nobody is on the road or will ever be.
+    pub fn is_done(&self) -> bool {
+        self.departures.is_done()
+            && self.scope.own_lanes.iter().all(|l| self.lanes.on(*l).is_empty())
+            && self.busy_transfers.iter().all(|e| self.transfers[e.index()].is_empty())
+    }
+}
+
+/// Puts a vehicle into its place on a lane; equal positions are ordered by id.
+pub(super) fn place(lane: &mut Vec<Vehicle>, vehicle: Vehicle) {
+    let at = lane
+        .iter()
+        .rposition(|v| v.pos > vehicle.pos || (v.pos == vehicle.pos && v.id < vehicle.id))
+        .map_or(0, |i| i + 1);
+    lane.insert(at, vehicle);
+}
+
+/// After a lane change the rear may still be on the way that the vehicle came by; it is then taken to hang over the lane
+/// that leads to its new one, if there is such a lane beside.
+fn beside(world: &World, came_from: LaneId, to: LaneId) -> LaneId {
+    if came_from.is_none() {
+        return came_from;
+    }
+    let network = &world.network;
+    let old = network.lane(came_from);
+    network.incoming[network.lane(to).incoming.range()]
+        .iter()
+        .map(|l| network.link(*l).from)
+        .find(|from| {
+            let f = network.lane(*from);
+            f.internal == old.internal && f.edge == old.edge
+        })
+        .unwrap_or(LaneId::NONE)
+}

@@ -1,0 +1,256 @@
+//! What one partition tells about one step: events, counts and finished measuring intervals. Everything that is summed
+//! over partitions is an integer, so the sum does not depend on the cut (I1).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{EdgeId, LaneId, VehicleId};
+
+/// Micro-units per unit: sums of metres, seconds and metres per second are kept as whole millionths.
+pub const MICRO: f64 = 1e6;
+
+/// Whole millionths of `value`.
+#[inline]
+pub fn micro(value: f64) -> i64 {
+    (value * MICRO) as i64
+}
+
+/// A finished trip, with what `tripinfo-output` needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TripRecord {
+    pub vehicle: VehicleId,
+    pub depart_ms: i64,
+    pub depart_lane: LaneId,
+    pub depart_pos_m: f64,
+    pub depart_speed_mps: f64,
+    pub depart_delay_ms: i64,
+    pub arrival_ms: i64,
+    pub arrival_lane: LaneId,
+    pub arrival_pos_m: f64,
+    pub arrival_speed_mps: f64,
+    pub route_length_m: f64,
+    /// Time with speed below 0.1 m/s, stops excluded.
+    pub waiting_ms: i64,
+    /// How often it came to such a halt.
+    pub waiting_count: u32,
+    pub stop_ms: i64,
+    /// Time lost against driving at the allowed (and wished) speed.
+    pub time_loss_s: f64,
+    pub reroute_count: u32,
+    pub speed_factor: f64,
+}
+
+/// One vehicle at one time, for floating-car data.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FcdRecord {
+    pub vehicle: VehicleId,
+    pub lane: LaneId,
+    /// Front of the vehicle along the lane.
+    pub pos_m: f64,
+    pub speed_mps: f64,
+}
+
+/// Why a vehicle was taken off its lane and put back further along its route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TeleportCause {
+    /// Stood too long behind others.
+    Jam,
+    /// Stood too long before a foe stream.
+    Yield,
+    /// Stood too long on a lane that does not continue its route.
+    WrongLane,
+    Collision,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Teleport {
+    pub vehicle: VehicleId,
+    pub lane: LaneId,
+    pub cause: TeleportCause,
+}
+
+/// Counts of one partition. `loaded = waiting + running + arrived + discarded` over all partitions (I2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Departure time reached (or the vehicle was loaded), so far.
+    pub loaded: u64,
+    pub inserted: u64,
+    pub running: u64,
+    /// Departure time reached and not yet inserted.
+    pub waiting: u64,
+    pub arrived: u64,
+    pub discarded: u64,
+    pub teleports_jam: u64,
+    pub teleports_yield: u64,
+    pub teleports_wrong_lane: u64,
+    pub collisions: u64,
+    pub emergency_stops: u64,
+    pub emergency_brakings: u64,
+    /// Running vehicles below 0.1 m/s, stops excluded; now.
+    pub halting: u64,
+    /// Vehicles at a stop; now.
+    pub stopped: u64,
+    /// Sum over running vehicles, in micrometres per second; now.
+    pub speed_um: i64,
+    /// Sum of speed / allowed speed over running vehicles, in millionths; now.
+    pub relative_speed_millionths: i64,
+    /// Sum of the waiting (before insertion: depart delay) times of inserted vehicles, ms.
+    pub depart_delay_ms: i64,
+    /// Sum of the durations of arrived vehicles, ms.
+    pub travel_time_ms: i64,
+    /// Vehicles moved, summed over all steps.
+    pub vehicle_updates: u64,
+}
+
+impl Counts {
+    /// Teleports for all reasons but collisions.
+    pub fn teleports(&self) -> u64 {
+        self.teleports_jam + self.teleports_yield + self.teleports_wrong_lane
+    }
+}
+
+/// Measures of one lane over one interval (`edgeData`, `laneData`).
+///
+/// SUMO counts a vehicle on a lane in two ways: while its front is there, and while any part of it is there. The fields
+/// follow the front; the `tail_…` fields add the time after the front has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneStats {
+    /// Vehicle-seconds with the front on the lane, µs.
+    pub sampled_us: i64,
+    /// Distance driven by fronts on the lane, µm.
+    pub distance_um: i64,
+    /// Vehicle-seconds with the front beyond the lane's end and the back still on the lane, µs.
+    pub tail_us: i64,
+    /// Distance driven meanwhile, µm.
+    pub tail_distance_um: i64,
+    /// Vehicle length × (sampled + tail) time, µm·s: their mean length is this over that time.
+    pub length_um_s: i64,
+    /// Vehicle-time below 0.1 m/s, ms.
+    pub waiting_ms: i64,
+    /// Time lost against the allowed speed, µs.
+    pub time_loss_us: i64,
+    /// Covered length of the lane × time, µm·s: occupancy is this over (lane length × interval).
+    pub occupied_um_s: i64,
+    /// Sum of speed / allowed speed × time, millionths of a second.
+    pub relative_speed_us: i64,
+    pub departed: u32,
+    pub arrived: u32,
+    pub entered: u32,
+    pub left: u32,
+    pub lane_changed_from: u32,
+    pub lane_changed_to: u32,
+    pub teleported: u32,
+    pub vaporized: u32,
+}
+
+/// Measures of one e1 detector over one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetectorStats {
+    /// Vehicles that left the detector.
+    pub contributed: u32,
+    /// Vehicles that entered it.
+    pub entered: u32,
+    /// Sum of the speeds of contributing vehicles, µm/s.
+    pub speed_um: i64,
+    /// Sum of 1/speed (for the harmonic mean), µs/m.
+    pub inverse_speed_us: i64,
+    /// Sum of the lengths of contributing vehicles, µm.
+    pub length_um: i64,
+    /// Time that a vehicle stood over the detector, µs.
+    pub occupied_us: i64,
+}
+
+/// Lane measures of one `edgeData`/`laneData` request whose interval ended with this step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntervalReport {
+    /// Index of the request.
+    pub request: u32,
+    pub begin_ms: i64,
+    pub end_ms: i64,
+    /// Lanes of the partition that saw a vehicle, by id.
+    pub lanes: Vec<(LaneId, LaneStats)>,
+}
+
+/// One detector whose interval ended with this step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorReport {
+    /// Index of the detector.
+    pub detector: u32,
+    pub begin_ms: i64,
+    pub end_ms: i64,
+    pub stats: DetectorStats,
+}
+
+/// All that a partition reports of one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Time of the step (the state that it shows), ms.
+    pub time_ms: i64,
+    pub counts: Counts,
+    pub arrivals: Vec<TripRecord>,
+    pub teleports: Vec<Teleport>,
+    /// Vehicles inserted in this step, and where.
+    pub departed: Vec<(VehicleId, EdgeId)>,
+    /// Only filled when floating-car data are asked for.
+    pub fcd: Vec<FcdRecord>,
+    pub intervals: Vec<IntervalReport>,
+    pub detectors: Vec<DetectorReport>,
+    /// Digest of the partition's state after the step, when it was asked for.
+    pub digest: u128,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, o: Self) {
+        self.loaded += o.loaded;
+        self.inserted += o.inserted;
+        self.running += o.running;
+        self.waiting += o.waiting;
+        self.arrived += o.arrived;
+        self.discarded += o.discarded;
+        self.teleports_jam += o.teleports_jam;
+        self.teleports_yield += o.teleports_yield;
+        self.teleports_wrong_lane += o.teleports_wrong_lane;
+        self.collisions += o.collisions;
+        self.emergency_stops += o.emergency_stops;
+        self.emergency_brakings += o.emergency_brakings;
+        self.halting += o.halting;
+        self.stopped += o.stopped;
+        self.speed_um += o.speed_um;
+        self.relative_speed_millionths += o.relative_speed_millionths;
+        self.depart_delay_ms += o.depart_delay_ms;
+        self.travel_time_ms += o.travel_time_ms;
+        self.vehicle_updates += o.vehicle_updates;
+    }
+}
+
+impl std::ops::AddAssign for LaneStats {
+    fn add_assign(&mut self, o: Self) {
+        self.sampled_us += o.sampled_us;
+        self.distance_um += o.distance_um;
+        self.tail_us += o.tail_us;
+        self.tail_distance_um += o.tail_distance_um;
+        self.length_um_s += o.length_um_s;
+        self.waiting_ms += o.waiting_ms;
+        self.time_loss_us += o.time_loss_us;
+        self.occupied_um_s += o.occupied_um_s;
+        self.relative_speed_us += o.relative_speed_us;
+        self.departed += o.departed;
+        self.arrived += o.arrived;
+        self.entered += o.entered;
+        self.left += o.left;
+        self.lane_changed_from += o.lane_changed_from;
+        self.lane_changed_to += o.lane_changed_to;
+        self.teleported += o.teleported;
+        self.vaporized += o.vaporized;
+    }
+}
+
+impl std::ops::AddAssign for DetectorStats {
+    fn add_assign(&mut self, o: Self) {
+        self.contributed += o.contributed;
+        self.entered += o.entered;
+        self.speed_um += o.speed_um;
+        self.inverse_speed_us += o.inverse_speed_us;
+        self.length_um += o.length_um;
+        self.occupied_us += o.occupied_us;
+    }
+}

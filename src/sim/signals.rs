@@ -1,0 +1,159 @@
+//! The state of the traffic lights: which phase each shows, and until when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
+use crate::ids::{LinkId, SignalId};
+
+/// A signal's state between two steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalState {
+    pub program: u32,
+    pub phase: u32,
+    /// When the phase began and when it is to be looked at again, ms.
+    pub since_ms: i64,
+    pub until_ms: i64,
+    /// Number of WAUT switches already made.
+    pub switched: u32,
+    /// When a vehicle last passed the detector of each link index, ms (actuated programs only).
+    pub passed_ms: Box<[i64]>,
+}
+
+/// All signals; static ones are a function of time alone, actuated ones also of the vehicles before them.
+#[derive(Clone, Debug, Default)]
+pub struct Signals {
+    pub states: Vec<SignalState>,
+}
+
+impl Signals {
+    pub fn new(network: &Network, begin_ms: i64) -> Self {
+        let states = network
+            .signals
+            .iter()
+            .map(|signal| {
+                let actuated = signal.programs.iter().any(|p| p.kind == ProgramKind::Actuated);
+                let mut state = SignalState {
+                    program: signal.initial,
+                    phase: 0,
+                    since_ms: begin_ms,
+                    until_ms: begin_ms,
+                    switched: 0,
+                    passed_ms: if actuated { vec![i64::MIN / 2; signal.lanes.len()].into() } else { Box::default() },
+                };
+                enter_program(signal, &mut state, signal.initial, begin_ms);
+                state
+            })
+            .collect();
+        Self { states }
+    }
+
+    /// Brings every signal to the time of the step.
+    pub fn advance(&mut self, network: &Network, now_ms: i64) {
+        for (signal, state) in network.signals.iter().zip(&mut self.states) {
+            while let Some(switch) = signal.switches.get(state.switched as usize) {
+                if switch.time_ms > now_ms {
+                    break;
+                }
+                state.switched += 1;
+                enter_program(signal, state, switch.program, now_ms);
+            }
+            let mut rounds = 0;
+            while now_ms >= state.until_ms && rounds < 1000 {
+                leave_phase(signal, state, now_ms);
+                rounds += 1;
+            }
+        }
+    }
+
+    /// What a link sees; `None` where no signal stands.
+    #[inline]
+    pub fn aspect(&self, network: &Network, link: &Link) -> Option<Aspect> {
+        if link.signal.is_none() {
+            return None;
+        }
+        let state = &self.states[link.signal.index()];
+        let program = &network.signals[link.signal.index()].programs[state.program as usize];
+        if program.kind == ProgramKind::Off {
+            return Some(Aspect::Off);
+        }
+        let phase = &program.phases[state.phase as usize];
+        Some(phase.aspects.get(link.signal_index as usize).copied().unwrap_or(Aspect::Off))
+    }
+
+    /// A vehicle passed the detector before `link`.
+    pub fn detect(&mut self, signal: SignalId, link_index: u32, now_ms: i64) {
+        if let Some(passed) = self.states[signal.index()].passed_ms.get_mut(link_index as usize) {
+            *passed = now_ms;
+        }
+    }
+
+    /// Whether vehicles before this link are to be detected.
+    #[inline]
+    pub fn is_actuated(&self, signal: SignalId) -> bool {
+        !self.states[signal.index()].passed_ms.is_empty()
+    }
+
+    /// The links of a network that an actuated signal controls.
+    pub fn actuated_links(network: &Network) -> impl Iterator<Item = LinkId> + '_ {
+        network.links.iter().enumerate().filter_map(|(i, l)| {
+            let watched = l.signal.is_some()
+                && network.signals[l.signal.index()].programs.iter().any(|p| p.kind == ProgramKind::Actuated);
+            watched.then(|| LinkId::new(i))
+        })
+    }
+}
+
+fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now_ms: i64) {
+    state.program = program;
+    state.since_ms = now_ms;
+    let p = &signal.programs[program as usize];
+    let cycle: i64 = p.phases.iter().map(|phase| phase.duration_ms).sum();
+    if p.kind == ProgramKind::Off || p.phases.is_empty() || cycle <= 0 {
+        state.phase = 0;
+        state.until_ms = i64::MAX;
+        return;
+    }
+    // A positive offset delays the program.
+    let mut into = (now_ms - p.offset_ms).rem_euclid(cycle);
+    let mut phase = 0;
+    while into >= p.phases[phase].duration_ms {
+        into -= p.phases[phase].duration_ms;
+        phase += 1;
+    }
+    state.phase = phase as u32;
+    state.since_ms = now_ms - into;
+    state.until_ms = now_ms + p.phases[phase].duration_ms - into;
+}
+
+fn leave_phase(signal: &Signal, state: &mut SignalState, now_ms: i64) {
+    let program = &signal.programs[state.program as usize];
+    let phase = &program.phases[state.phase as usize];
+    if program.kind == ProgramKind::Actuated && phase.min_duration_ms < phase.max_duration_ms {
+        let shown = now_ms - state.since_ms;
+        // Extend the green while vehicles keep coming (gap control).
+        let gap_ms = (program.actuation.max_gap_s * 1000.0) as i64;
+        let last = phase
+            .aspects
+            .iter()
+            .zip(state.passed_ms.iter())
+            .filter(|(a, _)| matches!(a, Aspect::Green | Aspect::GreenMajor))
+            .map(|(_, passed)| *passed)
+            .max()
+            .unwrap_or(i64::MIN / 2);
+        if shown < phase.max_duration_ms && now_ms - last < gap_ms {
+            state.until_ms = now_ms + 1;
+            return;
+        }
+    }
+    let next = phase.next.first().copied().unwrap_or((state.phase + 1) % program.phases.len() as u32);
+    let began = state.until_ms.min(now_ms);
+    state.phase = next;
+    state.since_ms = began;
+    let next_phase = &program.phases[next as usize];
+    let length = if program.kind == ProgramKind::Actuated && next_phase.min_duration_ms < next_phase.max_duration_ms {
+        next_phase.min_duration_ms
+    } else {
+        next_phase.duration_ms
+    };
+    state.until_ms = began + length.max(1);
+}

@@ -1,0 +1,103 @@
+//! The complete state of one vehicle: plain bytes, so that copying a lane to a neighbour or into a snapshot is a `memcpy`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::ids::{LaneId, RouteId, VehicleId};
+
+/// Below this speed a vehicle counts as standing, m/s.
+pub const HALTING_SPEED: f64 = 0.1;
+
+/// A running vehicle. Everything that its future depends on is here, except immutable network and demand.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Vehicle {
+    /// Front bumper along the lane, metres.
+    pub pos: f64,
+    /// m/s.
+    pub speed: f64,
+    /// Sum of time lost against the wished speed, seconds.
+    pub time_loss: f64,
+    /// Metres driven.
+    pub odometer: f64,
+    pub id: VehicleId,
+    pub route: RouteId,
+    /// Index of the current edge in the route; on an internal lane that of the edge it came from.
+    pub route_index: u16,
+    pub vtype: u16,
+    /// Number of stops already made.
+    pub stops_done: u16,
+    pub flags: u16,
+    pub speed_factor: f32,
+    /// Change of speed in the last step, m/s².
+    pub accel: f32,
+    /// Time since it last moved, ms; 0 while it moves or stands at a stop.
+    pub waiting_ms: u32,
+    /// Sum of waiting times, ms.
+    pub waiting_total_ms: u32,
+    /// Internal lane over which it came onto its lane, or NONE.
+    pub came_from: LaneId,
+    /// When it entered the junction that it is in, ms.
+    pub junction_entry_ms: i32,
+    /// Lane change: inclination to gain speed to the left (positive) or right (negative).
+    pub speed_gain: f32,
+    /// Lane change: inclination to return to the right (negative grows stronger).
+    pub keep_right: f32,
+    /// Lane change: slowly decaying speed that sets how far it looks ahead, m/s.
+    pub look_ahead_speed: f32,
+    /// Speed advised by vehicles that want to change lanes, for one step; infinite when there is none.
+    pub advice: f32,
+    pub depart_ms: i32,
+    pub depart_lane: LaneId,
+    pub depart_pos: f32,
+    pub depart_speed: f32,
+    /// End of the current stop, ms; meaningful with [`flags::STOPPED`].
+    pub stop_end_ms: i32,
+    /// Sum of stopping times, ms.
+    pub stop_total_ms: u32,
+    /// Number of times that it came to wait.
+    pub waiting_count: u16,
+    pub reroutes: u16,
+    /// Index of the lane plan in its partition. Derived: no part of the state, the digest or the wire.
+    pub plan: u32,
+}
+
+/// Bits of [`Vehicle::flags`].
+pub mod flags {
+    /// Stands at a stop.
+    pub const STOPPED: u16 = 1;
+    /// Wants to change to the left (right) for its route and could not yet.
+    pub const WANTS_LEFT: u16 = 2;
+    pub const WANTS_RIGHT: u16 = 4;
+    /// Another vehicle needs it to speed up.
+    pub const BLOCKS_AS_LEADER: u16 = 8;
+    /// Another vehicle needs room before it.
+    pub const BLOCKS_AS_FOLLOWER: u16 = 16;
+    /// Has to wait before the next link.
+    pub const WAITS_AT_LINK: u16 = 32;
+    /// Will be put back on the road after a teleport.
+    pub const TELEPORTING: u16 = 64;
+    /// Was pressed to brake harder than comfortable; only for counting.
+    pub const EMERGENCY: u16 = 128;
+    /// Urgently wants to change lanes and is blocked.
+    pub const BLOCKED: u16 = 256;
+    /// Somebody wants to change onto its lane from the right (left): it could give way to the left (right).
+    pub const MAY_HELP_LEFT: u16 = 512;
+    pub const MAY_HELP_RIGHT: u16 = 1024;
+    /// All that lane changers tell each other for one step.
+    pub const MESSAGES: u16 = BLOCKS_AS_LEADER | BLOCKS_AS_FOLLOWER | BLOCKED | MAY_HELP_LEFT | MAY_HELP_RIGHT;
+}
+
+impl Vehicle {
+    #[inline]
+    pub fn is(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+    #[inline]
+    pub fn set(&mut self, flag: u16, on: bool) {
+        if on {
+            self.flags |= flag;
+        } else {
+            self.flags &= !flag;
+        }
+    }
+}

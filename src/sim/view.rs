@@ -1,0 +1,111 @@
+//! Read-only view of state(t) from which all moves of a step are decided.
+
+use crate::graph::{Aspect, Lane, Link};
+use crate::ids::{LaneId, LinkId};
+
+use super::approach::{Approaches, Priority};
+use super::car_following::Driver;
+use super::lane_plan::{LaneChoice, LanePlans};
+use super::lanes::Lanes;
+use super::signals::Signals;
+use super::vehicle::{Vehicle, flags};
+use super::world::{TypeParams, World};
+
+/// What a decision may read.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub world: &'a World,
+    pub lanes: &'a Lanes,
+    pub signals: &'a Signals,
+    pub plans: &'a LanePlans,
+    pub approaches: &'a Approaches,
+    pub now_ms: i64,
+}
+
+impl<'a> View<'a> {
+    #[inline]
+    pub fn lane(&self, id: LaneId) -> &'a Lane {
+        &self.world.network.lanes[id.index()]
+    }
+    #[inline]
+    pub fn link(&self, id: LinkId) -> &'a Link {
+        &self.world.network.links[id.index()]
+    }
+    #[inline]
+    pub fn params(&self, vehicle: &Vehicle) -> &'a TypeParams {
+        &self.world.types[usize::from(vehicle.vtype)]
+    }
+    #[inline]
+    pub fn driver(&self, vehicle: &Vehicle) -> &'a Driver {
+        &self.world.types[usize::from(vehicle.vtype)].driver
+    }
+    #[inline]
+    pub fn allowed(&self, vehicle: &Vehicle, driver: &Driver, lane: &Lane) -> f64 {
+        (lane.speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed)
+    }
+    #[inline]
+    pub fn aspect(&self, link: &Link) -> Option<Aspect> {
+        self.signals.aspect(&self.world.network, link)
+    }
+    #[inline]
+    pub fn priority(&self, link: &Link) -> Priority {
+        Priority::of(link, self.aspect(link))
+    }
+
+    /// The link by which a vehicle leaves `lane`, on its way over the `index`-th edge of its route; NONE at the end of
+    /// the route or where the lane does not lead on.
+    #[inline]
+    pub fn next_link(&self, vehicle: &Vehicle, lane: LaneId, index: usize) -> LinkId {
+        let l = self.lane(lane);
+        if l.internal {
+            if l.links.is_empty() { LinkId::NONE } else { LinkId(l.links.start) }
+        } else {
+            self.plans.choice(vehicle.plan, index, l.index).link
+        }
+    }
+
+    #[inline]
+    pub fn choice(&self, vehicle: &Vehicle, lane: &Lane) -> LaneChoice {
+        self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), lane.index)
+    }
+
+    /// Whether `index` is the last edge of the route.
+    #[inline]
+    pub fn is_last_edge(&self, vehicle: &Vehicle, index: usize) -> bool {
+        index + 1 >= self.world.demand.routes[vehicle.route.index()].len as usize
+    }
+
+    /// Position on `lane` where the vehicle has to stop next, if that is on this lane and edge of its route.
+    #[inline]
+    pub fn stop_on(&self, vehicle: &Vehicle, lane: LaneId, index: usize) -> Option<&'a crate::demand::Stop> {
+        let span = self.world.demand.departures[vehicle.id.index()].stops;
+        if u32::from(vehicle.stops_done) >= span.len {
+            return None;
+        }
+        let stop = &self.world.demand.stops[span.start as usize + usize::from(vehicle.stops_done)];
+        (stop.lane == lane && stop.route_index as usize == index).then_some(stop)
+    }
+
+    /// How far ahead a vehicle looks, metres: what it drives in a step at full acceleration and then needs to halt.
+    #[inline]
+    pub fn look_ahead(&self, driver: &Driver, speed: f64) -> f64 {
+        let fastest = driver.max_next_speed(speed);
+        (fastest * driver.dt + driver.brake_gap(fastest)).min(self.world.reach_m)
+    }
+
+    /// Willingness to press into a junction, 0…1.
+    #[inline]
+    pub fn impatience(&self, vehicle: &Vehicle) -> f64 {
+        let grown = if self.world.settings.time_to_impatience_ms > 0 {
+            f64::from(vehicle.waiting_ms) / self.world.settings.time_to_impatience_ms as f64
+        } else {
+            0.0
+        };
+        (self.params(vehicle).impatience + grown).clamp(0.0, 1.0)
+    }
+
+    #[inline]
+    pub fn is_stopped(&self, vehicle: &Vehicle) -> bool {
+        vehicle.is(flags::STOPPED)
+    }
+}

@@ -1,0 +1,85 @@
+//! Everything that a run never changes, shared by all partitions: network, demand, settings and tables made from them.
+
+use crate::demand::{Demand, LaneChangeParams, VehicleClass};
+use crate::graph::Network;
+use crate::ids::{EdgeId, LaneId, RouteId};
+use crate::scenario::{OutputRequests, Settings};
+
+use super::car_following::Driver;
+
+/// A vehicle type as the kernel uses it.
+#[derive(Clone, Copy, Debug)]
+pub struct TypeParams {
+    pub driver: Driver,
+    pub lane_change: LaneChangeParams,
+    pub class: VehicleClass,
+    /// Index into [`World::classes`].
+    pub class_slot: u16,
+    pub impatience: f64,
+    pub time_gap_minor_s: f64,
+}
+
+/// Immutable input of a run.
+#[derive(Debug)]
+pub struct World {
+    pub network: Network,
+    pub demand: Demand,
+    pub settings: Settings,
+    pub requests: OutputRequests,
+    pub types: Vec<TypeParams>,
+    /// Vehicle classes that occur in the demand.
+    pub classes: Vec<VehicleClass>,
+    /// Step length, seconds.
+    pub dt: f64,
+    /// How far a vehicle looks ahead or back at most, metres; bounds every read in the kernel and with it the halo.
+    pub reach_m: f64,
+    /// Farthest that a vehicle moves in one step, metres.
+    pub stride_m: f64,
+}
+
+impl World {
+    pub fn new(network: Network, demand: Demand, settings: Settings, requests: OutputRequests) -> Self {
+        let dt = settings.step_ms as f64 / 1000.0;
+        let mut classes: Vec<VehicleClass> = Vec::new();
+        let types: Vec<TypeParams> = demand
+            .types
+            .iter()
+            .map(|t| {
+                let slot = classes.iter().position(|c| *c == t.class).unwrap_or_else(|| {
+                    classes.push(t.class);
+                    classes.len() - 1
+                });
+                TypeParams {
+                    driver: Driver::new(t, dt),
+                    lane_change: t.lane_change,
+                    class: t.class,
+                    class_slot: slot as u16,
+                    impatience: t.impatience,
+                    time_gap_minor_s: t.time_gap_minor_s,
+                }
+            })
+            .collect();
+        let limit = network.lanes.iter().map(|l| l.speed_mps).fold(0.0, f64::max);
+        let factor = demand.departures.iter().map(|d| f64::from(d.speed_factor)).fold(1.0, f64::max);
+        let mut reach_m: f64 = 0.0;
+        let mut stride_m: f64 = 0.0;
+        let longest = types.iter().map(|t| t.driver.length_with_gap()).fold(0.0, f64::max);
+        for t in &types {
+            let v = (limit * factor).min(t.driver.max_speed);
+            reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel * dt) + longest);
+            stride_m = stride_m.max(v * dt);
+        }
+        Self { network, demand, settings, requests, types, classes, dt, reach_m, stride_m }
+    }
+
+    /// Speed limit of a lane for a driver, m/s.
+    #[inline]
+    pub fn allowed_speed(&self, lane: LaneId, driver: &Driver, speed_factor: f32) -> f64 {
+        (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).min(driver.max_speed)
+    }
+
+    #[inline]
+    pub fn route(&self, id: RouteId) -> &[EdgeId] {
+        self.demand.route(id)
+    }
+}
