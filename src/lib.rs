@@ -1,11 +1,13 @@
 //! TessDS: a distributed, fault-tolerant, microscopic road-traffic simulator. See `docs/ARCHITECTURE.md` for the map.
 
 pub mod attributes;
+pub mod cli;
 pub mod demand;
 pub mod diagnostics;
 pub mod graph;
 pub mod ids;
 pub mod output;
 pub mod scenario;
+pub mod settings;
 pub mod sim;
 pub mod xml;

@@ -69,7 +69,7 @@ pub(super) fn read_rules(attributes: Attributes<'_>, warnings: &mut Warnings) ->
         }
     }
     Ok(DepartureRules {
-        depart_lane: depart_lane(attributes, warnings)?,
+        depart_lane: depart_lane(attributes)?,
         depart_pos: depart_pos(attributes, warnings)?,
         depart_speed: depart_speed(attributes)?,
         arrival_lane: arrival_lane(attributes, warnings)?,
@@ -91,7 +91,7 @@ fn lane_index(attributes: Attributes<'_>, key: &str, value: &str, words: &str) -
     value.trim().parse().map_err(|_| attributes.bad(key, value, &format!("a lane index or one of {words}")))
 }
 
-fn depart_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartLane, InputError> {
+fn depart_lane(attributes: Attributes<'_>) -> Result<DepartLane, InputError> {
     Ok(match attributes.text("departLane") {
         None | Some("best_prob") => DepartLane::BestRandom,
         Some("first") => DepartLane::First,
@@ -99,10 +99,6 @@ fn depart_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<De
         Some("allowed") => DepartLane::Allowed,
         Some("best") => DepartLane::Best,
         Some("random") => DepartLane::Random,
-        Some(word @ "best_prob") => {
-            replaced(attributes, "departLane", word, "best", warnings);
-            DepartLane::Best
-        }
         Some(value) => {
             DepartLane::Given(lane_index(attributes, "departLane", value, "first, free, allowed, best, random")?)
         }

@@ -298,7 +298,7 @@ impl DemandBuilder<'_> {
         let (graph, network, routes) = (self.graph, self.network, &self.routes);
         let checked =
             self.checked.entry((route, class)).or_insert_with(|| graph.check_route(network, routes.get(route), class));
-        checked.as_ref().map(|()| ()).map_err(|message| {
+        checked.as_ref().copied().map_err(|message| {
             Fault::Route(attributes.error(format!("{message}; correct the route or run with ignore-route-errors")))
         })
     }

@@ -65,6 +65,22 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// A configuration file, if one is given, overridden by options of the command line, whose paths are relative to the
+    /// working directory.
+    pub fn from_command_line<'o>(
+        file: Option<&Path>,
+        options: impl IntoIterator<Item = (&'o str, &'o str)>,
+        warnings: &mut Warnings,
+    ) -> Result<Self, InputError> {
+        let mut config = file.map_or_else(|| Ok(Self::default()), |path| Self::read(path, warnings))?;
+        for (option, value) in options {
+            let at = Location { file: "command line".to_owned(), ..Location::default() };
+            config.set(option, value, Path::new(""), at, warnings)?;
+        }
+        config.validate(&file.map_or("command line".to_owned(), |path| path.display().to_string()))?;
+        Ok(config)
+    }
+
     /// Sets one option by SUMO's long name. Relative paths are taken from `base`; `at` is named in messages. Unsupported
     /// options give one warning each, unless they are about looks and logging only.
     pub fn set(

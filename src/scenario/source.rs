@@ -19,7 +19,7 @@ pub struct Source(Inner);
 
 enum Inner {
     Plain(BufReader<File>),
-    Gzip(BufReader<RatioBound>),
+    Gzip(Box<BufReader<RatioBound>>),
 }
 
 impl Source {
@@ -42,7 +42,7 @@ impl Source {
         let head = plain.fill_buf().map_err(fail)?;
         if head.starts_with(&[0x1f, 0x8b]) {
             let unpacked = RatioBound { decoder: MultiGzDecoder::new(Counted { inner: plain, read: 0 }), written: 0 };
-            return Ok(Self(Inner::Gzip(BufReader::with_capacity(BUFFER_BYTES, unpacked))));
+            return Ok(Self(Inner::Gzip(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))));
         }
         Ok(Self(Inner::Plain(plain)))
     }

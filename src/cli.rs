@@ -1,0 +1,241 @@
+//! The command line, nothing else: what may be said, and how it maps to SUMO's options and to process settings.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{LogFormat, Overrides};
+
+/// Distributed, fault-tolerant, microscopic road-traffic simulator that reads SUMO scenarios.
+#[derive(Parser, Debug)]
+#[command(name = "tessds", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Simulate a scenario.
+    Run(Box<RunArgs>),
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// SUMO configuration (.sumocfg); options given here override what it says.
+    #[arg(short = 'c', long = "configuration-file", value_name = "FILE")]
+    pub configuration: Option<PathBuf>,
+
+    /// Process settings (TOML); may be given several times, later ones win.
+    #[arg(long = "config", value_name = "FILE")]
+    pub settings_files: Vec<PathBuf>,
+
+    /// Number of parts the network is cut into; 0: chosen from cores and size.
+    #[arg(long, value_name = "N")]
+    pub partitions: Option<u32>,
+
+    /// Greatest number of threads; 0: one per core.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
+
+    /// Write counts, speed and digest of the run as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub report_json: Option<PathBuf>,
+
+    /// Show no progress.
+    #[arg(long)]
+    pub no_step_log: bool,
+
+    /// Show nothing but errors.
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// How log lines look; by default text on a terminal and JSON elsewhere.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    #[command(flatten)]
+    sumo: SumoArgs,
+}
+
+impl RunArgs {
+    /// SUMO's options that were given, by their long names.
+    pub fn sumo_options(&self) -> Vec<(&'static str, &str)> {
+        self.sumo.given()
+    }
+
+    /// Process settings that were given.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            partitions: self.partitions,
+            threads: self.threads,
+            log_format: self.log_format,
+            no_progress: self.no_step_log || self.quiet,
+            errors_only: self.quiet,
+        }
+    }
+}
+
+/// Declares options with SUMO's names; their values are checked where the options of a configuration file are.
+macro_rules! sumo_options {
+    ($($(#[$attribute:meta])* $field:ident = $name:literal),* $(,)?) => {
+        #[derive(Args, Debug, Default)]
+        #[command(next_help_heading = "SUMO's options")]
+        struct SumoArgs {
+            $(#[arg(long = $name, allow_hyphen_values = true)] $(#[$attribute])* $field: Option<String>,)*
+        }
+
+        impl SumoArgs {
+            fn given(&self) -> Vec<(&'static str, &str)> {
+                [$(($name, self.$field.as_deref())),*]
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value?)))
+                    .collect()
+            }
+        }
+    };
+}
+
+sumo_options! {
+    /// Road network.
+    #[arg(short = 'n', value_name = "FILE")]
+    net_file = "net-file",
+    /// Routes, trips and flows; several files are separated by commas.
+    #[arg(short = 'r', value_name = "FILES")]
+    route_files = "route-files",
+    /// Vehicle types, signals, stops, detectors; several files are separated by commas.
+    #[arg(short = 'a', value_name = "FILES")]
+    additional_files = "additional-files",
+    /// Start of the simulated time, in seconds or as HH:MM:SS.
+    #[arg(short = 'b', value_name = "TIME")]
+    begin = "begin",
+    /// End of the simulated time; without it the run ends when no vehicle is left.
+    #[arg(short = 'e', value_name = "TIME")]
+    end = "end",
+    /// Length of a step in seconds.
+    #[arg(value_name = "TIME")]
+    step_length = "step-length",
+    /// Seed of all random numbers.
+    #[arg(value_name = "INT")]
+    seed = "seed",
+    /// Draw a new seed for this run.
+    #[arg(value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", allow_hyphen_values = false)]
+    random = "random",
+    /// Multiplies the demand.
+    #[arg(value_name = "FACTOR")]
+    scale = "scale",
+    /// Waiting time after which a vehicle is teleported; not above 0: never.
+    #[arg(value_name = "TIME")]
+    time_to_teleport = "time-to-teleport",
+    /// Waiting time after which a driver forces the way.
+    #[arg(value_name = "TIME")]
+    time_to_impatience = "time-to-impatience",
+    /// Waiting time after which a vehicle that cannot depart is discarded.
+    #[arg(value_name = "TIME")]
+    max_depart_delay = "max-depart-delay",
+    /// Time after which vehicles that block a junction are ignored.
+    #[arg(value_name = "TIME")]
+    ignore_junction_blocker = "ignore-junction-blocker",
+    /// Leave out vehicles whose route cannot be driven.
+    #[arg(value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", allow_hyphen_values = false)]
+    ignore_route_errors = "ignore-route-errors",
+    /// What happens on a collision: none or teleport.
+    #[arg(value_name = "ACTION")]
+    collision_action = "collision.action",
+    /// Deviation of speed factors for types that say nothing about it.
+    #[arg(value_name = "FLOAT")]
+    default_speeddev = "default.speeddev",
+    /// Share of vehicles that look for faster routes on the way.
+    #[arg(value_name = "FLOAT")]
+    rerouting_probability = "device.rerouting.probability",
+    /// How often they look.
+    #[arg(value_name = "TIME")]
+    rerouting_period = "device.rerouting.period",
+    /// How often vehicles look that wait for their departure.
+    #[arg(value_name = "TIME")]
+    rerouting_pre_period = "device.rerouting.pre-period",
+    /// How often measured travel times are taken over.
+    #[arg(value_name = "TIME")]
+    rerouting_adaptation_interval = "device.rerouting.adaptation-interval",
+    /// Over how many intervals travel times are averaged.
+    #[arg(value_name = "INT")]
+    rerouting_adaptation_steps = "device.rerouting.adaptation-steps",
+    /// Weight of the old travel time when it is smoothed instead.
+    #[arg(value_name = "FLOAT")]
+    rerouting_adaptation_weight = "device.rerouting.adaptation-weight",
+    /// One element per finished trip.
+    #[arg(value_name = "FILE")]
+    tripinfo_output = "tripinfo-output",
+    /// Also the trips that are under way at the end.
+    #[arg(value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", allow_hyphen_values = false)]
+    tripinfo_unfinished = "tripinfo-output.write-unfinished",
+    /// Numbers of vehicles per step.
+    #[arg(value_name = "FILE")]
+    summary_output = "summary-output",
+    #[arg(value_name = "TIME")]
+    summary_period = "summary-output.period",
+    /// Traffic measures per edge over the whole run.
+    #[arg(value_name = "FILE")]
+    edgedata_output = "edgedata-output",
+    /// Traffic measures per lane over the whole run.
+    #[arg(value_name = "FILE")]
+    lanedata_output = "lanedata-output",
+    /// Every vehicle in every step.
+    #[arg(value_name = "FILE")]
+    fcd_output = "fcd-output",
+    /// Time between two records of a vehicle in the fcd output.
+    #[arg(value_name = "TIME")]
+    fcd_period = "device.fcd.period",
+    /// Totals of the run.
+    #[arg(value_name = "FILE")]
+    statistic_output = "statistic-output",
+    /// Goes before the name of every output file.
+    #[arg(value_name = "PREFIX")]
+    output_prefix = "output-prefix",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(line: &str) -> Result<Box<RunArgs>, clap::Error> {
+        let Command::Run(args) = Cli::try_parse_from(format!("tessds run {line}").split_whitespace())?.command;
+        Ok(args)
+    }
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_of_sumo_are_handed_on_by_their_long_names() {
+        let args = run("-c a.sumocfg -n x.net.xml -b 10 --end -1 --ignore-route-errors --random false --seed=7 \
+                        --device.rerouting.period 60 --partitions 4 --no-step-log")
+        .expect("a good line");
+        assert_eq!(args.configuration, Some("a.sumocfg".into()));
+        assert_eq!(
+            args.sumo_options(),
+            [
+                ("net-file", "x.net.xml"),
+                ("begin", "10"),
+                ("end", "-1"),
+                ("seed", "7"),
+                ("random", "false"),
+                ("ignore-route-errors", "true"),
+                ("device.rerouting.period", "60"),
+            ]
+        );
+        let overrides = args.overrides();
+        assert_eq!(overrides.partitions, Some(4));
+        assert!(overrides.no_progress && !overrides.errors_only);
+    }
+
+    #[test]
+    fn unknown_options_are_a_usage_error() {
+        for line in ["--no-such-option 3", "--partitions many", "--log-format xml", "stray"] {
+            assert_eq!(run(line).expect_err(line).exit_code(), 2, "{line}");
+        }
+    }
+}
