@@ -3,6 +3,7 @@
 use crate::demand::ArrivalPos;
 use crate::ids::{EdgeId, LaneId};
 
+use super::closing::trip_so_far;
 use super::measures::{Passage, stay};
 use super::motion::Move;
 use super::partition::{Partition, place};
@@ -254,7 +255,6 @@ impl Partition {
             return;
         }
         let world = std::sync::Arc::clone(&self.world);
-        let departure = &world.demand.departures[vehicle.id.index()];
         let depart_ms = i64::from(vehicle.depart_ms);
         let length = world.network.lane(lane).length_m;
         self.counts.arrived += 1;
@@ -265,23 +265,12 @@ impl Partition {
         );
         let overshoot = (vehicle.pos - length).max(0.0);
         self.report.arrivals.push(TripRecord {
-            vehicle: vehicle.id,
-            depart_ms,
-            depart_lane: vehicle.depart_lane,
-            depart_pos_m: f64::from(vehicle.depart_pos),
-            depart_speed_mps: f64::from(vehicle.depart_speed),
-            depart_delay_ms: depart_ms - departure.depart_ms,
             arrival_ms: now_ms,
             arrival_lane: lane,
             arrival_pos_m: vehicle.pos.min(length),
             arrival_speed_mps: vehicle.speed,
             route_length_m: vehicle.odometer - overshoot,
-            waiting_ms: i64::from(vehicle.waiting_total_ms),
-            waiting_count: u32::from(vehicle.waiting_count),
-            stop_ms: i64::from(vehicle.stop_total_ms),
-            time_loss_s: vehicle.time_loss,
-            reroute_count: u32::from(vehicle.reroutes),
-            speed_factor: f64::from(vehicle.speed_factor),
+            ..trip_so_far(&world, vehicle)
         });
     }
 

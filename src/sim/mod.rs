@@ -7,6 +7,7 @@
 mod advance;
 mod approach;
 mod car_following;
+mod closing;
 mod departures;
 mod digest;
 mod halo;

@@ -1,5 +1,7 @@
 //! Everything that a run never changes, shared by all partitions: network, demand, settings and tables made from them.
 
+use std::sync::Arc;
+
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::Network;
 use crate::ids::{EdgeId, LaneId, RouteId};
@@ -22,8 +24,9 @@ pub struct TypeParams {
 /// Immutable input of a run.
 #[derive(Debug)]
 pub struct World {
-    pub network: Network,
-    pub demand: Demand,
+    /// Shared with the outputs, which need the names.
+    pub network: Arc<Network>,
+    pub demand: Arc<Demand>,
     pub settings: Settings,
     pub requests: OutputRequests,
     pub types: Vec<TypeParams>,
@@ -38,7 +41,13 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(network: Network, demand: Demand, settings: Settings, requests: OutputRequests) -> Self {
+    pub fn new(
+        network: impl Into<Arc<Network>>,
+        demand: impl Into<Arc<Demand>>,
+        settings: Settings,
+        requests: OutputRequests,
+    ) -> Self {
+        let (network, demand) = (network.into(), demand.into());
         let dt = settings.step_ms as f64 / 1000.0;
         let mut classes: Vec<VehicleClass> = Vec::new();
         let types: Vec<TypeParams> = demand
