@@ -146,6 +146,8 @@ impl Sink for ParquetFcd {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
@@ -165,14 +167,16 @@ mod tests {
             sink.step(&step, &mut bytes).unwrap();
         }
         sink.finish(&RunEnd::default(), &mut bytes).unwrap();
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
         assert_eq!(rows.len(), 6);
         assert_eq!(
             rows[0],
-            "{timestep_time: 0.0, vehicle_id: \"a\", vehicle_x: 5.12, vehicle_y: 0.0, vehicle_angle: 90.0, \
+            "{timestep_time: 0E0, vehicle_id: \"a\", vehicle_x: 5.12, vehicle_y: 0E0, vehicle_angle: 90.0, \
              vehicle_type: \"car\", vehicle_speed: 8.33, vehicle_pos: 5.12, vehicle_lane: \"west_0\", \
-             vehicle_slope: 0.0}"
+             vehicle_slope: 0E0}"
         );
     }
 }

@@ -8,8 +8,8 @@ use crate::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, VehicleClass,
     VehicleType,
 };
-use crate::graph::{Edge, EdgeKind, Lane, Network, Permissions, Span};
-use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, TypeId, VehicleId};
+use crate::graph::{Edge, EdgeKind, Lane, Link, Network, Permissions, RightOfWay, Span, Turn};
+use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, VehicleId};
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
 use crate::sim::report::TripRecord;
 
@@ -53,6 +53,28 @@ pub fn network() -> Network {
             network.points.extend_from_slice(shape);
         }
     }
+    // The one way from the road into the turn.
+    network.links.push(Link {
+        from: LaneId(0),
+        next: LaneId(1),
+        to: LaneId(2),
+        junction: JunctionId(0),
+        request: 0,
+        signal: SignalId::NONE,
+        signal_index: 0,
+        turn: Turn::Left,
+        right_of_way: RightOfWay::Major,
+        keep_clear: false,
+        cont: false,
+        exit: false,
+        via_length_m: 5.0,
+        yields_to: Span::default(),
+        foes: Span::default(),
+        watched: false,
+        visibility_m: 4.5,
+    });
+    network.lanes[0].links = Span::new(0, 1);
+    network.lanes[1].entry = LinkId(0);
     network
 }
 
