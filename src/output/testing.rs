@@ -13,10 +13,12 @@ use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, 
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
 use crate::sim::report::TripRecord;
 
+type Shape = &'static [[f32; 2]];
+
 /// `west` (22.36 m, one lane) – `:mid_0` (5 m, a quarter turn to the left) – `east` (100 m, two lanes).
 pub fn network() -> Network {
     let mut network = Network::default();
-    let roads: [(&str, EdgeKind, f64, f64, &[&[[f32; 2]]]); 3] = [
+    let roads: [(&str, EdgeKind, f64, f64, &[Shape]); 3] = [
         ("west", EdgeKind::Normal, 22.36, 8.33, &[&[[0.0, 0.0], [22.36, 0.0]]]),
         (":mid_0", EdgeKind::Internal, 5.0, 8.33, &[&[[22.36, 0.0], [25.36, 1.0], [26.36, 4.0]]]),
         ("east", EdgeKind::Normal, 100.0, 13.89, &[&[[26.36, 4.0], [26.36, 104.0]], &[[23.16, 4.0], [23.16, 104.0]]]),

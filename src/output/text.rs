@@ -14,10 +14,10 @@ const HEADER: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n";
 /// The start of a file: declaration and root element, with the schema that SUMO names.
 pub fn write_root(out: &mut Vec<u8>, root: &str, schema: &str) {
     out.extend_from_slice(HEADER.as_bytes());
-    write!(
+    writeln!(
         out,
         "<{root} xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
-         xsi:noNamespaceSchemaLocation=\"http://sumo.dlr.de/xsd/{schema}.xsd\">\n"
+         xsi:noNamespaceSchemaLocation=\"http://sumo.dlr.de/xsd/{schema}.xsd\">"
     )
     .expect("a byte buffer takes all");
 }
