@@ -8,6 +8,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -70,7 +71,9 @@ impl ParquetFcd {
             column("vehicle_slope", DataType::Float64),
         ]));
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+        // Dictionaries are how strings are held here; readers shall see plain strings, as in SUMO's files.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
         let shapes = LaneShapes::new(names.network.clone());
         Ok(Self { names, shapes, begin_ms, period_ms, schema, writer: Some(writer), rows: Rows::default() })
     }
