@@ -10,7 +10,7 @@ use crate::ids::LinkId;
 use crate::xml::{Node, XmlReader};
 
 /// A road from east to west with a branch to the north. Who turns left from the west waits inside the junction.
-pub(crate) const JUNCTION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+const JUNCTION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <net version="1.20">
     <location netOffset="10.00,20.00" convBoundary="-100.00,-1.60,100.00,100.00" origBoundary="0,0,1,1" projParameter="!"/>
     <edge id=":J_0" function="internal">
