@@ -98,7 +98,12 @@ impl View<'_> {
                             vehicle: vehicle.id,
                             arrival_s,
                             braking_arrival_s: braking_arrival(driver, seen, v, arrival_s),
-                            leave_s: leave_time(arrival_s, arrival_speed, leave_speed, link.via_length_m + driver.length),
+                            leave_s: leave_time(
+                                arrival_s,
+                                arrival_speed,
+                                leave_speed,
+                                link.via_length_m + driver.length,
+                            ),
                             arrival_speed,
                             leave_speed,
                             decel: driver.decel,
@@ -168,9 +173,7 @@ impl View<'_> {
             let limit = self.allowed(vehicle, driver, self.lane(link.next));
             if !link.exit || link.signal.is_some() {
                 let priority = self.priority(link);
-                if let Some(stopped) =
-                    self.wait_before(vehicle, driver, link, priority, seen, v, v_pass.min(limit))
-                {
+                if let Some(stopped) = self.wait_before(vehicle, driver, link, priority, seen, v, v_pass.min(limit)) {
                     *waits = first;
                     return v.min(stopped);
                 }
@@ -323,7 +326,15 @@ impl View<'_> {
 
     /// Vehicles on crossing and merging ways of the junction. `start` is the distance from the vehicle's front to the
     /// start of the internal lane (negative when it is on it).
-    fn mind_conflicts(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64, inside: bool, v: &mut f64) {
+    fn mind_conflicts(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        lane_id: LaneId,
+        start: f64,
+        inside: bool,
+        v: &mut f64,
+    ) {
         let lane = self.lane(lane_id);
         if lane.conflicts.is_empty() {
             return;
@@ -418,9 +429,5 @@ impl View<'_> {
 /// Deceleration with which a vehicle halts before a link.
 #[inline]
 fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
-    if priority.is_red_or_yellow() {
-        YELLOW_DECEL.min(driver.emergency_decel).max(driver.decel)
-    } else {
-        driver.decel
-    }
+    if priority.is_red_or_yellow() { YELLOW_DECEL.min(driver.emergency_decel).max(driver.decel) } else { driver.decel }
 }

@@ -394,17 +394,21 @@ impl Partition {
 
     /// What this partition has to send to one with the scope `other`.
     pub fn mirror_for(&self, other: &Scope) -> Mirror {
+        let network = &self.world.network;
+        let mut known = vec![false; network.lanes.len()];
+        other.known_lanes.iter().for_each(|l| known[l.index()] = true);
+        let is_seen = |s: SignalId| network.signals[s.index()].lanes.iter().any(|l| l.is_some() && known[l.index()]);
         Mirror {
             lanes: other.known_lanes.iter().copied().filter(|l| self.scope.owned[l.index()]).collect(),
             edges: other
                 .known_edges
                 .iter()
                 .copied()
-                .filter(|e| self.scope.owned[self.world.network.edge(*e).first_lane.index()])
+                .filter(|e| self.scope.owned[network.edge(*e).first_lane.index()])
                 .collect(),
-            signals: (0..self.world.network.signals.len())
+            signals: (0..network.signals.len())
                 .map(SignalId::new)
-                .filter(|s| self.signals.is_actuated(*s) && self.owns_signal(*s))
+                .filter(|s| self.signals.is_actuated(*s) && self.owns_signal(*s) && is_seen(*s))
                 .collect(),
         }
     }

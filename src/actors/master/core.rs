@@ -40,10 +40,19 @@ pub enum Event {
     /// All actors are there.
     Ready,
     /// This many steps are recorded; `over` when the last of them ended the run.
-    Recorded { steps: u64, over: bool },
+    Recorded {
+        steps: u64,
+        over: bool,
+    },
     /// A partition has nothing more to say.
-    PartitionClosed { part: u16, closing: Box<Closing> },
-    PartitionExited { part: u16, status: ExitStatus },
+    PartitionClosed {
+        part: u16,
+        closing: Box<Closing>,
+    },
+    PartitionExited {
+        part: u16,
+        status: ExitStatus,
+    },
     RecorderDone(Box<Recording>),
     RecorderFailed(String),
 }
@@ -83,13 +92,7 @@ pub struct Core {
 
 impl Core {
     pub fn new(partitions: usize, horizon: Horizon) -> Self {
-        Self {
-            phase: Phase::Building,
-            horizon,
-            granted: 0,
-            closings: vec![None; partitions],
-            started: None,
-        }
+        Self { phase: Phase::Building, horizon, granted: 0, closings: vec![None; partitions], started: None }
     }
 
     pub fn handle(&mut self, event: Event, now: Instant, effects: &mut Vec<Effect>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::core::{Core, Effect, Event, ReportBatch};
-use crate::actors::master::{Recorded, RecorderFailed, RecorderDone};
+use crate::actors::master::{Recorded, RecorderDone, RecorderFailed};
 use crate::actors::partition::Closing;
 use crate::output::Progress;
 

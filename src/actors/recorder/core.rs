@@ -53,7 +53,10 @@ pub struct Recording {
 pub enum Event {
     Reported(ReportBatch),
     /// All partitions have ended and said what they had left.
-    Close { closings: Vec<Closing>, wall: Duration },
+    Close {
+        closings: Vec<Closing>,
+        wall: Duration,
+    },
 }
 
 #[derive(Debug)]
@@ -124,12 +127,7 @@ impl Core {
         Ok(())
     }
 
-    fn close(
-        &mut self,
-        closings: Vec<Closing>,
-        wall: Duration,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), OutputError> {
+    fn close(&mut self, closings: Vec<Closing>, wall: Duration, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let end_ms = self.rules.begin_ms + self.outputs.steps() as i64 * self.rules.step_ms;
         let mut tails: Vec<StepReport> = std::mem::take(&mut self.beyond);
         let mut end = RunEnd { end_ms, ..RunEnd::default() };
