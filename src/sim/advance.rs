@@ -253,7 +253,8 @@ impl Partition {
             let program = self.signals.states[link.signal.index()].program as usize;
             let actuation = self.world.network.signals[link.signal.index()].programs[program].actuation;
             let at = (l.length_m - actuation.detector_gap_s * l.speed_mps).max(0.0);
-            if from < at + 1e-9 && vehicle.pos >= at || (from >= at && vehicle.speed < HALTING_SPEED && from < at + 5.0) {
+            if from < at + 1e-9 && vehicle.pos >= at || (from >= at && vehicle.speed < HALTING_SPEED && from < at + 5.0)
+            {
                 self.signals.detect(link.signal, link.signal_index, now_ms);
             }
         }
@@ -290,7 +291,13 @@ impl Partition {
         self.counts.travel_time_ms += now_ms - depart_ms;
         self.past.arrived(
             vehicle.id.0,
-            &[now_ms, depart_ms, micro(vehicle.odometer), micro(vehicle.time_loss), i64::from(vehicle.waiting_total_ms)],
+            &[
+                now_ms,
+                depart_ms,
+                micro(vehicle.odometer),
+                micro(vehicle.time_loss),
+                i64::from(vehicle.waiting_total_ms),
+            ],
         );
         let overshoot = (vehicle.pos - length).max(0.0);
         self.report.arrivals.push(TripRecord {
@@ -363,8 +370,7 @@ impl Partition {
     fn leave_stop(&mut self, vehicle: &mut Vehicle) {
         vehicle.set(flags::STOPPED, false);
         vehicle.stops_done += 1;
-        vehicle.plan =
-            self.plans.plan_of(&self.world, vehicle.id.0, vehicle.route, vehicle.vtype, vehicle.stops_done);
+        vehicle.plan = self.plans.plan_of(&self.world, vehicle.id.0, vehicle.route, vehicle.vtype, vehicle.stops_done);
     }
 
     /// The foremost vehicle of a lane is taken away when it has stood too long.
@@ -377,15 +383,14 @@ impl Partition {
     fn teleport(&mut self, mut vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
         let world = std::sync::Arc::clone(&self.world);
         let l = world.network.lane(lane);
-        let cause = if !l.internal
-            && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues
-        {
-            TeleportCause::WrongLane
-        } else if vehicle.is(flags::WAITS_AT_LINK) {
-            TeleportCause::Yield
-        } else {
-            TeleportCause::Jam
-        };
+        let cause =
+            if !l.internal && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues {
+                TeleportCause::WrongLane
+            } else if vehicle.is(flags::WAITS_AT_LINK) {
+                TeleportCause::Yield
+            } else {
+                TeleportCause::Jam
+            };
         if own {
             match cause {
                 TeleportCause::WrongLane => self.counts.teleports_wrong_lane += 1,
@@ -450,7 +455,12 @@ impl Partition {
         }
         let world = &self.world;
         let is_own = |e: &EdgeId| self.scope.owned[world.network.edge(*e).first_lane.index()];
-        self.busy_transfers =
-            self.scope.own_edges.iter().copied().filter(|e| is_own(e) && !self.transfers[e.index()].is_empty()).collect();
+        self.busy_transfers = self
+            .scope
+            .own_edges
+            .iter()
+            .copied()
+            .filter(|e| is_own(e) && !self.transfers[e.index()].is_empty())
+            .collect();
     }
 }

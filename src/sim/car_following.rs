@@ -102,7 +102,14 @@ impl Driver {
 
     /// Greatest speed that is safe behind a leader that is `gap_m` ahead (minimum gap already taken off).
     #[inline]
-    pub fn safe_follow_speed(&self, gap_m: f64, speed: f64, leader_speed: f64, leader_decel: f64, inserting: bool) -> f64 {
+    pub fn safe_follow_speed(
+        &self,
+        gap_m: f64,
+        speed: f64,
+        leader_speed: f64,
+        leader_decel: f64,
+        inserting: bool,
+    ) -> f64 {
         // A leader that brakes harder than we do still leaves us our own, longer way.
         let lead_way = brake_gap(leader_speed, self.decel.max(leader_decel), 0.0, self.dt);
         let safe = self.safe_stop_speed(gap_m + lead_way, self.decel, self.tau);
@@ -136,7 +143,9 @@ impl Driver {
     #[inline]
     pub fn follow_speed(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
         match self.idm {
-            None => self.safe_follow_speed(gap_m, speed, leader_speed, leader_decel, false).min(self.max_next_speed(speed)),
+            None => {
+                self.safe_follow_speed(gap_m, speed, leader_speed, leader_decel, false).min(self.max_next_speed(speed))
+            }
             Some(_) => self.idm_speed(gap_m, speed, leader_speed, self.max_speed),
         }
     }

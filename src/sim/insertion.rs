@@ -81,8 +81,7 @@ impl View<'_> {
         let index = usize::from(vehicle.route_index);
         let edge = self.world.network.edge(self.world.route(vehicle.route)[index]);
         let choices = self.plans.edge(vehicle.plan, index);
-        let mut lanes: Vec<LaneId> =
-            edge.lanes().filter(|l| choices[self.lane(*l).index as usize].allowed).collect();
+        let mut lanes: Vec<LaneId> = edge.lanes().filter(|l| choices[self.lane(*l).index as usize].allowed).collect();
         lanes.sort_by_key(|l| choices[self.lane(*l).index as usize].offset.unsigned_abs());
         lanes.into_iter().find(|lane| self.fits_anywhere(vehicle, DepartSpeed::Max, *lane, accepted))
     }

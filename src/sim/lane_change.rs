@@ -180,7 +180,10 @@ impl LaneChanger {
                 return;
             }
             mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change && wish.strategic);
-            mind.set(flags::BLOCKED, mind.is(flags::BLOCKED) || (wish.change && wish.strategic && wish.urgent && blocked));
+            mind.set(
+                flags::BLOCKED,
+                mind.is(flags::BLOCKED) || (wish.change && wish.strategic && wish.urgent && blocked),
+            );
         }
         lanes[l][index] = mind;
     }
@@ -210,8 +213,15 @@ impl LaneChanger {
             let gap = change.back - vehicle.pos - driver.min_gap;
             if target_leader.is_none_or(|n| gap < n.gap) {
                 let driver = &view.world.types[usize::from(change.vtype)].driver;
-                target_leader =
-                    Some(Neighbour { gap, speed: change.speed, accel: 0.0, driver, index: None, stopped: false, flags: 0 });
+                target_leader = Some(Neighbour {
+                    gap,
+                    speed: change.speed,
+                    accel: 0.0,
+                    driver,
+                    index: None,
+                    stopped: false,
+                    flags: 0,
+                });
             }
         }
         let target_follower = match lanes[t].get(head) {
@@ -257,8 +267,7 @@ impl LaneChanger {
         let blocked_follower = target_follower.is_some_and(|n| {
             n.gap < 0.0
                 || n.gap
-                    < factor
-                        * n.driver.secure_gap(next_speed(&n).max(n.speed), vehicle.speed, driver.apparent_decel)
+                    < factor * n.driver.secure_gap(next_speed(&n).max(n.speed), vehicle.speed, driver.apparent_decel)
         });
         Surroundings {
             leader,
@@ -344,7 +353,10 @@ fn wish(
             current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
         } else if (!to_best && too_short(target_room, offset.abs() + 2))
             || (offset == 0 && target_room * 2.0 < look)
-            || (offset == 0 && around.leader.is_none_or(|n| !n.stopped) && target_dist < TURN_LANE_M && around.bonus == 0.0)
+            || (offset == 0
+                && around.leader.is_none_or(|n| !n.stopped)
+                && target_dist < TURN_LANE_M
+                && around.bonus == 0.0)
         {
             return Wish::STAY;
         }
@@ -373,7 +385,8 @@ fn wish(
     // Speeds to be expected on both lanes.
     let accelerating = |n: Option<Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
     let accelerating = accelerating(around.leader) || accelerating(around.target_leader);
-    let target_safe = anticipate(driver, vehicle.speed, around.target_leader, target_dist, target_allowed, accelerating);
+    let target_safe =
+        anticipate(driver, vehicle.speed, around.target_leader, target_dist, target_allowed, accelerating);
     let here_safe = anticipate(driver, vehicle.speed, around.leader, current_dist, allowed, accelerating);
     let left_threshold = GAIN_THRESHOLD / params.speed_gain.max(1e-3);
     let right_threshold = left_threshold / params.speed_gain_right.max(1e-3);
@@ -523,7 +536,9 @@ fn negotiate(
         let next_gap = n.gap + dt * (next_speed - planned);
         if around.blocked_leader {
             let dv = planned - n.speed;
-            let overtake_m = (n.gap + n.driver.length_with_gap() + driver.length
+            let overtake_m = (n.gap
+                + n.driver.length_with_gap()
+                + driver.length
                 + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
             .max(0.0);
             let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
@@ -536,9 +551,12 @@ fn negotiate(
                 if let Some(i) = n.index {
                     lanes[t][i].flags |= flags::BLOCKS_AS_LEADER;
                 }
-                let target = driver
-                    .min_next_speed(vehicle.speed)
-                    .max(driver.follow_speed(vehicle.speed, next_gap, next_speed.max(0.0), n.driver.apparent_decel));
+                let target = driver.min_next_speed(vehicle.speed).max(driver.follow_speed(
+                    vehicle.speed,
+                    next_gap,
+                    next_speed.max(0.0),
+                    n.driver.apparent_decel,
+                ));
                 if target < vehicle.speed {
                     let decel = driver.decel.min(MIN_FALL_BEHIND.max((vehicle.speed - target) / remaining_s));
                     planned = planned.min((vehicle.speed - decel * dt).max(0.0));
@@ -599,7 +617,9 @@ fn negotiate(
             }
             help(lanes, speed, true);
             // Let it pass: slow down smoothly.
-            let overtake_m = (n.gap + driver.length_with_gap() + n.driver.length
+            let overtake_m = (n.gap
+                + driver.length_with_gap()
+                + n.driver.length
                 + driver.secure_gap(planned, speed, n.driver.apparent_decel))
             .max(0.0);
             advise(mind, (speed - overtake_m / remaining_s).max(vehicle.speed - driver.decel * dt));

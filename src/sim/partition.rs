@@ -168,8 +168,10 @@ impl Partition {
         moves.resize(follow.len(), Move::default());
         for &lane in &scope.moved_lanes {
             let start = first[lane.index()] as usize;
+            let mut ahead_m = 0.0;
             for (i, vehicle) in lanes.on(lane).iter().enumerate() {
-                moves[start + i] = view.decide(vehicle, lane, follow[start + i], key);
+                moves[start + i] = view.decide(vehicle, lane, follow[start + i], ahead_m, key);
+                ahead_m += view.driver(vehicle).length_with_gap();
             }
         }
     }

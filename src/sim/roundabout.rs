@@ -53,7 +53,8 @@ pub fn roundabout_bonus(view: &View<'_>, vehicle: &Vehicle, first: LaneId, best:
             junctions += u32::from(view.world.junction_degree[edge.to.index()] > 2);
         }
         // Vehicles behind do not count.
-        let share = if index == usize::from(vehicle.route_index) { (lane.length_m - vehicle.pos) / lane.length_m } else { 1.0 };
+        let share =
+            if index == usize::from(vehicle.route_index) { (lane.length_m - vehicle.pos) / lane.length_m } else { 1.0 };
         outer_m += share * view.lanes.occupied_m[outer.index()];
         inner_m += inner_lane.map_or(0.0, |l| share * view.lanes.occupied_m[l.index()]);
         seen += lane.length_m;

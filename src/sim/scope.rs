@@ -39,8 +39,7 @@ impl Scope {
         let edges_within = |metres: f64| {
             (0..network.edges.len()).map(EdgeId::new).filter(|e| distance[e.index()] <= metres).collect::<Vec<_>>()
         };
-        let lanes_of =
-            |edges: &[EdgeId]| edges.iter().flat_map(|e| network.edge(*e).lanes()).collect::<Vec<_>>();
+        let lanes_of = |edges: &[EdgeId]| edges.iter().flat_map(|e| network.edge(*e).lanes()).collect::<Vec<_>>();
         let own_edges = edges_within(-1.0);
         let moved_lanes = lanes_of(&edges_within(moved_within));
         let known_edges = edges_within(known_within);
