@@ -369,11 +369,7 @@ impl View<'_> {
             if next.is_none() {
                 return true;
             }
-            let next = self.link(next);
-            if !next.exit && self.priority(next) == Priority::Red {
-                return space >= need;
-            }
-            lane_id = next.next;
+            lane_id = self.link(next).next;
         }
     }
 
