@@ -22,7 +22,7 @@ use super::type_registry::draw_speed_factor;
 use super::weighted::Weighted;
 use super::{Departure, Stop};
 
-/// Bound of memory: a flow or a scale that would exceed it is an error.
+/// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
 
 /// Where a vehicle wants to go.
@@ -161,6 +161,7 @@ impl DemandBuilder<'_> {
             warnings.add("vehicle departs at or after the end", attributes.at(), "the vehicle is left out");
             return Ok(());
         }
+        self.reserve(attributes, copies as f64)?;
         for copy in 0..copies {
             if copy == 0 {
                 self.add(request, request.name.into(), vtype, depart_ms, 0, warnings)?;
@@ -187,12 +188,10 @@ impl DemandBuilder<'_> {
         if flow.is_endless(times.begin_ms, times.step_ms) {
             return Err(attributes.error("the flow lasts too long; give 'end' or an end of the simulation").into());
         }
+        self.reserve(attributes, flow.expected(times.begin_ms, times.step_ms))?;
         self.claim_name(attributes, &format!("flow {}", request.name))?;
         let seed = self.options.seed;
         flow.departures(times.begin_ms, times.step_ms, seed, request.name, |n, depart_ms| {
-            if times.end_ms.is_some_and(|end| depart_ms >= end) {
-                return Ok(());
-            }
             let name = format!("{}.{n}", request.name);
             self.claim_name(attributes, &name)?;
             let Some(vtype) = self.choose_type(request, &name) else { return Ok(()) };
@@ -213,6 +212,14 @@ impl DemandBuilder<'_> {
         Err(attributes.error(format!("a vehicle with the id '{}' exists already", shorten(name))))
     }
 
+    /// Refuses demand that would not fit before it fills the memory.
+    fn reserve(&self, attributes: Attributes<'_>, more: f64) -> Result<(), InputError> {
+        if self.departures.len() as f64 + more > MAX_DEPARTURES as f64 {
+            return Err(attributes.error(format!("more than {MAX_DEPARTURES} vehicles are not supported")));
+        }
+        Ok(())
+    }
+
     /// Adds one vehicle.
     fn add(
         &mut self,
@@ -224,9 +231,8 @@ impl DemandBuilder<'_> {
         warnings: &mut Warnings,
     ) -> Result<(), Fault> {
         let attributes = request.attributes;
-        if self.departures.len() >= MAX_DEPARTURES {
-            return Err(attributes.error(format!("more than {MAX_DEPARTURES} vehicles are not supported")).into());
-        }
+        // Random flows may exceed what was expected of them.
+        self.reserve(attributes, 1.0)?;
         let rules = request.rules;
         let speed_factor = rules.speed_factor.map_or_else(
             || draw_speed_factor(&self.types.get(vtype).speed_factor, self.options.seed, &name),
