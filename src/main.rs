@@ -53,8 +53,6 @@ fn main() {
     outputs.finish(&RunEnd { end_ms: p.now_ms(), tail, ..Default::default() }).unwrap();
     let report = RunReport::new(p.steps(), settings.step_ms, outputs.counts(), wall, p.digest().0, 1);
     println!("{}", serde_json::to_string(&report).unwrap());
-    let t = outputs.trips();
-    println!("dur {:.2} loss {:.2} wait {:.2} dd {:.2} len {:.2}", t.mean_duration_s(), t.mean_time_loss_s(), t.mean_waiting_s(), t.mean_depart_delay_s(), t.mean_route_length_m());
     println!("{:?}", outputs.counts());
     if let Some(f) = report_json { report.write(&f).unwrap(); }
 }

@@ -13,6 +13,8 @@ const MAX_TAG_BYTES: u64 = 32 << 20;
 /// Most bytes read from one file after decompression.
 const MAX_FILE_BYTES: u64 = 16 << 30;
 const MAX_DEPTH: usize = 64;
+/// Most attributes of one element; looking for doubles among them takes quadratic time.
+const MAX_ATTRIBUTES: usize = 1000;
 
 /// What is found in a file, in order.
 #[derive(Debug)]
@@ -29,16 +31,26 @@ pub struct Element {
     pub name: String,
     /// Line on which the tag ends, one-based.
     pub line: u64,
-    attributes: Vec<(String, String)>,
+    /// Keys and values, one after the other: one allocation for all, since elements come by the million.
+    text: String,
+    /// End of the key and end of the value of each attribute in `text`.
+    ends: Vec<[u32; 2]>,
 }
 
 impl Element {
     /// Decoded value of an attribute.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+        self.attributes().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
+    /// Keys and decoded values in the order of the file.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+        let mut start = 0;
+        self.ends.iter().map(move |&[key, value]| {
+            let [key, value] = [key as usize, value as usize];
+            let attribute = (&self.text[start..key], &self.text[key..value]);
+            start = value;
+            attribute
+        })
     }
     /// For messages: the name and the id if it has one.
     pub fn describe(&self) -> String {
@@ -102,22 +114,28 @@ impl<R: BufRead> XmlReader<R> {
     }
 
     /// The next start or end tag; `None` at the end of a well-formed document.
+    #[allow(clippy::should_implement_trait, reason = "an iterator of results would go on after an error")]
     pub fn next(&mut self) -> Result<Option<Node>, InputError> {
         if let Some(name) = self.pending_end.take() {
             self.depth -= 1;
             return Ok(Some(Node::End(name)));
         }
+        // Events borrow the buffer; taken out, it leaves the reader free for the rest.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let node = self.read_node(&mut buffer);
+        self.buffer = buffer;
+        node
+    }
+
+    fn read_node(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Node>, InputError> {
         loop {
-            self.buffer.clear();
+            buffer.clear();
             self.reader.get_mut().since_event = 0;
             let line_before = self.reader.get_ref().line;
-            let event = match self.reader.read_event_into(&mut self.buffer) {
-                Ok(event) => event.into_owned(),
-                Err(error) => {
-                    let at = Location { file: self.file.clone(), line: line_before, element: String::new() };
-                    return Err(InputError::new(at, format!("not well-formed XML: {error}")));
-                }
-            };
+            let event = self.reader.read_event_into(buffer).map_err(|error| {
+                let at = Location { file: self.file.clone(), line: line_before, element: String::new() };
+                InputError::new(at, format!("not well-formed XML: {error}"))
+            })?;
             match event {
                 Event::Start(tag) => {
                     self.enter()?;
@@ -173,17 +191,24 @@ impl<R: BufRead> XmlReader<R> {
         let name = tag.name().as_ref().to_owned();
         let line = self.line();
         let bad = |message: String| {
-            InputError::new(Location { file: self.file.clone(), line, element: name.clone() }, message)
+            InputError::new(Location { file: self.file.clone(), line, element: shorten(&name) }, message)
         };
-        let mut attributes = Vec::new();
+        let mut text = String::with_capacity(tag.len());
+        let mut ends = Vec::with_capacity(8);
         for attribute in tag.attributes() {
             let attribute = attribute.map_err(|e| bad(format!("bad attribute: {e}")))?;
-            let key = attribute.key.as_ref().to_owned();
-            let value =
-                quick_xml::escape::unescape(&attribute.value).map_err(|e| bad(format!("attribute '{key}': {e}")))?;
-            attributes.push((key, value.into_owned()));
+            if ends.len() == MAX_ATTRIBUTES {
+                return Err(bad(format!("has more than {MAX_ATTRIBUTES} attributes")));
+            }
+            let key: &str = attribute.key.as_ref();
+            let value = quick_xml::escape::unescape(&attribute.value)
+                .map_err(|e| bad(format!("attribute '{}': {e}", shorten(key))))?;
+            text.push_str(key);
+            let key_end = text.len() as u32;
+            text.push_str(&value);
+            ends.push([key_end, text.len() as u32]);
         }
-        Ok(Element { name, line, attributes })
+        Ok(Element { name, line, text, ends })
     }
 }
 
@@ -223,5 +248,61 @@ impl<R: BufRead> BufRead for Metered<R> {
         self.total += n as u64;
         self.since_event += n as u64;
         self.inner.consume(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(text: &[u8]) -> Result<Vec<Node>, InputError> {
+        let mut xml = XmlReader::new("t.xml", text);
+        let mut nodes = Vec::new();
+        while let Some(node) = xml.next()? {
+            nodes.push(node);
+        }
+        Ok(nodes)
+    }
+
+    fn error(text: impl AsRef<[u8]>) -> String {
+        nodes(text.as_ref()).expect_err("the document is bad").to_string()
+    }
+
+    #[test]
+    fn elements_give_decoded_attributes_and_lines() {
+        let text = "<?xml version=\"1.0\"?>\n<!-- a -->\n<a x='1 &lt; 2' y=\"ä\">\n text <b\n id=''/></a>";
+        let nodes = nodes(text.as_bytes()).unwrap();
+        let [Node::Start(a), Node::Start(b), Node::End(end_b), Node::End(end_a)] = &nodes[..] else {
+            panic!("{nodes:?}");
+        };
+        assert_eq!((a.name.as_str(), a.line, a.get("x"), a.get("y")), ("a", 3, Some("1 < 2"), Some("ä")));
+        assert_eq!((b.line, b.get("id"), b.get("x")), (5, Some(""), None));
+        assert_eq!(a.attributes().collect::<Vec<_>>(), [("x", "1 < 2"), ("y", "ä")]);
+        assert_eq!((end_b.as_str(), end_a.as_str()), ("b", "a"));
+    }
+
+    #[test]
+    fn broken_documents_are_errors() {
+        assert!(error("").contains("no XML element"));
+        assert!(error("<a>").contains("cut off"));
+        assert!(error("<a\n\n><b></a>").starts_with("t.xml:3"));
+        assert!(error("<a x='1' x='2'/>").contains("bad attribute"));
+        assert!(error("<a x='&nope;'/>").contains("attribute 'x'"));
+        assert!(error("<a x=1/>").contains("bad attribute"));
+        assert!(nodes(b"<a x='\xff\xfe'/>").is_err());
+        assert!(nodes(b"\x1f\x8b\x08\x00").is_err());
+    }
+
+    #[test]
+    fn hostile_documents_meet_a_bound() {
+        assert!(error("<a>".repeat(1000)).contains("nested deeper"));
+        let many: String = (0..5000).map(|i| format!(" a{i}=''")).collect();
+        assert!(error(format!("<a{many}/>")).contains("more than 1000 attributes"));
+        // Entities are not expanded, so they cannot grow.
+        assert!(error("<!DOCTYPE a [<!ENTITY x \"yyyy\">]><a v='&x;'/>").contains("attribute 'v'"));
+        // One attribute that never ends.
+        let source = io::BufReader::new(io::Cursor::new(b"<a x='".to_vec()).chain(io::repeat(b'y')));
+        let message = XmlReader::new("t.xml", source).next().unwrap_err().to_string();
+        assert!(message.contains("longer than 32 MiB"), "{message}");
     }
 }

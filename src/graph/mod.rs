@@ -3,8 +3,10 @@
 //! Pure: nothing here knows a file, a clock, a socket or an actor.
 
 mod network;
+pub mod partition;
 mod signal;
 pub mod sumo;
+pub mod view;
 
 pub use network::{
     Conflict, Edge, EdgeKind, Junction, JunctionKind, Lane, Link, Location, Network, Permissions, RightOfWay, Span,

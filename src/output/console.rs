@@ -65,10 +65,10 @@ impl fmt::Display for EndSummary<'_> {
             writeln!(f, "Statistics (avg of {}):", trips.count)?;
             writeln!(f, " RouteLength: {:.2}", trips.mean_route_length_m())?;
             writeln!(f, " Speed: {:.2}", trips.mean_speed_mps())?;
-            writeln!(f, " Duration: {:.2}", trips.mean_duration_s())?;
-            writeln!(f, " WaitingTime: {:.2}", trips.mean_waiting_s())?;
-            writeln!(f, " TimeLoss: {:.2}", trips.mean_time_loss_s())?;
-            writeln!(f, " DepartDelay: {:.2}", trips.mean_depart_delay_s())?;
+            writeln!(f, " Duration: {:.2}", seconds(trips.mean_duration_ms()))?;
+            writeln!(f, " WaitingTime: {:.2}", seconds(trips.mean_waiting_ms()))?;
+            writeln!(f, " TimeLoss: {:.2}", seconds(trips.mean_time_loss_ms()))?;
+            writeln!(f, " DepartDelay: {:.2}", seconds(trips.mean_depart_delay_ms()))?;
         }
         writeln!(f, "Digest: {}", report.digest)
     }

@@ -6,6 +6,9 @@ use super::bearing::bearing_deg;
 use crate::graph::{Lane, Network};
 use crate::ids::LaneId;
 
+/// How far back a vehicle is followed: bounds the search in networks with lanes of no length.
+const LANES_UNDER_A_VEHICLE: usize = 8;
+
 /// Place of a vehicle in the coordinates of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
@@ -37,14 +40,32 @@ impl LaneShapes {
         Self { network, along_m }
     }
 
-    /// Where a vehicle of `length_m` is whose front is at `pos_m` of a lane. It points from its back to its front. Where
-    /// the back is still before the lane's start, the lane is taken to go straight on backwards: the way by which the
-    /// vehicle came is not known here, but lanes begin in the direction in which the previous ones end.
+    /// Where a vehicle of `length_m` is whose front is at `pos_m` of a lane. It points from its back to its front.
+    ///
+    /// A back that has not yet reached the lane is on the lane before it where there is only one, as for the lanes within
+    /// a junction. Elsewhere the way by which the vehicle came is not known here, and the lane is taken to go straight on
+    /// backwards: most lanes begin in the direction in which the ones before them end.
     pub fn pose(&self, lane: LaneId, pos_m: f64, length_m: f64) -> Pose {
-        let lane = self.network.lane(lane);
-        let front = self.at(lane, pos_m);
-        let back = self.at(lane, pos_m - length_m);
+        let front = self.at(self.network.lane(lane), pos_m);
+        let mut back_lane = self.network.lane(lane);
+        let mut back_m = pos_m - length_m;
+        for _ in 0..LANES_UNDER_A_VEHICLE {
+            let before = if back_m < 0.0 { self.only_lane_before(back_lane) } else { None };
+            let Some(before) = before else { break };
+            back_lane = before;
+            back_m += before.length_m;
+        }
+        let back = self.at(back_lane, back_m);
         Pose { x_m: front[0], y_m: front[1], bearing_deg: bearing_deg(front[0] - back[0], front[1] - back[1]) }
+    }
+
+    fn only_lane_before(&self, lane: &Lane) -> Option<&Lane> {
+        let link = match &self.network.incoming[lane.incoming.range()] {
+            _ if lane.entry.is_some() => lane.entry,
+            [link] => *link,
+            _ => return None,
+        };
+        Some(self.network.lane(self.network.link(link).from))
     }
 
     /// The point at `pos_m` of a lane; on the line of its first segment before the start, and its last one after the end.
@@ -99,6 +120,12 @@ mod tests {
     fn a_vehicle_that_just_entered_a_lane_points_along_its_start() {
         check(0, 0.0, 5.0, 0.0, 0.0, 90.0);
         check(2, 0.0, 5.0, 26.36, 4.0, 0.0);
+    }
+
+    #[test]
+    fn a_vehicle_within_a_junction_points_from_the_lane_it_came_from() {
+        // 1 m into the turn, of which the first half is drawn over 3 m; the back is 4 m before the end of the road.
+        check(1, 1.0, 5.0, 23.56, 0.4, 85.601);
     }
 
     #[test]

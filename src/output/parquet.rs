@@ -8,6 +8,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -70,7 +71,9 @@ impl ParquetFcd {
             column("vehicle_slope", DataType::Float64),
         ]));
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        let writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+        // Dictionaries are how strings are held here; readers shall see plain strings, as in SUMO's files.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
         let shapes = LaneShapes::new(names.network.clone());
         Ok(Self { names, shapes, begin_ms, period_ms, schema, writer: Some(writer), rows: Rows::default() })
     }
@@ -146,6 +149,8 @@ impl Sink for ParquetFcd {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
@@ -165,14 +170,16 @@ mod tests {
             sink.step(&step, &mut bytes).unwrap();
         }
         sink.finish(&RunEnd::default(), &mut bytes).unwrap();
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
         assert_eq!(rows.len(), 6);
         assert_eq!(
             rows[0],
-            "{timestep_time: 0.0, vehicle_id: \"a\", vehicle_x: 5.12, vehicle_y: 0.0, vehicle_angle: 90.0, \
+            "{timestep_time: 0E0, vehicle_id: \"a\", vehicle_x: 5.12, vehicle_y: 0E0, vehicle_angle: 90.0, \
              vehicle_type: \"car\", vehicle_speed: 8.33, vehicle_pos: 5.12, vehicle_lane: \"west_0\", \
-             vehicle_slope: 0.0}"
+             vehicle_slope: 0E0}"
         );
     }
 }

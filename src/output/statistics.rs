@@ -39,23 +39,27 @@ impl TripTotals {
     fn mean(&self, sum: f64) -> f64 {
         if self.count == 0 { 0.0 } else { sum / self.count as f64 }
     }
+    fn mean_ms(&self, sum_ms: i64) -> i64 {
+        if self.count == 0 { 0 } else { sum_ms / self.count as i64 }
+    }
     pub fn mean_route_length_m(&self) -> f64 {
         self.mean(self.route_length_m)
     }
     pub fn mean_speed_mps(&self) -> f64 {
         self.mean(self.speed_mps)
     }
-    pub fn mean_duration_s(&self) -> f64 {
-        self.mean(self.duration_ms as f64 / 1e3)
+    // As in SUMO, mean times are whole milliseconds.
+    pub fn mean_duration_ms(&self) -> i64 {
+        self.mean_ms(self.duration_ms)
     }
-    pub fn mean_waiting_s(&self) -> f64 {
-        self.mean(self.waiting_ms as f64 / 1e3)
+    pub fn mean_waiting_ms(&self) -> i64 {
+        self.mean_ms(self.waiting_ms)
     }
-    pub fn mean_time_loss_s(&self) -> f64 {
-        self.mean(self.time_loss_s)
+    pub fn mean_time_loss_ms(&self) -> i64 {
+        self.mean_ms((self.time_loss_s * 1e3) as i64)
     }
-    pub fn mean_depart_delay_s(&self) -> f64 {
-        self.mean(self.depart_delay_ms as f64 / 1e3)
+    pub fn mean_depart_delay_ms(&self) -> i64 {
+        self.mean_ms(self.depart_delay_ms)
     }
 }
 
@@ -128,10 +132,10 @@ impl Sink for Statistics {
             .count("count", trips.count)
             .number("routeLength", trips.mean_route_length_m())
             .number("speed", trips.mean_speed_mps())
-            .number("duration", trips.mean_duration_s())
-            .number("waitingTime", trips.mean_waiting_s())
-            .number("timeLoss", trips.mean_time_loss_s())
-            .number("departDelay", trips.mean_depart_delay_s())
+            .time("duration", trips.mean_duration_ms())
+            .time("waitingTime", trips.mean_waiting_ms())
+            .time("timeLoss", trips.mean_time_loss_ms())
+            .time("departDelay", trips.mean_depart_delay_ms())
             .known("departDelayWaiting", mean(end.waiting_delay_ms, counts.waiting, 1e3))
             .time("totalTravelTime", trips.duration_ms)
             .time("totalDepartDelay", trips.depart_delay_ms + end.waiting_delay_ms)
@@ -172,7 +176,7 @@ mod tests {
     <safety collisions="0" emergencyStops="0" emergencyBraking="0"/>
     <persons loaded="0" running="0" jammed="0"/>
     <personTeleports total="0" abortWait="0" wrongDest="0"/>
-    <vehicleTripStatistics count="2" routeLength="295.00" speed="7.38" duration="60.00" waitingTime="10.00" timeLoss="12.35" departDelay="1.00" departDelayWaiting="4.00" totalTravelTime="120.00" totalDepartDelay="6.00"/>
+    <vehicleTripStatistics count="2" routeLength="295.00" speed="7.38" duration="60.00" waitingTime="10.00" timeLoss="12.34" departDelay="1.00" departDelayWaiting="4.00" totalTravelTime="120.00" totalDepartDelay="6.00"/>
     <pedestrianStatistics number="0" routeLength="0.00" duration="0.00" timeLoss="0.00"/>
     <rideStatistics number="0"/>
     <transportStatistics number="0"/>

@@ -8,15 +8,17 @@ use crate::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, VehicleClass,
     VehicleType,
 };
-use crate::graph::{Edge, EdgeKind, Lane, Network, Permissions, Span};
-use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, TypeId, VehicleId};
+use crate::graph::{Edge, EdgeKind, Lane, Link, Network, Permissions, RightOfWay, Span, Turn};
+use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, VehicleId};
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
 use crate::sim::report::TripRecord;
+
+type Shape = &'static [[f32; 2]];
 
 /// `west` (22.36 m, one lane) – `:mid_0` (5 m, a quarter turn to the left) – `east` (100 m, two lanes).
 pub fn network() -> Network {
     let mut network = Network::default();
-    let roads: [(&str, EdgeKind, f64, f64, &[&[[f32; 2]]]); 3] = [
+    let roads: [(&str, EdgeKind, f64, f64, &[Shape]); 3] = [
         ("west", EdgeKind::Normal, 22.36, 8.33, &[&[[0.0, 0.0], [22.36, 0.0]]]),
         (":mid_0", EdgeKind::Internal, 5.0, 8.33, &[&[[22.36, 0.0], [25.36, 1.0], [26.36, 4.0]]]),
         ("east", EdgeKind::Normal, 100.0, 13.89, &[&[[26.36, 4.0], [26.36, 104.0]], &[[23.16, 4.0], [23.16, 104.0]]]),
@@ -53,6 +55,28 @@ pub fn network() -> Network {
             network.points.extend_from_slice(shape);
         }
     }
+    // The one way from the road into the turn.
+    network.links.push(Link {
+        from: LaneId(0),
+        next: LaneId(1),
+        to: LaneId(2),
+        junction: JunctionId(0),
+        request: 0,
+        signal: SignalId::NONE,
+        signal_index: 0,
+        turn: Turn::Left,
+        right_of_way: RightOfWay::Major,
+        keep_clear: false,
+        cont: false,
+        exit: false,
+        via_length_m: 5.0,
+        yields_to: Span::default(),
+        foes: Span::default(),
+        watched: false,
+        visibility_m: 4.5,
+    });
+    network.lanes[0].links = Span::new(0, 1);
+    network.lanes[1].entry = LinkId(0);
     network
 }
 

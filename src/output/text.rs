@@ -14,10 +14,10 @@ const HEADER: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\n";
 /// The start of a file: declaration and root element, with the schema that SUMO names.
 pub fn write_root(out: &mut Vec<u8>, root: &str, schema: &str) {
     out.extend_from_slice(HEADER.as_bytes());
-    write!(
+    writeln!(
         out,
         "<{root} xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
-         xsi:noNamespaceSchemaLocation=\"http://sumo.dlr.de/xsd/{schema}.xsd\">\n"
+         xsi:noNamespaceSchemaLocation=\"http://sumo.dlr.de/xsd/{schema}.xsd\">"
     )
     .expect("a byte buffer takes all");
 }
@@ -175,9 +175,10 @@ pub fn fixed(out: &mut Vec<u8>, value: f64) {
     write!(out, "{value:.2}").expect("a byte buffer takes all");
 }
 
-/// Appends a time in seconds with two decimals, half milliseconds away from zero.
+/// Appends a time in seconds with two decimals, ties to even.
 pub fn seconds(out: &mut Vec<u8>, ms: i64) {
-    hundredths(out, ms < 0, (ms.unsigned_abs() + 5) / 10);
+    let (whole, rest) = (ms.unsigned_abs() / 10, ms.unsigned_abs() % 10);
+    hundredths(out, ms < 0, whole + u64::from(rest > 5 || (rest == 5 && whole % 2 == 1)));
 }
 
 #[cfg(test)]
@@ -214,8 +215,15 @@ mod tests {
 
     #[test]
     fn times_are_written_in_seconds() {
-        for (ms, expected) in [(0, "0.00"), (25_200_000, "25200.00"), (1_005, "1.01"), (-1_000, "-1.00"), (90, "0.09")]
-        {
+        for (ms, expected) in [
+            (0, "0.00"),
+            (25_200_000, "25200.00"),
+            (1_005, "1.00"),
+            (1_015, "1.02"),
+            (1_016, "1.02"),
+            (-1_000, "-1.00"),
+            (90, "0.09"),
+        ] {
             assert_eq!(text_of(|out| seconds(out, ms)), expected);
         }
     }

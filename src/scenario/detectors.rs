@@ -83,7 +83,7 @@ impl DetectorReader {
         }
         let empty = match attributes.text("excludeEmpty") {
             Some("defaults") => EmptyEdges::Defaults,
-            _ if attributes.boolean("excludeEmpty")?.unwrap_or(true) => EmptyEdges::Exclude,
+            _ if attributes.boolean("excludeEmpty")?.unwrap_or(false) => EmptyEdges::Exclude,
             _ => EmptyEdges::Include,
         };
         let mut edges = Vec::new();

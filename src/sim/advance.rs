@@ -122,6 +122,9 @@ impl Partition {
             if own && !self.measures.is_idle() {
                 let passage = stay(vehicle, lane, from, speed, allowed, driver.length, dt);
                 self.measures.pass(&self.world, &passage, now_ms);
+                if from < driver.length {
+                    self.measure_overhang(vehicle, lane, &passage, now_ms);
+                }
             }
             if way > 0.0 {
                 self.detect(vehicle, lane, from, now_ms);
@@ -171,6 +174,11 @@ impl Partition {
                     left: passes,
                 };
                 self.measures.pass(&world, &passage, now_ms);
+                // While it goes on, the lanes behind see it from where it ends up.
+                if !passes {
+                    let whole = Passage { from_m: vehicle.pos - speed * dt, to_m: vehicle.pos, time_s: dt, ..passage };
+                    self.measure_overhang(vehicle, at, &whole, now_ms);
+                }
                 if arrived {
                     self.measures.update(&world, at, vehicle.vtype, now_ms, |s| s.arrived += 1);
                 }
@@ -198,6 +206,27 @@ impl Partition {
             at = link.next;
             entered = true;
             from = from.max(0.0);
+        }
+    }
+
+    /// Tells the lanes behind the vehicle's lane that its rear is, or was in this step, on them.
+    fn measure_overhang(&mut self, vehicle: &Vehicle, lane: LaneId, passage: &Passage, now_ms: i64) {
+        let world = std::sync::Arc::clone(&self.world);
+        let mut at = lane;
+        let mut from = vehicle.came_from;
+        let mut p = *passage;
+        while p.from_m < p.length_m {
+            let l = world.network.lane(at);
+            let previous = if l.internal { world.network.link(l.entry).from } else { from };
+            if previous.is_none() {
+                return;
+            }
+            self.measures.overhang(&world, previous, &p, now_ms);
+            from = LaneId::NONE;
+            let length = world.network.lane(previous).length_m;
+            p.from_m += length;
+            p.to_m += length;
+            at = previous;
         }
     }
 

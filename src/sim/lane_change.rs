@@ -6,6 +6,7 @@ use crate::ids::LaneId;
 
 use super::lane_plan::LaneChoice;
 use super::neighbour::Neighbour;
+use super::roundabout::{roundabout_bonus, roundabouts_ahead};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 
@@ -73,6 +74,8 @@ struct Surroundings<'a> {
     jam_current: f64,
     jam_target: f64,
     jam_best: f64,
+    /// Metres by which the lanes count as longer because they go round a roundabout.
+    bonus: f64,
     blocked_leader: bool,
     blocked_follower: bool,
 }
@@ -230,10 +233,11 @@ impl LaneChanger {
         let choices = view.plans.edge(vehicle.plan, index);
         let (current, target) = (choices[l], choices[t]);
         let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
-        let jam = |lane: usize| {
-            let beyond = choices[lane].link;
-            let next = if beyond.is_some() { view.lanes.occupied_m[view.link(beyond).to.index()] } else { 0.0 };
-            self.taken_m[lane] + next
+        let jam = |lane: usize| self.taken_m[lane] + view.occupied_beyond(vehicle, choices[lane].link);
+        let bonus = if roundabouts_ahead(view, vehicle) {
+            roundabout_bonus(view, vehicle, first, best, l.max(t)) * view.params(vehicle).lane_change.cooperative
+        } else {
+            0.0
         };
         // How both would drive in a moment.
         let tau = driver.tau.min(1.0);
@@ -265,6 +269,7 @@ impl LaneChanger {
             jam_current: jam(l),
             jam_target: jam(t),
             jam_best: jam(best),
+            bonus,
             blocked_leader,
             blocked_follower,
         }
@@ -299,8 +304,9 @@ fn wish(
     let driver = view.driver(vehicle);
     let params = &view.params(vehicle).lane_change;
     let step: i16 = if right { -1 } else { 1 };
-    let (mut current_dist, target_dist) =
-        (f64::from(around.current.length_m), f64::from(around.target.length_m));
+    let (mut current_dist, target_dist) = (f64::from(around.current.length_m), f64::from(around.target.length_m));
+    current_dist += around.bonus;
+    let target_dist = target_dist + around.bonus;
     let both_best = around.current.offset == 0 && around.target.offset == 0;
     let offset = if both_best { step } else { around.current.offset };
     let to_best = (right && offset < 0) || (!right && offset > 0);
@@ -338,7 +344,7 @@ fn wish(
             current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
         } else if (!to_best && too_short(target_room, offset.abs() + 2))
             || (offset == 0 && target_room * 2.0 < look)
-            || (offset == 0 && around.leader.is_none_or(|n| !n.stopped) && target_dist < TURN_LANE_M)
+            || (offset == 0 && around.leader.is_none_or(|n| !n.stopped) && target_dist < TURN_LANE_M && around.bonus == 0.0)
         {
             return Wish::STAY;
         }
@@ -351,7 +357,8 @@ fn wish(
         let counter = if right { flags::WANTS_LEFT } else { flags::WANTS_RIGHT };
         if let Some(n) = around.target_leader.filter(|n| n.flags & counter != 0) {
             let room = space - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
-            if n.driver.length_with_gap() <= room {
+            let relief = around.current.continues && around.current.link.is_some();
+            if n.driver.length_with_gap() <= room || !relief {
                 reserve = reserve.max(n.driver.length_with_gap());
             }
         }
@@ -372,6 +379,10 @@ fn wish(
     let right_threshold = left_threshold / params.speed_gain_right.max(1e-3);
     let gain = f64::from(mind.speed_gain);
 
+    if around.bonus > 0.0 {
+        // Use the inner lanes of a roundabout.
+        return if right { Wish::STAY } else { Wish::GAIN };
+    }
     if right && offset == 0 && lane.speed_mps > 80.0 / 3.6 && look_speed > HALTING_SPEED {
         // Do not get stranded on the on-ramp of a motorway.
         return Wish::STAY;

@@ -110,7 +110,9 @@ impl Measures {
                 s.time_loss_us += micro(p.time_s * (p.allowed - p.speed).max(0.0) / p.allowed);
                 s.relative_speed_us += micro(p.time_s * p.speed / p.allowed);
             }
-            s.occupied_um_s += micro(p.length_m * p.time_s);
+            s.length_um_s += micro(p.length_m * p.time_s);
+            let covered = |front: f64| front.min(p.length_m).max(0.0);
+            s.occupied_um_s += micro(0.5 * (covered(p.from_m) + covered(p.to_m)) * p.time_s);
             s.entered += u32::from(p.entered);
             s.left += u32::from(p.left);
         }
@@ -125,11 +127,29 @@ impl Measures {
         }
     }
 
+    /// A body hangs over the end of a lane: its front is `from_m` to `to_m` beyond the end in this step.
+    pub fn overhang(&mut self, world: &World, lane: LaneId, p: &Passage, now_ms: i64) {
+        let length = p.length_m;
+        let (from, to) = (p.from_m.max(0.0), p.to_m.min(length));
+        if p.from_m >= length || to < from {
+            return;
+        }
+        let driven = p.to_m - p.from_m;
+        let time_s = if driven > 0.0 { p.time_s * (to - from) / driven } else { p.time_s };
+        let covered_m = length - 0.5 * (from + to);
+        self.update(world, lane, p.vtype, now_ms, |s| {
+            s.tail_us += micro(time_s);
+            s.tail_distance_um += micro(to - from);
+            s.length_um_s += micro(length * time_s);
+            s.occupied_um_s += micro(covered_m * time_s);
+        });
+    }
+
     /// Ends the intervals that are over with the step at `now_ms`; all of them when the run is.
     pub fn finish(
         &mut self,
         world: &World,
-        own_lanes: &[LaneId],
+        lanes: &[LaneId],
         now_ms: i64,
         last: bool,
     ) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
@@ -142,7 +162,7 @@ impl Measures {
             let finished = request.end_ms.is_some_and(|e| m.begin_ms >= e);
             if (over || last) && end_ms > m.begin_ms && !finished {
                 let until = planned.map_or(end_ms, |p| p.min(end_ms));
-                let lanes = own_lanes
+                let lanes = lanes
                     .iter()
                     .filter(|l| m.stats[l.index()] != LaneStats::default())
                     .map(|l| (*l, m.stats[l.index()]))

@@ -20,6 +20,7 @@ mod neighbour;
 mod partition;
 mod random;
 pub mod report;
+mod roundabout;
 mod scope;
 mod signals;
 mod transfer;

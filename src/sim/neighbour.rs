@@ -1,6 +1,6 @@
 //! What a vehicle that considers another lane sees there: the leader and the follower, on its own edge or beyond its ends.
 
-use crate::ids::LaneId;
+use crate::ids::{LaneId, LinkId};
 
 use super::car_following::Driver;
 use super::vehicle::Vehicle;
@@ -104,5 +104,21 @@ impl<'a> View<'a> {
             }
         }
         nearest
+    }
+
+    /// Metres taken by vehicles on the lanes that continue behind `link`, as far as lane changers look.
+    pub fn occupied_beyond(&self, vehicle: &Vehicle, link: LinkId) -> f64 {
+        let (mut taken, mut seen) = (0.0, 0.0);
+        let mut index = usize::from(vehicle.route_index);
+        let mut link = link;
+        while link.is_some() && seen < self.world.scan_m {
+            let to = self.link(link).to;
+            let lane = self.lane(to);
+            taken += self.lanes.occupied_m[to.index()];
+            seen += lane.length_m;
+            index += 1;
+            link = self.plans.choice(vehicle.plan, index, lane.index).link;
+        }
+        taken
     }
 }

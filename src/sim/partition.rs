@@ -365,7 +365,7 @@ impl Partition {
         }
         if !self.measures.is_idle() {
             (report.intervals, report.detectors) =
-                self.measures.finish(&self.world, &self.scope.own_lanes, now_ms, false);
+                self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
         }
         if options.digest {
             report.digest = self.digest().0;
@@ -376,7 +376,7 @@ impl Partition {
     /// Ends the measuring intervals that are open after the last step.
     pub fn close_intervals(&mut self) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
         let last_ms = self.now_ms() - self.world.settings.step_ms;
-        self.measures.finish(&self.world, &self.scope.own_lanes, last_ms, true)
+        self.measures.finish(&self.world, &self.scope.known_lanes, last_ms, true)
     }
 
     /// Digest of the own state.

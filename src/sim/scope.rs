@@ -33,7 +33,7 @@ impl Scope {
         let network = &world.network;
         let distance = distances(network, |e| part_of_edge[e.index()] == part);
         // Moved: what lane changes and insertions on own roads read after the move, and whoever drives into that.
-        let moved_within = world.reach_m + 2.0 * world.stride_m;
+        let moved_within = world.reach_m.max(world.scan_m) + 2.0 * world.stride_m;
         // Known: what the moves above read, and the foes at their junctions.
         let known_within = moved_within + 2.0 * world.reach_m + world.stride_m;
         let edges_within = |metres: f64| {

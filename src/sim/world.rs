@@ -1,11 +1,14 @@
 //! Everything that a run never changes, shared by all partitions: network, demand, settings and tables made from them.
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
-use crate::graph::Network;
+use crate::graph::{EdgeKind, Network};
 use crate::ids::{EdgeId, LaneId, RouteId};
 use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
+
+/// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
+const SCAN_M: f64 = 250.0;
 
 /// A vehicle type as the kernel uses it.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +36,10 @@ pub struct World {
     pub dt: f64,
     /// How far a vehicle looks ahead or back at most, metres; bounds every read in the kernel and with it the halo.
     pub reach_m: f64,
+    /// How far lane changers look for jams and roundabouts beyond their edge, metres; 0 where no road has two lanes.
+    pub scan_m: f64,
+    /// Road edges at each junction, in and out.
+    pub junction_degree: Vec<u32>,
     /// Farthest that a vehicle moves in one step, metres.
     pub stride_m: f64,
 }
@@ -69,7 +76,14 @@ impl World {
             reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel * dt) + longest);
             stride_m = stride_m.max(v * dt);
         }
-        Self { network, demand, settings, requests, types, classes, dt, reach_m, stride_m }
+        let wide = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
+        let scan_m = if wide { SCAN_M } else { 0.0 };
+        let mut junction_degree = vec![0; network.junctions.len()];
+        for edge in network.edges.iter().filter(|e| e.kind == EdgeKind::Normal) {
+            junction_degree[edge.from.index()] += 1;
+            junction_degree[edge.to.index()] += 1;
+        }
+        Self { network, demand, settings, requests, types, classes, dt, reach_m, scan_m, junction_degree, stride_m }
     }
 
     /// Speed limit of a lane for a driver, m/s.

@@ -43,12 +43,10 @@ impl NetworkBuilder {
     }
 
     fn check_junctions(&self) -> Result<(), InputError> {
-        for draft in self.junctions.iter().filter(|draft| !draft.defined) {
-            let name = shorten(&draft.junction.name);
-            let message = format!("an edge names the junction '{name}', which the net does not define");
-            return Err(InputError::new(self.at(draft.place, "edge"), message));
-        }
-        Ok(())
+        let Some(draft) = self.junctions.iter().find(|draft| !draft.defined) else { return Ok(()) };
+        let name = shorten(&draft.junction.name);
+        let message = format!("an edge names the junction '{name}', which the net does not define");
+        Err(InputError::new(self.at(draft.place, "edge"), message))
     }
 
     fn broken(&self, connection: &Connection, network: &Network, message: String) -> InputError {
@@ -189,7 +187,7 @@ impl NetworkBuilder {
         let switching = self.resolve_plans()?;
         let drafts = std::mem::take(&mut self.signals).into_iter().zip(lanes).zip(loaded.into_iter().zip(switching));
         let mut signals = Vec::with_capacity(drafts.len());
-        for ((draft, lanes), (loaded, (initial, switches))) in drafts {
+        for ((draft, lanes), (loaded, switching)) in drafts {
             if lanes.is_empty() {
                 let at = self.at(draft.place, format!("tlLogic '{}'", shorten(&draft.name)));
                 warnings.add("signal without connections", at, "controls no road traffic");
@@ -197,8 +195,8 @@ impl NetworkBuilder {
             signals.push(Signal {
                 name: draft.name,
                 programs: draft.programs.into(),
-                initial: initial.unwrap_or(loaded as u32 - 1),
-                switches: switches.into(),
+                initial: switching.initial.unwrap_or(loaded as u32 - 1),
+                switches: switching.switches.into(),
                 lanes: lanes.into(),
             });
         }

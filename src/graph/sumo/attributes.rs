@@ -6,6 +6,9 @@ use std::str::FromStr;
 use crate::diagnostics::InputError;
 use crate::xml::{Element, XmlReader, shorten};
 
+/// Greatest length, speed or coordinate, in metres and seconds; keeps products of them exact enough to compute with.
+pub(super) const LIMIT: f64 = 1e9;
+
 /// The attributes of one element, read with the conventions of SUMO's files.
 pub(crate) struct Attributes<'a, R: BufRead> {
     xml: &'a XmlReader<R>,
@@ -50,10 +53,11 @@ impl<'a, R: BufRead> Attributes<'a, R> {
         }
     }
 
-    /// A finite number ≥ 0.
+    /// A finite number, not negative and not beyond [`LIMIT`].
     pub(crate) fn amount(&self, key: &str) -> Result<Option<f64>, InputError> {
         match self.number(key)? {
             Some(number) if number < 0.0 => Err(self.error(format!("{key}=\"{number}\" is negative"))),
+            Some(number) if number > LIMIT => Err(self.error(format!("{key} is beyond {LIMIT}"))),
             other => Ok(other),
         }
     }

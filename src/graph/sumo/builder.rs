@@ -34,7 +34,7 @@ pub struct NetworkBuilder {
     pub(super) connections: Vec<Connection>,
     pub(super) signals: Vec<SignalDraft>,
     pub(super) signal_ids: HashMap<Box<str>, SignalId>,
-    pub(super) plans: Vec<SwitchPlan>,
+    pub(super) plans: HashMap<Box<str>, SwitchPlan>,
     pub(super) plan_uses: Vec<PlanUse>,
     pub(super) location: Location,
     pub(super) lefthand: bool,

@@ -93,8 +93,8 @@ impl NetworkBuilder {
         attributes: &Attributes<'_, R>,
         place: Place,
     ) -> Result<(SignalId, u32), InputError> {
-        // State strings longer than this make no sense, and the bound keeps tables by index small.
-        const MAX_LINK_INDEX: u32 = 100_000;
+        // Far beyond any real signal; the bound keeps tables by index small.
+        const MAX_LINK_INDEX: u32 = 4095;
         let Some(name) = attributes.get("tl").filter(|name| !name.is_empty()) else {
             return Ok((SignalId::NONE, u32::MAX));
         };

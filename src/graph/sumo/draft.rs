@@ -85,9 +85,8 @@ pub(super) struct SignalDraft {
 
 /// A `<WAUT>`: a plan of program switches.
 pub(super) struct SwitchPlan {
-    pub name: Box<str>,
     pub start_program: Option<Box<str>>,
-    /// Absolute time and program name.
+    /// Absolute time in milliseconds and program name, ordered by time.
     pub switches: Vec<(i64, Box<str>)>,
     pub place: Place,
 }

@@ -21,3 +21,6 @@ mod switching;
 
 pub use builder::NetworkBuilder;
 pub use index::NetworkIndex;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::attributes::{Attributes, parse_number};
+use super::attributes::{Attributes, LIMIT, parse_number};
 use super::builder::NetworkBuilder;
 use super::permissions::{change_permissions, lane_permissions};
 use crate::diagnostics::{InputError, Warnings};
@@ -14,6 +14,8 @@ use crate::xml::{Element, Node, XmlReader, shorten};
 const DEFAULT_WIDTH_M: f64 = 3.2;
 /// Speed that stands in for a limit of 0, which would make travel times infinite.
 const LEAST_SPEED_MPS: f64 = 0.1;
+/// Points of a lane inside a junction; of more only every n-th is kept.
+const MAX_INTERNAL_POINTS: usize = 200;
 /// Length that stands in for 0, as in SUMO's own nets, where no lane is shorter.
 const LEAST_LENGTH_M: f64 = 0.1;
 
@@ -185,7 +187,7 @@ impl NetworkBuilder {
             speed_mps = LEAST_SPEED_MPS;
         }
         let width_m = attributes.amount("width")?.filter(|&width| width > 0.0).unwrap_or(DEFAULT_WIDTH_M);
-        let shape = self.read_shape(&attributes)?;
+        let shape = self.read_shape(&attributes, edge.is_internal())?;
         let lane = Lane {
             // The edge is entered after its lanes.
             edge: EdgeId::new(self.edges.len()),
@@ -212,16 +214,31 @@ impl NetworkBuilder {
         Ok(lane)
     }
 
-    fn read_shape<R: BufRead>(&mut self, attributes: &Attributes<'_, R>) -> Result<Span, InputError> {
+    fn read_shape<R: BufRead>(&mut self, attributes: &Attributes<'_, R>, internal: bool) -> Result<Span, InputError> {
         let start = self.points.len();
         let text = attributes.required("shape")?;
         for point in text.split_ascii_whitespace() {
             // A third coordinate is the height, which does not matter to traffic here.
-            let mut coordinates = point.split(',').map(parse_number);
+            let coordinates = point.split(',').map(parse_number);
+            let mut coordinates = coordinates.map(|value| value.filter(|value| value.abs() <= LIMIT));
             match (coordinates.next().flatten(), coordinates.next().flatten()) {
                 (Some(x), Some(y)) => self.points.push([x, y]),
-                _ => return Err(attributes.error(format!("shape holds '{}', which is not 'x,y'", shorten(point)))),
+                _ => {
+                    return Err(
+                        attributes.error(format!("shape holds '{}', which is not 'x,y' in range", shorten(point)))
+                    );
+                }
             }
+        }
+        let read = self.points.len() - start;
+        if internal && read > MAX_INTERNAL_POINTS {
+            // Lanes in junctions are compared pair by pair, which takes the product of their points.
+            let last = self.points[start + read - 1];
+            let kept: Vec<_> =
+                self.points[start..].iter().copied().step_by(read.div_ceil(MAX_INTERNAL_POINTS)).collect();
+            self.points.truncate(start);
+            self.points.extend(kept);
+            self.points.push(last);
         }
         let count = self.points.len() - start;
         if count < 2 {

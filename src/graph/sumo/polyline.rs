@@ -84,9 +84,14 @@ impl<'a> Polyline<'a> {
         // The distance to a fixed line changes by at most one metre a metre, so a step of what is left to the
         // clearance never jumps over the place where it is reached.
         const PRECISION_M: f64 = 0.05;
+        // Lines that run side by side for longer than this many steps are taken to do so to the end.
+        const MAX_STEPS: usize = 10_000;
         let total = self.length();
         let mut along = 0.0;
-        while along < total {
+        for _ in 0..MAX_STEPS {
+            if along >= total {
+                break;
+            }
             let point = self.point(if from_end { total - along } else { along });
             let left = clearance - other.distance(point);
             if left <= PRECISION_M {

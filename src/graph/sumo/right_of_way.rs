@@ -7,15 +7,28 @@ use crate::graph::{Link, Network, RightOfWay, Span};
 use crate::ids::{LaneId, LinkId};
 use crate::xml::shorten;
 
+/// Most connections over one junction (SUMO: 256 where right of way is regulated); bounds the work on their pairs.
+const MAX_CONNECTIONS: usize = 1024;
+
 impl NetworkBuilder {
     /// Gives every entry link its request index: requests follow the incoming lanes of the junction in order, and in each
     /// lane the connections for vehicles in order. (Pedestrian crossings have the last requests.)
     pub(super) fn number_requests(&mut self, network: &mut Network) -> Result<(), InputError> {
         for at in 0..self.junctions.len() {
             let draft = &self.junctions[at];
+            if let Some(lane) = draft.incoming.iter().find(|&&lane| network.edge_of(lane).to.index() != at) {
+                let element = format!("junction '{}'", shorten(&draft.junction.name));
+                let message = format!("incLanes names '{}', which leads elsewhere", shorten(&network.lane_name(*lane)));
+                return Err(InputError::new(self.at(draft.place, element), message));
+            }
             let lanes = draft.incoming.iter().filter(|lane| !network.lanes[lane.index()].internal);
             let mut links: Vec<LinkId> = lanes.flat_map(|&lane| network.links_of(lane)).collect();
             let requests = draft.requests.len();
+            if links.len() > MAX_CONNECTIONS {
+                let element = format!("junction '{}'", shorten(&draft.junction.name));
+                let message = format!("has {} connections; at most {MAX_CONNECTIONS} can be simulated", links.len());
+                return Err(InputError::new(self.at(draft.place, element), message));
+            }
             if requests == 0 {
                 // Unregulated junctions and dead ends have no matrix: nobody yields.
                 continue;

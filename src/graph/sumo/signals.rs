@@ -11,6 +11,9 @@ use crate::xml::{Element, Node, XmlReader, shorten};
 /// Bound of green when `minDur` is given without `maxDur` (manual, "Traffic Lights", actuated).
 const UNBOUNDED_MS: i64 = 2_147_483_000;
 
+/// Most programs of one signal.
+const MAX_PROGRAMS: usize = 100;
+
 impl NetworkBuilder {
     /// Reads a `<tlLogic>` whose start tag, `element`, was just read, up to its end. The program read last for a signal
     /// is the one shown at the start. A definition without phases moves the offset of a known program.
@@ -55,6 +58,9 @@ impl NetworkBuilder {
             }
             known.offset_ms = offset_ms;
             return Ok(());
+        }
+        if draft.programs.len() == MAX_PROGRAMS {
+            return Err(xml.error(element, format!("has more than {MAX_PROGRAMS} programs")));
         }
         if phases.is_empty() && kind != ProgramKind::Off {
             return Err(xml.error(element, "has no phases"));

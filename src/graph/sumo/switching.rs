@@ -9,6 +9,17 @@ use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Actuation, Program, ProgramKind, Switch};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
+/// Most switches of one WAUT; every signal that follows it holds a copy.
+const MAX_SWITCHES: usize = 1000;
+
+/// What the plans say about one signal.
+#[derive(Clone, Default)]
+pub(super) struct Switching {
+    /// The program at the start, when a plan sets it.
+    pub initial: Option<u32>,
+    pub switches: Vec<Switch>,
+}
+
 impl NetworkBuilder {
     /// Reads a `<WAUT>` whose start tag was just read, with its `<wautSwitch>` children. Times of switches count from
     /// `refTime`.
@@ -21,7 +32,7 @@ impl NetworkBuilder {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml, element);
         let name: Box<str> = attributes.name("id")?.into();
-        if let Some(known) = self.plans.iter().find(|plan| plan.name == name) {
+        if let Some(known) = self.plans.get(&name) {
             let message = format!("this id was already used in line {}; ids must be unique", known.place.line);
             return Err(attributes.error(message));
         }
@@ -29,6 +40,9 @@ impl NetworkBuilder {
         let start_program = attributes.get("startProg").filter(|p| !p.is_empty()).map(Into::into);
         let mut switches = Vec::new();
         while let Some(Node::Start(child)) = xml.next()? {
+            if switches.len() == MAX_SWITCHES {
+                return Err(xml.error(&child, format!("the WAUT has more than {MAX_SWITCHES} switches")));
+            }
             if child.name == "wautSwitch" {
                 let attributes = Attributes::new(xml, &child);
                 let time_ms = attributes.required_time_ms("time")?;
@@ -40,7 +54,7 @@ impl NetworkBuilder {
             xml.skip()?;
         }
         switches.sort_by_key(|(time_ms, _)| *time_ms);
-        self.plans.push(SwitchPlan { name, start_program, switches, place });
+        self.plans.insert(name, SwitchPlan { start_program, switches, place });
         Ok(())
     }
 
@@ -62,34 +76,37 @@ impl NetworkBuilder {
         xml.skip()
     }
 
-    /// The initial program (if a plan sets it) and the switches of every signal.
-    pub(super) fn resolve_plans(&mut self) -> Result<Vec<(Option<u32>, Vec<Switch>)>, InputError> {
-        let mut by_signal: Vec<(Option<u32>, Vec<Switch>)> = vec![(None, Vec::new()); self.signals.len()];
+    /// What each signal shows when.
+    pub(super) fn resolve_plans(&mut self) -> Result<Vec<Switching>, InputError> {
+        let mut by_signal: Vec<Option<Switching>> = vec![None; self.signals.len()];
         let plans = std::mem::take(&mut self.plans);
         for used in std::mem::take(&mut self.plan_uses) {
             let fail = |builder: &Self, message: String| {
                 InputError::new(builder.at(used.place, format!("wautJunction '{}'", shorten(&used.signal))), message)
             };
-            let Some(plan) = plans.iter().find(|plan| plan.name == used.plan) else {
+            let Some(plan) = plans.get(&used.plan) else {
                 return Err(fail(self, format!("names the unknown WAUT '{}'", shorten(&used.plan))));
             };
             let Some(&signal) = self.signal_ids.get(&used.signal) else {
                 return Err(fail(self, "names an unknown signal".to_owned()));
             };
-            let (initial, switches) = &mut by_signal[signal.index()];
+            if by_signal[signal.index()].is_some() {
+                return Err(fail(self, "the signal follows a WAUT already".to_owned()));
+            }
+            let mut switching = Switching::default();
             let steps = plan.start_program.iter().map(|name| (None, name));
             for (time_ms, name) in steps.chain(plan.switches.iter().map(|(time_ms, name)| (Some(*time_ms), name))) {
                 let Some(program) = program_index(&mut self.signals[signal.index()], name) else {
                     return Err(fail(self, format!("the signal has no program '{}' of its WAUT", shorten(name))));
                 };
                 match time_ms {
-                    Some(time_ms) => switches.push(Switch { time_ms, program }),
-                    None => *initial = Some(program),
+                    Some(time_ms) => switching.switches.push(Switch { time_ms, program }),
+                    None => switching.initial = Some(program),
                 }
             }
-            switches.sort_by_key(|switch| switch.time_ms);
+            by_signal[signal.index()] = Some(switching);
         }
-        Ok(by_signal)
+        Ok(by_signal.into_iter().map(Option::unwrap_or_default).collect())
     }
 }
 

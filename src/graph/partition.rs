@@ -1,0 +1,426 @@
+//! Cutting the network into partitions: multilevel k-way partitioning (Karypis and Kumar 1998, METIS) of the junctions.
+//!
+//! An edge belongs to the partition of its *to*-junction, so a junction and all its incoming lanes are together and cuts
+//! run across the start of edges.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use petgraph::Incoming;
+use petgraph::visit::{Bfs, EdgeRef};
+
+use super::view::{JunctionGraph, junction_graph};
+use super::{EdgeKind, Network};
+
+/// Which partition owns which edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Number of partitions; each owns at least one road.
+    pub parts: u32,
+    /// Partition of every edge; of edges inside a junction that of the junction.
+    pub part_of_edge: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutError {
+    #[error("the number of partitions must be at least 1")]
+    NoParts,
+    /// Every partition needs a junction that a road leads to.
+    #[error("the network can be cut into at most {most} partitions, not {parts}; ask for fewer")]
+    TooManyParts { parts: u32, most: u32 },
+    #[error("METIS could not cut the network: {0}")]
+    Metis(String),
+}
+
+/// What the cut should balance and avoid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutWeights {
+    /// Work of each junction with its incoming edges (expected vehicles at once, scaled).
+    pub junction: Vec<u32>,
+    /// Cost of cutting each edge at its start (expected passages, scaled).
+    pub edge: Vec<u32>,
+}
+
+impl CutWeights {
+    /// Weights for an unknown demand: vehicles are spread evenly over the lanes, and pass edges in proportion to lanes
+    /// and speed.
+    pub fn of_network(network: &Network) -> Self {
+        Self::new(
+            network,
+            |edge| network.edges[edge].lanes().map(|lane| network.lane(lane).length_m).sum(),
+            |edge| network.edges[edge].lanes().map(|lane| network.lane(lane).speed_mps).sum(),
+        )
+    }
+
+    /// Weights for known routes: `vehicles[edge]` pass each normal edge, and each stays for its free-flow travel time.
+    ///
+    /// # Panics
+    /// If `vehicles` is not as long as `network.edges`.
+    pub fn of_usage(network: &Network, vehicles: &[u32]) -> Self {
+        assert_eq!(vehicles.len(), network.edges.len(), "one count for each edge");
+        let passing = |edge: usize| f64::from(vehicles[edge]);
+        let staying = |edge: usize| {
+            let speeds = network.edges[edge].lanes().map(|lane| network.lane(lane).speed_mps);
+            passing(edge) * network.edges[edge].length_m / speeds.fold(0.1, f64::max)
+        };
+        Self::new(network, staying, passing)
+    }
+
+    fn new(network: &Network, load: impl Fn(usize) -> f64, passages: impl Fn(usize) -> f64) -> Self {
+        let mut junction = vec![0.0; network.junctions.len()];
+        let mut edge = vec![0.0; network.edges.len()];
+        for (at, road) in network.edges.iter().enumerate().filter(|(_, edge)| edge.kind == EdgeKind::Normal) {
+            junction[road.to.index()] += load(at);
+            edge[at] = passages(at);
+        }
+        Self { junction: scaled(&junction), edge: scaled(&edge) }
+    }
+}
+
+/// Whole numbers ≥ 1 in proportion, whose sum METIS can hold in 32 bits.
+fn scaled(values: &[f64]) -> Vec<u32> {
+    const SUM: f64 = (1 << 29) as f64;
+    let sum: f64 = values.iter().sum();
+    let factor = if sum > 0.0 { (SUM / sum).min(1000.0) } else { 0.0 };
+    values.iter().map(|value| 1 + (value * factor) as u32).collect()
+}
+
+/// Cuts the network into exactly `parts` partitions. Equal arguments give equal cuts; the cut does not change results of
+/// a run, only its speed.
+///
+/// # Errors
+/// `parts` is 0 or more than there are junctions with incoming roads, or METIS fails.
+pub fn cut(network: &Network, weights: &CutWeights, parts: u32, seed: u64) -> Result<Cut, CutError> {
+    /// With fewer junctions a part than this METIS is known to leave parts empty.
+    const FEW_JUNCTIONS: usize = 8;
+    check_parts(network, parts)?;
+    let graph = junction_graph(network);
+    let mut part_of_junction = if parts == 1 {
+        vec![0; network.junctions.len()]
+    } else if network.junctions.len() < FEW_JUNCTIONS * parts as usize {
+        sweep(&graph, weights, parts)
+    } else {
+        metis_cut(&graph, weights, parts, seed)?
+    };
+    fill_empty_parts(&graph, weights, parts, &mut part_of_junction);
+    Ok(Cut::of_junctions(network, parts, &part_of_junction))
+}
+
+/// Gives every junction a partition at random, for tests: results must not depend on the cut.
+///
+/// # Errors
+/// As [`cut`].
+pub fn random_cut(network: &Network, parts: u32, seed: u64) -> Result<Cut, CutError> {
+    check_parts(network, parts)?;
+    let draw = |junction: usize| {
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&(junction as u64).to_le_bytes(), seed);
+        (hash % u64::from(parts)) as u16
+    };
+    let mut part_of_junction: Vec<u16> = (0..network.junctions.len()).map(draw).collect();
+    let weights = CutWeights::of_network(network);
+    fill_empty_parts(&junction_graph(network), &weights, parts, &mut part_of_junction);
+    Ok(Cut::of_junctions(network, parts, &part_of_junction))
+}
+
+fn check_parts(network: &Network, parts: u32) -> Result<(), CutError> {
+    let mut reached = vec![false; network.junctions.len()];
+    for edge in network.edges.iter().filter(|edge| edge.kind == EdgeKind::Normal) {
+        reached[edge.to.index()] = true;
+    }
+    let most = reached.iter().filter(|&&reached| reached).count().min(usize::from(u16::MAX)) as u32;
+    match parts {
+        0 => Err(CutError::NoParts),
+        // An empty network is one partition without roads.
+        1 => Ok(()),
+        _ if parts > most => Err(CutError::TooManyParts { parts, most }),
+        _ => Ok(()),
+    }
+}
+
+/// METIS takes its random numbers from the C library's global generator, so two cuts at once would disturb each other.
+static METIS: Mutex<()> = Mutex::new(());
+
+fn metis_cut(graph: &JunctionGraph, weights: &CutWeights, parts: u32, seed: u64) -> Result<Vec<u16>, CutError> {
+    let failed = |error: &dyn fmt::Display| CutError::Metis(error.to_string());
+    let (starts, neighbours, costs) = adjacency(graph, weights);
+    let loads: Vec<i32> = weights.junction.iter().map(|&weight| weight as i32).collect();
+    let mut part = vec![0; graph.node_count()];
+    let _alone = METIS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    metis::Graph::new(1, parts as i32, &starts, &neighbours)
+        .map_err(|error| failed(&error))?
+        .set_vwgt(&loads)
+        .set_adjwgt(&costs)
+        .set_option(metis::option::Seed((seed % (1 << 31)) as i32))
+        .part_kway(&mut part)
+        .map_err(|error| failed(&error))?;
+    Ok(part.into_iter().map(|part| part as u16).collect())
+}
+
+/// The graph without directions, loops and parallel edges, in the compressed rows that METIS reads: start of each row,
+/// neighbours, and their costs.
+fn adjacency(graph: &JunctionGraph, weights: &CutWeights) -> (Vec<i32>, Vec<i32>, Vec<i32>) {
+    let mut pairs: Vec<(usize, usize, u64)> = Vec::with_capacity(2 * graph.edge_count());
+    for road in graph.edge_references() {
+        let (from, to) = (road.source().index(), road.target().index());
+        let cost = u64::from(weights.edge[road.weight().index()]);
+        if from != to {
+            pairs.extend([(from, to, cost), (to, from, cost)]);
+        }
+    }
+    pairs.sort_unstable();
+    pairs.dedup_by(|other, kept| {
+        let same = (other.0, other.1) == (kept.0, kept.1);
+        if same {
+            kept.2 += other.2;
+        }
+        same
+    });
+    let mut starts = vec![0; graph.node_count() + 1];
+    for (from, ..) in &pairs {
+        starts[from + 1] += 1;
+    }
+    for at in 1..starts.len() {
+        starts[at] += starts[at - 1];
+    }
+    let neighbours = pairs.iter().map(|&(_, to, _)| to as i32).collect();
+    let costs = pairs.iter().map(|&(.., cost)| cost.min(i32::MAX as u64) as i32).collect();
+    (starts, neighbours, costs)
+}
+
+/// Cuts a small network into runs of equal work along a breadth-first order of its junctions.
+fn sweep(graph: &JunctionGraph, weights: &CutWeights, parts: u32) -> Vec<u16> {
+    let undirected = graph.clone().into_edge_type::<petgraph::Undirected>();
+    let total: u64 = weights.junction.iter().map(|&weight| u64::from(weight)).sum();
+    let mut part_of_junction = vec![u16::MAX; graph.node_count()];
+    let mut before = 0;
+    for start in graph.node_indices() {
+        if part_of_junction[start.index()] != u16::MAX {
+            continue;
+        }
+        let mut order = Bfs::new(&undirected, start);
+        while let Some(node) = order.next(&undirected) {
+            part_of_junction[node.index()] = (before * u64::from(parts) / total.max(1)) as u16;
+            before += u64::from(weights.junction[node.index()]);
+        }
+    }
+    part_of_junction
+}
+
+/// Every partition must own a road: each that owns none gets a junction from the partition with the most work.
+fn fill_empty_parts(graph: &JunctionGraph, weights: &CutWeights, parts: u32, part_of_junction: &mut [u16]) {
+    let reached = graph.node_indices().filter(|&node| graph.edges_directed(node, Incoming).next().is_some());
+    let useful: Vec<usize> = reached.map(|node| node.index()).collect();
+    let mut owned = vec![0u32; parts as usize];
+    let mut load = vec![0u64; parts as usize];
+    for &junction in &useful {
+        owned[usize::from(part_of_junction[junction])] += 1;
+        load[usize::from(part_of_junction[junction])] += u64::from(weights.junction[junction]);
+    }
+    for empty in 0..parts as usize {
+        if owned[empty] > 0 {
+            continue;
+        }
+        let rich = (0..parts as usize).filter(|&part| owned[part] > 1).max_by_key(|&part| (load[part], part));
+        let Some(rich) = rich else { return };
+        let mut candidates = useful.iter().copied().filter(|&junction| usize::from(part_of_junction[junction]) == rich);
+        let Some(junction) = candidates.next() else { return };
+        part_of_junction[junction] = empty as u16;
+        let moved = u64::from(weights.junction[junction]);
+        (owned[rich], owned[empty]) = (owned[rich] - 1, 1);
+        (load[rich], load[empty]) = (load[rich] - moved, moved);
+    }
+}
+
+impl Cut {
+    fn of_junctions(network: &Network, parts: u32, part_of_junction: &[u16]) -> Self {
+        let part_of_edge = network.edges.iter().map(|edge| part_of_junction[edge.to.index()]).collect();
+        Self { parts, part_of_edge }
+    }
+
+    /// How good the cut is under the given weights.
+    pub fn report(&self, network: &Network, weights: &CutWeights) -> CutReport {
+        let mut part_of_junction = vec![None; network.junctions.len()];
+        let mut load = vec![0u64; self.parts as usize];
+        for (edge, &part) in network.edges.iter().zip(&self.part_of_edge) {
+            let known = &mut part_of_junction[edge.to.index()];
+            if known.is_none() {
+                *known = Some(part);
+                load[usize::from(part)] += u64::from(weights.junction[edge.to.index()]);
+            }
+        }
+        let mut report = CutReport { parts: self.parts, roads: 0, cut_roads: 0, cut_share: 0.0, balance: 1.0 };
+        let (mut cut_weight, mut weight) = (0u64, 0u64);
+        for (at, edge) in network.edges.iter().enumerate().filter(|(_, edge)| edge.kind == EdgeKind::Normal) {
+            report.roads += 1;
+            weight += u64::from(weights.edge[at]);
+            // A junction that no edge leads to belongs to nobody, so nothing crosses there.
+            if part_of_junction[edge.from.index()].is_some_and(|part| part != self.part_of_edge[at]) {
+                report.cut_roads += 1;
+                cut_weight += u64::from(weights.edge[at]);
+            }
+        }
+        let total: u64 = load.iter().sum();
+        if total > 0 && weight > 0 {
+            let greatest = load.iter().copied().max().unwrap_or(0);
+            report.balance = greatest as f64 * f64::from(self.parts) / total as f64;
+            report.cut_share = cut_weight as f64 / weight as f64;
+        }
+        report
+    }
+}
+
+/// Quality of a [`Cut`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct CutReport {
+    pub parts: u32,
+    /// Normal edges of the network.
+    pub roads: usize,
+    /// Normal edges that begin in another partition than they end in.
+    pub cut_roads: usize,
+    /// Share of the expected passages that cross between partitions, 0…1.
+    pub cut_share: f64,
+    /// Work of the fullest partition over the mean; 1 is perfect.
+    pub balance: f64,
+}
+
+impl fmt::Display for CutReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { parts, roads, cut_roads, cut_share, balance } = self;
+        let percent = cut_share * 100.0;
+        write!(
+            f,
+            "{parts} partitions, {cut_roads} of {roads} roads cut ({percent:.1} % of the traffic), balance {balance:.2}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Edge, Junction, JunctionKind, Lane, Permissions, Span};
+    use crate::ids::{EdgeId, JunctionId, LaneId, LinkId};
+
+    /// Streets of 100 m both ways between neighbours of a grid.
+    fn grid(columns: usize, rows: usize) -> Network {
+        let mut network = Network::default();
+        for at in 0..columns * rows {
+            let name = format!("J{at}").into();
+            network.junctions.push(Junction { name, kind: JunctionKind::Priority, x: 0.0, y: 0.0 });
+        }
+        for at in 0..columns * rows {
+            let right = (at % columns + 1 < columns).then_some(at + 1);
+            let below = (at / columns + 1 < rows).then_some(at + columns);
+            for other in right.into_iter().chain(below) {
+                add_edge(&mut network, at, other);
+                add_edge(&mut network, other, at);
+            }
+        }
+        network
+    }
+
+    fn add_edge(network: &mut Network, from: usize, to: usize) {
+        let [edge, lane] = [network.edges.len(), network.lanes.len()];
+        network.lanes.push(Lane {
+            edge: EdgeId::new(edge),
+            index: 0,
+            length_m: 100.0,
+            speed_mps: 13.89,
+            width_m: 3.2,
+            allowed: Permissions::ALL,
+            change_left: Permissions::ALL,
+            change_right: Permissions::ALL,
+            internal: false,
+            links: Span::default(),
+            entry: LinkId::NONE,
+            incoming: Span::default(),
+            conflicts: Span::default(),
+            shape: Span::default(),
+        });
+        network.edges.push(Edge {
+            name: format!("e{edge}").into(),
+            kind: EdgeKind::Normal,
+            first_lane: LaneId::new(lane),
+            lane_count: 1,
+            from: JunctionId::new(from),
+            to: JunctionId::new(to),
+            priority: 1,
+            length_m: 100.0,
+            roundabout: false,
+        });
+    }
+
+    /// What holds for every cut.
+    fn check_invariants(network: &Network, cut: &Cut) {
+        assert_eq!(cut.part_of_edge.len(), network.edges.len());
+        let mut part_of_junction = vec![None; network.junctions.len()];
+        let mut owned = vec![0; cut.parts as usize];
+        for (edge, &part) in network.edges.iter().zip(&cut.part_of_edge) {
+            owned[usize::from(part)] += 1;
+            assert_eq!(*part_of_junction[edge.to.index()].get_or_insert(part), part, "a junction is in one partition");
+        }
+        assert!(owned.iter().all(|&count| count > 0), "every partition owns a road: {owned:?}");
+    }
+
+    #[test]
+    fn every_partition_owns_roads_and_junctions_are_whole() {
+        for (columns, rows) in [(2, 1), (3, 2), (5, 4), (12, 9)] {
+            let network = grid(columns, rows);
+            let weights = CutWeights::of_network(&network);
+            for parts in 1..=(columns * rows).min(20) as u32 {
+                check_invariants(&network, &cut(&network, &weights, parts, 7).unwrap());
+                check_invariants(&network, &random_cut(&network, parts, 7).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn equal_arguments_give_equal_cuts_also_in_parallel() {
+        let network = grid(30, 30);
+        let weights = CutWeights::of_network(&network);
+        let first = cut(&network, &weights, 6, 42).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(cut(&network, &weights, 6, 42).unwrap(), first));
+            }
+        });
+        assert_eq!(random_cut(&network, 3, 1), random_cut(&network, 3, 1));
+        assert_ne!(random_cut(&network, 3, 1), random_cut(&network, 3, 2));
+    }
+
+    #[test]
+    fn cuts_of_a_grid_are_balanced_and_short() {
+        let network = grid(40, 40);
+        let weights = CutWeights::of_network(&network);
+        let report = cut(&network, &weights, 4, 1).unwrap().report(&network, &weights);
+        assert!(report.balance < 1.06, "{report}");
+        // Two straight lines across the grid cut 160 of its 6,240 roads.
+        assert!((100..240).contains(&report.cut_roads), "{report}");
+        let random = random_cut(&network, 4, 1).unwrap().report(&network, &weights);
+        assert!(random.cut_roads > 10 * report.cut_roads, "{random}");
+    }
+
+    #[test]
+    fn expected_traffic_moves_the_cut() {
+        let network = grid(40, 10);
+        // Nobody drives in the right half, so the left half is shared out.
+        let column = |junction: JunctionId| junction.index() % 40;
+        let vehicles: Vec<u32> = network.edges.iter().map(|edge| if column(edge.to) < 20 { 1000 } else { 0 }).collect();
+        let weights = CutWeights::of_usage(&network, &vehicles);
+        let report = cut(&network, &weights, 2, 1).unwrap().report(&network, &weights);
+        assert!(report.balance < 1.06, "{report}");
+        let blind = cut(&network, &CutWeights::of_network(&network), 2, 1).unwrap().report(&network, &weights);
+        assert!(blind.balance > 1.5, "{blind}");
+    }
+
+    #[test]
+    fn impossible_numbers_of_partitions_are_errors() {
+        let network = grid(2, 2);
+        let weights = CutWeights::of_network(&network);
+        assert_eq!(cut(&network, &weights, 0, 1), Err(CutError::NoParts));
+        let too_many = CutError::TooManyParts { parts: 5, most: 4 };
+        assert_eq!(cut(&network, &weights, 5, 1), Err(too_many.clone()));
+        assert_eq!(random_cut(&network, 5, 1), Err(too_many));
+        let nothing = Network::default();
+        assert_eq!(cut(&nothing, &CutWeights::of_network(&nothing), 1, 1).unwrap().parts, 1);
+    }
+}

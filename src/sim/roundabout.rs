@@ -1,0 +1,76 @@
+//! Roundabouts with several lanes: who does not leave at the next exit may use the inner lanes.
+
+use crate::ids::LaneId;
+
+use super::vehicle::Vehicle;
+use super::view::View;
+
+/// Exits that make the inner lane worth while.
+const MIN_JUNCTIONS: u32 = 2;
+/// Metres that each junction in the roundabout adds to the room of the outer lane.
+const JUNCTION_BONUS_M: f64 = 7.5;
+/// Weight of the distance in the roundabout.
+const BONUS_FACTOR: f64 = 9.0;
+
+/// Whether one of the next edges of the route is part of a roundabout.
+pub fn roundabouts_ahead(view: &View<'_>, vehicle: &Vehicle) -> bool {
+    let network = &view.world.network;
+    let mut seen = 0.0;
+    for edge in view.world.route(vehicle.route).iter().skip(usize::from(vehicle.route_index)) {
+        let edge = network.edge(*edge);
+        if edge.roundabout {
+            return true;
+        }
+        seen += edge.length_m;
+        if seen > view.world.scan_m {
+            return false;
+        }
+    }
+    false
+}
+
+/// Metres by which lanes count as longer before and in a roundabout, so that vehicles fill its inner lanes; 0 where the
+/// inner lane does not lead round or is as full as the outer one. `best` and `inner` are lane indices.
+pub fn roundabout_bonus(view: &View<'_>, vehicle: &Vehicle, first: LaneId, best: usize, inner: usize) -> f64 {
+    let network = &view.world.network;
+    let route = view.world.route(vehicle.route);
+    let mut index = usize::from(vehicle.route_index);
+    let (mut outer_lane, mut inner_lane) = (Some(LaneId(first.0 + best as u32)), Some(LaneId(first.0 + inner as u32)));
+    let (mut seen, mut entered, mut junctions) = (-vehicle.pos, false, 0);
+    let (mut outer_m, mut inner_m, mut distance_m) = (0.0, 0.0, 0.0);
+    while let Some(outer) = outer_lane {
+        let lane = view.lane(outer);
+        let edge = network.edge(lane.edge);
+        if !edge.roundabout && entered {
+            break;
+        }
+        if inner_lane.is_none() || seen > view.world.scan_m {
+            return 0.0;
+        }
+        if edge.roundabout {
+            entered = true;
+            distance_m += lane.length_m;
+            junctions += u32::from(view.world.junction_degree[edge.to.index()] > 2);
+        }
+        // Vehicles behind do not count.
+        let share = if index == usize::from(vehicle.route_index) { (lane.length_m - vehicle.pos) / lane.length_m } else { 1.0 };
+        outer_m += share * view.lanes.occupied_m[outer.index()];
+        inner_m += inner_lane.map_or(0.0, |l| share * view.lanes.occupied_m[l.index()]);
+        seen += lane.length_m;
+        let next = |lane: LaneId| {
+            let link = view.plans.choice(vehicle.plan, index, view.lane(lane).index).link;
+            link.is_some().then(|| view.link(link).to)
+        };
+        (outer_lane, inner_lane) = (next(outer), inner_lane.and_then(next));
+        index += 1;
+        if index >= route.len() {
+            break;
+        }
+    }
+    let fullest = f64::max(outer_m, inner_m);
+    if junctions < MIN_JUNCTIONS || fullest == 0.0 {
+        return 0.0;
+    }
+    let extra = f64::from(junctions) * JUNCTION_BONUS_M;
+    distance_m * ((outer_m - inner_m + extra) / (fullest + extra)).max(0.0) * BONUS_FACTOR
+}
