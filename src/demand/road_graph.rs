@@ -1,12 +1,14 @@
 //! Which edge follows which, for whom, and what it costs to pass from one to the next.
 
-use crate::graph::{EdgeKind, Network, Permissions, RightOfWay};
+use crate::graph::{EdgeKind, Network, Permissions, RightOfWay, Turn};
 use crate::ids::{EdgeId, LinkId};
 
 use super::VehicleClass;
 
 /// Seconds that a link without priority costs a router (SUMO's default of `weights.minor-penalty`).
 const MINOR_PENALTY_S: f64 = 1.5;
+/// The same for turning around (`weights.turnaround-penalty`).
+const TURNAROUND_PENALTY_S: f64 = 5.0;
 
 /// A way from one edge onto another.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +92,8 @@ fn arc(network: &Network, entry: LinkId) -> Arc {
     let link = network.link(entry);
     let (from, to) = (network.lane(link.from), network.lane(link.to));
     let mut allowed = from.allowed.0 & to.allowed.0;
-    let (mut length_m, mut seconds, mut penalty_s) = (0.0, 0.0, 0.0);
+    let (mut length_m, mut seconds) = (0.0, 0.0);
+    let mut penalty_s = if link.turn == Turn::Turnaround { TURNAROUND_PENALTY_S } else { 0.0 };
     let mut step = link;
     let mut lane = network.lane(step.next);
     while lane.internal {

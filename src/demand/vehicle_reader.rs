@@ -13,6 +13,7 @@ use super::builder::{DemandBuilder, Fault, skip_unknown};
 use super::departure_attributes::{DepartureRules, read_rules};
 use super::flow::{Flow, RunTimes};
 use super::random::{Purpose, Stream};
+use super::route_ends::check_ends;
 use super::route_reader::unknown_route;
 use super::router::Travel;
 use super::routes::{NamedRoute, StoppingRoute};
@@ -93,7 +94,7 @@ impl DemandBuilder<'_> {
             let message = format!("vehicle type '{}' is not known; define it before it is used", shorten(type_name));
             return Err(attributes.error(message).into());
         }
-        let rules = read_rules(attributes, warnings)?;
+        let rules = read_rules(attributes, &self.options.departure_defaults, warnings)?;
         let way = match nested {
             Some(way) => way.map_err(|fault| in_vehicle(fault, name))?,
             None => self.read_way(attributes)?,
@@ -241,6 +242,9 @@ impl DemandBuilder<'_> {
         let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
         self.check_route(attributes, route, vtype)?;
         self.check_length(attributes, route, vtype, warnings);
+        let (edges, kind) = (self.routes.get(route), self.types.get(vtype));
+        let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
+            .map_err(|message| Fault::Route(attributes.error(message)))?;
         let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
         self.departures.push(Departure {
             name: name.into(),

@@ -71,6 +71,9 @@ fn bad_vehicles_and_flows_are_errors() {
     assert!(
         vehicle("depart=\"1\" type=\"none\"").contains("vehicle type 'none' is not known; define it before it is used")
     );
+    assert!(
+        vehicle("depart=\"1\" departLane=\"5\"").contains("departLane 5 of edge 'a' does not exist or is forbidden")
+    );
     assert!(flow("begin=\"0\" end=\"9\"").contains("give one of period, vehsPerHour, probability, number"));
     assert!(flow("end=\"9\" period=\"0\"").contains("period=\"0\" has to be a time of at least 0.001 s"));
     assert!(flow("end=\"9\" period=\"exp(-1)\"").contains("exp(rate) with a rate above 0"));
@@ -232,5 +235,14 @@ fn harmless_oddities_are_warnings() {
         &[],
         "a stop waits for persons or containers, which are not simulated",
     );
+    let with = |attributes: &str| format!("<trip id=\"v\" from=\"a\" to=\"d\" depart=\"0\" {attributes}/>");
+    check(
+        &with("departPos=\"500\""),
+        &[],
+        "departPos is not on the edge [r.rou.xml:2: trip 'v']: the vehicle departs at the end",
+    );
+    check(&with("departSpeed=\"90\""), &[], "departSpeed is too high for the edge");
+    check(&with("arrivalLane=\"3\""), &[], "arrivalLane does not exist or is forbidden");
+    check(&with("arrivalPos=\"-500\""), &[], "arrivalPos is not on the edge");
     assert_eq!(warnings_of(route, &[]), [""; 0], "good input gives no warning");
 }

@@ -22,6 +22,19 @@ fn vehicles_depart_in_order_of_time_and_of_the_file() {
 }
 
 #[test]
+fn what_a_vehicle_does_not_say_is_as_in_sumo_or_as_the_options_say() {
+    let routes = r#"<trip id="v" from="a" to="d" depart="0"/>"#;
+    let rules = |options: &[(&str, &str)]| {
+        let scenario = good_with(Input { routes, options, ..Input::default() });
+        let departure = &scenario.demand.departures[0];
+        (departure.depart_lane, departure.depart_pos, departure.depart_speed)
+    };
+    assert_eq!(rules(&[]), (DepartLane::BestRandom, DepartPos::Base, DepartSpeed::Avg));
+    let options = [("default.departlane", "first"), ("default.departspeed", "0")];
+    assert_eq!(rules(&options), (DepartLane::First, DepartPos::Base, DepartSpeed::Given(0.0)));
+}
+
+#[test]
 fn types_take_the_defaults_of_their_class_and_their_own_attributes() {
     let scenario = good(
         r#"<vType id="car" sigma="0" tau="1.5" length="4.3" decel="6" speedFactor="1.2"/>

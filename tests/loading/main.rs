@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod demand;
+mod mutations;
 mod requests;
 
 use std::fs;

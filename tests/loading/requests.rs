@@ -10,7 +10,7 @@ fn detectors_and_mean_data_are_requested_in_old_and_new_spelling() {
         additional: r#"<vType id="t"/>
         <e1Detector id="old" lane="a_0" pos="23" freq="1800" file="out/e1.xml"/>
         <inductionLoop id="new" lane="b_1" pos="-10" period="60" file="e1.xml" vTypes="t late"/>
-        <edgeData id="edges" file="e.xml" freq="900" begin="10" excludeEmpty="false" edges="a b"/>
+        <edgeData id="edges" file="e.xml" freq="900" begin="10" excludeEmpty="true" edges="a b"/>
         <laneData id="lanes" file="l.xml" trackVehicles="true" withInternal="true"/>"#,
         routes: r#"<vTypeDistribution id="late"><vType id="u"/><vType id="v"/></vTypeDistribution>"#,
         ..Input::default()
@@ -24,8 +24,8 @@ fn detectors_and_mean_data_are_requested_in_old_and_new_spelling() {
     assert_eq!(counted, ["t", "u", "v"], "types may be defined later, distributions stand for their members");
     let [edges, lanes] = &requests.mean_data[..] else { panic!("two requests") };
     assert_eq!((edges.level, edges.period_ms, edges.begin_ms), (MeanDataLevel::Edge, Some(900_000), Some(10_000)));
-    assert_eq!((edges.empty, edges.edges.len()), (EmptyEdges::Include, 2));
-    assert_eq!((lanes.level, lanes.period_ms, lanes.empty), (MeanDataLevel::Lane, None, EmptyEdges::Exclude));
+    assert_eq!((edges.empty, edges.edges.len()), (EmptyEdges::Exclude, 2));
+    assert_eq!((lanes.level, lanes.period_ms, lanes.empty), (MeanDataLevel::Lane, None, EmptyEdges::Include));
     assert!(lanes.track_vehicles && lanes.with_internal);
     assert_eq!(lanes.file.file_name(), Path::new("l.xml").file_name());
 }
