@@ -21,6 +21,15 @@ const YELLOW_DECEL: f64 = 3.0;
 /// How far beyond a junction room is looked for, in vehicle lengths.
 const ROOM_LOOK_LENGTHS: f64 = 5.0;
 
+/// Result of pass one for one vehicle.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Follow {
+    pub speed: f64,
+    /// Metres taken by the vehicles before it on its lane.
+    pub ahead_m: f64,
+    pub no_room: bool,
+}
+
 /// The decided motion of one vehicle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Move {
@@ -57,10 +66,19 @@ impl View<'_> {
         v.max(0.0)
     }
 
-    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there.
-    pub fn announce(&self, vehicle: &Vehicle, lane_id: LaneId, follow: f64, mut tell: impl FnMut(LinkId, Approach)) {
+    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `ahead_m` is the length
+    /// taken by the vehicles before it on its lane. Returns whether there is no room behind the junction at its lane's end.
+    pub fn announce(
+        &self,
+        vehicle: &Vehicle,
+        lane_id: LaneId,
+        follow: f64,
+        ahead_m: f64,
+        mut tell: impl FnMut(LinkId, Approach),
+    ) -> bool {
         let driver = self.driver(vehicle);
         let look = self.look_ahead(driver, vehicle.speed);
+        let own_lane = lane_id;
         let mut lane_id = lane_id;
         let mut index = usize::from(vehicle.route_index);
         let mut seen = self.lane(lane_id).length_m - vehicle.pos;
@@ -69,17 +87,20 @@ impl View<'_> {
         let mut slowed = false;
         while seen < look {
             if v <= 1e-4 || self.stop_on(vehicle, lane_id, index).is_some() {
-                return;
+                return false;
             }
             let link_id = self.next_link(vehicle, lane_id, index);
             if link_id.is_none() {
-                return;
+                return false;
             }
             let link = self.link(link_id);
             let priority = self.priority(link);
             let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
             if priority.is_red_or_yellow() && can_brake {
-                return;
+                return false;
+            }
+            if self.keeps_clear(lane_id, link) && can_brake && !self.has_room(vehicle, driver, link, ahead_m) {
+                return lane_id == own_lane;
             }
             let next = self.lane(link.next);
             let limit = self.allowed(vehicle, driver, next);
@@ -120,24 +141,33 @@ impl View<'_> {
                 index += 1;
                 if slowed {
                     // Nothing is asked of later junctions before this one is passed.
-                    return;
+                    return false;
                 }
             }
             lane_id = link.next;
             seen += next.length_m;
             v_pass = driver.speed_after(next.length_m, v).min(limit);
         }
+        false
     }
 
-    /// Pass two: the speed of the next step. `follow` is the result of pass one.
-    /// `ahead_m` is the length taken by the vehicles before it on its lane.
-    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, follow: f64, ahead_m: f64, step_key: u64) -> Move {
+    /// Whether vehicles must not enter this junction from `lane` without room behind it.
+    #[inline]
+    fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
+        link.keep_clear
+            && !link.foes.is_empty()
+            && !self.lane(lane).internal
+            && !self.world.network.edge_of(lane).roundabout
+    }
+
+    /// Pass two: the speed of the next step. `plan` is the result of pass one.
+    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Move {
         if vehicle.is(flags::STOPPED) {
             return Move::default();
         }
         let driver = self.driver(vehicle);
         let lane = self.lane(lane_id);
-        let mut walk = Walk { v: follow, ahead_m, waits: false, least: 0.0 };
+        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, waits: false, least: 0.0 };
         let seen = lane.length_m - vehicle.pos;
         if let Some(stop) = self.stop_on(vehicle, lane_id, usize::from(vehicle.route_index)) {
             walk.v = walk.v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
@@ -156,10 +186,10 @@ impl View<'_> {
     fn look_beyond(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, walk: &mut Walk) {
         let look = self.look_ahead(driver, vehicle.speed);
         let slowest = driver.min_next_speed(vehicle.speed);
-        let in_roundabout = self.world.network.edge_of(lane_id).roundabout;
         let (mut lane_id, mut seen) = (lane_id, seen);
         let mut index = usize::from(vehicle.route_index);
         let mut v_pass = driver.speed_after(seen, walk.v);
+        let mut first = true;
         walk.v = walk.v.min(self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos - 1e-9));
         loop {
             let lane = self.lane(lane_id);
@@ -183,12 +213,9 @@ impl View<'_> {
                     walk.wait(halt, if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
                     return;
                 }
-                if !lane.internal
-                    && !in_roundabout
-                    && link.keep_clear
-                    && !link.foes.is_empty()
+                if self.keeps_clear(lane_id, link)
                     && seen >= driver.brake_gap_with(vehicle.speed, driver.decel, 0.0)
-                    && !self.has_room(vehicle, driver, link, walk.ahead_m)
+                    && (walk.no_room || (!first && !self.has_room(vehicle, driver, link, walk.ahead_m)))
                 {
                     walk.wait(halt, vehicle.speed);
                     return;
@@ -220,6 +247,7 @@ impl View<'_> {
                 return;
             }
             v_pass = driver.speed_after(next.length_m, walk.v).min(limit);
+            first = false;
         }
     }
 
@@ -476,6 +504,8 @@ struct Walk {
     v: f64,
     /// Metres taken by vehicles before it on its own lane.
     ahead_m: f64,
+    /// Behind the junction at its lane's end there is no room for it.
+    no_room: bool,
     /// It has to wait before a link.
     waits: bool,
     /// Speed that it should not fall below by dawdling.
