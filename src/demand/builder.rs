@@ -10,6 +10,7 @@ use crate::graph::sumo::NetworkIndex;
 use crate::ids::{RouteId, TypeId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
+use super::departure_attributes::DepartureDefaults;
 use super::road_graph::RoadGraph;
 use super::router::Router;
 use super::routes::Routes;
@@ -29,6 +30,8 @@ pub struct DemandOptions {
     pub ignore_route_errors: bool,
     /// `default.speeddev`.
     pub default_speed_deviation: Option<f64>,
+    /// `default.departlane`, `default.departspeed`.
+    pub departure_defaults: DepartureDefaults,
 }
 
 /// Something about a route is wrong, which `ignore_route_errors` forgives, or the input is bad altogether.

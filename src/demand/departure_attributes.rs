@@ -61,7 +61,24 @@ pub(super) struct DepartureRules {
     pub speed_factor: Option<f64>,
 }
 
-pub(super) fn read_rules(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartureRules, InputError> {
+/// What counts where a vehicle says nothing; SUMO's options `default.departlane` and `default.departspeed`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DepartureDefaults {
+    pub lane: String,
+    pub speed: String,
+}
+
+impl Default for DepartureDefaults {
+    fn default() -> Self {
+        Self { lane: "best_prob".to_owned(), speed: "avg".to_owned() }
+    }
+}
+
+pub(super) fn read_rules(
+    attributes: Attributes<'_>,
+    defaults: &DepartureDefaults,
+    warnings: &mut Warnings,
+) -> Result<DepartureRules, InputError> {
     for (key, _) in attributes.element().attributes() {
         if !TAKEN.contains(&key) && !WITHOUT_EFFECT.contains(&key) && !key.contains(':') {
             let kind = format!("attribute '{key}' of {} is not supported", attributes.element().name);
@@ -69,9 +86,9 @@ pub(super) fn read_rules(attributes: Attributes<'_>, warnings: &mut Warnings) ->
         }
     }
     Ok(DepartureRules {
-        depart_lane: depart_lane(attributes)?,
+        depart_lane: depart_lane(attributes, &defaults.lane)?,
         depart_pos: depart_pos(attributes, warnings)?,
-        depart_speed: depart_speed(attributes)?,
+        depart_speed: depart_speed(attributes, &defaults.speed)?,
         arrival_lane: arrival_lane(attributes, warnings)?,
         arrival_pos: arrival_pos(attributes, warnings)?,
         arrival_speed: match attributes.text("arrivalSpeed") {
@@ -91,16 +108,17 @@ fn lane_index(attributes: Attributes<'_>, key: &str, value: &str, words: &str) -
     value.trim().parse().map_err(|_| attributes.bad(key, value, &format!("a lane index or one of {words}")))
 }
 
-fn depart_lane(attributes: Attributes<'_>) -> Result<DepartLane, InputError> {
-    Ok(match attributes.text("departLane") {
-        None | Some("best_prob") => DepartLane::BestRandom,
-        Some("first") => DepartLane::First,
-        Some("free") => DepartLane::Free,
-        Some("allowed") => DepartLane::Allowed,
-        Some("best") => DepartLane::Best,
-        Some("random") => DepartLane::Random,
-        Some(value) => {
-            DepartLane::Given(lane_index(attributes, "departLane", value, "first, free, allowed, best, random")?)
+fn depart_lane(attributes: Attributes<'_>, default: &str) -> Result<DepartLane, InputError> {
+    Ok(match attributes.text("departLane").unwrap_or(default) {
+        "best_prob" => DepartLane::BestRandom,
+        "first" => DepartLane::First,
+        "free" => DepartLane::Free,
+        "allowed" => DepartLane::Allowed,
+        "best" => DepartLane::Best,
+        "random" => DepartLane::Random,
+        value => {
+            let words = "first, free, allowed, best, best_prob, random";
+            DepartLane::Given(lane_index(attributes, "departLane", value, words)?)
         }
     })
 }
@@ -128,17 +146,16 @@ fn depart_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<Dep
     })
 }
 
-fn depart_speed(attributes: Attributes<'_>) -> Result<DepartSpeed, InputError> {
-    Ok(match attributes.text("departSpeed") {
-        // SUMO 1.28: option default.departspeed.
-        None | Some("avg") => DepartSpeed::Avg,
-        Some("random") => DepartSpeed::Random,
-        Some("max") => DepartSpeed::Max,
-        Some("desired") => DepartSpeed::Desired,
-        Some("speedLimit") => DepartSpeed::SpeedLimit,
-        Some("last") => DepartSpeed::Last,
-        Some(value) => match attributes.non_negative("departSpeed") {
-            Ok(Some(speed)) => DepartSpeed::Given(speed),
+fn depart_speed(attributes: Attributes<'_>, default: &str) -> Result<DepartSpeed, InputError> {
+    Ok(match attributes.text("departSpeed").unwrap_or(default) {
+        "avg" => DepartSpeed::Avg,
+        "random" => DepartSpeed::Random,
+        "max" => DepartSpeed::Max,
+        "desired" => DepartSpeed::Desired,
+        "speedLimit" => DepartSpeed::SpeedLimit,
+        "last" => DepartSpeed::Last,
+        value => match value.trim().parse::<f64>() {
+            Ok(speed) if speed.is_finite() && speed >= 0.0 => DepartSpeed::Given(speed),
             _ => {
                 let expected = "m/s, not negative, or one of random, max, desired, speedLimit, last, avg";
                 return Err(attributes.bad("departSpeed", value, expected));

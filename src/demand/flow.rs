@@ -23,6 +23,17 @@ enum Rhythm {
     },
 }
 
+impl Rhythm {
+    fn scaled(self, scale: f64) -> Self {
+        match self {
+            // Cut to whole milliseconds, as SUMO does.
+            Self::Period { ms } => Self::Period { ms: ((ms as f64 / scale) as i64).max(1) },
+            Self::Exponential { per_s } => Self::Exponential { per_s: per_s * scale },
+            Self::Bernoulli { per_step } => Self::Bernoulli { per_step: per_step * scale },
+        }
+    }
+}
+
 /// The timing of a flow, scaled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Flow {
@@ -72,19 +83,39 @@ impl Flow {
             None if needs_end => begin_ms + DEFAULT_LENGTH_MS,
             None => i64::MAX,
         };
+        let mut number = number.unwrap_or(u64::MAX);
         let rhythm = match rate_keys.first() {
-            Some(key) => read_rhythm(attributes, key, times.step_ms, scale)?,
-            None => {
-                let Some(number) = number else {
-                    return Err(attributes.error("give one of period, vehsPerHour, probability, number"));
-                };
-                if end_ms < begin_ms {
-                    return Err(attributes.error("the flow ends before it begins"));
-                }
-                Rhythm::Period { ms: ((end_ms - begin_ms) / (number.max(1) as i64)).max(1) }
+            Some(key) => read_rhythm(attributes, key, times.step_ms)?,
+            None if number == u64::MAX => {
+                return Err(attributes.error("give one of period, vehsPerHour, probability, number"));
             }
+            None if end_ms < begin_ms => return Err(attributes.error("the flow ends before it begins")),
+            None => Rhythm::Period { ms: ((end_ms - begin_ms) / number.clamp(1, 1 << 40) as i64).max(1) },
         };
-        Ok(Self { rhythm, begin_ms, end_ms, number: number.unwrap_or(u64::MAX) })
+        if let Rhythm::Period { ms } = rhythm
+            && scale != 1.0
+            && end_ms < i64::MAX
+        {
+            // SUMO scales the number that the flow would have had, and forgets the rest.
+            let unscaled = ((end_ms - begin_ms).max(0) as f64 / ms as f64).ceil();
+            number = number.min((unscaled * scale) as u64);
+        }
+        // A number and an end give the scaled period already.
+        let rhythm = if rate_keys.is_empty() { rhythm } else { rhythm.scaled(scale) };
+        // What departs after the run is of no interest.
+        let end_ms = end_ms.min(times.end_ms.unwrap_or(i64::MAX));
+        Ok(Self { rhythm, begin_ms, end_ms, number })
+    }
+
+    /// About how many vehicles depart from `from_ms` on.
+    pub fn expected(&self, from_ms: i64, step_ms: i64) -> f64 {
+        let span_ms = self.end_ms.saturating_sub(self.begin_ms.max(from_ms)).max(0) as f64;
+        let by_time = match self.rhythm {
+            Rhythm::Period { ms } => span_ms / ms as f64,
+            Rhythm::Exponential { per_s } => span_ms / 1000.0 * per_s,
+            Rhythm::Bernoulli { per_step } => span_ms / step_ms as f64 * per_step.min(1.0),
+        };
+        by_time.min(self.number as f64)
     }
 
     /// Calls `visit(n, time)` for each departure from `from_ms` on (earlier ones are left out and not counted in `n`, but
@@ -162,30 +193,29 @@ fn time_or_word(attributes: Attributes<'_>, key: &str) -> Result<Option<i64>, In
     }
 }
 
-fn read_rhythm(attributes: Attributes<'_>, key: &str, step_ms: i64, scale: f64) -> Result<Rhythm, InputError> {
+fn read_rhythm(attributes: Attributes<'_>, key: &str, step_ms: i64) -> Result<Rhythm, InputError> {
     let text = attributes.text(key).unwrap_or_default();
-    let period = |ms: f64| Rhythm::Period { ms: ((ms.round() / scale) as i64).max(1) };
     match key {
         "probability" => {
-            let per_s = attributes.number_in(key, 0.0, f64::MAX)?.unwrap_or_default();
-            Ok(Rhythm::Bernoulli { per_step: per_s * scale * step_ms as f64 / 1000.0 })
+            let per_s = attributes.non_negative(key)?.unwrap_or_default();
+            Ok(Rhythm::Bernoulli { per_step: per_s * step_ms as f64 / 1000.0 })
         }
         "period" => {
             if let Some(rate) = text.trim().strip_prefix("exp(").and_then(|rest| rest.strip_suffix(')')) {
                 let rate = rate.trim().parse::<f64>().ok().filter(|r| *r > 0.0 && r.is_finite());
                 return match rate {
-                    Some(per_s) => Ok(Rhythm::Exponential { per_s: per_s * scale }),
+                    Some(per_s) => Ok(Rhythm::Exponential { per_s }),
                     None => Err(attributes.bad(key, text, "exp(rate) with a rate above 0")),
                 };
             }
             match attributes.time_ms(key)? {
-                Some(ms) if ms > 0 => Ok(period(ms as f64)),
+                Some(ms) if ms > 0 => Ok(Rhythm::Period { ms }),
                 _ => Err(attributes.bad(key, text, "a time of at least 0.001 s, or exp(rate)")),
             }
         }
         _ => {
             let per_hour = attributes.positive(key)?.unwrap_or(1.0);
-            Ok(period(3_600_000.0 / per_hour))
+            Ok(Rhythm::Period { ms: ((3_600_000.0 / per_hour).round() as i64).max(1) })
         }
     }
 }

@@ -8,6 +8,7 @@ mod departure_attributes;
 mod flow;
 mod random;
 mod road_graph;
+mod route_ends;
 mod route_reader;
 mod router;
 mod routes;
@@ -22,6 +23,7 @@ mod vehicle_type;
 mod weighted;
 
 pub use builder::{DemandBuilder, DemandOptions};
+pub use departure_attributes::DepartureDefaults;
 pub use road_graph::RoadGraph;
 pub use router::{Router, Travel};
 pub use stopping_place::{PlaceKind, StoppingPlace, StoppingPlaces};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::graph::Network;
 use crate::ids::EdgeId;
 
-use super::road_graph::RoadGraph;
+use super::road_graph::{Passage, RoadGraph};
 use super::{VehicleClass, VehicleType};
 
 /// What of a vehicle decides about its fastest route.
@@ -21,10 +21,10 @@ pub struct Travel {
 
 impl Travel {
     /// A vehicle of a type with its own speed factor. Penalties do not shrink with the factor, so fast drivers prefer other
-    /// routes than slow ones, and a pair of edges gets several routes as it does in SUMO. The factor is rounded to 1/32, to
+    /// routes than slow ones, and a pair of edges gets several routes as it does in SUMO. The factor is rounded to 1/64, to
     /// find most routes among the known ones.
     pub fn of(vtype: &VehicleType, speed_factor: f32) -> Self {
-        const STEPS: f64 = 32.0;
+        const STEPS: f64 = 64.0;
         let speed_factor = (f64::from(speed_factor) * STEPS).round().max(1.0) / STEPS;
         Self {
             class: vtype.class,
@@ -33,8 +33,11 @@ impl Travel {
         }
     }
 
-    fn seconds(&self, length_m: f64, limit_mps: f64) -> f64 {
-        length_m / (limit_mps * self.speed_factor).min(self.max_speed_mps)
+    /// Travel time. As in SUMO the vehicle's own time, with the penalty, counts unless the traffic's is longer; and the
+    /// traffic of an empty road drives at the limit, however fast this driver would like to be.
+    fn seconds(&self, passage: Passage) -> f64 {
+        let own_s = (passage.at_limit_s / self.speed_factor).max(passage.length_m / self.max_speed_mps);
+        (own_s + passage.penalty_s).max(passage.at_limit_s)
     }
 
     fn key(&self) -> (u8, u64, u64) {
@@ -44,8 +47,8 @@ impl Travel {
 
 type Key = (EdgeId, EdgeId, (u8, u64, u64));
 
-/// A* over edges (Hart, Nilsson, Raphael 1968). The cost of an edge is its length over the speed that the vehicle can drive
-/// there; ways through junctions count with their length, and 1.5 s more where the link has no priority. Remembers results.
+/// A* over edges (Hart, Nilsson, Raphael 1968) with the travel times of [`Travel`] on roads and through junctions. Equal
+/// estimates are settled in order of ids, so the route does not depend on anything else. Remembers results.
 pub struct Router<'n> {
     network: &'n Network,
     graph: &'n RoadGraph,
@@ -81,7 +84,7 @@ impl<'n> Router<'n> {
         let mut directness = 0.0f64;
         for from in (0..network.edges.len()).map(EdgeId::new) {
             for arc in graph.arcs(from) {
-                let driven = arc.via_length_m + network.edge(arc.to).length_m;
+                let driven = arc.via_length_m() + network.edge(arc.to).length_m;
                 directness = directness.max(distance(ends[from.index()], ends[arc.to.index()]) / driven.max(0.01));
             }
         }
@@ -130,7 +133,7 @@ impl<'n> Router<'n> {
             return None;
         }
         self.start_round();
-        let top_speed = (self.fastest_mps * travel.speed_factor).min(travel.max_speed_mps) * self.directness;
+        let top_speed = (self.fastest_mps * travel.speed_factor.min(1.0)).min(travel.max_speed_mps) * self.directness;
         let goal = self.ends[to.index()];
         let ends = &self.ends;
         let remaining =
@@ -154,9 +157,9 @@ impl<'n> Router<'n> {
                 let next = self.network.edge(arc.to);
                 let limit = self.network.lane(next.first_lane).speed_mps;
                 let cost_s = cost_s
-                    + travel.seconds(arc.via_length_m, arc.via_speed_mps)
-                    + arc.penalty_s
-                    + travel.seconds(next.length_m, limit);
+                    + travel.seconds(arc.free)
+                    + travel.seconds(arc.yielding)
+                    + travel.seconds(Passage::new(next.length_m, limit, 0.0));
                 let node = &mut self.nodes[arc.to.index()];
                 if node.round != round || (!node.settled && cost_s < node.cost_s) {
                     *node = Node { round, settled: false, cost_s, before: edge };

@@ -13,6 +13,7 @@ use super::builder::{DemandBuilder, Fault, skip_unknown};
 use super::departure_attributes::{DepartureRules, read_rules};
 use super::flow::{Flow, RunTimes};
 use super::random::{Purpose, Stream};
+use super::route_ends::check_ends;
 use super::route_reader::unknown_route;
 use super::router::Travel;
 use super::routes::{NamedRoute, StoppingRoute};
@@ -22,7 +23,7 @@ use super::type_registry::draw_speed_factor;
 use super::weighted::Weighted;
 use super::{Departure, Stop};
 
-/// Bound of memory: a flow or a scale that would exceed it is an error.
+/// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
 
 /// Where a vehicle wants to go.
@@ -93,7 +94,7 @@ impl DemandBuilder<'_> {
             let message = format!("vehicle type '{}' is not known; define it before it is used", shorten(type_name));
             return Err(attributes.error(message).into());
         }
-        let rules = read_rules(attributes, warnings)?;
+        let rules = read_rules(attributes, &self.options.departure_defaults, warnings)?;
         let way = match nested {
             Some(way) => way.map_err(|fault| in_vehicle(fault, name))?,
             None => self.read_way(attributes)?,
@@ -161,6 +162,7 @@ impl DemandBuilder<'_> {
             warnings.add("vehicle departs at or after the end", attributes.at(), "the vehicle is left out");
             return Ok(());
         }
+        self.reserve(attributes, copies as f64)?;
         for copy in 0..copies {
             if copy == 0 {
                 self.add(request, request.name.into(), vtype, depart_ms, 0, warnings)?;
@@ -187,12 +189,10 @@ impl DemandBuilder<'_> {
         if flow.is_endless(times.begin_ms, times.step_ms) {
             return Err(attributes.error("the flow lasts too long; give 'end' or an end of the simulation").into());
         }
+        self.reserve(attributes, flow.expected(times.begin_ms, times.step_ms))?;
         self.claim_name(attributes, &format!("flow {}", request.name))?;
         let seed = self.options.seed;
         flow.departures(times.begin_ms, times.step_ms, seed, request.name, |n, depart_ms| {
-            if times.end_ms.is_some_and(|end| depart_ms >= end) {
-                return Ok(());
-            }
             let name = format!("{}.{n}", request.name);
             self.claim_name(attributes, &name)?;
             let Some(vtype) = self.choose_type(request, &name) else { return Ok(()) };
@@ -213,6 +213,14 @@ impl DemandBuilder<'_> {
         Err(attributes.error(format!("a vehicle with the id '{}' exists already", shorten(name))))
     }
 
+    /// Refuses demand that would not fit before it fills the memory.
+    fn reserve(&self, attributes: Attributes<'_>, more: f64) -> Result<(), InputError> {
+        if self.departures.len() as f64 + more > MAX_DEPARTURES as f64 {
+            return Err(attributes.error(format!("more than {MAX_DEPARTURES} vehicles are not supported")));
+        }
+        Ok(())
+    }
+
     /// Adds one vehicle.
     fn add(
         &mut self,
@@ -224,9 +232,8 @@ impl DemandBuilder<'_> {
         warnings: &mut Warnings,
     ) -> Result<(), Fault> {
         let attributes = request.attributes;
-        if self.departures.len() >= MAX_DEPARTURES {
-            return Err(attributes.error(format!("more than {MAX_DEPARTURES} vehicles are not supported")).into());
-        }
+        // Random flows may exceed what was expected of them.
+        self.reserve(attributes, 1.0)?;
         let rules = request.rules;
         let speed_factor = rules.speed_factor.map_or_else(
             || draw_speed_factor(&self.types.get(vtype).speed_factor, self.options.seed, &name),
@@ -235,6 +242,9 @@ impl DemandBuilder<'_> {
         let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
         self.check_route(attributes, route, vtype)?;
         self.check_length(attributes, route, vtype, warnings);
+        let (edges, kind) = (self.routes.get(route), self.types.get(vtype));
+        let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
+            .map_err(|message| Fault::Route(attributes.error(message)))?;
         let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
         self.departures.push(Departure {
             name: name.into(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::options::{Effect, Options};
 use super::{OutputPaths, Settings, Source};
+use crate::demand::DepartureDefaults;
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::xml::{Node, XmlReader};
 
@@ -22,6 +23,8 @@ pub struct RunConfig {
     pub scale: f64,
     /// `ignore-route-errors`: leave vehicles out whose route cannot be driven.
     pub ignore_route_errors: bool,
+    /// `default.departlane`, `default.departspeed`.
+    pub departure_defaults: DepartureDefaults,
     /// `random`: the caller draws a new seed for the run.
     pub random_seed: bool,
 }
@@ -36,6 +39,7 @@ impl Default for RunConfig {
             outputs: OutputPaths::default(),
             scale: 1.0,
             ignore_route_errors: false,
+            departure_defaults: DepartureDefaults::default(),
             random_seed: false,
         }
     }

@@ -52,16 +52,21 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
         scale: config.scale,
         ignore_route_errors: config.ignore_route_errors,
         default_speed_deviation: settings.default_speed_deviation,
+        departure_defaults: config.departure_defaults.clone(),
     };
     let mut reader = ScenarioReader {
         network: &network,
         index: &index,
         demand: DemandBuilder::new(&network, &index, &graph, options),
         detectors: DetectorReader::default(),
+        in_routes: false,
         warnings,
     };
-    for path in config.additional.iter().chain(&config.routes) {
-        walk(path, &mut |file, element| reader.read(file, element))?;
+    for (in_routes, files) in [(false, &config.additional), (true, &config.routes)] {
+        reader.in_routes = in_routes;
+        for path in files {
+            walk(path, &mut |file, element| reader.read(file, element))?;
+        }
     }
     let ScenarioReader { demand, detectors, .. } = reader;
     let requests = detectors.finish(|name| demand.types_named(name))?;
@@ -94,6 +99,8 @@ struct ScenarioReader<'n, 'w> {
     index: &'n NetworkIndex,
     demand: DemandBuilder<'n>,
     detectors: DetectorReader,
+    /// The file is a route file, not an additional file.
+    in_routes: bool,
     warnings: &'w mut Warnings,
 }
 
@@ -114,7 +121,11 @@ impl ScenarioReader<'_, '_> {
                 self.detectors.read_mean_data(attributes, MeanDataLevel::Lane, self.index, self.warnings)?;
             }
             // Read with the network.
-            "tlLogic" | "WAUT" | "wautJunction" => {}
+            "tlLogic" | "WAUT" | "wautJunction" if !self.in_routes => {}
+            name @ ("tlLogic" | "WAUT" | "wautJunction") => {
+                let kind = format!("element '{name}' in a route file");
+                self.warnings.add(kind, attributes.at(), "it is left out; put it into an additional file");
+            }
             name if WITHOUT_EFFECT.contains(&name) => {}
             name => {
                 let kind = format!("element '{}' is not supported", shorten(name));

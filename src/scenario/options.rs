@@ -157,7 +157,8 @@ impl Options<'_> {
     }
 
     fn set_rerouting(&mut self, option: &str, value: &str) -> Parsed<bool> {
-        let Some(name) = option.strip_prefix("device.rerouting.") else { return Ok(false) };
+        let prefixes = ["device.rerouting.", "device.routing."];
+        let Some(name) = prefixes.iter().find_map(|prefix| option.strip_prefix(prefix)) else { return Ok(false) };
         let rerouting = self.config.settings.rerouting.get_or_insert(Rerouting {
             probability: 0.0,
             period_ms: 0,
@@ -190,6 +191,9 @@ impl Options<'_> {
             "default.speeddev" => {
                 config.settings.default_speed_deviation = Some(number(value)?).filter(|deviation| *deviation >= 0.0);
             }
+            // A bad value is found, and its place told, at the first vehicle that it counts for.
+            "default.departlane" => config.departure_defaults.lane = value.to_owned(),
+            "default.departspeed" => config.departure_defaults.speed = value.to_owned(),
             "ignore-accidents" => config.settings.collisions_ignored |= boolean(value)?,
             "collision.action" => match value {
                 "none" => config.settings.collisions_ignored = true,

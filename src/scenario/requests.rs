@@ -67,10 +67,10 @@ pub enum MeanDataLevel {
 /// `excludeEmpty`: what is written for an edge or lane that no vehicle used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EmptyEdges {
-    /// `true` (SUMO's default): the element is left out.
-    #[default]
+    /// `true`: the element is left out.
     Exclude,
-    /// `false`: the element is written with its few known values.
+    /// `false` (SUMO's default): the element is written with its few known values.
+    #[default]
     Include,
     /// `defaults`: the element is written with free-flow values.
     Defaults,

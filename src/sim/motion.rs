@@ -2,13 +2,13 @@
 //! at the next junctions (pass one), then what signals, foes and vehicles beyond the lane's end leave of it (pass two).
 //! Both passes read state(t) only.
 
-use crate::graph::Link;
+use crate::graph::{Conflict, Link};
 use crate::ids::{LaneId, LinkId};
 
 use super::approach::{Approach, Claim, Priority, blocks, braking_arrival, leave_time};
 use super::car_following::Driver;
 use super::random::{Purpose, uniform};
-use super::vehicle::{Vehicle, flags};
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 
 /// Distance kept to a stop line at red or yellow, metres.
@@ -17,6 +17,18 @@ const RED_OFFSET_M: f64 = 1.0;
 const MINOR_OFFSET_M: f64 = 0.1;
 /// Drivers brake at least this hard for yellow, m/s² (SUMO `tls.yellow.min-decel`).
 const YELLOW_DECEL: f64 = 3.0;
+
+/// How far beyond a junction room is looked for, in vehicle lengths.
+const ROOM_LOOK_LENGTHS: f64 = 5.0;
+
+/// Result of pass one for one vehicle.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Follow {
+    pub speed: f64,
+    /// Metres taken by the vehicles before it on its lane.
+    pub ahead_m: f64,
+    pub no_room: bool,
+}
 
 /// The decided motion of one vehicle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,29 +66,41 @@ impl View<'_> {
         v.max(0.0)
     }
 
-    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there.
-    pub fn announce(&self, vehicle: &Vehicle, lane_id: LaneId, follow: f64, mut tell: impl FnMut(LinkId, Approach)) {
+    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `ahead_m` is the length
+    /// taken by the vehicles before it on its lane. Returns whether there is no room behind the junction at its lane's end.
+    pub fn announce(
+        &self,
+        vehicle: &Vehicle,
+        lane_id: LaneId,
+        follow: f64,
+        ahead_m: f64,
+        mut tell: impl FnMut(LinkId, Approach),
+    ) -> bool {
         let driver = self.driver(vehicle);
         let look = self.look_ahead(driver, vehicle.speed);
+        let own_lane = lane_id;
         let mut lane_id = lane_id;
         let mut index = usize::from(vehicle.route_index);
         let mut seen = self.lane(lane_id).length_m - vehicle.pos;
         let mut v = follow;
         let mut v_pass = driver.speed_after(seen, v);
-        let mut travelled_s = None;
+        let mut slowed = false;
         while seen < look {
             if v <= 1e-4 || self.stop_on(vehicle, lane_id, index).is_some() {
-                return;
+                return false;
             }
             let link_id = self.next_link(vehicle, lane_id, index);
             if link_id.is_none() {
-                return;
+                return false;
             }
             let link = self.link(link_id);
             let priority = self.priority(link);
             let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
             if priority.is_red_or_yellow() && can_brake {
-                return;
+                return false;
+            }
+            if self.keeps_clear(lane_id, link) && can_brake && !self.has_room(vehicle, driver, link, ahead_m) {
+                return lane_id == own_lane;
             }
             let next = self.lane(link.next);
             let limit = self.allowed(vehicle, driver, next);
@@ -86,11 +110,11 @@ impl View<'_> {
             if priority.gives_way() && can_brake && !link.exit && seen > link.visibility_m {
                 let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
                 arrival_speed = arrival_speed.min(driver.speed_after(link.visibility_m, at_sight));
+                slowed = true;
             }
-            if link.watched || travelled_s.is_none() {
+            if link.watched {
                 let arrival_s = driver.minimal_arrival_time(seen, v, arrival_speed);
-                travelled_s = Some(arrival_s);
-                if link.watched {
+                {
                     let leave_speed = driver.speed_after(link.via_length_m, arrival_speed).min(limit);
                     tell(
                         link_id,
@@ -115,83 +139,99 @@ impl View<'_> {
             }
             if !next.internal {
                 index += 1;
+                if slowed {
+                    // Nothing is asked of later junctions before this one is passed.
+                    return false;
+                }
             }
             lane_id = link.next;
             seen += next.length_m;
-            v_pass = driver.speed_after(next.length_m, v_pass).min(limit);
+            v_pass = driver.speed_after(next.length_m, v).min(limit);
         }
+        false
     }
 
-    /// Pass two: the speed of the next step. `follow` is the result of pass one.
-    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, follow: f64, step_key: u64) -> Move {
+    /// Whether vehicles must not enter this junction from `lane` without room behind it.
+    #[inline]
+    fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
+        link.keep_clear
+            && !link.foes.is_empty()
+            && !self.lane(lane).internal
+            && !self.world.network.edge_of(lane).roundabout
+    }
+
+    /// Pass two: the speed of the next step. `plan` is the result of pass one.
+    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Move {
         if vehicle.is(flags::STOPPED) {
             return Move::default();
         }
         let driver = self.driver(vehicle);
         let lane = self.lane(lane_id);
-        let mut waits = false;
-        let mut v = follow;
+        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, waits: false, least: 0.0 };
         let seen = lane.length_m - vehicle.pos;
         if let Some(stop) = self.stop_on(vehicle, lane_id, usize::from(vehicle.route_index)) {
-            v = v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
+            walk.v = walk.v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
         }
         if seen < self.look_ahead(driver, vehicle.speed) {
-            v = v.min(self.look_beyond(vehicle, driver, lane_id, seen, v, &mut waits));
+            self.look_beyond(vehicle, driver, lane_id, seen, &mut walk);
+            if walk.waits && self.world.network.edge(lane.edge).roundabout {
+                // Who is in a roundabout keeps its right.
+                walk.waits = false;
+            }
         }
-        self.finish(vehicle, driver, v, self.allowed(vehicle, driver, lane), waits, step_key)
+        self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key)
     }
 
-    /// Walks the links ahead and returns the speed that they allow.
-    fn look_beyond(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        lane_id: LaneId,
-        seen: f64,
-        mut v: f64,
-        waits: &mut bool,
-    ) -> f64 {
+    /// Walks the links ahead and lowers the speed to what they allow.
+    fn look_beyond(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, walk: &mut Walk) {
         let look = self.look_ahead(driver, vehicle.speed);
         let slowest = driver.min_next_speed(vehicle.speed);
         let (mut lane_id, mut seen) = (lane_id, seen);
         let mut index = usize::from(vehicle.route_index);
-        let mut v_pass = driver.speed_after(seen, v);
+        let mut v_pass = driver.speed_after(seen, walk.v);
         let mut first = true;
-        self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos, true, &mut v);
+        walk.v = walk.v.min(self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos - 1e-9));
         loop {
             let lane = self.lane(lane_id);
             let link_id = self.next_link(vehicle, lane_id, index);
             if link_id.is_none() {
                 if !self.is_last_edge(vehicle, index) {
                     // The lane does not lead on: wait at its end for a chance to change.
-                    v = v.min(driver.stop_speed(vehicle.speed, (seen - MINOR_OFFSET_M).max(0.0), driver.decel));
-                    *waits = first;
+                    let halt = driver.stop_speed(vehicle.speed, (seen - MINOR_OFFSET_M).max(0.0), driver.decel);
+                    walk.wait(halt, vehicle.speed);
                 }
-                return v;
+                return;
             }
             let link = self.link(link_id);
             let limit = self.allowed(vehicle, driver, self.lane(link.next));
+            // What it would drive to halt before this link.
+            let mut halt = f64::INFINITY;
             if !link.exit || link.signal.is_some() {
                 let priority = self.priority(link);
-                if let Some(stopped) = self.wait_before(vehicle, driver, link, priority, seen, v, v_pass.min(limit)) {
-                    *waits = first;
-                    return v.min(stopped);
+                halt = self.halt_before(vehicle, driver, priority, seen).min(walk.v);
+                if self.must_wait(vehicle, driver, link, priority, seen, v_pass.min(limit), walk) {
+                    walk.wait(halt, if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
+                    return;
                 }
-                if !lane.internal && link.keep_clear && !link.foes.is_empty() && !self.has_room(vehicle, driver, link) {
-                    let decel = driver.decel;
-                    let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).max(0.0);
-                    if seen >= driver.brake_gap_with(vehicle.speed, decel, 0.0) {
-                        *waits = first;
-                        return v.min(driver.stop_speed(vehicle.speed, gap, decel));
-                    }
+                if self.keeps_clear(lane_id, link)
+                    && seen >= driver.brake_gap_with(vehicle.speed, driver.decel, 0.0)
+                    && (walk.no_room || (!first && !self.has_room(vehicle, driver, link, walk.ahead_m)))
+                {
+                    walk.wait(halt, vehicle.speed);
+                    return;
                 }
             }
-            v = v.min(driver.free_speed(seen, limit, false).max(slowest));
-            self.mind_conflicts(vehicle, driver, link.next, seen, false, &mut v);
+            walk.v = walk.v.min(driver.free_speed(seen, limit, false).max(slowest));
+            let mut conflict = self.mind_conflicts(vehicle, driver, link.next, seen);
+            if halt < f64::INFINITY {
+                // At least it can drive up to the line.
+                conflict = conflict.max(halt);
+            }
+            walk.v = walk.v.min(conflict);
             let rear = self.lanes.last(link.next);
             let gap = seen + rear.back - driver.min_gap;
             if gap < self.world.reach_m {
-                v = v.min(driver.follow_speed(vehicle.speed, gap, rear.speed, rear.decel));
+                walk.v = walk.v.min(driver.follow_speed(vehicle.speed, gap, rear.speed, rear.decel));
             }
             let next = self.lane(link.next);
             if !next.internal {
@@ -199,13 +239,14 @@ impl View<'_> {
             }
             lane_id = link.next;
             if let Some(stop) = self.stop_on(vehicle, lane_id, index) {
-                v = v.min(driver.stop_speed(vehicle.speed, seen + stop.end_m, driver.decel));
+                walk.v = walk.v.min(driver.stop_speed(vehicle.speed, seen + stop.end_m, driver.decel).max(slowest));
+                return;
             }
             seen += next.length_m;
             if seen >= look {
-                return v;
+                return;
             }
-            v_pass = driver.speed_after(next.length_m, v_pass.min(limit));
+            v_pass = driver.speed_after(next.length_m, walk.v).min(limit);
             first = false;
         }
     }
@@ -219,44 +260,74 @@ impl View<'_> {
         offset.max(MINOR_OFFSET_M)
     }
 
-    /// The speed that halts the vehicle before the link, if it must not pass it.
+    /// The speed that halts the vehicle before the link.
+    #[inline]
+    fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
+        let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).max(0.0);
+        driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
+    }
+
+    /// Whether the vehicle must not pass the link now.
     #[allow(clippy::too_many_arguments)] // one decision, seven facts
-    fn wait_before(
+    fn must_wait(
         &self,
         vehicle: &Vehicle,
         driver: &Driver,
         link: &Link,
         priority: Priority,
         seen: f64,
-        v: f64,
         v_pass: f64,
-    ) -> Option<f64> {
-        let decel = stop_decel(driver, priority);
-        let can_brake = seen >= driver.brake_gap_with(vehicle.speed, decel, 0.0);
-        let halt = || {
-            let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).max(0.0);
-            driver.stop_speed(vehicle.speed, gap, decel)
-        };
+        walk: &mut Walk,
+    ) -> bool {
+        let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
         match priority {
-            Priority::Red => return Some(halt()),
-            Priority::Yellow => return can_brake.then(halt),
+            Priority::Red => return true,
+            Priority::Yellow => return can_brake,
             _ => {}
         }
         // A link that lets wait inside the junction is decided there.
         if link.cont {
-            return None;
+            return false;
         }
         let inherits_major = self.lane(link.from).internal && self.enters_with_priority(link.from);
-        if priority.gives_way() && can_brake && !inherits_major && seen > link.visibility_m {
+        let slows = priority.gives_way() && !inherits_major;
+        if slows && can_brake && seen > link.visibility_m {
             // Not near enough to see the foes: stay able to halt.
-            return Some(halt());
+            return true;
         }
         if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
-            return Some(halt());
+            return true;
         }
-        if link.yields_to.is_empty() {
-            return None;
+        if !link.yields_to.is_empty()
+            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass, walk.v, can_brake)
+        {
+            // Too fast to halt even with full braking: get through (before a light it halts all the same).
+            let hopeless = !can_brake
+                && link.signal.is_none()
+                && seen < driver.brake_gap_with(vehicle.speed, driver.emergency_decel, 0.0);
+            return !hopeless;
         }
+        if slows {
+            // Having seen that it is free, drive over: new foes may come with the next step.
+            let over = ((seen + MINOR_OFFSET_M) / driver.dt).min(driver.max_next_speed(vehicle.speed));
+            walk.least = walk.least.max(over);
+        }
+        false
+    }
+
+    /// Whether a foe with the right of way keeps the vehicle from entering.
+    #[allow(clippy::too_many_arguments)]
+    fn is_blocked(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        link: &Link,
+        priority: Priority,
+        seen: f64,
+        v_pass: f64,
+        v: f64,
+        can_brake: bool,
+    ) -> bool {
         let arrival_s = driver.minimal_arrival_time(seen, v, v_pass);
         let leave_speed = driver.speed_after(link.via_length_m, v_pass).min(driver.max_speed);
         let claim = Claim {
@@ -267,7 +338,7 @@ impl View<'_> {
             leave_speed,
             decel: driver.decel,
             waiting_ms: vehicle.waiting_ms,
-            impatience: self.impatience(vehicle),
+            impatience: if can_brake { self.impatience(vehicle) } else { 1.0 },
             time_gap_s: self.params(vehicle).time_gap_minor_s,
         };
         let network = &self.world.network;
@@ -278,10 +349,10 @@ impl View<'_> {
             }
             let same_target = self.link(*foe_id).to == link.to;
             if foes.iter().any(|foe| blocks(&claim, foe, same_target, priority)) {
-                return Some(halt());
+                return true;
             }
         }
-        None
+        false
     }
 
     /// Whether the link that leads onto an internal lane has priority over its foes.
@@ -290,29 +361,35 @@ impl View<'_> {
         entry.is_some() && self.priority(self.link(entry)) == Priority::Major
     }
 
-    /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear).
-    fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link) -> bool {
-        let mut space = 0.0;
+    /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear). Only standing
+    /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane.
+    fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, ahead_m: f64) -> bool {
+        let need = driver.length_with_gap();
+        let (mut space, mut seen) = (-ahead_m, 0.0);
         let mut lane_id = link.next;
         let mut index = usize::from(vehicle.route_index);
-        let need = driver.length_with_gap() - f64::from(vehicle.waiting_ms) / 10_000.0;
         loop {
             let lane = self.lane(lane_id);
             if lane.internal {
                 space -= self.lanes.occupied_m[lane_id.index()];
             } else {
-                let rear = self.lanes.last(lane_id);
-                if rear.back < f64::INFINITY {
-                    let standing = rear.speed < super::vehicle::HALTING_SPEED;
-                    if !standing && rear.accel >= 0.0 {
-                        return true;
-                    }
-                    let rest = super::car_following::brake_gap(rear.speed, rear.decel, 0.0, driver.dt);
-                    return space + rear.back + (rest - rear.speed * driver.tau).max(0.0) >= need;
-                }
                 index += 1;
-                space += lane.length_m;
-                if space >= need {
+                let on = self.lanes.on(lane_id);
+                let in_roundabout = self.world.network.edge(lane.edge).roundabout;
+                let mut taken = 0.0;
+                for v in on.iter().rev() {
+                    let d = self.driver(v);
+                    if v.speed < HALTING_SPEED && !in_roundabout {
+                        return space + v.pos - d.length - taken >= need;
+                    }
+                    taken += d.length_with_gap();
+                }
+                space += lane.length_m - taken;
+                if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::STOPPED)) {
+                    return space >= need;
+                }
+                seen += lane.length_m;
+                if seen > ROOM_LOOK_LENGTHS * driver.length {
                     return true;
                 }
             }
@@ -325,85 +402,77 @@ impl View<'_> {
     }
 
     /// Vehicles on crossing and merging ways of the junction. `start` is the distance from the vehicle's front to the
-    /// start of the internal lane (negative when it is on it).
-    fn mind_conflicts(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        lane_id: LaneId,
-        start: f64,
-        inside: bool,
-        v: &mut f64,
-    ) {
+    /// start of the internal lane (negative when it is on it). Returns the speed that they leave.
+    fn mind_conflicts(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> f64 {
         let lane = self.lane(lane_id);
+        let mut v = f64::INFINITY;
         if lane.conflicts.is_empty() {
-            return;
+            return v;
         }
+        let inside = start < 0.0;
         for conflict in &self.world.network.conflicts[lane.conflicts.range()] {
             let foes = self.lanes.on(conflict.foe);
             if foes.is_empty() || conflict.same_source {
                 continue;
             }
-            let to_begin = start + conflict.begin_m;
-            let to_end = start + conflict.end_m;
-            if to_end <= 0.0 {
-                continue;
-            }
             for foe in foes {
                 let lead = self.driver(foe);
-                let back = foe.pos - lead.length;
-                if conflict.merge {
+                // Distance from the vehicle's front to where it meets the foe, and gap to the foe's back there.
+                let (meet, gap) = if conflict.merge {
+                    let rest = start + lane.length_m;
                     let foe_rest = self.lane(conflict.foe).length_m - foe.pos;
-                    let my_rest = start + lane.length_m;
-                    let foe_first = if foe.pos < conflict.foe_begin_m && conflict.foe_yields && !conflict.yields {
-                        false
-                    } else if inside {
-                        foe_rest < my_rest || (foe_rest == my_rest && foe.id < vehicle.id)
-                    } else {
-                        true
-                    };
-                    if foe_first {
-                        let gap = my_rest - foe_rest - lead.length - driver.min_gap;
-                        let speed = if gap >= 0.0 || to_begin < 0.0 {
-                            driver.follow_speed(vehicle.speed, gap.max(0.0), foe.speed, lead.apparent_decel)
-                        } else {
-                            driver.stop_speed(vehicle.speed, (to_begin - driver.min_gap).max(0.0), driver.decel)
-                        };
-                        *v = v.min(speed);
+                    let foe_behind = foe.pos < conflict.foe_begin_m && conflict.foe_yields && !conflict.yields;
+                    let foe_first =
+                        !foe_behind && (!inside || foe_rest < rest || (foe_rest == rest && foe.id < vehicle.id));
+                    if !foe_first {
+                        continue;
                     }
-                    continue;
-                }
-                if back >= conflict.foe_end_m || to_begin < 0.0 {
-                    continue;
-                }
-                let foe_in_area = foe.pos > conflict.foe_begin_m;
-                let must_wait = if foe_in_area {
-                    true
-                } else if conflict.foe_yields && !conflict.yields {
-                    false
-                } else if !inside || conflict.yields {
-                    !(foe.is(flags::WAITS_AT_LINK) && foe.speed < super::vehicle::HALTING_SPEED)
+                    (-1.0, rest - foe_rest - lead.length - driver.min_gap)
                 } else {
-                    (foe.junction_entry_ms, foe.id) < (vehicle.junction_entry_ms, vehicle.id)
+                    let meet = start + conflict.begin_m;
+                    let back = foe.pos - lead.length;
+                    if meet < 0.0 || back >= conflict.foe_end_m || !self.goes_before(foe, vehicle, conflict, inside) {
+                        continue;
+                    }
+                    (meet, meet - driver.min_gap - (conflict.foe_end_m - back))
                 };
-                if must_wait {
-                    *v = v.min(driver.stop_speed(vehicle.speed, (to_begin - 0.5).max(0.0), driver.decel));
+                let mut speed = if gap >= 0.0 {
+                    driver.follow_speed(vehicle.speed, gap, foe.speed, lead.apparent_decel)
+                } else {
+                    driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).max(0.0), driver.decel)
+                };
+                if meet >= 0.0 {
+                    // Drive up to the meeting point so as to be there when the foe has passed.
+                    let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).max(0.0), driver.decel);
+                    let foe_past_s = (meet - gap) / foe.speed.max(HALTING_SPEED);
+                    let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).max(vehicle.speed);
+                    let paced = vehicle.speed + driver.dt * (target - vehicle.speed) / foe_past_s;
+                    speed = speed.max(paced.min(halt));
                 }
+                v = v.min(speed);
             }
         }
+        v
+    }
+
+    /// Whether a vehicle on a crossing way of the junction passes the crossing first.
+    fn goes_before(&self, foe: &Vehicle, vehicle: &Vehicle, conflict: &Conflict, inside: bool) -> bool {
+        if foe.pos > conflict.foe_begin_m {
+            return true;
+        }
+        if conflict.foe_yields && !conflict.yields {
+            return false;
+        }
+        if !inside || conflict.yields && !conflict.foe_yields {
+            return !(foe.is(flags::WAITS_AT_LINK) && foe.speed < HALTING_SPEED);
+        }
+        (foe.junction_entry_ms, foe.id) < (vehicle.junction_entry_ms, vehicle.id)
     }
 
     /// Applies what the vehicle can physically do, dawdling and lane change advice.
     #[inline]
-    fn finish(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        safe: f64,
-        allowed: f64,
-        waits_at_link: bool,
-        step_key: u64,
-    ) -> Move {
+    fn finish(&self, vehicle: &Vehicle, driver: &Driver, walk: &Walk, allowed: f64, step_key: u64) -> Move {
+        let safe = walk.v;
         let old = vehicle.speed;
         let slowest = driver.min_next_speed(old).min(safe.max(driver.min_next_speed_emergency(old)));
         let fastest = allowed.max(safe).min(driver.max_next_speed(old)).min(safe).max(slowest);
@@ -422,7 +491,32 @@ impl View<'_> {
             // Nobody asked it to brake: it may gain room by going on faster.
             speed = (speed + fastest) * 0.5;
         }
-        Move { speed, waits_at_link, emergency: safe < driver.min_next_speed(old) - 1e-6 }
+        if speed > 0.0 && walk.least > 0.0 {
+            speed = speed.max(walk.least.min(safe));
+        }
+        Move { speed, waits_at_link: walk.waits, emergency: safe < driver.min_next_speed(old) - 1e-6 }
+    }
+}
+
+/// What a look ahead has found so far.
+struct Walk {
+    /// The speed that is still allowed.
+    v: f64,
+    /// Metres taken by vehicles before it on its own lane.
+    ahead_m: f64,
+    /// Behind the junction at its lane's end there is no room for it.
+    no_room: bool,
+    /// It has to wait before a link.
+    waits: bool,
+    /// Speed that it should not fall below by dawdling.
+    least: f64,
+}
+
+impl Walk {
+    /// Halt before a link; it counts as waiting there when that slows it below `from_speed` or makes it stand.
+    fn wait(&mut self, halt: f64, from_speed: f64) {
+        self.v = self.v.min(halt);
+        self.waits = self.v < from_speed || self.v < HALTING_SPEED;
     }
 }
 

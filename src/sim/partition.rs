@@ -13,7 +13,7 @@ use super::lane_change::{Change, LaneChanger};
 use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::measures::Measures;
-use super::motion::Move;
+use super::motion::{Follow, Move};
 use super::random;
 use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
 use super::scope::Scope;
@@ -51,7 +51,7 @@ pub struct Partition {
     approaches: Approaches,
     /// By lane: where its vehicles begin in `follow` and `moves`.
     first: Vec<u32>,
-    follow: Vec<f64>,
+    follow: Vec<Follow>,
     pub(super) moves: Vec<Move>,
     pub(super) entering: Vec<(LaneId, Vehicle)>,
     pub(super) entering_transfers: Vec<(EdgeId, Transfer)>,
@@ -152,12 +152,16 @@ impl Partition {
             first[lane.index()] = follow.len() as u32;
             let length = world.network.lane(lane).length_m;
             let mut ahead: Option<&Vehicle> = None;
+            let mut ahead_m = 0.0;
             for vehicle in on {
-                let v = view.follow(vehicle, ahead, lane);
-                follow.push(v);
+                let mut plan = Follow { speed: view.follow(vehicle, ahead, lane), ahead_m, no_room: false };
                 if length - vehicle.pos < world.reach_m {
-                    view.announce(vehicle, lane, v, |link, approach| announced.add(link, approach));
+                    plan.no_room = view.announce(vehicle, lane, plan.speed, ahead_m, |link, approach| {
+                        announced.add(link, approach);
+                    });
                 }
+                follow.push(plan);
+                ahead_m += view.driver(vehicle).length_with_gap();
                 ahead = Some(vehicle);
             }
         }
