@@ -94,10 +94,9 @@ struct ExitNotice {
 
 impl ExitNotice {
     fn give(&mut self, status: ExitStatus) {
-        if let Some(exits) = self.exits.take() {
-            if exits.try_send(Exited { part: self.part, status }).is_err() {
-                tracing::debug!(partition = self.part, "the master ended before the partition");
-            }
+        let Some(exits) = self.exits.take() else { return };
+        if exits.try_send(Exited { part: self.part, status }).is_err() {
+            tracing::debug!(partition = self.part, "the master ended before the partition");
         }
     }
 }
