@@ -347,7 +347,12 @@ impl View<'_> {
             if foes.is_empty() {
                 continue;
             }
-            let same_target = self.link(*foe_id).to == link.to;
+            let foe_link = self.link(*foe_id);
+            if priority == Priority::Major && link.signal.is_some() && self.priority(foe_link) != Priority::Major {
+                // A full green goes before everyone who has less, whatever the unsignalled right of way says.
+                continue;
+            }
+            let same_target = foe_link.to == link.to;
             if foes.iter().any(|foe| blocks(&claim, foe, same_target, priority)) {
                 return true;
             }
