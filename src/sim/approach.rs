@@ -11,11 +11,15 @@ use super::car_following::Driver;
 pub struct Approach {
     pub vehicle: VehicleId,
     pub arrival_s: f64,
-    /// Arrival if it brakes for somebody who is impatient.
-    pub braking_arrival_s: f64,
     pub leave_s: f64,
     pub arrival_speed: f64,
+    /// Least speed on arrival when it brakes from now on; 0 when it can still halt.
+    pub braked_speed: f64,
     pub leave_speed: f64,
+    /// Metres to the link.
+    pub dist_m: f64,
+    pub speed: f64,
+    pub length_m: f64,
     pub decel: f64,
     pub waiting_ms: u32,
     /// It stands before the link because it has to give way.
@@ -123,6 +127,8 @@ pub struct Claim {
     pub impatience: f64,
     /// Gap in time that is kept to foes with priority, seconds.
     pub time_gap_s: f64,
+    /// Step length, seconds.
+    pub dt: f64,
 }
 
 /// Whether `foe` keeps the claimant from entering.
@@ -142,9 +148,11 @@ pub fn blocks(claim: &Claim, foe: &Approach, same_target: bool, priority: Priori
             return false;
         }
     }
-    let mut foe_arrival = foe.arrival_s;
+    let (mut foe_arrival, mut braked_speed) = (foe.arrival_s, foe.braked_speed);
     if claim.impatience > 0.0 && claim.arrival_s < foe.arrival_s {
-        foe_arrival = (1.0 - claim.impatience) * foe.arrival_s + claim.impatience * foe.braking_arrival_s;
+        let (braked_arrival, speed) = braking_foe(claim, foe);
+        foe_arrival = (1.0 - claim.impatience) * foe.arrival_s + claim.impatience * braked_arrival;
+        braked_speed = speed;
     }
     if foe.leave_s < claim.arrival_s {
         // The foe is gone before; when merging, keep the distance and do not run into it.
@@ -152,7 +160,7 @@ pub fn blocks(claim: &Claim, foe: &Approach, same_target: bool, priority: Priori
             && (claim.arrival_s - foe.leave_s < claim.time_gap_s
                 || unsafe_merge(foe.leave_speed, claim.arrival_speed, foe.decel, claim.decel))
     } else if foe_arrival > claim.leave_s + claim.time_gap_s {
-        same_target && unsafe_merge(claim.leave_speed, foe.arrival_speed, claim.decel, foe.decel)
+        same_target && unsafe_merge(claim.leave_speed, braked_speed, claim.decel, foe.decel)
     } else {
         true
     }
@@ -172,10 +180,40 @@ pub fn leave_time(arrival_s: f64, arrival_speed: f64, leave_speed: f64, way_m: f
     arrival_s + way_m / (0.5 * (arrival_speed + leave_speed)).max(1e-3)
 }
 
-/// When a vehicle arrives that brakes as long as it can before the junction, seconds from now.
+/// Arrival time and speed of a foe that brakes for an impatient claimant, with the part of its deceleration that the
+/// claimant's impatience expects of it, from the moment when it sees the claimant enter.
+fn braking_foe(claim: &Claim, foe: &Approach) -> (f64, f64) {
+    let dt = claim.dt;
+    // Both move in whole steps, the first of which is this one.
+    let (mine, theirs) = (claim.arrival_s - dt, foe.arrival_s - dt);
+    if (mine / dt).floor() == (theirs / dt).floor() {
+        return (foe.arrival_s, foe.braked_speed);
+    }
+    let entry = (mine / dt).ceil() * dt;
+    let m = foe.decel * claim.impatience;
+    let braking_s = theirs - entry;
+    let drop = braking_s * m;
+    let saved_m = braking_s * drop * 0.5;
+    let v = foe.dist_m / foe.arrival_s.max(1e-3);
+    let left_m = foe.dist_m - v * entry;
+    if 0.5 * v * v / m <= left_m {
+        return (foe.arrival_s + HALTED_S, 0.0);
+    }
+    let slow = v - drop;
+    let extra_s = ((slow - (slow * slow - 2.0 * m * saved_m).max(0.0).sqrt()) / m).max(0.0);
+    (foe.arrival_s + extra_s, (v - (braking_s + extra_s) * m).max(0.0))
+}
+
+/// Delay of a foe that can halt, seconds.
+const HALTED_S: f64 = 30.0;
+
+/// Least speed with which a vehicle that cannot halt any more arrives, m/s.
 #[inline]
-pub fn braking_arrival(driver: &Driver, seen_m: f64, speed: f64, arrival_s: f64) -> f64 {
-    let square = speed * speed - 2.0 * seen_m * driver.decel;
+pub fn braked_speed(driver: &Driver, seen_m: f64, v: f64, arrival_speed: f64) -> f64 {
+    if seen_m >= driver.brake_gap(v) {
+        return 0.0;
+    }
+    let square = v * v - 2.0 * seen_m * driver.decel;
     let slowest = if square > 0.0 { square.sqrt() } else { driver.decel * driver.dt * 0.5 };
-    if speed + slowest <= 0.0 { arrival_s + 30.0 } else { arrival_s.max(seen_m / ((speed + slowest) * 0.5)) }
+    slowest.min(arrival_speed)
 }

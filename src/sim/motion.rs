@@ -5,7 +5,7 @@
 use crate::graph::{Conflict, Link};
 use crate::ids::{LaneId, LinkId};
 
-use super::approach::{Approach, Claim, Priority, blocks, braking_arrival, leave_time};
+use super::approach::{Approach, Claim, Priority, blocks, braked_speed, leave_time};
 use super::car_following::Driver;
 use super::random::{Purpose, uniform};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -121,7 +121,10 @@ impl View<'_> {
                         Approach {
                             vehicle: vehicle.id,
                             arrival_s,
-                            braking_arrival_s: braking_arrival(driver, seen, v, arrival_s),
+                            braked_speed: braked_speed(driver, seen, v, arrival_speed),
+                            dist_m: seen,
+                            speed: vehicle.speed,
+                            length_m: driver.length,
                             leave_s: leave_time(
                                 arrival_s,
                                 arrival_speed,
@@ -285,8 +288,8 @@ impl View<'_> {
             Priority::Yellow => return can_brake,
             _ => {}
         }
-        // A link that lets wait inside the junction is decided there.
-        if link.cont {
+        // A link with priority is open; one that lets wait inside the junction is decided there.
+        if priority == Priority::Major || link.cont {
             return false;
         }
         let inherits_major = self.lane(link.from).internal && self.enters_with_priority(link.from);
@@ -297,6 +300,10 @@ impl View<'_> {
         }
         if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
             return true;
+        }
+        if priority == Priority::Zipper {
+            walk.v = walk.v.min(self.zip(vehicle, driver, link, seen));
+            return false;
         }
         if !link.yields_to.is_empty()
             && self.is_blocked(vehicle, driver, link, priority, seen, v_pass, walk.v, can_brake)
@@ -313,6 +320,27 @@ impl View<'_> {
             walk.least = walk.least.max(over);
         }
         false
+    }
+
+    /// Speed behind those that are nearer to an alternating merge: they go first, and the vehicle falls in behind.
+    fn zip(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, seen: f64) -> f64 {
+        let mut v = f64::INFINITY;
+        for foe_id in &self.world.network.foe_links[link.foes.range()] {
+            if self.link(*foe_id).to != link.to {
+                continue;
+            }
+            for foe in self.approaches.of(*foe_id) {
+                if (foe.dist_m, foe.vehicle) < (seen, vehicle.id) {
+                    let gap = (seen - foe.dist_m - foe.length_m - driver.min_gap).max(0.0);
+                    v = v.min(
+                        driver
+                            .follow_speed(vehicle.speed, gap, foe.speed, foe.decel)
+                            .max(driver.min_next_speed(vehicle.speed)),
+                    );
+                }
+            }
+        }
+        v
     }
 
     /// Whether a foe with the right of way keeps the vehicle from entering.
@@ -340,6 +368,7 @@ impl View<'_> {
             waiting_ms: vehicle.waiting_ms,
             impatience: if can_brake { self.impatience(vehicle) } else { 1.0 },
             time_gap_s: self.params(vehicle).time_gap_minor_s,
+            dt: driver.dt,
         };
         let network = &self.world.network;
         for foe_id in &network.foe_links[link.yields_to.range()] {
