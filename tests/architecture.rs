@@ -25,9 +25,9 @@ fn terms(document: &str) -> Vec<&str> {
 
 fn is_defined(sources: &str, name: &str) -> bool {
     ["struct", "enum", "trait", "type", "fn", "mod", "const"].iter().any(|kind| {
-        sources.match_indices(&format!("{kind} {name}")).any(|(at, found)| {
-            !sources[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
-        })
+        sources
+            .match_indices(&format!("{kind} {name}"))
+            .any(|(at, found)| !sources[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
     })
 }
 

@@ -19,7 +19,11 @@ use tessds::sim::World;
 /// All that a run writes.
 type Files = BTreeMap<&'static str, Vec<u8>>;
 
-fn run_with(configuration: &Path, seconds: i64, cut: impl Fn(&tessds::scenario::Scenario) -> Cut) -> (Recording, Files) {
+fn run_with(
+    configuration: &Path,
+    seconds: i64,
+    cut: impl Fn(&tessds::scenario::Scenario) -> Cut,
+) -> (Recording, Files) {
     let scenario = scenario(configuration, seconds);
     let folder = tempfile::tempdir().expect("a folder");
     let names = ["tripinfo.xml", "summary.xml", "edgedata.xml", "lanedata.xml", "fcd.xml", "statistic.xml"];
@@ -126,13 +130,11 @@ fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<
         time_to_teleport_ms: [Some(30_000), Some(120_000), None][random.below(3)],
         ..Settings::default()
     };
-    let cuts: Vec<Cut> = (0..3)
-        .map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut"))
-        .collect();
+    let cuts: Vec<Cut> =
+        (0..3).map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut")).collect();
     let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
-    compare(&world, &cuts, 300).map_err(|broken| {
-        format!("net {name}, seed {seed}, {vehicles} vehicles, steps of {step_ms} ms: {broken}")
-    })
+    compare(&world, &cuts, 300)
+        .map_err(|broken| format!("net {name}, seed {seed}, {vehicles} vehicles, steps of {step_ms} ms: {broken}"))
 }
 
 #[test]

@@ -5,14 +5,28 @@ use std::path::{Path, PathBuf};
 
 /// Paths that nothing pure names.
 const IMPURE: &[&str] = &[
-    "std::fs", "std::net", "std::time", "std::thread", "std::env", "std::process", "tokio", "actix", "redis", "tracing",
-    "crate::actors", "crate::output", "crate::roles", "crate::observe", "crate::protocol", "crate::settings",
+    "std::fs",
+    "std::net",
+    "std::time",
+    "std::thread",
+    "std::env",
+    "std::process",
+    "tokio",
+    "actix",
+    "redis",
+    "tracing",
+    "crate::actors",
+    "crate::output",
+    "crate::roles",
+    "crate::observe",
+    "crate::protocol",
+    "crate::settings",
 ];
 
 /// Arithmetic whose last bits depend on the C library or on the processor.
 const NOT_PORTABLE: &[&str] = &[
-    "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "exp", "exp2", "exp_m1", "ln", "ln_1p",
-    "log", "log2", "log10", "powf", "powi", "hypot", "cbrt", "mul_add",
+    "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "exp", "exp2", "exp_m1", "ln",
+    "ln_1p", "log", "log2", "log10", "powf", "powi", "hypot", "cbrt", "mul_add",
 ];
 
 fn sources(folder: &str) -> Vec<PathBuf> {
@@ -101,7 +115,8 @@ fn the_kernel_computes_with_portable_arithmetic_only() {
 
 #[test]
 fn impurity_would_be_found() {
-    for line in ["use std::time::Instant;", "let x = std::fs::read(p);", "use std::{io, fs};", "use actix::prelude::*;"] {
+    for line in ["use std::time::Instant;", "let x = std::fs::read(p);", "use std::{io, fs};", "use actix::prelude::*;"]
+    {
         assert_eq!(impurities(line).len(), 1, "{line}");
     }
     for line in ["// use std::fs;", "use std::sync::Arc;", "let actix_like = 1;", "#[cfg(test)]\nuse std::fs;"] {

@@ -4,6 +4,7 @@ use crate::demand::ArrivalPos;
 use crate::ids::{EdgeId, LaneId};
 
 use super::closing::trip_so_far;
+use super::collision::overlap;
 use super::measures::{Passage, stay};
 use super::motion::Move;
 use super::partition::{Partition, place};
@@ -36,8 +37,10 @@ impl Partition {
         // Those that came together from several lanes are put in order.
         for (lane, vehicle) in entering.drain(..) {
             place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.crowded.push(lane);
         }
         self.entering = entering;
+        self.settle_collisions(now_ms);
         self.advance_transfers(now_ms);
     }
 
@@ -61,6 +64,9 @@ impl Partition {
             match fate {
                 Fate::Stays => {
                     vehicles[kept] = vehicle;
+                    if kept > 0 && overlap(&self.world, &vehicles[kept - 1], &vehicle) {
+                        self.crowded.push(lane);
+                    }
                     kept += 1;
                 }
                 Fate::Enters(target) => {
@@ -369,9 +375,8 @@ impl Partition {
             && self.world.settings.time_to_teleport_ms.is_some_and(|t| i64::from(vehicle.waiting_ms) > t)
     }
 
-    fn teleport(&mut self, mut vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
-        let world = std::sync::Arc::clone(&self.world);
-        let l = world.network.lane(lane);
+    fn teleport(&mut self, vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
+        let l = self.world.network.lane(lane);
         let cause =
             if !l.internal && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues {
                 TeleportCause::WrongLane
@@ -380,6 +385,19 @@ impl Partition {
             } else {
                 TeleportCause::Jam
             };
+        self.take_off(vehicle, lane, cause, own, now_ms);
+    }
+
+    /// Takes a vehicle off its lane, to be put back further along its route.
+    pub(super) fn take_off(
+        &mut self,
+        mut vehicle: Vehicle,
+        lane: LaneId,
+        cause: TeleportCause,
+        own: bool,
+        now_ms: i64,
+    ) {
+        let world = std::sync::Arc::clone(&self.world);
         if own {
             match cause {
                 TeleportCause::WrongLane => self.counts.teleports_wrong_lane += 1,

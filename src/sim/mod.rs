@@ -8,6 +8,7 @@ mod advance;
 mod approach;
 mod car_following;
 mod closing;
+mod collision;
 mod departures;
 mod digest;
 mod halo;

@@ -54,6 +54,8 @@ pub struct Partition {
     follow: Vec<Follow>,
     pub(super) moves: Vec<Move>,
     pub(super) entering: Vec<(LaneId, Vehicle)>,
+    /// Lanes on which vehicles may have come to overlap in this step.
+    pub(super) crowded: Vec<LaneId>,
     pub(super) entering_transfers: Vec<(EdgeId, Transfer)>,
     changer: LaneChanger,
     changes: Vec<Change>,
@@ -93,6 +95,7 @@ impl Partition {
             follow: Vec::new(),
             moves: Vec::new(),
             entering: Vec::new(),
+            crowded: Vec::new(),
             entering_transfers: Vec::new(),
             changer: LaneChanger::default(),
             changes: Vec::new(),

@@ -57,8 +57,14 @@ pub fn random_walks(network: &Network, vehicles: usize, seconds: u64, seed: u64)
         demand.stops.extend(stops);
         demand.routes.push(Span::new(demand.route_edges.len(), route.len()));
         demand.route_edges.extend(route);
-        let depart_pos =
-            [DepartPos::Base, DepartPos::Base, DepartPos::RandomFree, DepartPos::Last, DepartPos::Random, DepartPos::Max];
+        let depart_pos = [
+            DepartPos::Base,
+            DepartPos::Base,
+            DepartPos::RandomFree,
+            DepartPos::Last,
+            DepartPos::Random,
+            DepartPos::Max,
+        ];
         let depart_speed = [DepartSpeed::Given(0.0), DepartSpeed::Max, DepartSpeed::Random, DepartSpeed::Avg];
         let depart_lane = [DepartLane::Best, DepartLane::Free, DepartLane::Random, DepartLane::BestRandom];
         let arrival_pos = [ArrivalPos::Max, ArrivalPos::Random, ArrivalPos::Given(5.0)];
