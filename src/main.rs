@@ -5,7 +5,7 @@ use std::time::Instant;
 use tessds::diagnostics::{Location, Warnings};
 use tessds::output::{Names, Outputs, Reporting, RunEnd, RunReport, add_whole_run_requests, MergedStep};
 use tessds::scenario::{RunConfig, load};
-use tessds::sim::{Partition, ReportOptions, Scope, World};
+use tessds::sim::{Partition, ReportOptions, RouteGuidance, Scope, World};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(2).collect();
@@ -40,14 +40,37 @@ fn main() {
     eprintln!("load {:.3}s reach {:.1}", t0.elapsed().as_secs_f64(), world.reach_m);
     let scope = Scope::new(&world, 0, &vec![0; world.network.edges.len()]);
     let mut p = Partition::new(world.clone(), scope);
+    let mut guidance = RouteGuidance::new(&world);
+    let mut orders = None;
+    let mut routing = std::time::Duration::ZERO;
     let t = Instant::now();
     let fcd = config.outputs.fcd.is_some();
     while !p.is_done() && settings.end_ms.is_none_or(|e| p.now_ms() < e) {
+        if let Some(due) = orders.take_if(|o: &mut tessds::sim::RouteOrders| o.at_ms == p.now_ms()) {
+            p.apply_routes(&due.updates);
+        }
         let r = p.step(ReportOptions { fcd, digest: false });
         if std::env::var("TP").is_ok() { for t in &r.teleports { eprintln!("{} {} {} {:?}", r.time_ms/1000, names.departure(t.vehicle).name, world.network.lane_name(t.lane), t.cause); } }
+        if let Some(guidance) = &mut guidance {
+            let t = Instant::now();
+            guidance.observe(&r);
+            orders = guidance.take_orders().or(orders);
+            routing += t.elapsed();
+        }
+        if let (Ok(file), false) = (std::env::var("VR"), r.departed.is_empty()) {
+            use std::io::Write;
+            let mut f = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+            p.each_vehicle(|_, v| {
+                if i64::from(v.depart_ms) == r.time_ms {
+                    let edges: Vec<&str> = p.route(v.route).iter().map(|e| &*world.network.edge(*e).name).collect();
+                    writeln!(f, "{} {}", names.departure(v.id).name, edges.join(" ")).unwrap();
+                }
+            });
+        }
         outputs.add(0, r).unwrap();
     }
     let wall = t.elapsed();
+    eprintln!("routing {:.3}s", routing.as_secs_f64());
     let (intervals, detectors) = p.close_intervals();
     let tail = MergedStep::of([tessds::sim::report::StepReport { intervals, detectors, counts: *outputs.counts(), ..Default::default() }]);
     outputs.finish(&RunEnd { end_ms: p.now_ms(), tail, ..Default::default() }).unwrap();

@@ -14,6 +14,8 @@ pub struct Arc {
     pub to: EdgeId,
     /// Classes that may use the lanes on both sides and the way between.
     pub allowed: Permissions,
+    /// Internal edges on the way, for the delays measured on them; ways through more than two keep the first two.
+    pub via: [EdgeId; 2],
     /// Metres through the junction.
     pub via_length_m: f64,
     /// Speed limit in the junction, in the mean over its lanes.
@@ -91,10 +93,14 @@ fn arc(network: &Network, entry: LinkId) -> Arc {
     let (from, to) = (network.lane(link.from), network.lane(link.to));
     let mut allowed = from.allowed.0 & to.allowed.0;
     let (mut length_m, mut seconds, mut penalty_s) = (0.0, 0.0, 0.0);
+    let mut via = [EdgeId::NONE; 2];
     let mut step = link;
     let mut lane = network.lane(step.next);
     while lane.internal {
         allowed &= lane.allowed.0;
+        if let Some(free) = via.iter_mut().find(|edge| edge.is_none()) {
+            *free = lane.edge;
+        }
         length_m += lane.length_m;
         seconds += lane.length_m / lane.speed_mps;
         if step.signal.is_none() && !matches!(step.right_of_way, RightOfWay::Major | RightOfWay::Zipper) {
@@ -105,7 +111,7 @@ fn arc(network: &Network, entry: LinkId) -> Arc {
         lane = network.lane(step.next);
     }
     let via_speed_mps = if seconds > 0.0 { length_m / seconds } else { to.speed_mps };
-    Arc { to: to.edge, allowed: Permissions(allowed), via_length_m: length_m, via_speed_mps, penalty_s }
+    Arc { to: to.edge, allowed: Permissions(allowed), via, via_length_m: length_m, via_speed_mps, penalty_s }
 }
 
 /// Parallel lanes give many equal arcs; one of them is enough.
