@@ -6,6 +6,7 @@ use crate::ids::{EdgeId, LaneId, RouteId};
 use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
+use super::routing_schedule::RoutingSchedule;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;
@@ -42,6 +43,8 @@ pub struct World {
     pub junction_degree: Vec<u32>,
     /// Farthest that a vehicle moves in one step, metres.
     pub stride_m: f64,
+    /// When routes are found by the traffic; `None`: never.
+    pub routing: Option<RoutingSchedule>,
 }
 
 impl World {
@@ -83,7 +86,21 @@ impl World {
             junction_degree[edge.from.index()] += 1;
             junction_degree[edge.to.index()] += 1;
         }
-        Self { network, demand, settings, requests, types, classes, dt, reach_m, scan_m, junction_degree, stride_m }
+        let routing = RoutingSchedule::of(&demand, &settings);
+        Self {
+            network,
+            demand,
+            settings,
+            requests,
+            types,
+            classes,
+            dt,
+            reach_m,
+            scan_m,
+            junction_degree,
+            stride_m,
+            routing,
+        }
     }
 
     /// Speed limit of a lane for a driver, m/s.
@@ -92,6 +109,7 @@ impl World {
         (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).min(driver.max_speed)
     }
 
+    /// A route of the demand; routes found during the run are in [`LanePlans`](super::lane_plan::LanePlans) only.
     #[inline]
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         self.demand.route(id)
