@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tessds::diagnostics::{Location, Warnings};
-use tessds::output::{Names, Outputs, Reporting, RunEnd, RunReport, add_whole_run_requests, MergedStep};
+use tessds::output::{MergedStep, Names, Outputs, Reporting, RunEnd, RunReport, add_whole_run_requests};
 use tessds::scenario::{RunConfig, load};
 use tessds::sim::{Partition, ReportOptions, RouteGuidance, Scope, World};
 
@@ -16,21 +16,39 @@ fn main() {
     let mut rest = Vec::new();
     while i < args.len() {
         match args[i].as_str() {
-            "-c" => { config = RunConfig::read(Path::new(&args[i + 1]), &mut warnings).unwrap(); i += 2; }
+            "-c" => {
+                config = RunConfig::read(Path::new(&args[i + 1]), &mut warnings).unwrap();
+                i += 2;
+            }
             "--no-step-log" | "--no-warnings" => i += 1,
-            "--report-json" => { report_json = Some(PathBuf::from(&args[i + 1])); i += 2; }
+            "--report-json" => {
+                report_json = Some(PathBuf::from(&args[i + 1]));
+                i += 2;
+            }
             "--partitions" => i += 2,
-            _ => { rest.push((args[i].trim_start_matches('-').to_owned(), args[i + 1].clone())); i += 2; }
+            _ => {
+                rest.push((args[i].trim_start_matches('-').to_owned(), args[i + 1].clone()));
+                i += 2;
+            }
         }
     }
     for (k, v) in rest {
-        let k = match k.as_str() { "b" => "begin".into(), "e" => "end".into(), _ => k };
+        let k = match k.as_str() {
+            "b" => "begin".into(),
+            "e" => "end".into(),
+            _ => k,
+        };
         config.set(&k, &v, Path::new(""), Location::default(), &mut warnings).unwrap();
     }
     let t0 = Instant::now();
-    let mut scenario = load(&config, &mut warnings).unwrap_or_else(|e| { eprintln!("{e}"); std::process::exit(2) });
+    let mut scenario = load(&config, &mut warnings).unwrap_or_else(|e| {
+        eprintln!("{e}");
+        std::process::exit(2)
+    });
     add_whole_run_requests(&config.outputs, &mut scenario.requests);
-    for (k, at, m, n) in warnings.iter() { eprintln!("warning: {k}: {at}: {m} ({n})"); }
+    for (k, at, m, n) in warnings.iter() {
+        eprintln!("warning: {k}: {at}: {m} ({n})");
+    }
     let names = Names { network: Arc::new(scenario.network.clone()), demand: Arc::new(scenario.demand.clone()) };
     let s = &scenario.settings;
     let reporting = Reporting { partitions: 1, begin_ms: s.begin_ms, step_ms: s.step_ms, capacity: 64 };
@@ -50,7 +68,17 @@ fn main() {
             p.apply_routes(&due.updates);
         }
         let r = p.step(ReportOptions { fcd, digest: false });
-        if std::env::var("TP").is_ok() { for t in &r.teleports { eprintln!("{} {} {} {:?}", r.time_ms/1000, names.departure(t.vehicle).name, world.network.lane_name(t.lane), t.cause); } }
+        if std::env::var("TP").is_ok() {
+            for t in &r.teleports {
+                eprintln!(
+                    "{} {} {} {:?}",
+                    r.time_ms / 1000,
+                    names.departure(t.vehicle).name,
+                    world.network.lane_name(t.lane),
+                    t.cause
+                );
+            }
+        }
         if let Some(guidance) = &mut guidance {
             let t = Instant::now();
             guidance.observe(&r);
@@ -72,10 +100,17 @@ fn main() {
     let wall = t.elapsed();
     eprintln!("routing {:.3}s", routing.as_secs_f64());
     let (intervals, detectors) = p.close_intervals();
-    let tail = MergedStep::of([tessds::sim::report::StepReport { intervals, detectors, counts: *outputs.counts(), ..Default::default() }]);
+    let tail = MergedStep::of([tessds::sim::report::StepReport {
+        intervals,
+        detectors,
+        counts: *outputs.counts(),
+        ..Default::default()
+    }]);
     outputs.finish(&RunEnd { end_ms: p.now_ms(), tail, ..Default::default() }).unwrap();
     let report = RunReport::new(p.steps(), settings.step_ms, outputs.counts(), wall, p.digest().0, 1);
     println!("{}", serde_json::to_string(&report).unwrap());
     println!("{:?}", outputs.counts());
-    if let Some(f) = report_json { report.write(&f).unwrap(); }
+    if let Some(f) = report_json {
+        report.write(&f).unwrap();
+    }
 }

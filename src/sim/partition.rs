@@ -158,7 +158,7 @@ impl Partition {
             let mut ahead_m = 0.0;
             for vehicle in on {
                 let mut plan = Follow { speed: view.follow(vehicle, ahead, lane), ahead_m, no_room: false };
-                if length - vehicle.pos < world.reach_m {
+                if length - vehicle.pos < world.announce_m {
                     plan.no_room = view.announce(vehicle, lane, plan.speed, ahead_m, |link, approach| {
                         announced.add(link, approach);
                     });

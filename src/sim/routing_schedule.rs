@@ -38,8 +38,7 @@ impl RoutingSchedule {
         let whole = |wished_ms: i64, unit_ms: i64| (wished_ms + unit_ms - 1).div_euclid(unit_ms).max(1) * unit_ms;
         let sample_ms = whole(SAMPLE_MS, step_ms);
         let period_ms = whole(PERIOD_MS, sample_ms);
-        let (mut averaged_ms, mut waiting_period_ms, mut driving_period_ms) =
-            (SAMPLES * SAMPLE_MS, PRE_PERIOD_MS, 0);
+        let (mut averaged_ms, mut waiting_period_ms, mut driving_period_ms) = (SAMPLES * SAMPLE_MS, PRE_PERIOD_MS, 0);
         let mut equipped = 0.0;
         if let Some(rerouting) = &settings.rerouting {
             averaged_ms = i64::from(rerouting.adaptation_steps).saturating_mul(rerouting.adaptation_interval_ms);
@@ -133,10 +132,8 @@ mod tests {
     #[test]
     fn without_trips_and_rerouting_there_is_nothing_to_do() {
         assert_eq!(RoutingSchedule::of(&Demand::default(), &Settings::default()), None);
-        let settings = Settings {
-            rerouting: Some(Rerouting { adaptation_interval_ms: 0, ..rerouting() }),
-            ..Settings::default()
-        };
+        let settings =
+            Settings { rerouting: Some(Rerouting { adaptation_interval_ms: 0, ..rerouting() }), ..Settings::default() };
         assert_eq!(RoutingSchedule::of(&Demand::default(), &settings), None);
     }
 

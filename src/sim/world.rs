@@ -11,6 +11,10 @@ use super::routing_schedule::RoutingSchedule;
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;
 
+/// Seconds before its arrival from which a vehicle counts for those that would cross its way; slow ones take about that
+/// long over a junction.
+const ANNOUNCE_S: f64 = 10.0;
+
 /// A vehicle type as the kernel uses it.
 #[derive(Clone, Copy, Debug)]
 pub struct TypeParams {
@@ -37,6 +41,8 @@ pub struct World {
     pub dt: f64,
     /// How far a vehicle looks ahead or back at most, metres; bounds every read in the kernel and with it the halo.
     pub reach_m: f64,
+    /// How far before a junction vehicles tell that they come, metres.
+    pub announce_m: f64,
     /// How far lane changers look for jams and roundabouts beyond their edge, metres; 0 where no road has two lanes.
     pub scan_m: f64,
     /// Road edges at each junction, in and out.
@@ -73,12 +79,15 @@ impl World {
         let factor = demand.departures.iter().map(|d| f64::from(d.speed_factor)).fold(1.0, f64::max);
         let mut reach_m: f64 = 0.0;
         let mut stride_m: f64 = 0.0;
+        let mut announce_m: f64 = 0.0;
         let longest = types.iter().map(|t| t.driver.length_with_gap()).fold(0.0, f64::max);
         for t in &types {
             let v = (limit * factor).min(t.driver.max_speed);
             reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel * dt) + longest);
             stride_m = stride_m.max(v * dt);
+            announce_m = announce_m.max(v * ANNOUNCE_S);
         }
+        let announce_m = announce_m.max(reach_m);
         let wide = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
         let scan_m = if wide { SCAN_M } else { 0.0 };
         let mut junction_degree = vec![0; network.junctions.len()];
@@ -96,6 +105,7 @@ impl World {
             classes,
             dt,
             reach_m,
+            announce_m,
             scan_m,
             junction_degree,
             stride_m,
