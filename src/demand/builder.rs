@@ -7,7 +7,7 @@ use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
-use crate::ids::{RouteId, TypeId};
+use crate::ids::{EdgeId, RouteId, TypeId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
 use super::departure_attributes::DepartureDefaults;
@@ -59,6 +59,7 @@ pub struct DemandBuilder<'n> {
     pub(super) checked: HashMap<(RouteId, VehicleClass), Result<(), String>>,
     pub(super) departures: Vec<Departure>,
     pub(super) stops: Vec<Stop>,
+    pub(super) vias: Vec<EdgeId>,
     /// 128-bit hashes of vehicle ids.
     pub(super) names: HashSet<u128>,
     /// `vehicle`s and `trip`s seen so far, for scaling.
@@ -84,6 +85,7 @@ impl<'n> DemandBuilder<'n> {
             checked: HashMap::new(),
             departures: Vec::new(),
             stops: Vec::new(),
+            vias: Vec::new(),
             names: HashSet::new(),
             listed: 0,
         }
@@ -126,6 +128,7 @@ impl<'n> DemandBuilder<'n> {
             types: self.types.into_types(),
             departures: self.departures,
             stops: self.stops,
+            vias: self.vias,
             ..Demand::default()
         };
         self.routes.move_into(&mut demand);

@@ -5,11 +5,13 @@
 
 mod builder;
 mod departure_attributes;
+mod edge_delays;
 mod flow;
 mod random;
 mod road_graph;
 mod route_ends;
 mod route_reader;
+mod route_search;
 mod router;
 mod routes;
 mod scaling;
@@ -24,8 +26,10 @@ mod weighted;
 
 pub use builder::{DemandBuilder, DemandOptions};
 pub use departure_attributes::DepartureDefaults;
+pub use edge_delays::EdgeDelays;
 pub use road_graph::RoadGraph;
-pub use router::{Router, Travel};
+pub use route_search::{Roads, RouteSearch, Travel};
+pub use router::Router;
 pub use stopping_place::{PlaceKind, StoppingPlace, StoppingPlaces};
 pub use vehicle_class::VehicleClass;
 pub use vehicle_type::{CarFollowing, Idm, LaneChangeParams, SpeedFactor, VehicleType};
@@ -159,6 +163,8 @@ pub struct Departure {
     pub stops: Span,
     /// Given explicitly in the file with a route of its own (a `trip` whose route was computed here: `false`).
     pub given_route: bool,
+    /// Edges that a trip has to pass, in this order: a span of [`Demand::vias`].
+    pub via: Span,
 }
 
 /// The immutable demand of a run.
@@ -172,11 +178,19 @@ pub struct Demand {
     pub departures: Vec<Departure>,
     /// Pool of `Departure::stops`.
     pub stops: Vec<Stop>,
+    /// Pool of `Departure::via`.
+    pub vias: Vec<EdgeId>,
 }
 
 impl Demand {
     #[inline]
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         &self.route_edges[self.routes[id.index()].range()]
+    }
+
+    /// Whether the route of a vehicle is looked for anew when it departs, as SUMO does for trips. Stops are tied to places
+    /// on a route, so trips with stops keep the one that was found at load.
+    pub fn is_routed_at_departure(&self, departure: &Departure) -> bool {
+        !departure.given_route && departure.stops.is_empty()
     }
 }

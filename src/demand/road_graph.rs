@@ -1,14 +1,12 @@
 //! Which edge follows which, for whom, and what it costs to pass from one to the next.
 
-use crate::graph::{EdgeKind, Network, Permissions, RightOfWay, Turn};
+use crate::graph::{EdgeKind, Network, Permissions, RightOfWay};
 use crate::ids::{EdgeId, LinkId};
 
 use super::VehicleClass;
 
 /// Seconds that a link without priority costs a router (SUMO's default of `weights.minor-penalty`).
 const MINOR_PENALTY_S: f64 = 1.5;
-/// The same for turning around (`weights.turnaround-penalty`).
-const TURNAROUND_PENALTY_S: f64 = 5.0;
 
 /// A way from one edge onto another.
 #[derive(Clone, Copy, Debug)]
@@ -16,39 +14,14 @@ pub struct Arc {
     pub to: EdgeId,
     /// Classes that may use the lanes on both sides and the way between.
     pub allowed: Permissions,
-    /// Internal lanes that are passed with priority or by a signal.
-    pub free: Passage,
-    /// Internal lanes before which the way is given, or where one turns around.
-    pub yielding: Passage,
-}
-
-/// A piece of road as a router sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Passage {
-    pub length_m: f64,
-    /// Seconds over it at the speed limit.
-    pub at_limit_s: f64,
-    /// Added to a vehicle's own travel time.
-    pub penalty_s: f64,
-}
-
-impl Passage {
-    pub fn new(length_m: f64, limit_mps: f64, penalty_s: f64) -> Self {
-        Self { length_m, at_limit_s: length_m / limit_mps, penalty_s }
-    }
-
-    fn extend(&mut self, other: Self) {
-        self.length_m += other.length_m;
-        self.at_limit_s += other.at_limit_s;
-        self.penalty_s += other.penalty_s;
-    }
-}
-
-impl Arc {
+    /// Internal edges on the way, for the delays measured on them; ways through more than two keep the first two.
+    pub via: [EdgeId; 2],
     /// Metres through the junction.
-    pub fn via_length_m(&self) -> f64 {
-        self.free.length_m + self.yielding.length_m
-    }
+    pub via_length_m: f64,
+    /// Speed limit in the junction, in the mean over its lanes.
+    pub via_speed_mps: f64,
+    /// Added to the travel time for giving way.
+    pub penalty_s: f64,
 }
 
 /// The network as edges and arcs, built once per load.
@@ -119,22 +92,26 @@ fn arc(network: &Network, entry: LinkId) -> Arc {
     let link = network.link(entry);
     let (from, to) = (network.lane(link.from), network.lane(link.to));
     let mut allowed = from.allowed.0 & to.allowed.0;
-    let (mut free, mut yielding) = (Passage::default(), Passage::default());
-    let turnaround_s = if link.turn == Turn::Turnaround { TURNAROUND_PENALTY_S } else { 0.0 };
+    let (mut length_m, mut seconds, mut penalty_s) = (0.0, 0.0, 0.0);
+    let mut via = [EdgeId::NONE; 2];
     let mut step = link;
     let mut lane = network.lane(step.next);
     while lane.internal {
         allowed &= lane.allowed.0;
-        let yields = step.signal.is_none() && !matches!(step.right_of_way, RightOfWay::Major | RightOfWay::Zipper);
-        let penalty_s = if yields { MINOR_PENALTY_S } else { 0.0 };
-        let part = if yields || turnaround_s > 0.0 { &mut yielding } else { &mut free };
-        part.extend(Passage::new(lane.length_m, lane.speed_mps, penalty_s));
+        if let Some(free) = via.iter_mut().find(|edge| edge.is_none()) {
+            *free = lane.edge;
+        }
+        length_m += lane.length_m;
+        seconds += lane.length_m / lane.speed_mps;
+        if step.signal.is_none() && !matches!(step.right_of_way, RightOfWay::Major | RightOfWay::Zipper) {
+            penalty_s += MINOR_PENALTY_S;
+        }
         let Some(next) = network.links_of(step.next).next() else { break };
         step = network.link(next);
         lane = network.lane(step.next);
     }
-    yielding.penalty_s += turnaround_s;
-    Arc { to: to.edge, allowed: Permissions(allowed), free, yielding }
+    let via_speed_mps = if seconds > 0.0 { length_m / seconds } else { to.speed_mps };
+    Arc { to: to.edge, allowed: Permissions(allowed), via, via_length_m: length_m, via_speed_mps, penalty_s }
 }
 
 /// Parallel lanes give many equal arcs; one of them is enough.
@@ -142,7 +119,7 @@ fn push(arcs: &mut Vec<Arc>, begin: usize, arc: Arc) {
     let equal = arcs[begin..].iter_mut().find(|other| other.to == arc.to && other.allowed == arc.allowed);
     match equal {
         Some(other) => {
-            if arc.via_length_m() < other.via_length_m() {
+            if arc.via_length_m < other.via_length_m {
                 *other = arc;
             }
         }

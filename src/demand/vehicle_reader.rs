@@ -15,7 +15,7 @@ use super::flow::{Flow, RunTimes};
 use super::random::{Purpose, Stream};
 use super::route_ends::check_ends;
 use super::route_reader::unknown_route;
-use super::router::Travel;
+use super::route_search::Travel;
 use super::routes::{NamedRoute, StoppingRoute};
 use super::scaling::copies;
 use super::stops::{StopRequest, place_on_route};
@@ -246,6 +246,19 @@ impl DemandBuilder<'_> {
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
             .map_err(|message| Fault::Route(attributes.error(message)))?;
         let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
+        let is_trip = matches!(request.way, Way::Trip { .. });
+        if is_trip && !stops.is_empty() {
+            let message = "its route is the fastest on the empty network and does not follow the traffic";
+            warnings.add("trip with stops", attributes.at(), message);
+        }
+        let via = match &request.way {
+            Way::Trip { via, .. } => {
+                let span = Span::new(self.vias.len(), via.len());
+                self.vias.extend_from_slice(via);
+                span
+            }
+            _ => Span::default(),
+        };
         self.departures.push(Departure {
             name: name.into(),
             depart_ms,
@@ -259,7 +272,8 @@ impl DemandBuilder<'_> {
             arrival_pos: rules.arrival_pos,
             arrival_speed: rules.arrival_speed,
             stops,
-            given_route: !matches!(request.way, Way::Trip { .. }),
+            given_route: !is_trip,
+            via,
         });
         Ok(())
     }

@@ -33,12 +33,16 @@ impl MergedStep {
             all.fcd.extend(report.fcd);
             all.intervals.extend(report.intervals);
             all.detectors.extend(report.detectors);
+            all.edge_speeds.extend(report.edge_speeds);
+            all.route_requests.extend(report.route_requests);
             all.digest = all.digest.wrapping_add(report.digest);
         }
         all.arrivals.sort_unstable_by_key(|trip| trip.vehicle);
         all.teleports.sort_unstable_by_key(|teleport| (teleport.vehicle, teleport.lane));
         all.departed.sort_unstable_by_key(|&(vehicle, _)| vehicle);
         all.fcd.sort_unstable_by_key(|record| record.vehicle);
+        all.edge_speeds.sort_unstable();
+        all.route_requests.sort_unstable_by_key(|request| request.vehicle);
         all.intervals = join_intervals(all.intervals);
         all.detectors = join_detectors(all.detectors);
         Self(all)

@@ -100,6 +100,7 @@ pub fn names_of(vehicles: usize) -> Names {
         arrival_speed: ArrivalSpeed::Current,
         stops: Span::default(),
         given_route: true,
+        via: Span::default(),
     };
     let demand = Demand {
         types: vec![

@@ -270,8 +270,7 @@ impl Partition {
     /// On the last edge, at or beyond the arrival position.
     fn has_arrived(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
         let l = self.world.network.lane(lane);
-        let route = self.world.demand.routes[vehicle.route.index()];
-        if l.internal || u32::from(vehicle.route_index) + 1 < route.len {
+        if l.internal || usize::from(vehicle.route_index) + 1 < self.plans.routes.len(vehicle.route) {
             return false;
         }
         let at = match self.world.demand.departures[vehicle.id.index()].arrival_pos {
@@ -421,21 +420,21 @@ impl Partition {
     /// Moves a teleporting vehicle to the next edge of its route, or ends its trip.
     fn go_on_beside(&mut self, mut vehicle: Vehicle, now_ms: i64) {
         let world = std::sync::Arc::clone(&self.world);
-        let route = world.route(vehicle.route);
+        let route = self.plans.routes.edges(&world.demand, vehicle.route);
         let next = usize::from(vehicle.route_index) + 1;
+        let here = route[next.min(route.len() - 1)];
+        let edge = world.network.edge(here);
         if next >= route.len() {
-            let edge = world.network.edge(route[route.len() - 1]);
             let own = self.scope.owned[edge.first_lane.index()];
             vehicle.pos = edge.length_m;
             self.arrive(&vehicle, edge.first_lane, own, now_ms);
             return;
         }
         vehicle.route_index = next as u16;
-        let edge = world.network.edge(route[next]);
         let speed = world.network.lane(edge.first_lane).speed_mps.max(1.0);
         let ready_ms = now_ms + (edge.length_m / speed * 1000.0) as i64;
         vehicle.odometer += edge.length_m;
-        self.entering_transfers.push((route[next], Transfer { vehicle, ready_ms }));
+        self.entering_transfers.push((here, Transfer { vehicle, ready_ms }));
     }
 
     /// Teleporting vehicles that found no place go on along their route.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::ids::{EdgeId, VehicleId};
+use crate::demand::Departure;
+use crate::ids::{EdgeId, RouteId, VehicleId};
 
 use super::scope::Scope;
 use super::world::World;
@@ -16,6 +17,8 @@ pub struct Departures {
     reached: usize,
     waiting: BTreeMap<EdgeId, VecDeque<VehicleId>>,
     waiting_count: u64,
+    /// Routes of trips that do not take the one found at load, and how often it was changed while they waited.
+    routes: BTreeMap<VehicleId, (RouteId, u16)>,
 }
 
 impl Departures {
@@ -58,12 +61,30 @@ impl Departures {
 
     pub fn remove_first(&mut self, edge: EdgeId) {
         if let Some(queue) = self.waiting.get_mut(&edge) {
-            if queue.pop_front().is_some() {
+            if let Some(id) = queue.pop_front() {
                 self.waiting_count -= 1;
+                self.routes.remove(&id);
             }
             if queue.is_empty() {
                 self.waiting.remove(&edge);
             }
+        }
+    }
+
+    /// The present route of a vehicle that has not departed, and how often it changed while the vehicle waited.
+    pub fn route_of(&self, vehicle: VehicleId, departure: &Departure) -> (RouteId, u16) {
+        self.routes.get(&vehicle).copied().unwrap_or((departure.route, 0))
+    }
+
+    /// Gives another route to a vehicle that departs on an own edge and has not done so; ignores all other vehicles.
+    pub fn set_route(&mut self, world: &World, vehicle: VehicleId, route: RouteId, is_change: bool) {
+        let Ok(at) = self.all.binary_search(&vehicle) else { return };
+        let departure = &world.demand.departures[vehicle.index()];
+        let is_waiting =
+            || self.waiting.get(&world.route(departure.route)[0]).is_some_and(|queue| queue.contains(&vehicle));
+        if at >= self.reached || is_waiting() {
+            let changes = self.route_of(vehicle, departure).1.saturating_add(u16::from(is_change));
+            self.routes.insert(vehicle, (route, changes));
         }
     }
 

@@ -25,9 +25,9 @@ impl Digest {
         bytes[STATE_BYTES..].copy_from_slice(&transfer.ready_ms.to_le_bytes());
         self.add(&bytes, 1 << 32 | u64::from(edge));
     }
-    /// A vehicle that waits for its insertion.
-    pub fn waiting(&mut self, vehicle: u32) {
-        self.add(&vehicle.to_le_bytes(), 2 << 32);
+    /// A vehicle that waits for its insertion, and its route.
+    pub fn waiting(&mut self, vehicle: u32, route: u32) {
+        self.add(bytemuck::cast_slice(&[vehicle, route]), 2 << 32);
     }
     pub fn signal(&mut self, signal: u32, words: &[i64]) {
         self.add(bytemuck::cast_slice(words), 3 << 32 | u64::from(signal));

@@ -79,7 +79,7 @@ impl View<'_> {
     /// Tries to put a vehicle that was teleported back onto its current edge.
     pub fn try_return(&self, vehicle: &mut Vehicle, accepted: &Accepted) -> Option<LaneId> {
         let index = usize::from(vehicle.route_index);
-        let edge = self.world.network.edge(self.world.route(vehicle.route)[index]);
+        let edge = self.world.network.edge(self.route(vehicle)[index]);
         let choices = self.plans.edge(vehicle.plan, index);
         let mut lanes: Vec<LaneId> = edge.lanes().filter(|l| choices[self.lane(*l).index as usize].allowed).collect();
         lanes.sort_by_key(|l| choices[self.lane(*l).index as usize].offset.unsigned_abs());
@@ -93,7 +93,7 @@ impl View<'_> {
     }
 
     fn depart_lane(&self, vehicle: &Vehicle, departure: &Departure) -> Option<LaneId> {
-        let edge = self.world.network.edge(self.world.route(vehicle.route)[0]);
+        let edge = self.world.network.edge(self.route(vehicle)[0]);
         let choices = self.plans.edge(vehicle.plan, 0);
         let allowed = |l: &LaneId| choices[self.lane(*l).index as usize].allowed;
         let least_taken = |lanes: &mut dyn Iterator<Item = LaneId>| {

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
-use crate::demand::Stop;
+use crate::demand::{Demand, Stop};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
+use super::routes::Routes;
 use super::world::World;
 
 /// Lengths beyond this are equally good, metres: nobody changes lanes for what is farther away.
@@ -27,9 +28,10 @@ pub struct LaneChoice {
     pub continues: bool,
 }
 
-/// Plans by route and class, computed on demand.
+/// The routes, and the plans by route and class, computed on demand.
 #[derive(Debug, Default)]
 pub struct LanePlans {
+    pub routes: Routes,
     /// Per plan: where its `edges` begin.
     starts: Vec<u32>,
     /// Per plan and edge: where its `choices` begin.
@@ -44,6 +46,10 @@ pub struct LanePlans {
 const UNKNOWN: u32 = u32::MAX;
 
 impl LanePlans {
+    pub fn new(demand: &Demand) -> Self {
+        Self { routes: Routes::new(demand), ..Self::default() }
+    }
+
     /// The plan of a vehicle.
     pub fn plan_of(&mut self, world: &World, vehicle: u32, route: RouteId, vtype: u16, stops_done: u16) -> u32 {
         let slot = world.types[usize::from(vtype)].class_slot;
@@ -59,7 +65,7 @@ impl LanePlans {
         }
         let key = route.index() * world.classes.len() + usize::from(slot);
         if self.of_route.len() <= key {
-            self.of_route.resize(world.demand.routes.len().max(route.index() + 1) * world.classes.len(), UNKNOWN);
+            self.of_route.resize(self.routes.count() * world.classes.len(), UNKNOWN);
         }
         if self.of_route[key] == UNKNOWN {
             self.of_route[key] = self.compute(world, route, slot, &[]);
@@ -81,7 +87,7 @@ impl LanePlans {
     }
 
     fn compute(&mut self, world: &World, route: RouteId, slot: u16, stops: &[Stop]) -> u32 {
-        let edges = world.route(route);
+        let edges = self.routes.edges(&world.demand, route);
         let mut next: Vec<LaneChoice> = Vec::new();
         let mut reversed: Vec<Vec<LaneChoice>> = Vec::with_capacity(edges.len());
         for index in (0..edges.len()).rev() {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::ids::{EdgeId, LaneId, SignalId, VehicleId};
+use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
 
 use super::approach::Approaches;
 use super::departures::Departures;
 use super::digest::Digest;
+use super::edge_speeds::EdgeSpeeds;
 use super::halo::{HaloError, Mirror, Reader, Writer};
 use super::insertion::Accepted;
 use super::lane_change::{Change, LaneChanger};
@@ -44,6 +45,7 @@ pub struct Partition {
     pub(super) transfers: Vec<Vec<Transfer>>,
     pub(super) departures: Departures,
     pub(super) measures: Measures,
+    pub(super) edge_speeds: EdgeSpeeds,
     pub(super) counts: Counts,
     /// Sum over finished trips.
     pub(super) past: Digest,
@@ -83,10 +85,11 @@ impl Partition {
             steps: 0,
             lanes: Lanes::new(lane_count),
             signals: Signals::new(network, world.settings.begin_ms),
-            plans: LanePlans::default(),
+            plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
             departures: Departures::new(&world, &scope),
             measures: Measures::new(&world, &scope.owned),
+            edge_speeds: EdgeSpeeds::default(),
             counts: Counts::default(),
             past: Digest::default(),
             report: StepReport::default(),
@@ -158,7 +161,7 @@ impl Partition {
             let mut ahead_m = 0.0;
             for vehicle in on {
                 let mut plan = Follow { speed: view.follow(vehicle, ahead, lane), ahead_m, no_room: false };
-                if length - vehicle.pos < world.reach_m {
+                if length - vehicle.pos < world.announce_m {
                     plan.no_room = view.announce(vehicle, lane, plan.speed, ahead_m, |link, approach| {
                         announced.add(link, approach);
                     });
@@ -300,7 +303,8 @@ impl Partition {
                 self.counts.discarded += 1;
                 continue;
             }
-            let mut vehicle = self.newborn(id, now_ms);
+            let (route, changes) = departures.route_of(id, departure);
+            let mut vehicle = self.newborn(id, route, changes, now_ms);
             let Self { world: w, lanes, signals, plans, approaches, accepted, .. } = self;
             let view = View { world: w, lanes, signals, plans, approaches, now_ms };
             let Some(lane) = view.try_depart(&mut vehicle, departure, accepted) else { return };
@@ -319,18 +323,21 @@ impl Partition {
         }
     }
 
-    fn newborn(&mut self, id: VehicleId, now_ms: i64) -> Vehicle {
+    fn newborn(&mut self, id: VehicleId, route: RouteId, changes: u16, now_ms: i64) -> Vehicle {
         let departure = &self.world.demand.departures[id.index()];
         let vtype = departure.vtype.0 as u16;
         let mut vehicle: Vehicle = bytemuck::Zeroable::zeroed();
         vehicle.id = id;
-        vehicle.route = departure.route;
+        vehicle.route = route;
+        // SUMO counts the route that replaces the bare wish of a trip.
+        let found = !departure.given_route && self.plans.routes.len(route) != 2 + departure.via.len as usize;
+        vehicle.reroutes = changes + u16::from(found);
         vehicle.vtype = vtype;
         vehicle.speed_factor = departure.speed_factor;
         vehicle.came_from = LaneId::NONE;
         vehicle.advice = f32::INFINITY;
         vehicle.depart_ms = now_ms as i32;
-        vehicle.plan = self.plans.plan_of(&self.world, id.0, departure.route, vtype, 0);
+        vehicle.plan = self.plans.plan_of(&self.world, id.0, route, vtype, 0);
         vehicle
     }
 
@@ -374,6 +381,7 @@ impl Partition {
             (report.intervals, report.detectors) =
                 self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
         }
+        self.report_for_routing(now_ms, &mut report);
         if options.digest {
             report.digest = self.digest().0;
         }
@@ -395,7 +403,11 @@ impl Partition {
         for &edge in &self.scope.own_edges {
             self.transfers[edge.index()].iter().for_each(|t| digest.transfer(edge.0, t));
         }
-        self.departures.each_waiting(|v| digest.waiting(v.0));
+        let departures = &self.departures;
+        departures.each_waiting(|v| {
+            let departure = &self.world.demand.departures[v.index()];
+            digest.waiting(v.0, departures.route_of(v, departure).0.0);
+        });
         digest
     }
 
@@ -468,6 +480,11 @@ impl Partition {
             reader.signal(&mut self.signals.states[signal.index()])?;
         }
         reader.finish()
+    }
+
+    /// The edges of a route.
+    pub fn route(&self, id: RouteId) -> &[EdgeId] {
+        self.plans.routes.edges(&self.world.demand, id)
     }
 
     /// Own vehicles with their lanes, for checks.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EdgeId, LaneId, VehicleId};
+use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
 /// Micro-units per unit: sums of metres, seconds and metres per second are kept as whole millionths.
 pub const MICRO: f64 = 1e6;
@@ -180,6 +180,37 @@ pub struct DetectorReport {
     pub stats: DetectorStats,
 }
 
+/// Where in its trip a vehicle gets a new route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RoutingStage {
+    /// Its departure time comes.
+    Departing,
+    /// It waits for its insertion.
+    Waiting,
+    /// It is on the road.
+    Driving,
+}
+
+/// A vehicle asks for a faster route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRequest {
+    pub vehicle: VehicleId,
+    pub stage: RoutingStage,
+    /// Its present route.
+    pub route: RouteId,
+    /// Index in that route of the edge from which a new way is wanted.
+    pub from_index: u16,
+}
+
+/// A new route for a vehicle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteUpdate {
+    pub vehicle: VehicleId,
+    pub stage: RoutingStage,
+    /// The whole route, with the edges already driven.
+    pub edges: Vec<EdgeId>,
+}
+
 /// All that a partition reports of one step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
@@ -194,6 +225,10 @@ pub struct StepReport {
     pub fcd: Vec<FcdRecord>,
     pub intervals: Vec<IntervalReport>,
     pub detectors: Vec<DetectorReport>,
+    /// Snapshots of the traffic: per own edge the sum over samples since the last one of speed limit − mean speed, µm/s.
+    pub edge_speeds: Vec<(EdgeId, i64)>,
+    /// Vehicles that ask for a route at a snapshot.
+    pub route_requests: Vec<RouteRequest>,
     /// Digest of the partition's state after the step, when it was asked for.
     pub digest: u128,
 }

@@ -16,7 +16,7 @@ const BONUS_FACTOR: f64 = 9.0;
 pub fn roundabouts_ahead(view: &View<'_>, vehicle: &Vehicle) -> bool {
     let network = &view.world.network;
     let mut seen = 0.0;
-    for edge in view.world.route(vehicle.route).iter().skip(usize::from(vehicle.route_index)) {
+    for edge in view.route(vehicle).iter().skip(usize::from(vehicle.route_index)) {
         let edge = network.edge(*edge);
         if edge.roundabout {
             return true;
@@ -33,7 +33,7 @@ pub fn roundabouts_ahead(view: &View<'_>, vehicle: &Vehicle) -> bool {
 /// inner lane does not lead round or is as full as the outer one. `best` and `inner` are lane indices.
 pub fn roundabout_bonus(view: &View<'_>, vehicle: &Vehicle, first: LaneId, best: usize, inner: usize) -> f64 {
     let network = &view.world.network;
-    let route = view.world.route(vehicle.route);
+    let route = view.route(vehicle);
     let mut index = usize::from(vehicle.route_index);
     let (mut outer_lane, mut inner_lane) = (Some(LaneId(first.0 + best as u32)), Some(LaneId(first.0 + inner as u32)));
     let (mut seen, mut entered, mut junctions) = (-vehicle.pos, false, 0);

@@ -1,7 +1,7 @@
 //! Read-only view of state(t) from which all moves of a step are decided.
 
 use crate::graph::{Aspect, Lane, Link};
-use crate::ids::{LaneId, LinkId};
+use crate::ids::{EdgeId, LaneId, LinkId};
 
 use super::approach::{Approaches, Priority};
 use super::car_following::Driver;
@@ -72,7 +72,13 @@ impl<'a> View<'a> {
     /// Whether `index` is the last edge of the route.
     #[inline]
     pub fn is_last_edge(&self, vehicle: &Vehicle, index: usize) -> bool {
-        index + 1 >= self.world.demand.routes[vehicle.route.index()].len as usize
+        index + 1 >= self.plans.routes.len(vehicle.route)
+    }
+
+    /// The edges of a vehicle's route.
+    #[inline]
+    pub fn route(&self, vehicle: &Vehicle) -> &'a [EdgeId] {
+        self.plans.routes.edges(&self.world.demand, vehicle.route)
     }
 
     /// Position on `lane` where the vehicle has to stop next, if that is on this lane and edge of its route.

@@ -8,9 +8,14 @@ use crate::ids::{EdgeId, LaneId, RouteId};
 use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
+use super::routing_schedule::RoutingSchedule;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;
+
+/// Seconds before its arrival from which a vehicle counts for those that would cross its way; slow ones take about that
+/// long over a junction.
+const ANNOUNCE_S: f64 = 10.0;
 
 /// A vehicle type as the kernel uses it.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +44,16 @@ pub struct World {
     pub dt: f64,
     /// How far a vehicle looks ahead or back at most, metres; bounds every read in the kernel and with it the halo.
     pub reach_m: f64,
+    /// How far before a junction vehicles tell that they come, metres.
+    pub announce_m: f64,
     /// How far lane changers look for jams and roundabouts beyond their edge, metres; 0 where no road has two lanes.
     pub scan_m: f64,
     /// Road edges at each junction, in and out.
     pub junction_degree: Vec<u32>,
     /// Farthest that a vehicle moves in one step, metres.
     pub stride_m: f64,
+    /// When routes are found by the traffic; `None`: never.
+    pub routing: Option<RoutingSchedule>,
 }
 
 impl World {
@@ -79,12 +88,15 @@ impl World {
         let factor = demand.departures.iter().map(|d| f64::from(d.speed_factor)).fold(1.0, f64::max);
         let mut reach_m: f64 = 0.0;
         let mut stride_m: f64 = 0.0;
+        let mut announce_m: f64 = 0.0;
         let longest = types.iter().map(|t| t.driver.length_with_gap()).fold(0.0, f64::max);
         for t in &types {
             let v = (limit * factor).min(t.driver.max_speed);
             reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel * dt) + longest);
             stride_m = stride_m.max(v * dt);
+            announce_m = announce_m.max(v * ANNOUNCE_S);
         }
+        let announce_m = announce_m.max(reach_m);
         let wide = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
         let scan_m = if wide { SCAN_M } else { 0.0 };
         let mut junction_degree = vec![0; network.junctions.len()];
@@ -92,7 +104,22 @@ impl World {
             junction_degree[edge.from.index()] += 1;
             junction_degree[edge.to.index()] += 1;
         }
-        Self { network, demand, settings, requests, types, classes, dt, reach_m, scan_m, junction_degree, stride_m }
+        let routing = RoutingSchedule::of(&demand, &settings);
+        Self {
+            network,
+            demand,
+            settings,
+            requests,
+            types,
+            classes,
+            dt,
+            reach_m,
+            announce_m,
+            scan_m,
+            junction_degree,
+            stride_m,
+            routing,
+        }
     }
 
     /// Speed limit of a lane for a driver, m/s.
@@ -101,6 +128,7 @@ impl World {
         (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).min(driver.max_speed)
     }
 
+    /// A route of the demand; routes found during the run are in [`LanePlans`](super::lane_plan::LanePlans) only.
     #[inline]
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         self.demand.route(id)

@@ -1,0 +1,44 @@
+//! How much slower than allowed the own edges of a partition are driven.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{EdgeId, LaneId};
+
+use super::lanes::Lanes;
+use super::report::micro;
+use super::world::World;
+
+/// Sums of samples since the last snapshot. All integers: the same whoever sums them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EdgeSpeeds {
+    /// By edge: sum over samples of speed limit − mean speed of the vehicles, µm/s. Empty until the first sample.
+    sums: Vec<i64>,
+}
+
+impl EdgeSpeeds {
+    /// Adds the state of now. The lanes of an edge follow each other in `own_lanes`.
+    pub fn sample(&mut self, world: &World, lanes: &Lanes, own_lanes: &[LaneId]) {
+        self.sums.resize(world.network.edges.len(), 0);
+        let mut at = 0;
+        while at < own_lanes.len() {
+            let edge_id = world.network.lane(own_lanes[at]).edge;
+            let edge = world.network.edge(edge_id);
+            let (mut count, mut sum) = (0, 0);
+            for lane in edge.lanes() {
+                count += lanes.on(lane).len() as i64;
+                sum += lanes.on(lane).iter().map(|v| micro(v.speed)).sum::<i64>();
+            }
+            if count > 0 {
+                let limit = micro(world.network.lane(edge.first_lane).speed_mps);
+                self.sums[edge_id.index()] += limit - sum / count;
+            }
+            at += edge.lane_count.max(1) as usize;
+        }
+    }
+
+    /// Ends the interval: edges with a deviation, by id.
+    pub fn take(&mut self) -> Vec<(EdgeId, i64)> {
+        let sums = self.sums.iter_mut().enumerate();
+        sums.filter(|(_, sum)| **sum != 0).map(|(i, sum)| (EdgeId::new(i), std::mem::take(sum))).collect()
+    }
+}
