@@ -35,7 +35,12 @@ impl Partition {
                 && schedule.asks(departure.depart_ms, schedule.waiting_period_ms, now_ms)
             {
                 let route = self.departures.route_of(vehicle, departure).0;
-                report.route_requests.push(RouteRequest { vehicle, stage: RoutingStage::Waiting, route, from_index: 0 });
+                report.route_requests.push(RouteRequest {
+                    vehicle,
+                    stage: RoutingStage::Waiting,
+                    route,
+                    from_index: 0,
+                });
             }
         });
     }

@@ -78,8 +78,11 @@ mod tests {
     #[test]
     fn appended_routes_are_shared_and_do_not_shadow_those_of_the_demand() {
         let route_edges: Vec<EdgeId> = (0..6).map(EdgeId).collect();
-        let demand =
-            Demand { routes: vec![Span::new(0, 2), Span::new(2, 4)], route_edges: route_edges.clone(), ..Demand::default() };
+        let demand = Demand {
+            routes: vec![Span::new(0, 2), Span::new(2, 4)],
+            route_edges: route_edges.clone(),
+            ..Demand::default()
+        };
         let mut routes = Routes::new(&demand);
         assert_eq!(routes.intern(&demand, &route_edges[2..6]), RouteId(1));
         let new = routes.intern(&demand, &route_edges[1..4]);
