@@ -1,12 +1,16 @@
 //! TessDS: a distributed, fault-tolerant, microscopic road-traffic simulator. See `docs/ARCHITECTURE.md` for the map.
 
+pub mod actors;
 pub mod attributes;
 pub mod cli;
 pub mod demand;
 pub mod diagnostics;
 pub mod graph;
 pub mod ids;
+pub mod observe;
 pub mod output;
+pub mod protocol;
+pub mod roles;
 pub mod scenario;
 pub mod settings;
 pub mod sim;

@@ -1,81 +1,93 @@
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+//! The `tessds` program: reads the command line, runs, and says how it went.
 
-use tessds::diagnostics::{Location, Warnings};
-use tessds::output::{Names, Outputs, Reporting, RunEnd, RunReport, add_whole_run_requests, MergedStep};
+use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use tessds::cli::{Cli, Command, RunArgs};
+use tessds::diagnostics::{InputError, Location, Warnings};
+use tessds::observe::{start_logging, warn_all};
+use tessds::output::{EndSummary, RunReport};
+use tessds::roles::standalone::{Division, RunError, cut_scenario, default_partitions, run};
 use tessds::scenario::{RunConfig, load};
-use tessds::sim::{Partition, ReportOptions, RouteGuidance, Scope, World};
+use tessds::settings::{ProcessSettings, Progress};
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(2).collect();
+/// Bad usage, configuration or input.
+const BAD_INPUT: u8 = 2;
+
+fn main() -> ExitCode {
+    let Command::Run(args) = Cli::parse().command;
+    match simulate(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                RunError::Input(_) => ExitCode::from(BAD_INPUT),
+                RunError::Failed(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn simulate(args: &RunArgs) -> Result<(), RunError> {
+    let process = ProcessSettings::load(&args.settings_files, args.overrides())?;
+    start_logging(&process.log);
     let mut warnings = Warnings::default();
-    let mut config = RunConfig::default();
-    let mut report_json = None;
-    let mut i = 0;
-    let mut rest = Vec::new();
-    while i < args.len() {
-        match args[i].as_str() {
-            "-c" => { config = RunConfig::read(Path::new(&args[i + 1]), &mut warnings).unwrap(); i += 2; }
-            "--no-step-log" | "--no-warnings" => i += 1,
-            "--report-json" => { report_json = Some(PathBuf::from(&args[i + 1])); i += 2; }
-            "--partitions" => i += 2,
-            _ => { rest.push((args[i].trim_start_matches('-').to_owned(), args[i + 1].clone())); i += 2; }
-        }
+    let config = configuration(args, &mut warnings)?;
+    let scenario = load(&config, &mut warnings)?;
+    warn_all(&warnings);
+
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let parts = match process.partitions {
+        0 => default_partitions(&scenario.network, cores),
+        given => given,
+    };
+    let threads = if process.threads == 0 { cores } else { process.threads as usize };
+    let cut = cut_scenario(&scenario, parts)?;
+    let (begin_ms, end_given, step_ms) =
+        (scenario.settings.begin_ms, scenario.settings.end_ms.is_some(), scenario.settings.step_ms);
+    let quiet = process.progress == Progress::Never;
+    let recording = run(scenario, &config.outputs, Division { cut, threads, quiet })?;
+
+    let report =
+        RunReport::new(recording.steps, step_ms, &recording.counts, recording.wall, recording.digest, parts as usize);
+    if let Some(path) = &args.report_json {
+        report.write(path).map_err(|error| RunError::Failed(error.to_string()))?;
     }
-    for (k, v) in rest {
-        let k = match k.as_str() { "b" => "begin".into(), "e" => "end".into(), _ => k };
-        config.set(&k, &v, Path::new(""), Location::default(), &mut warnings).unwrap();
+    if !args.quiet {
+        let reason = if end_given {
+            "The final simulation step has been reached"
+        } else {
+            "All vehicles have left the simulation"
+        };
+        let summary = EndSummary {
+            begin_ms,
+            end_ms: recording.end_ms,
+            reason,
+            report: &report,
+            counts: &recording.counts,
+            trips: &recording.trips,
+        };
+        print!("{summary}");
     }
-    let t0 = Instant::now();
-    let mut scenario = load(&config, &mut warnings).unwrap_or_else(|e| { eprintln!("{e}"); std::process::exit(2) });
-    add_whole_run_requests(&config.outputs, &mut scenario.requests);
-    for (k, at, m, n) in warnings.iter() { eprintln!("warning: {k}: {at}: {m} ({n})"); }
-    let names = Names { network: Arc::new(scenario.network.clone()), demand: Arc::new(scenario.demand.clone()) };
-    let s = &scenario.settings;
-    let reporting = Reporting { partitions: 1, begin_ms: s.begin_ms, step_ms: s.step_ms, capacity: 64 };
-    let mut outputs = Outputs::open(&names, &config.outputs, &scenario.requests, reporting).unwrap();
-    let settings = scenario.settings.clone();
-    let world = Arc::new(World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests));
-    eprintln!("load {:.3}s reach {:.1}", t0.elapsed().as_secs_f64(), world.reach_m);
-    let scope = Scope::new(&world, 0, &vec![0; world.network.edges.len()]);
-    let mut p = Partition::new(world.clone(), scope);
-    let mut guidance = RouteGuidance::new(&world);
-    let mut orders = None;
-    let mut routing = std::time::Duration::ZERO;
-    let t = Instant::now();
-    let fcd = config.outputs.fcd.is_some();
-    while !p.is_done() && settings.end_ms.is_none_or(|e| p.now_ms() < e) {
-        if let Some(due) = orders.take_if(|o: &mut tessds::sim::RouteOrders| o.at_ms == p.now_ms()) {
-            p.apply_routes(&due.updates);
-        }
-        let r = p.step(ReportOptions { fcd, digest: false });
-        if std::env::var("TP").is_ok() { for t in &r.teleports { eprintln!("{} {} {} {:?}", r.time_ms/1000, names.departure(t.vehicle).name, world.network.lane_name(t.lane), t.cause); } }
-        if let Some(guidance) = &mut guidance {
-            let t = Instant::now();
-            guidance.observe(&r);
-            orders = guidance.take_orders().or(orders);
-            routing += t.elapsed();
-        }
-        if let (Ok(file), false) = (std::env::var("VR"), r.departed.is_empty()) {
-            use std::io::Write;
-            let mut f = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
-            p.each_vehicle(|_, v| {
-                if i64::from(v.depart_ms) == r.time_ms {
-                    let edges: Vec<&str> = p.route(v.route).iter().map(|e| &*world.network.edge(*e).name).collect();
-                    writeln!(f, "{} {}", names.departure(v.id).name, edges.join(" ")).unwrap();
-                }
-            });
-        }
-        outputs.add(0, r).unwrap();
+    Ok(())
+}
+
+/// The SUMO configuration, with what the command line says over it.
+fn configuration(args: &RunArgs, warnings: &mut Warnings) -> Result<RunConfig, InputError> {
+    let mut config = match &args.configuration {
+        Some(path) => RunConfig::read(path, warnings)?,
+        None => RunConfig::default(),
+    };
+    for (option, value) in args.sumo_options() {
+        let at = Location { file: "command line".to_owned(), ..Location::default() };
+        config.set(option, value, Path::new(""), at, warnings)?;
     }
-    let wall = t.elapsed();
-    eprintln!("routing {:.3}s", routing.as_secs_f64());
-    let (intervals, detectors) = p.close_intervals();
-    let tail = MergedStep::of([tessds::sim::report::StepReport { intervals, detectors, counts: *outputs.counts(), ..Default::default() }]);
-    outputs.finish(&RunEnd { end_ms: p.now_ms(), tail, ..Default::default() }).unwrap();
-    let report = RunReport::new(p.steps(), settings.step_ms, outputs.counts(), wall, p.digest().0, 1);
-    println!("{}", serde_json::to_string(&report).unwrap());
-    println!("{:?}", outputs.counts());
-    if let Some(f) = report_json { report.write(&f).unwrap(); }
+    if config.random_seed {
+        // The standard library seeds its hash maps from the operating system's randomness.
+        config.settings.seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    }
+    Ok(config)
 }

@@ -5,6 +5,7 @@
 mod network;
 pub mod partition;
 mod signal;
+mod signal_groups;
 pub mod sumo;
 pub mod view;
 
@@ -13,3 +14,4 @@ pub use network::{
     Turn,
 };
 pub use signal::{Actuation, Aspect, Phase, Program, ProgramKind, Signal, Switch};
+pub use signal_groups::join_actuated_signals;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 
-use crate::sim::report::{DetectorReport, IntervalReport, StepReport};
+use crate::sim::report::{Counts, DetectorReport, IntervalReport, StepReport};
 
 /// The report of a whole step. Everything in it is in a fixed order, so what is written from it depends neither on the
 /// number of partitions nor on the order in which they reported (I1).
@@ -46,6 +46,12 @@ impl MergedStep {
         all.intervals = join_intervals(all.intervals);
         all.detectors = join_detectors(all.detectors);
         Self(all)
+    }
+
+    /// The same with other counts.
+    #[must_use]
+    pub fn with_counts(self, counts: Counts) -> Self {
+        Self(StepReport { counts, ..self.0 })
     }
 }
 
@@ -161,6 +167,11 @@ impl Collector {
         *place = Some(report);
         pending.missing -= 1;
         Ok(true)
+    }
+
+    /// All reports of steps that are not given out, which then never will be.
+    pub fn take_pending(&mut self) -> Vec<StepReport> {
+        self.pending.drain(..).flat_map(|pending| pending.reports).flatten().collect()
     }
 
     /// The next step, when all partitions have reported it.

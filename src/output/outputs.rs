@@ -160,6 +160,11 @@ impl Outputs {
         Ok(())
     }
 
+    /// All reports that were added for steps that are not written; they never will be.
+    pub fn take_pending(&mut self) -> Vec<StepReport> {
+        self.collector.take_pending()
+    }
+
     fn write(&mut self, step: &MergedStep) -> io::Result<()> {
         self.counts = step.counts;
         self.digest = step.digest;

@@ -3,6 +3,8 @@
 use crate::demand::ArrivalPos;
 use crate::ids::{EdgeId, LaneId};
 
+use super::closing::trip_so_far;
+use super::collision::overlap;
 use super::measures::{Passage, stay};
 use super::motion::Move;
 use super::partition::{Partition, place};
@@ -35,8 +37,10 @@ impl Partition {
         // Those that came together from several lanes are put in order.
         for (lane, vehicle) in entering.drain(..) {
             place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.crowded.push(lane);
         }
         self.entering = entering;
+        self.settle_collisions(now_ms);
         self.advance_transfers(now_ms);
     }
 
@@ -60,6 +64,9 @@ impl Partition {
             match fate {
                 Fate::Stays => {
                     vehicles[kept] = vehicle;
+                    if kept > 0 && overlap(&self.world, &vehicles[kept - 1], &vehicle) {
+                        self.crowded.push(lane);
+                    }
                     kept += 1;
                 }
                 Fate::Enters(target) => {
@@ -283,7 +290,6 @@ impl Partition {
             return;
         }
         let world = std::sync::Arc::clone(&self.world);
-        let departure = &world.demand.departures[vehicle.id.index()];
         let depart_ms = i64::from(vehicle.depart_ms);
         let length = world.network.lane(lane).length_m;
         self.counts.arrived += 1;
@@ -300,23 +306,12 @@ impl Partition {
         );
         let overshoot = (vehicle.pos - length).max(0.0);
         self.report.arrivals.push(TripRecord {
-            vehicle: vehicle.id,
-            depart_ms,
-            depart_lane: vehicle.depart_lane,
-            depart_pos_m: f64::from(vehicle.depart_pos),
-            depart_speed_mps: f64::from(vehicle.depart_speed),
-            depart_delay_ms: depart_ms - departure.depart_ms,
             arrival_ms: now_ms,
             arrival_lane: lane,
             arrival_pos_m: vehicle.pos.min(length),
             arrival_speed_mps: vehicle.speed,
             route_length_m: vehicle.odometer - overshoot,
-            waiting_ms: i64::from(vehicle.waiting_total_ms),
-            waiting_count: u32::from(vehicle.waiting_count),
-            stop_ms: i64::from(vehicle.stop_total_ms),
-            time_loss_s: vehicle.time_loss,
-            reroute_count: u32::from(vehicle.reroutes),
-            speed_factor: f64::from(vehicle.speed_factor),
+            ..trip_so_far(&world, vehicle)
         });
     }
 
@@ -379,9 +374,8 @@ impl Partition {
             && self.world.settings.time_to_teleport_ms.is_some_and(|t| i64::from(vehicle.waiting_ms) > t)
     }
 
-    fn teleport(&mut self, mut vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
-        let world = std::sync::Arc::clone(&self.world);
-        let l = world.network.lane(lane);
+    fn teleport(&mut self, vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
+        let l = self.world.network.lane(lane);
         let cause =
             if !l.internal && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues {
                 TeleportCause::WrongLane
@@ -390,6 +384,19 @@ impl Partition {
             } else {
                 TeleportCause::Jam
             };
+        self.take_off(vehicle, lane, cause, own, now_ms);
+    }
+
+    /// Takes a vehicle off its lane, to be put back further along its route.
+    pub(super) fn take_off(
+        &mut self,
+        mut vehicle: Vehicle,
+        lane: LaneId,
+        cause: TeleportCause,
+        own: bool,
+        now_ms: i64,
+    ) {
+        let world = std::sync::Arc::clone(&self.world);
         if own {
             match cause {
                 TeleportCause::WrongLane => self.counts.teleports_wrong_lane += 1,

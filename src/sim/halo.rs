@@ -15,6 +15,13 @@ pub struct Mirror {
     pub signals: Vec<SignalId>,
 }
 
+impl Mirror {
+    /// Nothing has to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && self.edges.is_empty() && self.signals.is_empty()
+    }
+}
+
 /// A frame that does not fit what was agreed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HaloError {

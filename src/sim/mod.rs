@@ -7,6 +7,8 @@
 mod advance;
 mod approach;
 mod car_following;
+mod closing;
+mod collision;
 mod departures;
 mod digest;
 mod edge_speeds;

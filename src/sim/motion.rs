@@ -85,7 +85,10 @@ impl View<'_> {
         let mut v = follow;
         let mut v_pass = driver.speed_after(seen, v);
         let mut slowed = false;
-        while seen < look {
+        // The junction at the end of its lane is told early; those behind it as far as it looks for room.
+        let far = seen >= look;
+        let (mut roads_m, mut inner_m) = (0.0, 0.0);
+        while seen < self.world.announce_m {
             if v <= 1e-4 || self.stop_on(vehicle, lane_id, index).is_some() {
                 return false;
             }
@@ -112,6 +115,7 @@ impl View<'_> {
                 arrival_speed = arrival_speed.min(driver.speed_after(link.visibility_m, at_sight));
                 slowed = true;
             }
+            slowed |= priority.gives_way() && can_brake && self.world.network.edge_of(link.to).roundabout;
             if link.watched {
                 let arrival_s = driver.minimal_arrival_time(seen, v, arrival_speed);
                 {
@@ -140,8 +144,11 @@ impl View<'_> {
                     );
                 }
             }
-            if !next.internal {
+            if next.internal {
+                inner_m += next.length_m;
+            } else {
                 index += 1;
+                roads_m += next.length_m;
                 if slowed {
                     // Nothing is asked of later junctions before this one is passed.
                     return false;
@@ -149,6 +156,10 @@ impl View<'_> {
             }
             lane_id = link.next;
             seen += next.length_m;
+            let enough = (ROOM_LOOK_LENGTHS * driver.length).max(driver.length + inner_m);
+            if far || (seen >= look && roads_m > enough) {
+                return false;
+            }
             v_pass = driver.speed_after(next.length_m, v).min(limit);
         }
         false

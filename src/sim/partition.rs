@@ -56,6 +56,8 @@ pub struct Partition {
     follow: Vec<Follow>,
     pub(super) moves: Vec<Move>,
     pub(super) entering: Vec<(LaneId, Vehicle)>,
+    /// Lanes on which vehicles may have come to overlap in this step.
+    pub(super) crowded: Vec<LaneId>,
     pub(super) entering_transfers: Vec<(EdgeId, Transfer)>,
     changer: LaneChanger,
     changes: Vec<Change>,
@@ -96,6 +98,7 @@ impl Partition {
             follow: Vec::new(),
             moves: Vec::new(),
             entering: Vec::new(),
+            crowded: Vec::new(),
             entering_transfers: Vec::new(),
             changer: LaneChanger::default(),
             changes: Vec::new(),
@@ -158,7 +161,7 @@ impl Partition {
             let mut ahead_m = 0.0;
             for vehicle in on {
                 let mut plan = Follow { speed: view.follow(vehicle, ahead, lane), ahead_m, no_room: false };
-                if length - vehicle.pos < world.reach_m {
+                if length - vehicle.pos < world.announce_m {
                     plan.no_room = view.announce(vehicle, lane, plan.speed, ahead_m, |link, approach| {
                         announced.add(link, approach);
                     });
@@ -410,17 +413,21 @@ impl Partition {
 
     /// What this partition has to send to one with the scope `other`.
     pub fn mirror_for(&self, other: &Scope) -> Mirror {
+        let network = &self.world.network;
+        let mut known = vec![false; network.lanes.len()];
+        other.known_lanes.iter().for_each(|l| known[l.index()] = true);
+        let is_seen = |s: SignalId| network.signals[s.index()].lanes.iter().any(|l| l.is_some() && known[l.index()]);
         Mirror {
             lanes: other.known_lanes.iter().copied().filter(|l| self.scope.owned[l.index()]).collect(),
             edges: other
                 .known_edges
                 .iter()
                 .copied()
-                .filter(|e| self.scope.owned[self.world.network.edge(*e).first_lane.index()])
+                .filter(|e| self.scope.owned[network.edge(*e).first_lane.index()])
                 .collect(),
-            signals: (0..self.world.network.signals.len())
+            signals: (0..network.signals.len())
                 .map(SignalId::new)
-                .filter(|s| self.signals.is_actuated(*s) && self.owns_signal(*s))
+                .filter(|s| self.signals.is_actuated(*s) && self.owns_signal(*s) && is_seen(*s))
                 .collect(),
         }
     }

@@ -35,7 +35,7 @@ impl Scope {
         // Moved: what lane changes and insertions on own roads read after the move, and whoever drives into that.
         let moved_within = world.reach_m.max(world.scan_m) + 2.0 * world.stride_m;
         // Known: what the moves above read, and the foes at their junctions.
-        let known_within = moved_within + 2.0 * world.reach_m + world.stride_m;
+        let known_within = moved_within + world.reach_m + world.announce_m + world.stride_m;
         let edges_within = |metres: f64| {
             (0..network.edges.len()).map(EdgeId::new).filter(|e| distance[e.index()] <= metres).collect::<Vec<_>>()
         };

@@ -1,5 +1,7 @@
 //! Everything that a run never changes, shared by all partitions: network, demand, settings and tables made from them.
 
+use std::sync::Arc;
+
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::{EdgeKind, Network};
 use crate::ids::{EdgeId, LaneId, RouteId};
@@ -10,6 +12,10 @@ use super::routing_schedule::RoutingSchedule;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;
+
+/// Seconds before its arrival from which a vehicle counts for those that would cross its way; slow ones take about that
+/// long over a junction.
+const ANNOUNCE_S: f64 = 10.0;
 
 /// A vehicle type as the kernel uses it.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +32,9 @@ pub struct TypeParams {
 /// Immutable input of a run.
 #[derive(Debug)]
 pub struct World {
-    pub network: Network,
-    pub demand: Demand,
+    /// Shared with the outputs, which need the names.
+    pub network: Arc<Network>,
+    pub demand: Arc<Demand>,
     pub settings: Settings,
     pub requests: OutputRequests,
     pub types: Vec<TypeParams>,
@@ -37,6 +44,8 @@ pub struct World {
     pub dt: f64,
     /// How far a vehicle looks ahead or back at most, metres; bounds every read in the kernel and with it the halo.
     pub reach_m: f64,
+    /// How far before a junction vehicles tell that they come, metres.
+    pub announce_m: f64,
     /// How far lane changers look for jams and roundabouts beyond their edge, metres; 0 where no road has two lanes.
     pub scan_m: f64,
     /// Road edges at each junction, in and out.
@@ -48,7 +57,13 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(network: Network, demand: Demand, settings: Settings, requests: OutputRequests) -> Self {
+    pub fn new(
+        network: impl Into<Arc<Network>>,
+        demand: impl Into<Arc<Demand>>,
+        settings: Settings,
+        requests: OutputRequests,
+    ) -> Self {
+        let (network, demand) = (network.into(), demand.into());
         let dt = settings.step_ms as f64 / 1000.0;
         let mut classes: Vec<VehicleClass> = Vec::new();
         let types: Vec<TypeParams> = demand
@@ -73,12 +88,15 @@ impl World {
         let factor = demand.departures.iter().map(|d| f64::from(d.speed_factor)).fold(1.0, f64::max);
         let mut reach_m: f64 = 0.0;
         let mut stride_m: f64 = 0.0;
+        let mut announce_m: f64 = 0.0;
         let longest = types.iter().map(|t| t.driver.length_with_gap()).fold(0.0, f64::max);
         for t in &types {
             let v = (limit * factor).min(t.driver.max_speed);
             reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel * dt) + longest);
             stride_m = stride_m.max(v * dt);
+            announce_m = announce_m.max(v * ANNOUNCE_S);
         }
+        let announce_m = announce_m.max(reach_m);
         let wide = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
         let scan_m = if wide { SCAN_M } else { 0.0 };
         let mut junction_degree = vec![0; network.junctions.len()];
@@ -96,6 +114,7 @@ impl World {
             classes,
             dt,
             reach_m,
+            announce_m,
             scan_m,
             junction_degree,
             stride_m,

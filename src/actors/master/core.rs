@@ -1,0 +1,229 @@
+//! The lifecycle of a run.
+
+use std::time::{Duration, Instant};
+
+use crate::actors::ExitStatus;
+use crate::actors::partition::Closing;
+use crate::actors::recorder::Recording;
+
+/// How far partitions may run ahead of what is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// Steps by which the horizon is moved at least, except at the end.
+    pub window: u64,
+    /// Steps of the run, when there is an end time.
+    pub end: Option<u64>,
+}
+
+impl Horizon {
+    /// The farthest step that may be granted when `recorded` steps are recorded.
+    fn farthest(self, recorded: u64) -> u64 {
+        (recorded + self.ahead()).min(self.end.unwrap_or(u64::MAX))
+    }
+
+    /// Steps that can be granted and not yet recorded.
+    pub fn ahead(self) -> u64 {
+        2 * self.window
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Finished(Box<Recording>),
+    /// What failed, lower case, no full stop.
+    Failed(String),
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// All actors are there.
+    Ready,
+    /// This many steps are recorded; `over` when the last of them ended the run.
+    Recorded {
+        steps: u64,
+        over: bool,
+    },
+    /// A partition has nothing more to say.
+    PartitionClosed {
+        part: u16,
+        closing: Box<Closing>,
+    },
+    PartitionExited {
+        part: u16,
+        status: ExitStatus,
+    },
+    RecorderDone(Box<Recording>),
+    RecorderFailed(String),
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// To all partitions: steps below the horizon may be done.
+    Grant { horizon: u64 },
+    /// To all partitions: the run is over, close.
+    Finish,
+    /// To all partitions: end at once.
+    Stop,
+    /// To the recorder: what the partitions had left, by partition.
+    Close { closings: Vec<Closing>, wall: Duration },
+    /// The run has ended; nothing follows.
+    End(Outcome),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Building,
+    Running,
+    /// The last step is recorded; partitions and recorder close.
+    Closing,
+    Ended,
+}
+
+/// Grants steps to the partitions and brings the run to its end.
+#[derive(Debug)]
+pub struct Core {
+    phase: Phase,
+    horizon: Horizon,
+    granted: u64,
+    closings: Vec<Option<Closing>>,
+    started: Option<Instant>,
+}
+
+impl Core {
+    pub fn new(partitions: usize, horizon: Horizon) -> Self {
+        Self { phase: Phase::Building, horizon, granted: 0, closings: vec![None; partitions], started: None }
+    }
+
+    pub fn handle(&mut self, event: Event, now: Instant, effects: &mut Vec<Effect>) {
+        match (self.phase, event) {
+            (Phase::Building, Event::Ready) => {
+                self.phase = Phase::Running;
+                self.started = Some(now);
+                if self.horizon.end == Some(0) {
+                    self.finish(effects);
+                } else {
+                    self.grant(0, effects);
+                }
+            }
+            (Phase::Running, Event::Recorded { over: true, .. }) => self.finish(effects),
+            (Phase::Running, Event::Recorded { steps, over: false }) => self.grant(steps, effects),
+            (Phase::Closing, Event::PartitionClosed { part, closing }) => self.closed(part, *closing, now, effects),
+            (Phase::Closing, Event::PartitionExited { status: ExitStatus::Finished, .. }) => {}
+            (Phase::Building | Phase::Running | Phase::Closing, Event::PartitionExited { part, status }) => {
+                self.fail(format!("partition {part} {status}"), effects);
+            }
+            (Phase::Closing, Event::RecorderDone(recording)) => self.end(Outcome::Finished(recording), effects),
+            (Phase::Building | Phase::Running | Phase::Closing, Event::RecorderFailed(reason)) => {
+                self.fail(reason, effects);
+            }
+            // What comes late, or twice, changes nothing.
+            _ => {}
+        }
+    }
+
+    /// Moves the horizon in windows, so that it is seldom moved and never waited for.
+    fn grant(&mut self, recorded: u64, effects: &mut Vec<Effect>) {
+        let farthest = self.horizon.farthest(recorded);
+        let worth_it = farthest >= self.granted + self.horizon.window || Some(farthest) == self.horizon.end;
+        if farthest > self.granted && worth_it {
+            self.granted = farthest;
+            effects.push(Effect::Grant { horizon: farthest });
+        }
+    }
+
+    fn finish(&mut self, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Closing;
+        effects.push(Effect::Finish);
+    }
+
+    fn closed(&mut self, part: u16, closing: Closing, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some(place) = self.closings.get_mut(usize::from(part)) {
+            *place = Some(closing);
+        }
+        if self.closings.iter().all(Option::is_some) {
+            let closings = self.closings.iter_mut().filter_map(Option::take).collect();
+            let wall = self.started.map_or(Duration::ZERO, |started| now - started);
+            effects.push(Effect::Close { closings, wall });
+        }
+    }
+
+    fn fail(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Stop);
+        self.end(Outcome::Failed(reason), effects);
+    }
+
+    fn end(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Ended;
+        effects.push(Effect::End(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        core.handle(event, Instant::now(), &mut effects);
+        effects
+    }
+
+    fn running(partitions: usize, end: Option<u64>) -> Core {
+        let mut core = Core::new(partitions, Horizon { window: 10, end });
+        handle(&mut core, Event::Ready);
+        core
+    }
+
+    fn recorded(steps: u64, over: bool) -> Event {
+        Event::Recorded { steps, over }
+    }
+
+    #[test]
+    fn the_horizon_moves_in_windows_and_stops_at_the_end() {
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) });
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 20 }]);
+        assert_eq!(handle(&mut core, recorded(9, false)), []);
+        assert_eq!(handle(&mut core, recorded(12, false)), [Effect::Grant { horizon: 32 }]);
+        assert_eq!(handle(&mut core, recorded(29, false)), [Effect::Grant { horizon: 45 }]);
+        assert_eq!(handle(&mut core, recorded(40, false)), []);
+        assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish]);
+    }
+
+    #[test]
+    fn the_recorder_closes_after_all_partitions() {
+        let mut core = running(2, None);
+        assert_eq!(handle(&mut core, recorded(3, true)), [Effect::Finish]);
+        let closed = |part| Event::PartitionClosed { part, closing: Box::default() };
+        let exited = |part| Event::PartitionExited { part, status: ExitStatus::Finished };
+        assert_eq!(handle(&mut core, closed(1)), []);
+        assert_eq!(handle(&mut core, exited(1)), []);
+        let effects = handle(&mut core, closed(0));
+        assert!(matches!(&effects[..], [Effect::Close { closings, .. }] if closings.len() == 2));
+        assert_eq!(handle(&mut core, exited(0)), []);
+    }
+
+    #[test]
+    fn a_run_of_no_steps_closes_at_once() {
+        let mut core = Core::new(1, Horizon { window: 10, end: Some(0) });
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish]);
+    }
+
+    #[test]
+    fn a_partition_that_ends_early_fails_the_run_once() {
+        let mut core = running(2, None);
+        let status = ExitStatus::Panicked { step: 7, message: "planted".to_owned() };
+        let effects = handle(&mut core, Event::PartitionExited { part: 1, status });
+        let reason = "partition 1 panicked in step 7: planted".to_owned();
+        assert_eq!(effects, [Effect::Stop, Effect::End(Outcome::Failed(reason))]);
+        let late = Event::PartitionExited { part: 0, status: ExitStatus::Stopped };
+        assert_eq!(handle(&mut core, late), []);
+    }
+
+    #[test]
+    fn a_recorder_that_cannot_write_fails_the_run() {
+        let mut core = running(1, None);
+        let effects = handle(&mut core, Event::RecorderFailed("disk full".to_owned()));
+        assert_eq!(effects, [Effect::Stop, Effect::End(Outcome::Failed("disk full".to_owned()))]);
+    }
+}

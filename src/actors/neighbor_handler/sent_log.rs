@@ -1,0 +1,82 @@
+//! The frames that a partition has sent to one neighbour and may have to send again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::protocol::Frame;
+
+/// Frames of consecutive steps, the oldest first. Bounded.
+#[derive(Debug)]
+pub struct SentLog {
+    frames: VecDeque<Arc<Frame>>,
+    capacity: usize,
+}
+
+/// The log holds as many frames as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} frames were sent that the neighbour may still ask for, more than the log of sent frames can hold")]
+pub struct LogFull(pub usize);
+
+impl SentLog {
+    pub fn new(capacity: usize) -> Self {
+        Self { frames: VecDeque::new(), capacity: capacity.max(1) }
+    }
+
+    /// Keeps a frame. A frame of a step that is already there is the same frame (I1) and changes nothing.
+    ///
+    /// # Errors
+    /// The log is full.
+    pub fn push(&mut self, frame: Arc<Frame>) -> Result<(), LogFull> {
+        if self.frames.back().is_some_and(|last| last.step >= frame.step) {
+            return Ok(());
+        }
+        if self.frames.len() >= self.capacity {
+            return Err(LogFull(self.frames.len()));
+        }
+        self.frames.push_back(frame);
+        Ok(())
+    }
+
+    /// Forgets the frames of earlier steps: nobody will ask for them again.
+    pub fn cut_before(&mut self, step: u64) {
+        while self.frames.front().is_some_and(|f| f.step < step) {
+            self.frames.pop_front();
+        }
+    }
+
+    /// The frames of `step` and later; `None` when `step` was already cut off.
+    pub fn since(&self, step: u64) -> Option<impl Iterator<Item = &Arc<Frame>>> {
+        let reaches_back = self.frames.front().is_none_or(|first| first.step <= step);
+        reaches_back.then(|| self.frames.iter().filter(move |f| f.step >= step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Epoch, RunId, Scene};
+
+    fn frame(step: u64) -> Arc<Frame> {
+        let scene = Scene { run: RunId(1), epoch: Epoch(1) };
+        Arc::new(Frame { scene, from: 0, step, bytes: Vec::new() })
+    }
+
+    fn steps(log: &SentLog, since: u64) -> Option<Vec<u64>> {
+        log.since(since).map(|frames| frames.map(|f| f.step).collect())
+    }
+
+    #[test]
+    fn frames_are_kept_until_they_are_cut_off() {
+        let mut log = SentLog::new(3);
+        assert_eq!(steps(&log, 5), Some(vec![]));
+        for step in 5..8 {
+            log.push(frame(step)).unwrap();
+        }
+        assert_eq!(log.push(frame(6)), Ok(()));
+        assert_eq!(log.push(frame(8)), Err(LogFull(3)));
+        log.cut_before(6);
+        log.push(frame(8)).unwrap();
+        assert_eq!(steps(&log, 7), Some(vec![7, 8]));
+        assert_eq!(steps(&log, 5), None);
+    }
+}

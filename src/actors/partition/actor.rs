@@ -1,0 +1,202 @@
+//! The actor around [`Core`], on an Arbiter of its own.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::core::{Core, Effect, Event};
+use super::region::Region;
+use crate::actors::ExitStatus;
+use crate::actors::master::{Exited, PartitionClosed};
+use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
+use crate::actors::recorder::ReportBatch;
+use crate::protocol::Frame;
+
+/// One partition of a run.
+pub struct Partition {
+    core: Core<Region>,
+    /// By neighbour.
+    handlers: Vec<Addr<NeighborHandler>>,
+    reports: Recipient<ReportBatch>,
+    closings: Recipient<PartitionClosed>,
+    exit: ExitNotice,
+    effects: Vec<Effect>,
+}
+
+impl Partition {
+    /// A partition that waits for [`Begin`].
+    pub fn new(
+        core: Core<Region>,
+        reports: Recipient<ReportBatch>,
+        closings: Recipient<PartitionClosed>,
+        exits: Recipient<Exited>,
+    ) -> Self {
+        let exit = ExitNotice { part: core.part(), exits: Some(exits) };
+        Self { core, handlers: Vec::new(), reports, closings, exit, effects: Vec::new() }
+    }
+
+    /// Mailbox that holds all that can be under way to a partition.
+    pub fn mailbox(neighbours: usize) -> usize {
+        16 + 3 * neighbours
+    }
+
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.core.handle(event, &mut effects);
+        let mut lost = None;
+        for effect in effects.drain(..) {
+            let done = match effect {
+                Effect::Send { neighbour, frame } => {
+                    self.handlers[neighbour].try_send(Outgoing(frame)).map_err(|e| format!("neighbour handler: {e}"))
+                }
+                Effect::Report(batch) => self.reports.try_send(batch).map_err(|e| format!("recorder: {e}")),
+                Effect::StepLater => {
+                    self.step_later(ctx);
+                    Ok(())
+                }
+                Effect::Close(closing) => {
+                    let closed = PartitionClosed { part: self.core.part(), closing };
+                    self.closings.try_send(closed).map_err(|e| format!("master: {e}"))
+                }
+                Effect::Exit(status) => {
+                    self.exit.give(status);
+                    ctx.stop();
+                    Ok(())
+                }
+            };
+            lost = lost.or(done.err());
+        }
+        self.effects = effects;
+        // No mailbox is ever full in a correct run (each says why), so this is a fault and not a matter of waiting.
+        if let Some(reason) = lost {
+            self.exit.give(ExitStatus::Failed { reason });
+            ctx.stop();
+        }
+    }
+
+    /// Steps after the other actors of the thread and the mailbox had their turn.
+    fn step_later(&self, ctx: &mut Context<Self>) {
+        ctx.spawn(
+            tokio::task::yield_now().into_actor(self).map(|(), partition, ctx| partition.feed(Event::StepDue, ctx)),
+        );
+    }
+}
+
+impl Actor for Partition {
+    type Context = Context<Self>;
+}
+
+/// Tells the master how the partition ended, also when nobody else can: a panic outside the kernel drops the actor.
+struct ExitNotice {
+    part: u16,
+    exits: Option<Recipient<Exited>>,
+}
+
+impl ExitNotice {
+    fn give(&mut self, status: ExitStatus) {
+        let Some(exits) = self.exits.take() else { return };
+        if exits.try_send(Exited { part: self.part, status }).is_err() {
+            tracing::debug!(partition = self.part, "the master ended before the partition");
+        }
+    }
+}
+
+impl Drop for ExitNotice {
+    fn drop(&mut self) {
+        let status = if std::thread::panicking() {
+            ExitStatus::Failed { reason: "the actor panicked outside the kernel".to_owned() }
+        } else {
+            ExitStatus::Stopped
+        };
+        self.give(status);
+    }
+}
+
+/// The handlers of all neighbours; starts the exchange.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Begin {
+    pub handlers: Vec<Addr<NeighborHandler>>,
+}
+
+impl Handler<Begin> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: Begin, ctx: &mut Self::Context) {
+        self.handlers = message.handlers;
+        self.feed(Event::Begun, ctx);
+    }
+}
+
+/// Steps below `horizon` may be done.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Grant {
+    pub horizon: u64,
+}
+
+impl Handler<Grant> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: Grant, ctx: &mut Self::Context) {
+        self.feed(Event::Granted { horizon: message.horizon }, ctx);
+    }
+}
+
+/// The next frame of a neighbour.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct PeerFrame {
+    pub neighbour: usize,
+    pub frame: Arc<Frame>,
+}
+
+impl Handler<PeerFrame> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: PeerFrame, ctx: &mut Self::Context) {
+        let PeerFrame { neighbour, frame } = message;
+        self.feed(Event::FrameArrived { neighbour, frame }, ctx);
+    }
+}
+
+/// A neighbour handler ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct PeerGone {
+    pub status: ExitStatus,
+}
+
+impl Handler<PeerGone> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: PeerGone, ctx: &mut Self::Context) {
+        self.feed(Event::Ended(message.status), ctx);
+    }
+}
+
+/// The run is over: answer with [`PartitionClosed`] and end.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Finish;
+
+impl Handler<Finish> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {
+        self.feed(Event::Finish, ctx);
+    }
+}
+
+/// End at once.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Stop;
+
+impl Handler<Stop> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.feed(Event::Ended(ExitStatus::Stopped), ctx);
+    }
+}

@@ -1,0 +1,338 @@
+//! When a partition steps, and what it tells whom.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::region::Closing;
+use crate::actors::ExitStatus;
+use crate::actors::recorder::ReportBatch;
+use crate::protocol::{Frame, Scene};
+use crate::sim::HaloError;
+use crate::sim::report::StepReport;
+
+/// Steps whose reports travel together.
+const REPORT_BATCH: usize = 16;
+/// Neighbours are never more than one step ahead.
+const FRAMES_AHEAD: usize = 2;
+
+/// What computes the steps: [`super::Region`], or something simpler in tests.
+pub trait Kernel {
+    /// Steps done.
+    fn steps(&self) -> u64;
+    /// Computes the next step from the own roads and those imported from all neighbours.
+    fn step(&mut self) -> StepReport;
+    /// The own roads that a neighbour mirrors.
+    fn export(&self, neighbour: usize) -> Vec<u8>;
+    /// Takes over the roads of a neighbour.
+    ///
+    /// # Errors
+    /// The bytes are not what the neighbour's export makes.
+    fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError>;
+    /// Ends all measuring.
+    fn close(&mut self) -> Closing;
+}
+
+/// Which partition of which run this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub scene: Scene,
+    pub part: u16,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// All neighbours can be sent to.
+    Begun,
+    /// Steps below the horizon may be done.
+    Granted { horizon: u64 },
+    /// The next frame of a neighbour.
+    FrameArrived { neighbour: usize, frame: Arc<Frame> },
+    /// It is time for the step that was asked for by [`Effect::StepLater`].
+    StepDue,
+    /// The run is over.
+    Finish,
+    /// Something outside ended the partition.
+    Ended(ExitStatus),
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// To the handler of a neighbour.
+    Send { neighbour: usize, frame: Arc<Frame> },
+    /// To the recorder.
+    Report(ReportBatch),
+    /// Feed [`Event::StepDue`] when what waits for the thread has been served.
+    StepLater,
+    /// To the master, after all reports.
+    Close(Box<Closing>),
+    /// To the master; nothing follows.
+    Exit(ExitStatus),
+}
+
+/// The step loop of one partition.
+#[derive(Debug)]
+pub struct Core<K> {
+    place: Place,
+    kernel: K,
+    /// Frames not yet read, by neighbour; the first is for the next step.
+    inbox: Vec<VecDeque<Arc<Frame>>>,
+    horizon: u64,
+    /// Reports not yet sent.
+    reports: Vec<StepReport>,
+    step_asked: bool,
+    over: bool,
+}
+
+impl<K: Kernel> Core<K> {
+    pub fn new(place: Place, kernel: K, neighbours: usize) -> Self {
+        Self {
+            place,
+            kernel,
+            inbox: vec![VecDeque::new(); neighbours],
+            horizon: 0,
+            reports: Vec::new(),
+            step_asked: false,
+            over: false,
+        }
+    }
+
+    pub fn part(&self) -> u16 {
+        self.place.part
+    }
+
+    pub fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        if self.over {
+            return;
+        }
+        match event {
+            Event::Begun => self.export(effects),
+            Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
+            Event::FrameArrived { neighbour, frame } => self.take_in(neighbour, frame, effects),
+            Event::StepDue => {
+                self.step_asked = false;
+                if self.can_step() {
+                    self.step(effects);
+                }
+            }
+            Event::Finish => self.finish(effects),
+            Event::Ended(status) => self.exit(status, effects),
+        }
+        self.settle(effects);
+    }
+
+    /// Every event ends here: whoever can step will step, and who has to wait at the horizon keeps no report back.
+    fn settle(&mut self, effects: &mut Vec<Effect>) {
+        if self.over {
+            return;
+        }
+        if !self.step_asked && self.can_step() {
+            self.step_asked = true;
+            effects.push(Effect::StepLater);
+        }
+        if self.reports.len() >= REPORT_BATCH || self.kernel.steps() >= self.horizon {
+            self.flush(effects);
+        }
+    }
+
+    fn can_step(&self) -> bool {
+        let step = self.kernel.steps();
+        step < self.horizon && self.inbox.iter().all(|frames| frames.front().is_some_and(|f| f.step == step))
+    }
+
+    fn take_in(&mut self, neighbour: usize, frame: Arc<Frame>, effects: &mut Vec<Effect>) {
+        let frames = &mut self.inbox[neighbour];
+        let expected = self.kernel.steps() + frames.len() as u64;
+        if frame.step != expected || frames.len() >= FRAMES_AHEAD {
+            let reason =
+                format!("partition {} sent the frame of step {} instead of step {expected}", frame.from, frame.step);
+            return self.exit(ExitStatus::Failed { reason }, effects);
+        }
+        frames.push_back(frame);
+    }
+
+    fn step(&mut self, effects: &mut Vec<Effect>) {
+        for neighbour in 0..self.inbox.len() {
+            let Some(frame) = self.inbox[neighbour].pop_front() else { continue };
+            if let Err(error) = self.kernel.import(neighbour, &frame.bytes) {
+                let reason = format!("frame of partition {} for step {}: {error}", frame.from, frame.step);
+                return self.exit(ExitStatus::Failed { reason }, effects);
+            }
+        }
+        let step = self.kernel.steps();
+        // After a panic the state is never used again, so nobody sees it broken.
+        match catch_unwind(AssertUnwindSafe(|| self.kernel.step())) {
+            Ok(report) => {
+                self.reports.push(report);
+                self.export(effects);
+            }
+            Err(panic) => self.exit(ExitStatus::Panicked { step, message: message_of(&*panic) }, effects),
+        }
+    }
+
+    /// Sends the own roads, as they are now, to all neighbours.
+    fn export(&mut self, effects: &mut Vec<Effect>) {
+        let Place { scene, part } = self.place;
+        let step = self.kernel.steps();
+        for neighbour in 0..self.inbox.len() {
+            let bytes = self.kernel.export(neighbour);
+            effects.push(Effect::Send { neighbour, frame: Arc::new(Frame { scene, from: part, step, bytes }) });
+        }
+    }
+
+    fn flush(&mut self, effects: &mut Vec<Effect>) {
+        if !self.reports.is_empty() {
+            let Place { scene, part } = self.place;
+            effects.push(Effect::Report(ReportBatch { scene, part, reports: std::mem::take(&mut self.reports) }));
+        }
+    }
+
+    fn finish(&mut self, effects: &mut Vec<Effect>) {
+        self.flush(effects);
+        let step = self.kernel.steps();
+        match catch_unwind(AssertUnwindSafe(|| self.kernel.close())) {
+            Ok(closing) => {
+                effects.push(Effect::Close(Box::new(closing)));
+                self.exit(ExitStatus::Finished, effects);
+            }
+            Err(panic) => self.exit(ExitStatus::Panicked { step, message: message_of(&*panic) }, effects),
+        }
+    }
+
+    fn exit(&mut self, status: ExitStatus, effects: &mut Vec<Effect>) {
+        self.over = true;
+        effects.push(Effect::Exit(status));
+    }
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Epoch, RunId};
+
+    const PLACE: Place = Place { scene: Scene { run: RunId(1), epoch: Epoch(1) }, part: 0 };
+
+    /// Counts its steps and panics in one of them.
+    #[derive(Debug, Default)]
+    struct Counter {
+        steps: u64,
+        imported: Vec<u8>,
+        panics_in: Option<u64>,
+    }
+
+    impl Kernel for Counter {
+        fn steps(&self) -> u64 {
+            self.steps
+        }
+        fn step(&mut self) -> StepReport {
+            assert_ne!(Some(self.steps), self.panics_in, "planted");
+            self.steps += 1;
+            StepReport { time_ms: self.steps as i64, ..StepReport::default() }
+        }
+        fn export(&self, _: usize) -> Vec<u8> {
+            vec![self.steps as u8]
+        }
+        fn import(&mut self, _: usize, bytes: &[u8]) -> Result<(), HaloError> {
+            let [byte] = bytes else { return Err(HaloError::TooLong(bytes.len() - 1)) };
+            self.imported.push(*byte);
+            Ok(())
+        }
+        fn close(&mut self) -> Closing {
+            Closing { digest: self.steps.into(), ..Closing::default() }
+        }
+    }
+
+    fn frame(from: u16, step: u64) -> Arc<Frame> {
+        Arc::new(Frame { scene: PLACE.scene, from, step, bytes: vec![step as u8] })
+    }
+
+    fn handle(core: &mut Core<Counter>, event: Event) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        core.handle(event, &mut effects);
+        effects
+    }
+
+    /// Feeds the event and then steps as often as the core wants to.
+    fn run(core: &mut Core<Counter>, event: Event) -> Vec<Effect> {
+        let mut effects = handle(core, event);
+        while let Some(at) = effects.iter().position(|e| *e == Effect::StepLater) {
+            effects.remove(at);
+            effects.extend(handle(core, Event::StepDue));
+        }
+        effects
+    }
+
+    fn reported(effects: &[Effect]) -> usize {
+        effects.iter().map(|e| if let Effect::Report(batch) = e { batch.reports.len() } else { 0 }).sum()
+    }
+
+    #[test]
+    fn a_partition_alone_runs_to_its_horizon_and_reports_all_steps() {
+        let mut core = Core::new(PLACE, Counter::default(), 0);
+        assert_eq!(handle(&mut core, Event::Begun), []);
+        let effects = run(&mut core, Event::Granted { horizon: 40 });
+        assert_eq!((core.kernel.steps, reported(&effects)), (40, 40));
+        // A horizon never shrinks.
+        assert_eq!(run(&mut core, Event::Granted { horizon: 10 }), []);
+    }
+
+    #[test]
+    fn a_step_waits_for_the_frames_of_all_neighbours() {
+        let mut core = Core::new(PLACE, Counter::default(), 2);
+        let effects = run(&mut core, Event::Begun);
+        assert_eq!(effects, [0, 1].map(|neighbour| Effect::Send { neighbour, frame: frame(0, 0) }));
+        assert_eq!(run(&mut core, Event::Granted { horizon: 9 }), []);
+        assert_eq!(run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 0) }), []);
+        assert_eq!(run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 1) }), []);
+        let effects = run(&mut core, Event::FrameArrived { neighbour: 1, frame: frame(2, 0) });
+        assert_eq!(effects, [0, 1].map(|neighbour| Effect::Send { neighbour, frame: frame(0, 1) }));
+        assert_eq!((core.kernel.steps, &core.kernel.imported[..]), (1, &[0, 0][..]));
+        run(&mut core, Event::FrameArrived { neighbour: 1, frame: frame(2, 1) });
+        assert_eq!((core.kernel.steps, &core.kernel.imported[..]), (2, &[0, 0, 1, 1][..]));
+    }
+
+    #[test]
+    fn frames_out_of_order_end_the_partition() {
+        let mut core = Core::new(PLACE, Counter::default(), 1);
+        let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 3) });
+        assert!(matches!(&effects[..], [Effect::Exit(ExitStatus::Failed { reason })] if reason.contains("step 3")));
+    }
+
+    #[test]
+    fn a_frame_that_does_not_fit_ends_the_partition() {
+        let mut core = Core::new(PLACE, Counter::default(), 1);
+        run(&mut core, Event::Granted { horizon: 9 });
+        let long = Arc::new(Frame { bytes: vec![0; 3], ..(*frame(1, 0)).clone() });
+        let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: long });
+        assert!(matches!(&effects[..], [Effect::Exit(ExitStatus::Failed { .. })]));
+    }
+
+    #[test]
+    fn a_panic_in_the_kernel_ends_the_partition_with_step_and_message() {
+        let mut core = Core::new(PLACE, Counter { panics_in: Some(3), ..Counter::default() }, 0);
+        let effects = run(&mut core, Event::Granted { horizon: 9 });
+        let Some(Effect::Exit(ExitStatus::Panicked { step: 3, message })) = effects.last() else {
+            panic!("{effects:?}")
+        };
+        assert!(message.contains("planted"));
+        assert_eq!(run(&mut core, Event::Granted { horizon: 20 }), []);
+    }
+
+    #[test]
+    fn at_the_end_all_reports_go_out_before_the_closing() {
+        let mut core = Core::new(PLACE, Counter::default(), 0);
+        handle(&mut core, Event::Granted { horizon: 9 });
+        handle(&mut core, Event::StepDue);
+        let effects = handle(&mut core, Event::Finish);
+        let [Effect::Report(batch), Effect::Close(closing), Effect::Exit(ExitStatus::Finished)] = &effects[..] else {
+            panic!("{effects:?}")
+        };
+        assert_eq!((batch.reports.len(), closing.digest), (1, 1));
+    }
+}

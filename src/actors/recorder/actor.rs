@@ -1,0 +1,100 @@
+//! The actor around [`Core`], on an Arbiter of its own: writing files does not hold up the partitions.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::core::{Core, Effect, Event, ReportBatch};
+use crate::actors::master::{Recorded, RecorderDone, RecorderFailed};
+use crate::actors::partition::Closing;
+use crate::output::Progress;
+
+/// Writes the outputs of a run.
+pub struct Recorder {
+    core: Core,
+    progress: Progress,
+    master: Option<Open>,
+    effects: Vec<Effect>,
+}
+
+impl Recorder {
+    pub fn new(core: Core, progress: Progress) -> Self {
+        Self { core, progress, master: None, effects: Vec::new() }
+    }
+
+    /// Mailbox that holds all reports that `partitions` can make within `steps` that are granted and not yet recorded: in
+    /// the worst case each of them travels alone.
+    pub fn mailbox(partitions: usize, steps: u64) -> usize {
+        16 + partitions * (steps as usize + 1)
+    }
+
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.core.handle(event, &mut effects);
+        let (steps, time_ms, counts) = self.core.progress();
+        self.progress.update(steps, time_ms, counts);
+        for effect in effects.drain(..) {
+            let Some(master) = &self.master else { continue };
+            let sent = match effect {
+                Effect::Recorded { steps, over } => master.recorded.try_send(Recorded { steps, over }).is_ok(),
+                Effect::Closed(recording) => {
+                    self.progress.finish();
+                    master.done.try_send(RecorderDone { recording }).is_ok()
+                }
+                Effect::Fail(reason) => master.failed.try_send(RecorderFailed { reason }).is_ok(),
+            };
+            if !sent {
+                tracing::debug!("the master ended before the recorder");
+                ctx.stop();
+            }
+        }
+        self.effects = effects;
+    }
+}
+
+impl Actor for Recorder {
+    type Context = Context<Self>;
+}
+
+impl Handler<ReportBatch> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, batch: ReportBatch, ctx: &mut Self::Context) {
+        self.feed(Event::Reported(batch), ctx);
+    }
+}
+
+/// Whom to tell.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Open {
+    pub recorded: Recipient<Recorded>,
+    pub done: Recipient<RecorderDone>,
+    pub failed: Recipient<RecorderFailed>,
+}
+
+impl Handler<Open> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, message: Open, _: &mut Self::Context) {
+        self.master = Some(message);
+    }
+}
+
+/// All partitions have ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Close {
+    /// By partition.
+    pub closings: Vec<Closing>,
+    pub wall: Duration,
+}
+
+impl Handler<Close> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, message: Close, ctx: &mut Self::Context) {
+        let Close { closings, wall } = message;
+        self.feed(Event::Close { closings, wall }, ctx);
+    }
+}

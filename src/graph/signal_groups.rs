@@ -1,0 +1,45 @@
+//! Junctions that a cut must not separate.
+
+use super::partition::Cut;
+use super::{Network, ProgramKind};
+use crate::ids::JunctionId;
+
+/// Brings all junctions that an actuated signal controls into one partition: the signal's state depends on the vehicles
+/// before all of them, and a partition has to own that state. A partition may lose all its roads by this.
+pub fn join_actuated_signals(network: &Network, cut: &mut Cut) {
+    let mut groups = Groups { leader: (0..network.junctions.len()).collect() };
+    for signal in &network.signals {
+        if !signal.programs.iter().any(|p| p.kind == ProgramKind::Actuated) {
+            continue;
+        }
+        let mut junctions = signal.lanes.iter().filter(|l| l.is_some()).map(|l| network.edge_of(*l).to);
+        if let Some(first) = junctions.next() {
+            junctions.for_each(|other| groups.join(first, other));
+        }
+    }
+    let mut part_of_group: Vec<Option<u16>> = vec![None; network.junctions.len()];
+    for (edge, part) in network.edges.iter().zip(&mut cut.part_of_edge) {
+        *part = *part_of_group[groups.of(edge.to)].get_or_insert(*part);
+    }
+}
+
+/// Disjoint sets of junctions.
+struct Groups {
+    leader: Vec<usize>,
+}
+
+impl Groups {
+    fn of(&mut self, junction: JunctionId) -> usize {
+        let mut at = junction.index();
+        while self.leader[at] != at {
+            self.leader[at] = self.leader[self.leader[at]];
+            at = self.leader[at];
+        }
+        at
+    }
+
+    fn join(&mut self, a: JunctionId, b: JunctionId) {
+        let (a, b) = (self.of(a), self.of(b));
+        self.leader[a.max(b)] = a.min(b);
+    }
+}

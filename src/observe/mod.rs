@@ -1,0 +1,5 @@
+//! What operators see of a process.
+
+mod logging;
+
+pub use logging::{start_logging, warn_all};

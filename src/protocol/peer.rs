@@ -1,0 +1,37 @@
+//! Between two neighbouring partitions.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Generation, Scene};
+
+/// The roads of one partition that another one mirrors, after `step` steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    pub scene: Scene,
+    /// The partition whose roads these are.
+    pub from: u16,
+    /// Steps that the sender has done: the frame shows state(step) and is read by step number `step`.
+    pub step: u64,
+    /// As [`crate::sim::Partition::export`] writes them.
+    pub bytes: Vec<u8>,
+}
+
+/// Opens every connection of a link, in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    pub scene: Scene,
+    pub generation: Generation,
+    pub from: u16,
+    /// The first frame that the sender does not have.
+    pub next_step: u64,
+}
+
+/// All that goes over a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerMessage {
+    Hello(Hello),
+    /// Shared, because the sender keeps it to send it again.
+    Frame(Arc<Frame>),
+}

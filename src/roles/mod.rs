@@ -1,0 +1,3 @@
+//! What a process is in a run. Wiring only: each role starts actors and connects them.
+
+pub mod standalone;

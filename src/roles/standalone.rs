@@ -1,0 +1,232 @@
+//! A whole run in one process: partitions, each on a thread, with in-process links.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::actors::master::{self, Horizon, Master, Outcome};
+use crate::actors::neighbor_handler::{self, Dial, NeighborHandler};
+use crate::actors::partition::{self, Partition, Place, Region};
+use crate::actors::recorder::{self, Open, Recorder, Recording, RunRules};
+use crate::diagnostics::InputError;
+use crate::graph::partition::{Cut, CutWeights, cut};
+use crate::graph::{Network, join_actuated_signals};
+use crate::output::{Names, Outputs, Progress, Reporting, add_whole_run_requests};
+use crate::protocol::{Epoch, Generation, RunId, Scene};
+use crate::scenario::{OutputPaths, Scenario, Settings};
+use crate::sim::{Mirror, ReportOptions, Scope, World};
+
+/// Steps by which the horizon moves.
+const WINDOW: u64 = 64;
+/// Below this a step is too short to be shared out between threads.
+const LANES_WORTH_CUTTING: usize = 20_000;
+
+/// How the work of a run is divided, and what is shown meanwhile. No result depends on it (I1).
+#[derive(Clone, Debug)]
+pub struct Division {
+    pub cut: Cut,
+    /// Threads that step; partitions share them when there are fewer.
+    pub threads: usize,
+    pub quiet: bool,
+}
+
+/// Why a run has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What was asked for cannot be done.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Number of partitions for a network when nobody says.
+pub fn default_partitions(network: &Network, cores: usize) -> u32 {
+    if network.lanes.len() >= LANES_WORTH_CUTTING { cores.clamp(1, 64) as u32 } else { 1 }
+}
+
+/// Cuts a scenario's network by the traffic that its routes promise.
+///
+/// # Errors
+/// `parts` is 0, or the network is too small for it.
+pub fn cut_scenario(scenario: &Scenario, parts: u32) -> Result<Cut, InputError> {
+    let mut vehicles = vec![0u32; scenario.network.edges.len()];
+    for departure in &scenario.demand.departures {
+        for edge in scenario.demand.route(departure.route) {
+            vehicles[edge.index()] = vehicles[edge.index()].saturating_add(1);
+        }
+    }
+    let weights = CutWeights::of_usage(&scenario.network, &vehicles);
+    cut(&scenario.network, &weights, parts, scenario.settings.seed)
+        .map_err(|error| InputError::file("partitions", error.to_string()))
+}
+
+/// Simulates a scenario and writes its outputs.
+///
+/// # Errors
+/// [`RunError::Input`] when an output cannot be opened, [`RunError::Failed`] when the run ends early.
+pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Result<Recording, RunError> {
+    let Scenario { network, demand, settings, mut requests } = scenario;
+    add_whole_run_requests(paths, &mut requests);
+    let world = Arc::new(World::new(network, demand, settings, requests));
+    let Division { mut cut, threads, quiet } = division;
+    join_actuated_signals(&world.network, &mut cut);
+    let rules = rules_of(&world);
+    let horizon = Horizon { window: WINDOW, end: rules.steps };
+    let reporting = Reporting {
+        partitions: cut.parts as usize,
+        begin_ms: rules.begin_ms,
+        step_ms: rules.step_ms,
+        capacity: horizon.ahead() as usize + 1,
+    };
+    let names = Names { network: Arc::clone(&world.network), demand: Arc::clone(&world.demand) };
+    let outputs = Outputs::open(&names, paths, &world.requests, reporting)?;
+    let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
+    let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
+    let report = ReportOptions { fcd: paths.fcd.is_some(), digest: false };
+    let regions = regions(&world, &cut, report);
+    drop(world);
+    let wiring = Wiring { rules, horizon, threads: threads.clamp(1, regions.len()) };
+    let outcome = System::new().block_on(wiring.run(regions, outputs, progress));
+    match outcome {
+        Outcome::Finished(recording) => Ok(*recording),
+        Outcome::Failed(reason) => Err(RunError::Failed(reason)),
+    }
+}
+
+fn rules_of(world: &World) -> RunRules {
+    let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
+    let departures = &world.demand.departures;
+    RunRules {
+        begin_ms,
+        step_ms,
+        steps: end_ms.map(|end_ms| {
+            (end_ms - begin_ms).max(0).div_euclid(step_ms) as u64 + u64::from((end_ms - begin_ms).max(0) % step_ms > 0)
+        }),
+        departures: departures.iter().filter(|d| d.depart_ms >= begin_ms).count() as u64,
+    }
+}
+
+/// A partition with the parts that it exchanges roads with.
+struct Neighbourhood {
+    region: Region,
+    neighbours: Vec<u16>,
+}
+
+/// Builds all partitions, several at once.
+fn regions(world: &Arc<World>, cut: &Cut, report: ReportOptions) -> Vec<Neighbourhood> {
+    let parts = cut.parts as u16;
+    let partitions: Vec<crate::sim::Partition> = std::thread::scope(|threads| {
+        let build =
+            |part| move || crate::sim::Partition::new(Arc::clone(world), Scope::new(world, part, &cut.part_of_edge));
+        let building: Vec<_> = (0..parts).map(|part| threads.spawn(build(part))).collect();
+        building.into_iter().map(|b| b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    // By receiver and sender.
+    let mirror = |to: usize, from: usize| {
+        if to == from { Mirror::default() } else { partitions[from].mirror_for(partitions[to].scope()) }
+    };
+    let mirrors: Vec<Vec<Mirror>> =
+        (0..partitions.len()).map(|to| (0..partitions.len()).map(|from| mirror(to, from)).collect()).collect();
+    let mut regions = Vec::with_capacity(partitions.len());
+    for (own, partition) in partitions.into_iter().enumerate() {
+        let neighbours: Vec<u16> = (0..parts)
+            .filter(|&p| !mirrors[own][usize::from(p)].is_empty() || !mirrors[usize::from(p)][own].is_empty())
+            .collect();
+        let borders =
+            neighbours.iter().map(|&p| (mirrors[usize::from(p)][own].clone(), mirrors[own][usize::from(p)].clone()));
+        regions.push(Neighbourhood { region: Region::new(partition, borders.collect(), report), neighbours });
+    }
+    regions
+}
+
+struct Wiring {
+    rules: RunRules,
+    horizon: Horizon,
+    threads: usize,
+}
+
+impl Wiring {
+    /// Starts all actors, connects them, and waits for the outcome.
+    async fn run(self, regions: Vec<Neighbourhood>, outputs: Outputs, progress: Progress) -> Outcome {
+        let Self { rules, horizon, threads } = self;
+        let scene = Scene { run: RunId(1), epoch: Epoch(1) };
+        let count = regions.len();
+        let recording = Arbiter::new();
+        let recorder = Recorder::start_in_arbiter(&recording.handle(), move |ctx| {
+            ctx.set_mailbox_capacity(Recorder::mailbox(count, horizon.ahead()));
+            Recorder::new(recorder::Core::new(scene, rules, outputs), progress)
+        });
+        let (sender, outcome) = oneshot::channel();
+        let for_master = recorder.clone();
+        let master = Master::create(move |ctx| {
+            ctx.set_mailbox_capacity(Master::mailbox(count, horizon.ahead()));
+            Master::new(master::Core::new(count, horizon), for_master, sender)
+        });
+        let stepping: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
+        let mut partitions = Vec::with_capacity(count);
+        let mut handlers: Vec<Vec<(u16, Addr<NeighborHandler>)>> = Vec::with_capacity(count);
+        for (part, Neighbourhood { region, neighbours }) in regions.into_iter().enumerate() {
+            let arbiter = stepping[part % threads].handle();
+            let part = part as u16;
+            let core = partition::Core::new(Place { scene, part }, region, neighbours.len());
+            let degree = neighbours.len();
+            let (reports, closings, exits) =
+                (recorder.clone().recipient(), master.clone().recipient(), master.clone().recipient());
+            let address = Partition::start_in_arbiter(&arbiter, move |ctx| {
+                ctx.set_mailbox_capacity(Partition::mailbox(degree));
+                Partition::new(core, reports, closings, exits)
+            });
+            let handlers_here = neighbours.iter().enumerate().map(|(neighbour, &peer)| {
+                let (frames, gone) = (address.clone().recipient(), address.clone().recipient());
+                let core = neighbor_handler::Core::new(scene, part, peer, 0);
+                let handler = NeighborHandler::start_in_arbiter(&arbiter, move |_| {
+                    NeighborHandler::new(core, peer, neighbour, frames, gone)
+                });
+                (peer, handler)
+            });
+            handlers.push(handlers_here.collect());
+            partitions.push(address);
+        }
+        let begun = begin(&master, &recorder, partitions, &handlers).await;
+        let result = match begun {
+            Ok(()) => outcome.await.unwrap_or_else(|_| Outcome::Failed("the master ended before the run".to_owned())),
+            Err(error) => Outcome::Failed(format!("an actor ended before the run began: {error}")),
+        };
+        for arbiter in stepping.into_iter().chain([recording]) {
+            arbiter.stop();
+            if arbiter.join().is_err() {
+                tracing::error!("a thread of the run panicked");
+            }
+        }
+        result
+    }
+}
+
+/// Connects the actors and starts the run.
+async fn begin(
+    master: &Addr<Master>,
+    recorder: &Addr<Recorder>,
+    partitions: Vec<Addr<Partition>>,
+    handlers: &[Vec<(u16, Addr<NeighborHandler>)>],
+) -> Result<(), MailboxError> {
+    let open = Open {
+        recorded: master.clone().recipient(),
+        done: master.clone().recipient(),
+        failed: master.clone().recipient(),
+    };
+    recorder.send(open).await?;
+    for (part, here) in handlers.iter().enumerate() {
+        // The side with the smaller number dials.
+        for (peer, handler) in here.iter().filter(|(peer, _)| usize::from(*peer) > part) {
+            let other = handlers[usize::from(*peer)].iter().find(|(p, _)| usize::from(*p) == part);
+            let Some((_, other)) = other else { continue };
+            handler.send(Dial { peer: other.clone(), generation: Generation(1) }).await?;
+        }
+    }
+    for (partition, here) in partitions.iter().zip(handlers) {
+        partition.send(partition::Begin { handlers: here.iter().map(|(_, h)| h.clone()).collect() }).await?;
+    }
+    master.send(master::Begin { partitions }).await
+}

@@ -1,0 +1,103 @@
+//! A run over a cut in one thread, step by step, without actors: finds the first difference between two cuts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tessds::graph::join_actuated_signals;
+use tessds::graph::partition::Cut;
+use tessds::ids::{LaneId, VehicleId};
+use tessds::output::MergedStep;
+use tessds::sim::{Mirror, Partition, ReportOptions, Scope, Vehicle, World};
+
+use super::invariants::{conserved, no_overlap};
+
+/// All partitions of one cut.
+pub struct Lockstep {
+    world: Arc<World>,
+    partitions: Vec<Partition>,
+    /// (from, to, roads).
+    mirrors: Vec<(usize, usize, Mirror)>,
+}
+
+impl Lockstep {
+    pub fn new(world: &Arc<World>, cut: &Cut) -> Self {
+        let mut cut = cut.clone();
+        join_actuated_signals(&world.network, &mut cut);
+        let partition =
+            |part: u32| Partition::new(Arc::clone(world), Scope::new(world, part as u16, &cut.part_of_edge));
+        let partitions: Vec<Partition> = (0..cut.parts).map(partition).collect();
+        let mut mirrors = Vec::new();
+        for (from, sender) in partitions.iter().enumerate() {
+            for (to, receiver) in partitions.iter().enumerate().filter(|(to, _)| *to != from) {
+                mirrors.push((from, to, sender.mirror_for(receiver.scope())));
+            }
+        }
+        Self { world: Arc::clone(world), partitions, mirrors }
+    }
+
+    /// The uncut network.
+    pub fn whole(world: &Arc<World>) -> Self {
+        Self::new(world, &Cut { parts: 1, part_of_edge: vec![0; world.network.edges.len()] })
+    }
+
+    pub fn step(&mut self) -> MergedStep {
+        for (from, to, mirror) in &self.mirrors {
+            let bytes = self.partitions[*from].export(mirror);
+            self.partitions[*to].import(mirror, &bytes).expect("an export of the same mirror");
+        }
+        let options = ReportOptions { fcd: true, digest: true };
+        MergedStep::of(self.partitions.iter_mut().map(|p| p.step(options)))
+    }
+
+    /// Lane and state of every vehicle on a lane.
+    pub fn vehicles(&self) -> BTreeMap<VehicleId, (LaneId, Vehicle)> {
+        let mut all = BTreeMap::new();
+        for partition in &self.partitions {
+            partition.each_vehicle(|lane, vehicle| {
+                // The plan's index is no state.
+                let twice = all.insert(vehicle.id, (lane, Vehicle { plan: 0, ..*vehicle }));
+                assert!(twice.is_none(), "vehicle {} is on two lanes", vehicle.id.0);
+            });
+        }
+        all
+    }
+
+    /// What must hold after every step.
+    pub fn check(&self, step: &MergedStep) -> Result<(), String> {
+        conserved(&step.counts)?;
+        no_overlap(&self.world, self.vehicles().values())
+    }
+}
+
+/// Steps the whole network and every cut of it side by side; tells where they first differ, or where an invariant breaks.
+pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64) -> Result<(), String> {
+    let mut whole = Lockstep::whole(world);
+    let mut others: Vec<Lockstep> = cuts.iter().map(|cut| Lockstep::new(world, cut)).collect();
+    for step in 0..steps {
+        let expected = whole.step();
+        whole.check(&expected).map_err(|broken| format!("step {step}: {broken}"))?;
+        for (index, other) in others.iter_mut().enumerate() {
+            let found = other.step();
+            if found == expected && other.vehicles() == whole.vehicles() {
+                continue;
+            }
+            let what = difference(world, &whole, other)
+                .unwrap_or_else(|| format!("the reports differ beside the road:\n{expected:?}\n{found:?}"));
+            return Err(format!("step {step}, cut {index} into {}: {what}", cuts[index].parts));
+        }
+    }
+    Ok(())
+}
+
+fn difference(world: &World, whole: &Lockstep, cut: &Lockstep) -> Option<String> {
+    let (expected, found) = (whole.vehicles(), cut.vehicles());
+    let text = |at: Option<&(LaneId, Vehicle)>| match at {
+        Some((lane, vehicle)) => format!("{}: {vehicle:?}", world.network.lane_name(*lane)),
+        None => "not on a lane".to_owned(),
+    };
+    expected.keys().chain(found.keys()).find_map(|id| {
+        let (a, b) = (expected.get(id), found.get(id));
+        let name = &world.demand.departures[id.index()].name;
+        (a != b).then(|| format!("vehicle {name}\n  expected {}\n  found    {}", text(a), text(b)))
+    })
+}

@@ -1,0 +1,7 @@
+//! What the integration tests share.
+#![allow(dead_code)] // each test uses a part
+
+pub mod demand;
+pub mod invariants;
+pub mod lockstep;
+pub mod scenarios;
