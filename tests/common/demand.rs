@@ -82,6 +82,7 @@ pub fn random_walks(network: &Network, vehicles: usize, seconds: u64, seed: u64)
             arrival_speed: ArrivalSpeed::Current,
             stops: stops_span,
             given_route: true,
+            via: Default::default(),
         });
     }
     demand
