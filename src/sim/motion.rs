@@ -30,6 +30,8 @@ pub struct Follow {
     pub speed: f64,
     /// Metres taken by the vehicles before it on its lane.
     pub ahead_m: f64,
+    /// By which it leaves its lane; only known near the lane's end.
+    pub link: LinkId,
     pub no_room: bool,
 }
 
@@ -69,14 +71,13 @@ impl View<'_> {
         v.max(0.0)
     }
 
-    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `ahead_m` is the length
-    /// taken by the vehicles before it on its lane. Returns whether there is no room behind the junction at its lane's end.
+    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `plan` is what
+    /// [`View::follow`] gave. Returns whether there is no room behind the junction at its lane's end.
     pub fn announce(
         &self,
         vehicle: &Vehicle,
         lane_id: LaneId,
-        follow: f64,
-        ahead_m: f64,
+        plan: Follow,
         mut tell: impl FnMut(LinkId, Approach),
     ) -> bool {
         let driver = self.driver(vehicle);
@@ -85,8 +86,10 @@ impl View<'_> {
         let mut lane_id = lane_id;
         let mut index = usize::from(vehicle.route_index);
         let mut seen = self.lane(lane_id).length_m - vehicle.pos;
-        let mut v = follow;
+        let ahead_m = plan.ahead_m;
+        let mut v = plan.speed;
         let mut v_pass = driver.speed_after(seen, v);
+        let mut known = Some(plan.link);
         let mut slowed = false;
         // The junction at the end of its lane is told early; those behind it as far as it looks for room.
         let far = seen >= look;
@@ -95,7 +98,7 @@ impl View<'_> {
             if v <= 1e-4 || self.stop_on(vehicle, lane_id, index).is_some() {
                 return false;
             }
-            let link_id = self.next_link(vehicle, lane_id, index);
+            let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
             if link_id.is_none() {
                 return false;
             }
@@ -190,7 +193,7 @@ impl View<'_> {
             walk.v = walk.v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
         }
         if seen < self.look_ahead(driver, vehicle.speed) {
-            self.look_beyond(vehicle, driver, lane_id, seen, &mut walk);
+            self.look_beyond(vehicle, driver, lane_id, plan.link, seen, &mut walk);
             if walk.waits && self.world.network.edge(lane.edge).roundabout {
                 // Who is in a roundabout keeps its right.
                 walk.waits = false;
@@ -200,16 +203,25 @@ impl View<'_> {
     }
 
     /// Walks the links ahead and lowers the speed to what they allow.
-    fn look_beyond(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, walk: &mut Walk) {
+    fn look_beyond(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        lane_id: LaneId,
+        link: LinkId,
+        seen: f64,
+        walk: &mut Walk,
+    ) {
         let look = self.look_ahead(driver, vehicle.speed);
         let slowest = driver.min_next_speed(vehicle.speed);
         let (mut lane_id, mut seen) = (lane_id, seen);
         let mut index = usize::from(vehicle.route_index);
         let mut v_pass = driver.speed_after(seen, walk.v);
         let mut first = true;
+        let mut known = Some(link);
         walk.v = walk.v.min(self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos - 1e-9));
         loop {
-            let link_id = self.next_link(vehicle, lane_id, index);
+            let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
             if link_id.is_none() {
                 if !self.is_last_edge(vehicle, index) {
                     // The lane does not lead on: wait at its end for a chance to change.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
+use crate::ids::{EdgeId, LaneId, LinkId, RouteId, SignalId, VehicleId};
 
 use super::approach::Approaches;
 use super::departures::Departures;
@@ -160,9 +160,11 @@ impl Partition {
             let mut ahead: Option<&Vehicle> = None;
             let mut ahead_m = 0.0;
             for vehicle in on {
-                let mut plan = Follow { speed: view.follow(vehicle, ahead, lane), ahead_m, no_room: false };
+                let speed = view.follow(vehicle, ahead, lane);
+                let mut plan = Follow { speed, ahead_m, link: LinkId::NONE, no_room: false };
                 if length - vehicle.pos < world.announce_m {
-                    plan.no_room = view.announce(vehicle, lane, plan.speed, ahead_m, |link, approach| {
+                    plan.link = view.next_link(vehicle, lane, usize::from(vehicle.route_index));
+                    plan.no_room = view.announce(vehicle, lane, plan, |link, approach| {
                         announced.add(link, approach);
                     });
                 }
