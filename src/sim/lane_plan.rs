@@ -36,7 +36,8 @@ pub struct LanePlans {
     pub routes: Routes,
     /// Per plan and edge: where its `choices` begin.
     edges: Vec<u32>,
-    /// Equal choices on an edge are stored once: most of those who turn the same way share them.
+    /// Equal choices on an edge are stored once where the route goes on beyond the horizon: most of those who turn the same
+    /// way share them. Nearer to its end nearly every route has its own lengths.
     choices: Vec<LaneChoice>,
     /// Hash of an edge and its choices → where they are in `choices`.
     known: HashMap<u64, u32>,
@@ -105,6 +106,11 @@ impl LanePlans {
 
     /// Where the choices on an edge are in `choices`.
     fn store(&mut self, edge: EdgeId, here: &[LaneChoice]) -> u32 {
+        let new = self.choices.len() as u32;
+        if here.iter().all(|c| f64::from(c.length_m) < HORIZON_M) {
+            self.choices.extend_from_slice(here);
+            return new;
+        }
         let mut hasher = Xxh3Default::new();
         hasher.update(&edge.0.to_le_bytes());
         for choice in here {
@@ -113,7 +119,6 @@ impl LanePlans {
             hasher.update(&bits.to_le_bytes());
             hasher.update(bytemuck::cast_slice(&rest));
         }
-        let new = self.choices.len() as u32;
         let at = *self.known.entry(hasher.digest()).or_insert(new);
         if at != new && self.choices[at as usize..].starts_with(here) {
             return at;
