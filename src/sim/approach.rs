@@ -5,6 +5,7 @@ use crate::graph::{Aspect, Link, RightOfWay};
 use crate::ids::{LinkId, VehicleId};
 
 use super::car_following::Driver;
+use super::marks::Marks;
 
 /// A vehicle that will pass a link unless something changes. Times are seconds from now.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +31,19 @@ pub struct Approach {
 pub struct Approaches {
     by_link: Vec<Vec<Approach>>,
     touched: Vec<LinkId>,
+    approached: Marks,
 }
 
 impl Approaches {
     pub fn new(links: usize) -> Self {
-        Self { by_link: vec![Vec::new(); links], touched: Vec::new() }
+        Self { by_link: vec![Vec::new(); links], touched: Vec::new(), approached: Marks::new(links) }
     }
 
     pub fn clear(&mut self) {
         for link in self.touched.drain(..) {
             self.by_link[link.index()].clear();
         }
+        self.approached.clear();
     }
 
     #[inline]
@@ -48,13 +51,14 @@ impl Approaches {
         let list = &mut self.by_link[link.index()];
         if list.is_empty() {
             self.touched.push(link);
+            self.approached.set(link.index());
         }
         list.push(approach);
     }
 
     #[inline]
     pub fn of(&self, link: LinkId) -> &[Approach] {
-        &self.by_link[link.index()]
+        if self.approached.has(link.index()) { &self.by_link[link.index()] } else { &[] }
     }
 }
 

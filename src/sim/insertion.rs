@@ -80,7 +80,7 @@ impl View<'_> {
     pub fn try_return(&self, vehicle: &mut Vehicle, accepted: &Accepted) -> Option<LaneId> {
         let index = usize::from(vehicle.route_index);
         let edge = self.world.network.edge(self.route(vehicle)[index]);
-        let choices = self.plans.edge(vehicle.plan, index);
+        let choices = self.plans.edge(vehicle.plan, index, edge.lane_count as usize);
         let mut lanes: Vec<LaneId> = edge.lanes().filter(|l| choices[self.lane(*l).index as usize].allowed).collect();
         lanes.sort_by_key(|l| choices[self.lane(*l).index as usize].offset.unsigned_abs());
         lanes.into_iter().find(|lane| self.fits_anywhere(vehicle, DepartSpeed::Max, *lane, accepted))
@@ -94,7 +94,7 @@ impl View<'_> {
 
     fn depart_lane(&self, vehicle: &Vehicle, departure: &Departure) -> Option<LaneId> {
         let edge = self.world.network.edge(self.route(vehicle)[0]);
-        let choices = self.plans.edge(vehicle.plan, 0);
+        let choices = self.plans.edge(vehicle.plan, 0, edge.lane_count as usize);
         let allowed = |l: &LaneId| choices[self.lane(*l).index as usize].allowed;
         let least_taken = |lanes: &mut dyn Iterator<Item = LaneId>| {
             lanes.min_by(|a, b| {

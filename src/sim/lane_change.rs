@@ -2,7 +2,7 @@
 //! follow the route, cooperative changes to let others in, changes to gain speed, and the return to the right. Decided
 //! from the places after the move, front to back over the whole edge; a change takes effect at once.
 
-use crate::ids::LaneId;
+use crate::ids::{LaneId, LinkId};
 
 use super::lane_plan::LaneChoice;
 use super::neighbour::Neighbour;
@@ -63,21 +63,91 @@ impl Wish {
     const HELP: Self = Self { change: true, stay: false, strategic: false, urgent: true };
 }
 
-/// The vehicles around a possible change.
+/// What is ahead of a vehicle that considers a change.
 struct Surroundings<'a> {
     leader: Option<Neighbour<'a>>,
     target_leader: Option<Neighbour<'a>>,
-    target_follower: Option<Neighbour<'a>>,
     current: LaneChoice,
     target: LaneChoice,
-    /// Metres taken ahead on the current, the target and the best lane.
-    jam_current: f64,
-    jam_target: f64,
-    jam_best: f64,
+    /// The current, the target and the best lane.
+    current_jam: Jam,
+    target_jam: Jam,
+    best_jam: Jam,
     /// Metres by which the lanes count as longer because they go round a roundabout.
     bonus: f64,
+}
+
+/// Vehicles ahead on a lane and its continuation; added up only when they matter.
+struct Jam {
+    /// Metres taken by those ahead on the edge.
+    here_m: f64,
+    link: LinkId,
+}
+
+impl Jam {
+    /// Metres taken ahead.
+    fn taken_m(&self, view: &View<'_>, vehicle: &Vehicle) -> f64 {
+        self.here_m + view.occupied_beyond(vehicle, self.link)
+    }
+}
+
+/// The gap on the target lane that a vehicle would change into.
+struct Slot<'a> {
+    leader: Option<Neighbour<'a>>,
+    follower: Option<Neighbour<'a>>,
     blocked_leader: bool,
     blocked_follower: bool,
+}
+
+impl<'a> Slot<'a> {
+    /// `head`: index of the first vehicle on the target lane that is not ahead.
+    fn look(
+        view: &View<'a>,
+        vehicle: &Vehicle,
+        leader: Option<Neighbour<'a>>,
+        target: &[Vehicle],
+        head: usize,
+        target_id: LaneId,
+    ) -> Self {
+        let driver = view.driver(vehicle);
+        let back = vehicle.pos - driver.length;
+        let follower = match target.get(head) {
+            Some(follower) => {
+                let d = view.driver(follower);
+                Some(Neighbour {
+                    gap: back - follower.pos - d.min_gap,
+                    speed: follower.speed,
+                    accel: f64::from(follower.accel),
+                    driver: d,
+                    index: Some(head),
+                    stopped: view.is_stopped(follower),
+                    flags: follower.flags,
+                })
+            }
+            None => view.follower_behind(back, target_id),
+        };
+        // How both would drive in a moment.
+        let tau = driver.tau.min(1.0);
+        let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).max(0.0);
+        let own_next = (vehicle.speed + tau * f64::from(vehicle.accel).max(0.0)).max(vehicle.speed);
+        let factor = 1.0 / view.params(vehicle).lane_change.assertive.max(0.01);
+        let blocked_leader = leader.is_some_and(|n| {
+            n.gap < 0.0
+                || n.gap
+                    < factor
+                        * driver.secure_gap(
+                            own_next.max(vehicle.speed),
+                            next_speed(&n).min(n.speed),
+                            n.driver.apparent_decel,
+                        )
+        });
+        let blocked_follower = follower.is_some_and(|n| {
+            n.gap < 0.0
+                || n.gap
+                    < factor * n.driver.secure_gap(next_speed(&n).max(n.speed), vehicle.speed, driver.apparent_decel)
+        });
+        Self { leader, follower, blocked_leader, blocked_follower }
+    }
 }
 
 /// Scratch space for one edge at a time.
@@ -158,8 +228,14 @@ impl LaneChanger {
                 continue;
             }
             let around = self.look_around(view, &vehicle, leader, first, lanes, l, t, &changes[start..]);
-            let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t);
-            let blocked = around.blocked_leader || around.blocked_follower;
+            let slot = |lanes: &[Vec<Vehicle>]| {
+                Slot::look(view, &vehicle, around.target_leader, &lanes[t], self.heads[t], target_id)
+            };
+            let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t, slot);
+            let blocked = wish.change && {
+                let slot = slot(lanes);
+                slot.blocked_leader || slot.blocked_follower
+            };
             if wish.change && !blocked {
                 changes.push(Change {
                     from: LaneId(first.0 + l as u32),
@@ -202,7 +278,6 @@ impl LaneChanger {
     ) -> Surroundings<'a> {
         let driver = view.driver(vehicle);
         let target_id = LaneId(first.0 + t as u32);
-        let back = vehicle.pos - driver.length;
         let head = self.heads[t];
         let mut target_leader = if head > 0 {
             Some(seen_leader(view, vehicle, &lanes[t][head - 1], head - 1))
@@ -224,63 +299,25 @@ impl LaneChanger {
                 });
             }
         }
-        let target_follower = match lanes[t].get(head) {
-            Some(follower) => {
-                let d = view.driver(follower);
-                Some(Neighbour {
-                    gap: back - follower.pos - d.min_gap,
-                    speed: follower.speed,
-                    accel: f64::from(follower.accel),
-                    driver: d,
-                    index: Some(head),
-                    stopped: view.is_stopped(follower),
-                    flags: follower.flags,
-                })
-            }
-            None => view.follower_behind(back, target_id),
-        };
         let index = usize::from(vehicle.route_index);
-        let choices = view.plans.edge(vehicle.plan, index);
+        let choices = view.plans.edge(vehicle.plan, index, lanes.len());
         let (current, target) = (choices[l], choices[t]);
         let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
-        let jam = |lane: usize| self.taken_m[lane] + view.occupied_beyond(vehicle, choices[lane].link);
-        let bonus = if current.continues && roundabouts_ahead(view, vehicle) {
+        let jam = |lane: usize| Jam { here_m: self.taken_m[lane], link: choices[lane].link };
+        let bonus = if view.world.has_roundabouts && current.continues && roundabouts_ahead(view, vehicle) {
             roundabout_bonus(view, vehicle, first, best, l.max(t)) * view.params(vehicle).lane_change.cooperative
         } else {
             0.0
         };
-        // How both would drive in a moment.
-        let tau = driver.tau.min(1.0);
-        let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).max(0.0);
-        let own_next = (vehicle.speed + tau * f64::from(vehicle.accel).max(0.0)).max(vehicle.speed);
-        let factor = 1.0 / view.params(vehicle).lane_change.assertive.max(0.01);
-        let blocked_leader = target_leader.is_some_and(|n| {
-            n.gap < 0.0
-                || n.gap
-                    < factor
-                        * driver.secure_gap(
-                            own_next.max(vehicle.speed),
-                            next_speed(&n).min(n.speed),
-                            n.driver.apparent_decel,
-                        )
-        });
-        let blocked_follower = target_follower.is_some_and(|n| {
-            n.gap < 0.0
-                || n.gap
-                    < factor * n.driver.secure_gap(next_speed(&n).max(n.speed), vehicle.speed, driver.apparent_decel)
-        });
         Surroundings {
             leader,
             target_leader,
-            target_follower,
             current,
             target,
-            jam_current: jam(l),
-            jam_target: jam(t),
-            jam_best: jam(best),
+            current_jam: jam(l),
+            target_jam: jam(t),
+            best_jam: jam(best),
             bonus,
-            blocked_leader,
-            blocked_follower,
         }
     }
 }
@@ -300,15 +337,16 @@ fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: 
 
 /// What the vehicle wants with the lane to its right or left. Updates its inclinations and tells blockers.
 #[allow(clippy::too_many_arguments)]
-fn wish(
-    view: &View<'_>,
+fn wish<'a>(
+    view: &View<'a>,
     mind: &mut Vehicle,
     vehicle: &Vehicle,
     lane: &crate::graph::Lane,
     right: bool,
-    around: &Surroundings<'_>,
+    around: &Surroundings<'a>,
     lanes: &mut [Vec<Vehicle>],
     t: usize,
+    slot: impl Fn(&[Vec<Vehicle>]) -> Slot<'a>,
 ) -> Wish {
     let driver = view.driver(vehicle);
     let params = &view.params(vehicle).lane_change;
@@ -334,15 +372,14 @@ fn wish(
     if params.strategic < 0.0 {
         look = -1e3;
     }
-    let usable = rest - around.jam_best;
-    let target_room = (target_dist - vehicle.pos - around.jam_current.max(around.jam_target)).max(0.0);
+    let usable = || rest - around.best_jam.taken_m(view, vehicle);
     let too_short = |dist: f64, changes: i16| dist / f64::from(changes.max(1)) < look;
 
     let allowed = view.allowed(vehicle, driver, lane);
     let target_lane = LaneId((lane_id_of(lane, view)).0.wrapping_add_signed(i32::from(step)));
     let target_allowed = view.allowed(vehicle, driver, view.lane(target_lane));
 
-    let urgent = if to_best && offset == around.current.offset && too_short(usable, offset.abs()) {
+    let urgent = if to_best && offset == around.current.offset && too_short(usable(), offset.abs()) {
         true
     } else {
         let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
@@ -351,14 +388,18 @@ fn wish(
             && around.target_leader.is_none_or(|n| !n.stopped || n.gap > overtake);
         if passes_stopped {
             current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
-        } else if (!to_best && too_short(target_room, offset.abs() + 2))
-            || (offset == 0 && target_room * 2.0 < look)
-            || (offset == 0
-                && around.leader.is_none_or(|n| !n.stopped)
-                && target_dist < TURN_LANE_M
-                && around.bonus == 0.0)
+        } else if offset == 0
+            && around.leader.is_none_or(|n| !n.stopped)
+            && target_dist < TURN_LANE_M
+            && around.bonus == 0.0
         {
             return Wish::STAY;
+        } else if !to_best || offset == 0 {
+            let jam = around.current_jam.taken_m(view, vehicle).max(around.target_jam.taken_m(view, vehicle));
+            let room = (target_dist - vehicle.pos - jam).max(0.0);
+            if (!to_best && too_short(room, offset.abs() + 2)) || (offset == 0 && room * 2.0 < look) {
+                return Wish::STAY;
+            }
         }
         passes_stopped
     };
@@ -379,7 +420,8 @@ fn wish(
             let halt = driver.stop_speed(vehicle.speed, place, driver.decel).max(driver.min_next_speed(vehicle.speed));
             mind.advice = mind.advice.min(halt as f32);
         }
-        negotiate(view, mind, vehicle, lane, right, around, lanes, t, space, reserve, offset);
+        let slot = slot(lanes);
+        negotiate(view, mind, vehicle, lane, right, &slot, lanes, t, space, reserve, offset);
         return Wish::URGENT;
     }
 
@@ -515,7 +557,7 @@ fn negotiate(
     vehicle: &Vehicle,
     lane: &crate::graph::Lane,
     right: bool,
-    around: &Surroundings<'_>,
+    slot: &Slot<'_>,
     lanes: &mut [Vec<Vehicle>],
     t: usize,
     space: f64,
@@ -532,10 +574,10 @@ fn negotiate(
     }
     let advise = |mind: &mut Vehicle, speed: f64| mind.advice = mind.advice.min(speed as f32);
 
-    if let Some(n) = around.target_leader {
+    if let Some(n) = slot.leader {
         let next_speed = n.speed - dt * (-n.accel).max(1.0);
         let next_gap = n.gap + dt * (next_speed - planned);
-        if around.blocked_leader {
+        if slot.blocked_leader {
             let dv = planned - n.speed;
             let overtake_m = (n.gap
                 + n.driver.length_with_gap()
@@ -580,7 +622,7 @@ fn negotiate(
             advise(mind, target);
         }
     }
-    let Some(n) = around.target_follower else { return };
+    let Some(n) = slot.follower else { return };
     let help = |lanes: &mut [Vec<Vehicle>], speed: f64, blocking: bool| {
         if let Some(i) = n.index {
             let follower = &mut lanes[t][i];
@@ -596,7 +638,7 @@ fn negotiate(
         let one = floor.max(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel));
         floor.max(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel))
     };
-    if around.blocked_follower {
+    if slot.blocked_follower {
         let help_decel = n.driver.decel;
         let slowed = (n.speed - help_decel * dt).max(0.0);
         let slowed_1s = (n.speed - help_decel).max(0.0);
@@ -625,7 +667,7 @@ fn negotiate(
             .max(0.0);
             advise(mind, (speed - overtake_m / remaining_s).max(vehicle.speed - driver.decel * dt));
         }
-    } else if around.blocked_leader {
+    } else if slot.blocked_leader {
         help(lanes, cut_in(0.0), false);
     }
 }

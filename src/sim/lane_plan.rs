@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use xxhash_rust::xxh3::Xxh3Default;
+
 use crate::demand::{Demand, Stop};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
@@ -14,7 +16,7 @@ use super::world::World;
 const HORIZON_M: f64 = 3000.0;
 
 /// One lane of one edge of a route.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LaneChoice {
     /// Metres from this lane's start that can be driven without changing lanes.
     pub length_m: f32,
@@ -28,15 +30,17 @@ pub struct LaneChoice {
     pub continues: bool,
 }
 
-/// The routes, and the plans by route and class, computed on demand.
+/// The routes, and the plans by route and class, computed on demand. A plan is known by where its first edge is in `edges`.
 #[derive(Debug, Default)]
 pub struct LanePlans {
     pub routes: Routes,
-    /// Per plan: where its `edges` begin.
-    starts: Vec<u32>,
     /// Per plan and edge: where its `choices` begin.
     edges: Vec<u32>,
+    /// Equal choices on an edge are stored once where the route goes on beyond the horizon: most of those who turn the same
+    /// way share them. Nearer to its end nearly every route has its own lengths.
     choices: Vec<LaneChoice>,
+    /// Hash of an edge and its choices → where they are in `choices`.
+    known: HashMap<u64, u32>,
     /// `route × classes + class` → plan.
     of_route: Vec<u32>,
     /// (departure, stops already made) → plan.
@@ -73,37 +77,54 @@ impl LanePlans {
         self.of_route[key]
     }
 
-    /// Choices for the lanes of the `index`-th edge of the route, rightmost first.
+    /// Choices for the lanes of the `index`-th edge of the route, rightmost first; it has `lanes` lanes.
     #[inline]
-    pub fn edge(&self, plan: u32, index: usize) -> &[LaneChoice] {
-        let at = self.starts[plan as usize] as usize + index;
-        &self.choices[self.edges[at] as usize..self.edges[at + 1] as usize]
+    pub fn edge(&self, plan: u32, index: usize, lanes: usize) -> &[LaneChoice] {
+        let first = self.edges[plan as usize + index] as usize;
+        &self.choices[first..first + lanes]
     }
 
     #[inline]
     pub fn choice(&self, plan: u32, index: usize, lane_index: u32) -> LaneChoice {
-        let at = self.starts[plan as usize] as usize + index;
-        self.choices[self.edges[at] as usize + lane_index as usize]
+        self.choices[self.edges[plan as usize + index] as usize + lane_index as usize]
     }
 
     fn compute(&mut self, world: &World, route: RouteId, slot: u16, stops: &[Stop]) -> u32 {
-        let edges = self.routes.edges(&world.demand, route);
+        let plan = self.edges.len();
+        let count = self.routes.len(route);
+        self.edges.resize(plan + count, UNKNOWN);
         let mut next: Vec<LaneChoice> = Vec::new();
-        let mut reversed: Vec<Vec<LaneChoice>> = Vec::with_capacity(edges.len());
-        for index in (0..edges.len()).rev() {
+        for index in (0..count).rev() {
+            let edges = self.routes.edges(&world.demand, route);
             let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
             let here = choices_of(world, edges[index], edges.get(index + 1).copied(), &next, slot, stop);
-            next.clone_from(&here);
-            reversed.push(here);
+            self.edges[plan + index] = self.store(edges[index], &here);
+            next = here;
         }
-        let plan = self.starts.len() as u32;
-        self.starts.push(self.edges.len() as u32);
-        for here in reversed.iter().rev() {
-            self.edges.push(self.choices.len() as u32);
+        plan as u32
+    }
+
+    /// Where the choices on an edge are in `choices`.
+    fn store(&mut self, edge: EdgeId, here: &[LaneChoice]) -> u32 {
+        let new = self.choices.len() as u32;
+        if here.iter().all(|c| f64::from(c.length_m) < HORIZON_M) {
             self.choices.extend_from_slice(here);
+            return new;
         }
-        self.edges.push(self.choices.len() as u32);
-        plan
+        let mut hasher = Xxh3Default::new();
+        hasher.update(&edge.0.to_le_bytes());
+        for choice in here {
+            let bits = u64::from(choice.length_m.to_bits()) << 32 | u64::from(choice.link.0);
+            let rest = [choice.offset as u16, u16::from(choice.allowed), u16::from(choice.continues)];
+            hasher.update(&bits.to_le_bytes());
+            hasher.update(bytemuck::cast_slice(&rest));
+        }
+        let at = *self.known.entry(hasher.digest()).or_insert(new);
+        if at != new && self.choices[at as usize..].starts_with(here) {
+            return at;
+        }
+        self.choices.extend_from_slice(here);
+        new
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::ids::LaneId;
 
+use super::marks::Marks;
 use super::vehicle::Vehicle;
 use super::world::World;
 
@@ -33,6 +34,10 @@ pub struct Lanes {
     overhung: Vec<LaneId>,
     /// Metres taken by vehicles with their gaps.
     pub occupied_m: Vec<f64>,
+    /// Lanes that had vehicles at the last [`refresh`](Self::refresh).
+    occupied: Marks,
+    /// Lanes with a `rear` or an `overhang`.
+    covered: Marks,
     /// Lanes of the last [`refresh`](Self::refresh) that had vehicles then, in its order.
     pub busy: Vec<LaneId>,
     /// Lanes whose `rear` and `occupied_m` are not those of an empty lane, to reset.
@@ -47,6 +52,8 @@ impl Lanes {
             overhang: vec![Rear::FREE; count],
             overhung: Vec::new(),
             occupied_m: vec![0.0; count],
+            occupied: Marks::new(count),
+            covered: Marks::new(count),
             busy: Vec::new(),
             shown: Vec::new(),
         }
@@ -60,8 +67,17 @@ impl Lanes {
     /// The hindmost body on the lane, its own or hanging over.
     #[inline]
     pub fn last(&self, lane: LaneId) -> Rear {
+        if !self.covered.has(lane.index()) {
+            return Rear::FREE;
+        }
         let (own, over) = (self.rear[lane.index()], self.overhang[lane.index()]);
         if own.back <= over.back { own } else { over }
+    }
+
+    /// Whether vehicles were on the lane when the state that is read was complete.
+    #[inline]
+    pub fn is_occupied(&self, lane: LaneId) -> bool {
+        self.occupied.has(lane.index())
     }
 
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.
@@ -79,6 +95,12 @@ impl Lanes {
             }
             keep
         });
+        self.occupied.clear();
+        self.covered.clear();
+        for lane in &*shown {
+            self.occupied.set(lane.index());
+            self.covered.set(lane.index());
+        }
         busy.clear();
         busy.extend(lanes.iter().copied().filter(|lane| !vehicles[lane.index()].is_empty()));
         for at in 0..self.busy.len() {
@@ -95,6 +117,8 @@ impl Lanes {
             if self.rear[i].back == f64::INFINITY {
                 self.shown.push(lane);
             }
+            self.occupied.set(i);
+            self.covered.set(i);
             self.rear[i] = rear;
             self.occupied_m[i] =
                 self.vehicles[i].iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();
@@ -121,6 +145,7 @@ impl Lanes {
             let over = &mut self.overhang[previous.index()];
             if over.back == f64::INFINITY {
                 self.overhung.push(previous);
+                self.covered.set(previous.index());
             }
             if behind < over.back {
                 *over = Rear { back: behind, ..rear };

@@ -17,6 +17,7 @@ mod insertion;
 mod lane_change;
 mod lane_plan;
 mod lanes;
+mod marks;
 mod measures;
 mod motion;
 mod neighbour;

@@ -482,10 +482,10 @@ impl View<'_> {
         }
         let inside = start < 0.0;
         for conflict in &self.world.network.conflicts[lane.conflicts.range()] {
-            let foes = self.lanes.on(conflict.foe);
-            if foes.is_empty() || conflict.same_source {
+            if conflict.same_source || !self.lanes.is_occupied(conflict.foe) {
                 continue;
             }
+            let foes = self.lanes.on(conflict.foe);
             for foe in foes {
                 let lead = self.driver(foe);
                 // Distance from the vehicle's front to where it meets the foe, and gap to the foe's back there.

@@ -23,7 +23,14 @@ pub struct SignalState {
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     pub states: Vec<SignalState>,
+    /// What each link index of each signal shows since the last [`Signals::advance`]; derived from `states`.
+    shown: Vec<Aspect>,
+    /// By signal: where it begins in `shown`, and the program and phase that are there.
+    shown_at: Vec<(u32, u32, u32)>,
 }
+
+/// No program or phase.
+const NOTHING: u32 = u32::MAX;
 
 impl Signals {
     pub fn new(network: &Network, begin_ms: i64) -> Self {
@@ -44,7 +51,34 @@ impl Signals {
                 state
             })
             .collect();
-        Self { states }
+        let mut shown_at = Vec::with_capacity(network.signals.len());
+        let mut length = 0;
+        for signal in &network.signals {
+            shown_at.push((length, NOTHING, NOTHING));
+            length += links_of(signal) as u32;
+        }
+        let mut signals = Self { states, shown: vec![Aspect::Off; length as usize], shown_at };
+        signals.show(network);
+        signals
+    }
+
+    /// Writes down what the signals show whose phase is another one than before.
+    fn show(&mut self, network: &Network) {
+        for ((signal, state), at) in network.signals.iter().zip(&self.states).zip(&mut self.shown_at) {
+            if (at.1, at.2) == (state.program, state.phase) {
+                continue;
+            }
+            (at.1, at.2) = (state.program, state.phase);
+            let program = &signal.programs[state.program as usize];
+            let aspects = match program.phases.get(state.phase as usize) {
+                Some(phase) if program.kind != ProgramKind::Off => &*phase.aspects,
+                _ => &[],
+            };
+            let start = at.0 as usize;
+            for (i, shown) in self.shown[start..start + links_of(signal)].iter_mut().enumerate() {
+                *shown = aspects.get(i).copied().unwrap_or(Aspect::Off);
+            }
+        }
     }
 
     /// Brings every signal to the time of the step.
@@ -63,21 +97,17 @@ impl Signals {
                 rounds += 1;
             }
         }
+        self.show(network);
     }
 
     /// What a link sees; `None` where no signal stands.
     #[inline]
-    pub fn aspect(&self, network: &Network, link: &Link) -> Option<Aspect> {
+    pub fn aspect(&self, link: &Link) -> Option<Aspect> {
         if link.signal.is_none() {
             return None;
         }
-        let state = &self.states[link.signal.index()];
-        let program = &network.signals[link.signal.index()].programs[state.program as usize];
-        if program.kind == ProgramKind::Off {
-            return Some(Aspect::Off);
-        }
-        let phase = &program.phases[state.phase as usize];
-        Some(phase.aspects.get(link.signal_index as usize).copied().unwrap_or(Aspect::Off))
+        let at = self.shown_at[link.signal.index()].0 + link.signal_index;
+        Some(self.shown.get(at as usize).copied().unwrap_or(Aspect::Off))
     }
 
     /// A vehicle passed the detector before `link`.
@@ -92,6 +122,12 @@ impl Signals {
     pub fn is_actuated(&self, signal: SignalId) -> bool {
         !self.states[signal.index()].passed_ms.is_empty()
     }
+}
+
+/// One more than the greatest link index of a signal.
+fn links_of(signal: &Signal) -> usize {
+    let shown = signal.programs.iter().flat_map(|p| &p.phases).map(|phase| phase.aspects.len()).max();
+    signal.lanes.len().max(shown.unwrap_or(0))
 }
 
 fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now_ms: i64) {

@@ -45,7 +45,7 @@ impl<'a> View<'a> {
     }
     #[inline]
     pub fn aspect(&self, link: &Link) -> Option<Aspect> {
-        self.signals.aspect(&self.world.network, link)
+        self.signals.aspect(link)
     }
     #[inline]
     pub fn priority(&self, link: &Link) -> Priority {

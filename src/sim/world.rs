@@ -48,6 +48,8 @@ pub struct World {
     pub announce_m: f64,
     /// How far lane changers look for jams and roundabouts beyond their edge, metres; 0 where no road has two lanes.
     pub scan_m: f64,
+    /// Some edge is part of a roundabout.
+    pub has_roundabouts: bool,
     /// Road edges at each junction, in and out.
     pub junction_degree: Vec<u32>,
     /// Farthest that a vehicle moves in one step, metres.
@@ -101,6 +103,7 @@ impl World {
         let announce_m = announce_m.max(reach_m);
         let wide = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
         let scan_m = if wide { SCAN_M } else { 0.0 };
+        let has_roundabouts = network.edges.iter().any(|e| e.roundabout);
         let mut junction_degree = vec![0; network.junctions.len()];
         for edge in network.edges.iter().filter(|e| e.kind == EdgeKind::Normal) {
             junction_degree[edge.from.index()] += 1;
@@ -119,6 +122,7 @@ impl World {
             reach_m,
             announce_m,
             scan_m,
+            has_roundabouts,
             junction_degree,
             stride_m,
             stopping,
