@@ -171,10 +171,10 @@ impl LaneChanger {
             // The foremost vehicle that is not done; ties go to the right.
             let mut at: Option<(usize, f64)> = None;
             for (l, lane) in lanes.iter().enumerate() {
-                if let Some(v) = lane.get(self.heads[l]) {
-                    if at.is_none_or(|(_, pos)| v.pos > pos) {
-                        at = Some((l, v.pos));
-                    }
+                if let Some(v) = lane.get(self.heads[l])
+                    && at.is_none_or(|(_, pos)| v.pos > pos)
+                {
+                    at = Some((l, v.pos));
                 }
             }
             let Some((l, _)) = at else { break };
@@ -255,7 +255,7 @@ impl LaneChanger {
                 lanes[l][index] = mind;
                 return;
             }
-            mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change && wish.strategic);
+            mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change);
             mind.set(
                 flags::BLOCKED,
                 mind.is(flags::BLOCKED) || (wish.change && wish.strategic && wish.urgent && blocked),
@@ -304,7 +304,7 @@ impl LaneChanger {
         let (current, target) = (choices[l], choices[t]);
         let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
         let jam = |lane: usize| Jam { here_m: self.taken_m[lane], link: choices[lane].link };
-        let bonus = if view.world.has_roundabouts && roundabouts_ahead(view, vehicle) {
+        let bonus = if view.world.has_roundabouts && current.continues && roundabouts_ahead(view, vehicle) {
             roundabout_bonus(view, vehicle, first, best, l.max(t)) * view.params(vehicle).lane_change.cooperative
         } else {
             0.0
@@ -417,7 +417,8 @@ fn wish<'a>(
         }
         let place = space - reserve - driver.min_gap - 1.0;
         if reserve > 0.0 && place > 0.0 {
-            mind.advice = mind.advice.min(driver.stop_speed(vehicle.speed, place, driver.decel) as f32);
+            let halt = driver.stop_speed(vehicle.speed, place, driver.decel).max(driver.min_next_speed(vehicle.speed));
+            mind.advice = mind.advice.min(halt as f32);
         }
         let slot = slot(lanes);
         negotiate(view, mind, vehicle, lane, right, &slot, lanes, t, space, reserve, offset);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
-use crate::ids::{LinkId, SignalId};
+use crate::ids::SignalId;
 
 /// A signal's state between two steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,15 +121,6 @@ impl Signals {
     #[inline]
     pub fn is_actuated(&self, signal: SignalId) -> bool {
         !self.states[signal.index()].passed_ms.is_empty()
-    }
-
-    /// The links of a network that an actuated signal controls.
-    pub fn actuated_links(network: &Network) -> impl Iterator<Item = LinkId> + '_ {
-        network.links.iter().enumerate().filter_map(|(i, l)| {
-            let watched = l.signal.is_some()
-                && network.signals[l.signal.index()].programs.iter().any(|p| p.kind == ProgramKind::Actuated);
-            watched.then(|| LinkId::new(i))
-        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::ids::{EdgeId, LaneId, LinkId};
 
 use super::approach::{Approaches, Priority};
 use super::car_following::Driver;
-use super::lane_plan::{LaneChoice, LanePlans};
+use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::signals::Signals;
 use super::vehicle::{Vehicle, flags};
@@ -62,11 +62,6 @@ impl<'a> View<'a> {
         } else {
             self.plans.choice(vehicle.plan, index, l.index).link
         }
-    }
-
-    #[inline]
-    pub fn choice(&self, vehicle: &Vehicle, lane: &Lane) -> LaneChoice {
-        self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), lane.index)
     }
 
     /// Whether `index` is the last edge of the route.

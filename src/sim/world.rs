@@ -142,7 +142,7 @@ impl World {
         (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).min(driver.max_speed)
     }
 
-    /// A route of the demand; routes found during the run are in [`LanePlans`](super::lane_plan::LanePlans) only.
+    /// A route of the demand; routes found during the run are in `LanePlans` only.
     #[inline]
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         self.demand.route(id)
