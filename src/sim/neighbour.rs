@@ -33,7 +33,8 @@ impl<'a> View<'a> {
         let mut lane_id = lane;
         let mut index = usize::from(vehicle.route_index);
         let mut seen = self.lane(lane).length_m - vehicle.pos;
-        while seen < self.look_ahead(driver, vehicle.speed) {
+        let look = self.look_ahead(driver, vehicle.speed);
+        while seen < look {
             let link = self.next_link(vehicle, lane_id, index);
             if link.is_none() {
                 return None;
