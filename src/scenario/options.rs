@@ -86,11 +86,13 @@ type Parsed<T> = Result<T, &'static str>;
 impl Options<'_> {
     /// `Err` says what the value would have to be.
     pub fn set(&mut self, option: &str, value: &str) -> Parsed<Effect> {
-        if self.set_input_or_output(option, value)?
-            || self.set_time(option, value)?
-            || self.set_rerouting(option, value)?
-        {
+        if self.set_input_or_output(option, value)? || self.set_time(option, value)? {
             return Ok(Effect::Done);
+        }
+        if self.set_rerouting(option, value)? {
+            let smoothed = option.ends_with(".adaptation-weight") && number(value)? > 0.0;
+            let instead = "travel times are averaged over the last intervals, not smoothed";
+            return Ok(if smoothed { Effect::Changed(instead) } else { Effect::Done });
         }
         if let Some(effect) = self.set_processing(option, value)? {
             return Ok(effect);
@@ -150,7 +152,6 @@ impl Options<'_> {
             "time-to-teleport" => settings.time_to_teleport_ms = Some(time(value)?).filter(|ms| *ms > 0),
             "time-to-impatience" => settings.time_to_impatience_ms = time(value)?,
             "max-depart-delay" => settings.max_depart_delay_ms = unless_negative(time(value)?),
-            "ignore-junction-blocker" => settings.ignore_junction_blocker_ms = unless_negative(time(value)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -208,6 +209,12 @@ impl Options<'_> {
                 }
                 _ => return Err("one of none, warn, teleport, remove"),
             },
+            "ignore-junction-blocker" => {
+                config.settings.ignore_junction_blocker_ms = Some(time(value)?).filter(|ms| *ms >= 0);
+                if config.settings.ignore_junction_blocker_ms.is_some() {
+                    return Ok(Some(Effect::Changed("drivers wait for those that block a junction, however long")));
+                }
+            }
             "lanechange.duration" => {
                 config.settings.lanechange_duration_ms = time(value)?.max(0);
                 if config.settings.lanechange_duration_ms > 0 {
