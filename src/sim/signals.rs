@@ -92,15 +92,6 @@ impl Signals {
     pub fn is_actuated(&self, signal: SignalId) -> bool {
         !self.states[signal.index()].passed_ms.is_empty()
     }
-
-    /// The links of a network that an actuated signal controls.
-    pub fn actuated_links(network: &Network) -> impl Iterator<Item = LinkId> + '_ {
-        network.links.iter().enumerate().filter_map(|(i, l)| {
-            let watched = l.signal.is_some()
-                && network.signals[l.signal.index()].programs.iter().any(|p| p.kind == ProgramKind::Actuated);
-            watched.then(|| LinkId::new(i))
-        })
-    }
 }
 
 fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now_ms: i64) {

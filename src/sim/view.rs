@@ -64,11 +64,6 @@ impl<'a> View<'a> {
         }
     }
 
-    #[inline]
-    pub fn choice(&self, vehicle: &Vehicle, lane: &Lane) -> LaneChoice {
-        self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), lane.index)
-    }
-
     /// Whether `index` is the last edge of the route.
     #[inline]
     pub fn is_last_edge(&self, vehicle: &Vehicle, index: usize) -> bool {

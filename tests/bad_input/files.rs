@@ -6,7 +6,7 @@ use super::{Input, NET, error};
 fn missing_files_are_named() {
     error(&Input::new("-c DIR/none.sumocfg"), &["none.sumocfg: file not found"]);
     error(&Input::new("-n DIR/none.net.xml"), &["none.net.xml: file not found"]);
-    error(&Input::routes("").options("-r DIR/none.rou.xml"), &["none.rou.xml: file not found"]);
+    error(&Input::net(NET).instead_of("r.rou.xml", "none.rou.xml"), &["none.rou.xml: file not found"]);
     error(&Input::routes("").options("-a DIR/none.add.xml"), &["none.add.xml: file not found"]);
     let configuration = "<configuration>\n<net-file value=\"none.net.xml\"/></configuration>";
     error(&Input::new("-c DIR/a.sumocfg").with("a.sumocfg", configuration), &["none.net.xml: file not found"]);
@@ -25,7 +25,9 @@ fn broken_xml_is_an_error_with_its_line() {
     error(&Input::routes("<vehicle id=\"v\">\n</flow>"), &["r.rou.xml:3", "not well-formed XML"]);
     error(&Input::routes("<vehicle id=\"v\" depart=\"0\">"), &["r.rou.xml:2", "not well-formed XML"]);
     error(&Input::routes("<vehicle id=\"v\" id=\"w\"/>"), &["r.rou.xml:2: vehicle: bad attribute"]);
-    error(&Input::net(&NET[..NET.len() / 2]), &["n.net.xml:", "cut off"]);
+    let half = NET.find("<edge id=\"c\"").expect("the edge");
+    error(&Input::net(&NET[..half]), &["n.net.xml:34: the file ends inside an element; is it cut off?"]);
+    error(&Input::net(&NET[..half + 10]), &["n.net.xml:34: not well-formed XML"]);
     error(&Input::net(""), &["n.net.xml", "no XML element in the file"]);
     error(&Input::net("once upon a time"), &["n.net.xml", "no XML element in the file"]);
     error(&Input::net(b"<net>\xff\xfe\x00</net>".as_slice()), &["n.net.xml"]);
@@ -37,7 +39,7 @@ fn broken_xml_is_an_error_with_its_line() {
 #[test]
 fn files_in_the_place_of_others_are_errors() {
     error(&Input::net("<routes/>"), &["n.net.xml:1", "net"]);
-    error(&Input::routes("").options("-r DIR/n.net.xml"), &["n.net.xml:2: net", "this is a network"]);
+    error(&Input::net(NET).instead_of("r.rou.xml", "n.net.xml"), &["n.net.xml:2: net", "this is a network"]);
     error(&Input::new("-c DIR/n.net.xml").with("n.net.xml", NET), &["n.net.xml:2: net", "not the root"]);
 }
 

@@ -1,6 +1,7 @@
 //! Bad input to the real program: each is an error with file, line and element and exit code 2, or a warning and a run;
 //! never a panic, a hang, or unbounded memory (I9).
 
+mod damaged;
 mod demand;
 mod files;
 mod hostile;
@@ -21,7 +22,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// Far less than what the hostile files unpack to.
 const MEMORY_LIMIT_KIB: u64 = 1 << 20;
 
-/// Files to write, and the command line; `DIR` in it stands for their folder. The last file wins where names are equal.
+/// Files to write, and the command line; `DIR` in it stands for their folder. Later files replace earlier ones of that name.
 struct Input<'a> {
     files: Vec<(&'a str, Vec<u8>)>,
     line: String,
@@ -48,6 +49,11 @@ impl<'a> Input<'a> {
     }
     fn options(mut self, more: &str) -> Self {
         self.line = format!("{} {more}", self.line);
+        self
+    }
+    fn instead_of(mut self, old: &str, new: &str) -> Self {
+        assert!(self.line.contains(old), "{old} in {}", self.line);
+        self.line = self.line.replace(old, new);
         self
     }
 }

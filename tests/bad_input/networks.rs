@@ -19,14 +19,16 @@ fn numbers_that_make_no_sense_are_errors() {
 
 #[test]
 fn ids_that_exist_already_are_errors() {
-    error(&changed("<edge id=\"c\"", "<edge id=\"a\""), &["n.net.xml:", "edge 'a'", "already"]);
+    let again = r#"<edge id="x" from="P" to="Q"><lane id="x_0" index="0" speed="9" length="9" shape="0,0 9,0"/></edge>"#;
+    let twice = changed("<junction id=\"E\"", &format!("{again}<junction id=\"E\""));
+    error(&twice, &["n.net.xml:", "edge 'x'", "already"]);
     error(&changed("<lane id=\"b_1\"", "<lane id=\"b_0\""), &["n.net.xml:", "lane 'b_0'"]);
     error(&changed("<junction id=\"F\"", "<junction id=\"E\""), &["n.net.xml:", "junction 'E'"]);
 }
 
 #[test]
 fn names_of_what_is_missing_are_errors() {
-    error(&changed("from=\"W\" to=\"J\"", "from=\"W\" to=\"Z\""), &["n.net.xml:", "edge 'a'", "'Z'"]);
+    error(&changed("from=\"W\" to=\"J\"", "from=\"W\" to=\"Z\""), &["n.net.xml:23: edge", "the junction 'Z'"]);
     error(&changed("from=\"a\" to=\"c\"", "from=\"a\" to=\"zz\""), &["n.net.xml:", "connection", "'zz'"]);
     error(&changed("via=\":J_2_0\"", "via=\":J_9_0\""), &["n.net.xml:", "connection", "':J_9_0'"]);
     error(&changed("fromLane=\"1\" toLane=\"0\" via=\":E_0_0\"", "fromLane=\"9\" toLane=\"0\""), &["connection"]);
