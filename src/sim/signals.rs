@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
-use crate::ids::{LinkId, SignalId};
+use crate::ids::SignalId;
 
 /// A signal's state between two steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use crate::ids::{EdgeId, LaneId, LinkId};
 
 use super::approach::{Approaches, Priority};
 use super::car_following::Driver;
-use super::lane_plan::{LaneChoice, LanePlans};
+use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::signals::Signals;
 use super::vehicle::{Vehicle, flags};
