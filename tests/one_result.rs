@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
 use tessds::graph::partition::{Cut, random_cut};
 use tessds::roles::standalone::{Division, cut_scenario, run};
-use tessds::scenario::{OutputPaths, OutputRequests, Settings};
+use tessds::scenario::{OutputPaths, OutputRequests, Rerouting, Settings};
 use tessds::sim::World;
 
 /// All that a run writes.
@@ -118,6 +118,18 @@ fn check_every_step(configuration: &Path, seconds: u64) {
     }
 }
 
+/// Half of the vehicles look for a faster route every minute.
+fn rerouting() -> Rerouting {
+    Rerouting {
+        probability: 0.5,
+        period_ms: 60_000,
+        pre_period_ms: 30_000,
+        adaptation_interval_ms: 1000,
+        adaptation_steps: 60,
+        adaptation_weight: 0.0,
+    }
+}
+
 /// One case of random demand on one of the small networks, cut at random.
 fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<(), String> {
     let network = net(name);
@@ -128,6 +140,7 @@ fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<
         step_ms,
         end_ms: Some(400_000),
         time_to_teleport_ms: [Some(30_000), Some(120_000), None][random.below(3)],
+        rerouting: [None, Some(rerouting())][random.below(2)].clone(),
         ..Settings::default()
     };
     let cuts: Vec<Cut> =

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use crate::attributes::Attributes;
-use crate::diagnostics::{InputError, Warnings};
+use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
 use crate::ids::{EdgeId, RouteId, TypeId};
@@ -148,7 +148,9 @@ impl<'n> DemandBuilder<'n> {
     ) -> Result<TypeId, InputError> {
         let id = self.types.define(Attributes::new(reader.file(), element), warnings)?;
         while let Some(Node::Start(child)) = reader.next()? {
-            if child.name != "param" {
+            if child.name == "param" {
+                check_param(&child, reader.at(&child), warnings);
+            } else {
                 let kind = format!("element '{}' in vType is not supported", shorten(&child.name));
                 warnings.add(kind, reader.at(&child), "the element has no effect; write its attributes into the vType");
             }
@@ -180,9 +182,20 @@ pub(super) fn skip_unknown<R: BufRead>(
     parent: &str,
     warnings: &mut Warnings,
 ) -> Result<(), InputError> {
-    if element.name != "param" {
+    if element.name == "param" {
+        check_param(element, reader.at(element), warnings);
+    } else {
         let kind = format!("element '{}' in {parent} is not supported", shorten(&element.name));
         warnings.add(kind, reader.at(element), "the element has no effect");
     }
     reader.skip()
+}
+
+/// Parameters are notes for others, but for those that give a device to a vehicle.
+pub(super) fn check_param(param: &Element, at: Location, warnings: &mut Warnings) {
+    let is_on = param.get("value").is_some_and(|value| matches!(value, "true" | "1"));
+    if is_on && param.get("key") == Some("has.rerouting.device") {
+        let message = "give the share of vehicles that reroute with device.rerouting.probability";
+        warnings.add("parameter 'has.rerouting.device' is not supported", at, message);
+    }
 }

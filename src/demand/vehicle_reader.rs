@@ -67,7 +67,6 @@ impl DemandBuilder<'_> {
                     nested = Some(self.read_distribution(reader, &child, warnings).map(Way::Drawn));
                 }
                 "stop" => stops.extend(self.read_stop(reader, &child, warnings)?),
-                "param" => reader.skip()?,
                 _ => skip_unknown(reader, &child, &element.name, warnings)?,
             }
         }

@@ -153,8 +153,22 @@ impl Outputs {
     /// [`OutputError::Write`] ends the outputs: a file is incomplete. After [`CollectError::TooFarAhead`] the report may be
     /// given again later.
     pub fn add(&mut self, partition: usize, report: StepReport) -> Result<(), OutputError> {
+        self.add_and(partition, report, |_| {})
+    }
+
+    /// As [`Outputs::add`]; shows all steps that the report completes to `observe`, too.
+    ///
+    /// # Errors
+    /// As [`Outputs::add`].
+    pub fn add_and(
+        &mut self,
+        partition: usize,
+        report: StepReport,
+        mut observe: impl FnMut(&MergedStep),
+    ) -> Result<(), OutputError> {
         self.collector.add(partition, report)?;
         while let Some(step) = self.collector.pop() {
+            observe(&step);
             self.write(&step)?;
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! What processes and partitions say to each other. Every message says where it belongs: run, epoch and step (I4).
 
 mod peer;
+mod routes;
 
 pub use peer::{Frame, Hello, PeerMessage};
+pub use routes::RouteNotice;
 
 use serde::{Deserialize, Serialize};
 

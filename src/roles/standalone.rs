@@ -15,7 +15,7 @@ use crate::graph::{Network, join_actuated_signals};
 use crate::output::{Names, Outputs, Progress, Reporting, add_whole_run_requests};
 use crate::protocol::{Epoch, Generation, RunId, Scene};
 use crate::scenario::{OutputPaths, Scenario, Settings};
-use crate::sim::{Mirror, ReportOptions, Scope, World};
+use crate::sim::{Mirror, ReportOptions, RouteGuidance, Scope, World};
 
 /// Steps by which the horizon moves.
 const WINDOW: u64 = 64;
@@ -86,9 +86,10 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
     let report = ReportOptions { fcd: paths.fcd.is_some(), digest: false };
     let regions = regions(&world, &cut, report);
+    let guidance = RouteGuidance::new(&world);
     drop(world);
     let wiring = Wiring { rules, horizon, threads: threads.clamp(1, regions.len()) };
-    let outcome = System::new().block_on(wiring.run(regions, outputs, progress));
+    let outcome = System::new().block_on(wiring.run(regions, outputs, guidance, progress));
     match outcome {
         Outcome::Finished(recording) => Ok(*recording),
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
@@ -149,20 +150,27 @@ struct Wiring {
 
 impl Wiring {
     /// Starts all actors, connects them, and waits for the outcome.
-    async fn run(self, regions: Vec<Neighbourhood>, outputs: Outputs, progress: Progress) -> Outcome {
+    async fn run(
+        self,
+        regions: Vec<Neighbourhood>,
+        outputs: Outputs,
+        guidance: Option<RouteGuidance>,
+        progress: Progress,
+    ) -> Outcome {
         let Self { rules, horizon, threads } = self;
         let scene = Scene { run: RunId(1), epoch: Epoch(1) };
         let count = regions.len();
+        let hold = guidance.as_ref().and_then(RouteGuidance::hold_ms).map(|ms| rules.step_of(ms));
         let recording = Arbiter::new();
         let recorder = Recorder::start_in_arbiter(&recording.handle(), move |ctx| {
             ctx.set_mailbox_capacity(Recorder::mailbox(count, horizon.ahead()));
-            Recorder::new(recorder::Core::new(scene, rules, outputs), progress)
+            Recorder::new(recorder::Core::new(scene, rules, outputs, guidance), progress)
         });
         let (sender, outcome) = oneshot::channel();
         let for_master = recorder.clone();
         let master = Master::create(move |ctx| {
             ctx.set_mailbox_capacity(Master::mailbox(count, horizon.ahead()));
-            Master::new(master::Core::new(count, horizon), for_master, sender)
+            Master::new(master::Core::new(count, horizon, hold), for_master, sender)
         });
         let stepping: Vec<Arbiter> = (0..threads).map(|_| Arbiter::new()).collect();
         let mut partitions = Vec::with_capacity(count);
@@ -213,6 +221,7 @@ async fn begin(
 ) -> Result<(), MailboxError> {
     let open = Open {
         recorded: master.clone().recipient(),
+        routes: master.clone().recipient(),
         done: master.clone().recipient(),
         failed: master.clone().recipient(),
     };

@@ -89,10 +89,8 @@ impl Options<'_> {
         if self.set_input_or_output(option, value)? || self.set_time(option, value)? {
             return Ok(Effect::Done);
         }
-        if self.set_rerouting(option, value)? {
-            let smoothed = option.ends_with(".adaptation-weight") && number(value)? > 0.0;
-            let instead = "travel times are averaged over the last intervals, not smoothed";
-            return Ok(if smoothed { Effect::Changed(instead) } else { Effect::Done });
+        if let Some(effect) = self.set_rerouting(option, value)? {
+            return Ok(effect);
         }
         if let Some(effect) = self.set_processing(option, value)? {
             return Ok(effect);
@@ -157,9 +155,10 @@ impl Options<'_> {
         Ok(true)
     }
 
-    fn set_rerouting(&mut self, option: &str, value: &str) -> Parsed<bool> {
+    /// `None`: not one of these.
+    fn set_rerouting(&mut self, option: &str, value: &str) -> Parsed<Option<Effect>> {
         let prefixes = ["device.rerouting.", "device.routing."];
-        let Some(name) = prefixes.iter().find_map(|prefix| option.strip_prefix(prefix)) else { return Ok(false) };
+        let Some(name) = prefixes.iter().find_map(|prefix| option.strip_prefix(prefix)) else { return Ok(None) };
         let rerouting = self.config.settings.rerouting.get_or_insert(Rerouting {
             probability: 0.0,
             period_ms: 0,
@@ -174,11 +173,21 @@ impl Options<'_> {
             "period" => rerouting.period_ms = time(value)?.max(0),
             "pre-period" => rerouting.pre_period_ms = time(value)?.max(0),
             "adaptation-interval" => rerouting.adaptation_interval_ms = time(value)?.max(0),
-            "adaptation-steps" => rerouting.adaptation_steps = whole(value)?.clamp(0, 1 << 20) as u32,
-            "adaptation-weight" => rerouting.adaptation_weight = number(value)?.clamp(0.0, 1.0),
-            _ => return Ok(false),
+            "adaptation-steps" => {
+                rerouting.adaptation_steps = whole(value)?.clamp(0, 1 << 20) as u32;
+                if rerouting.adaptation_steps == 0 {
+                    return Ok(Some(Effect::Changed("edge speeds are averaged over the last half minute")));
+                }
+            }
+            "adaptation-weight" => {
+                rerouting.adaptation_weight = number(value)?.clamp(0.0, 1.0);
+                if rerouting.adaptation_weight > 0.0 {
+                    return Ok(Some(Effect::Changed("edge speeds are averaged over adaptation-steps")));
+                }
+            }
+            _ => return Ok(None),
         }
-        Ok(true)
+        Ok(Some(Effect::Done))
     }
 
     /// `None`: not one of these.

@@ -80,8 +80,11 @@ impl Departures {
     pub fn set_route(&mut self, world: &World, vehicle: VehicleId, route: RouteId, is_change: bool) {
         let Ok(at) = self.all.binary_search(&vehicle) else { return };
         let departure = &world.demand.departures[vehicle.index()];
-        let is_waiting =
-            || self.waiting.get(&world.route(departure.route)[0]).is_some_and(|queue| queue.contains(&vehicle));
+        // Queues are in order of departure, and so are the ids.
+        let is_waiting = || {
+            let queue = self.waiting.get(&world.route(departure.route)[0]);
+            queue.is_some_and(|queue| queue.binary_search(&vehicle).is_ok())
+        };
         if at >= self.reached || is_waiting() {
             let changes = self.route_of(vehicle, departure).1.saturating_add(u16::from(is_change));
             self.routes.insert(vehicle, (route, changes));

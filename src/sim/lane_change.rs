@@ -376,7 +376,8 @@ fn wish(
         }
         let place = space - reserve - driver.min_gap - 1.0;
         if reserve > 0.0 && place > 0.0 {
-            mind.advice = mind.advice.min(driver.stop_speed(vehicle.speed, place, driver.decel) as f32);
+            let halt = driver.stop_speed(vehicle.speed, place, driver.decel).max(driver.min_next_speed(vehicle.speed));
+            mind.advice = mind.advice.min(halt as f32);
         }
         negotiate(view, mind, vehicle, lane, right, around, lanes, t, space, reserve, offset);
         return Wish::URGENT;

@@ -21,6 +21,9 @@ const YELLOW_DECEL: f64 = 3.0;
 /// How far beyond a junction room is looked for, in vehicle lengths.
 const ROOM_LOOK_LENGTHS: f64 = 5.0;
 
+/// How many vehicles at the end of a lane's queue may ask those who come to let them over.
+const LET_IN: usize = 3;
+
 /// Result of pass one for one vehicle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Follow {
@@ -206,7 +209,6 @@ impl View<'_> {
         let mut first = true;
         walk.v = walk.v.min(self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos - 1e-9));
         loop {
-            let lane = self.lane(lane_id);
             let link_id = self.next_link(vehicle, lane_id, index);
             if link_id.is_none() {
                 if !self.is_last_edge(vehicle, index) {
@@ -250,6 +252,9 @@ impl View<'_> {
             let next = self.lane(link.next);
             if !next.internal {
                 index += 1;
+                if let Some(room) = self.let_in(vehicle, driver, link.next, seen) {
+                    walk.v = walk.v.min(room.max(slowest));
+                }
             }
             lane_id = link.next;
             if let Some(stop) = self.stop_on(vehicle, lane_id, index) {
@@ -263,6 +268,33 @@ impl View<'_> {
             v_pass = driver.speed_after(next.length_m, walk.v).min(limit);
             first = false;
         }
+    }
+
+    /// Speed that leaves room for a vehicle near the start of a coming road that has to change onto the lane ahead, which
+    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::lane_change)).
+    fn let_in(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> Option<f64> {
+        let lane = self.lane(lane_id);
+        let edge = self.world.network.edge(lane.edge);
+        if edge.lane_count < 2 {
+            return None;
+        }
+        let wishes = [(lane.index.checked_sub(1), flags::WANTS_LEFT), (lane.index.checked_add(1), flags::WANTS_RIGHT)];
+        let mut v: Option<f64> = None;
+        for (beside, wish) in wishes {
+            let Some(beside) = beside.filter(|i| *i < edge.lane_count) else { continue };
+            for other in self.lanes.on(LaneId(edge.first_lane.0 + beside)).iter().rev().take(LET_IN) {
+                if !(other.is(flags::BLOCKED) && other.is(wish)) {
+                    continue;
+                }
+                let lead = self.driver(other);
+                let gap = start + other.pos - lead.length - driver.min_gap;
+                if gap > 0.0 && gap < self.world.reach_m {
+                    let speed = driver.follow_speed(vehicle.speed, gap, other.speed, lead.apparent_decel);
+                    v = Some(v.map_or(speed, |v| v.min(speed)));
+                }
+            }
+        }
+        v
     }
 
     /// Distance before the line where a vehicle halts.

@@ -35,7 +35,9 @@ impl RoutingSchedule {
     /// `None`: routes stay as they were at load.
     pub fn of(demand: &Demand, settings: &Settings) -> Option<Self> {
         let step_ms = settings.step_ms;
-        let whole = |wished_ms: i64, unit_ms: i64| (wished_ms + unit_ms - 1).div_euclid(unit_ms).max(1) * unit_ms;
+        let whole = |wished_ms: i64, unit_ms: i64| {
+            wished_ms.saturating_add(unit_ms - 1).div_euclid(unit_ms).max(1).saturating_mul(unit_ms)
+        };
         let sample_ms = whole(SAMPLE_MS, step_ms);
         let period_ms = whole(PERIOD_MS, sample_ms);
         let (mut averaged_ms, mut waiting_period_ms, mut driving_period_ms) = (SAMPLES * SAMPLE_MS, PRE_PERIOD_MS, 0);
@@ -72,17 +74,17 @@ impl RoutingSchedule {
 
     /// Time of snapshot `n`.
     pub fn snapshot_ms(&self, n: i64) -> i64 {
-        self.begin_ms + n * self.period_ms
+        self.begin_ms.saturating_add(n.saturating_mul(self.period_ms))
     }
 
     /// When the routes found in snapshot `n` are used.
     pub fn use_ms(&self, n: i64) -> i64 {
-        self.snapshot_ms(n) + self.lag_ms
+        self.snapshot_ms(n).saturating_add(self.lag_ms)
     }
 
     /// Whether a snapshot is taken at some later time than `now_ms`, or then.
     pub fn is_measuring(&self, now_ms: i64) -> bool {
-        let n = (now_ms - self.begin_ms + self.period_ms - 1).div_euclid(self.period_ms);
+        let n = (now_ms - self.begin_ms).saturating_add(self.period_ms - 1).div_euclid(self.period_ms);
         self.use_ms(n) <= self.end_ms
     }
 

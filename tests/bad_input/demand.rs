@@ -25,8 +25,14 @@ fn routes_that_cannot_be_driven_are_errors() {
 #[test]
 fn numbers_that_make_no_sense_are_errors() {
     let vtype = |attribute: &str| Input::routes(format!("<vType id=\"t\" {attribute}/>"));
-    error(&vtype("length=\"-5\""), &["r.rou.xml:2: vType 't': attribute length=\"-5\" has to be a number greater than 0"]);
-    error(&vtype("maxSpeed=\"NaN\""), &["r.rou.xml:2: vType 't': attribute maxSpeed=\"NaN\" has to be a finite number"]);
+    error(
+        &vtype("length=\"-5\""),
+        &["r.rou.xml:2: vType 't': attribute length=\"-5\" has to be a number greater than 0"],
+    );
+    error(
+        &vtype("maxSpeed=\"NaN\""),
+        &["r.rou.xml:2: vType 't': attribute maxSpeed=\"NaN\" has to be a finite number"],
+    );
     error(&vtype("accel=\"inf\""), &["accel=\"inf\" has to be a finite number"]);
     let vehicle = |attributes: &str| Input::routes(format!("{ROUTE}<vehicle id=\"v\" route=\"r\" {attributes}/>"));
     error(&vehicle("depart=\"NaN\""), &["r.rou.xml:2: vehicle 'v': attribute depart=\"NaN\" has to be a time"]);
@@ -62,7 +68,9 @@ fn odd_demand_is_a_warning_and_the_run_goes_on() {
         &["departs at or after the end", "the vehicle is left out", "r.rou.xml:2: vehicle 'late'"],
     );
     warning(
-        &Input::routes("<vType id=\"long\" length=\"250\"/>\n<trip id=\"v\" type=\"long\" from=\"a\" to=\"d\" depart=\"0\"/>"),
+        &Input::routes(
+            "<vType id=\"long\" length=\"250\"/>\n<trip id=\"v\" type=\"long\" from=\"a\" to=\"d\" depart=\"0\"/>",
+        ),
         &["longer than the edge on which it departs", "its 250 m reach back", "r.rou.xml:3: trip 'v'"],
     );
     warning(

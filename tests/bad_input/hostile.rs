@@ -52,7 +52,8 @@ fn elements_without_end_are_errors() {
 #[test]
 fn flows_without_end_are_errors() {
     let flow = |attributes: &str| {
-        Input::routes(format!("<flow id=\"f\" from=\"a\" to=\"d\" begin=\"0\" {attributes}/>")).instead_of("--end 300", "")
+        Input::routes(format!("<flow id=\"f\" from=\"a\" to=\"d\" begin=\"0\" {attributes}/>"))
+            .instead_of("--end 300", "")
     };
     error(&flow("end=\"1e9\" period=\"0.001\""), &["r.rou.xml:2: flow 'f': more than 16777216 vehicles"]);
     error(&flow("end=\"1e11\" probability=\"0\""), &["r.rou.xml:2: flow 'f'", "lasts too long"]);

@@ -39,9 +39,7 @@ impl<'a> Input<'a> {
     }
     /// A run of another network, with a trip from `a` to `d`.
     fn net(text: impl Into<Vec<u8>>) -> Self {
-        Self::new("-n DIR/n.net.xml -r DIR/r.rou.xml --end 300")
-            .with("n.net.xml", text)
-            .with("r.rou.xml", GOOD_ROUTES)
+        Self::new("-n DIR/n.net.xml -r DIR/r.rou.xml --end 300").with("n.net.xml", text).with("r.rou.xml", GOOD_ROUTES)
     }
     fn with(mut self, name: &'a str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name, content.into()));

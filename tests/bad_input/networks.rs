@@ -19,7 +19,8 @@ fn numbers_that_make_no_sense_are_errors() {
 
 #[test]
 fn ids_that_exist_already_are_errors() {
-    let again = r#"<edge id="x" from="P" to="Q"><lane id="x_0" index="0" speed="9" length="9" shape="0,0 9,0"/></edge>"#;
+    let again =
+        r#"<edge id="x" from="P" to="Q"><lane id="x_0" index="0" speed="9" length="9" shape="0,0 9,0"/></edge>"#;
     let twice = changed("<junction id=\"E\"", &format!("{again}<junction id=\"E\""));
     error(&twice, &["n.net.xml:", "edge 'x'", "already"]);
     error(&changed("<lane id=\"b_1\"", "<lane id=\"b_0\""), &["n.net.xml:", "lane 'b_0'"]);

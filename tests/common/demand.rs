@@ -81,7 +81,9 @@ pub fn random_walks(network: &Network, vehicles: usize, seconds: u64, seed: u64)
             arrival_pos: *random.pick(&arrival_pos),
             arrival_speed: ArrivalSpeed::Current,
             stops: stops_span,
-            given_route: true,
+            // Trips are routed again when they depart.
+            given_route: random.below(3) > 0,
+            via: Span::default(),
         });
     }
     demand

@@ -7,7 +7,7 @@ use tessds::graph::join_actuated_signals;
 use tessds::graph::partition::Cut;
 use tessds::ids::{LaneId, VehicleId};
 use tessds::output::MergedStep;
-use tessds::sim::{Mirror, Partition, ReportOptions, Scope, Vehicle, World};
+use tessds::sim::{Mirror, Partition, ReportOptions, RouteGuidance, RouteOrders, Scope, Vehicle, World};
 
 use super::invariants::{conserved, no_overlap};
 
@@ -17,6 +17,8 @@ pub struct Lockstep {
     partitions: Vec<Partition>,
     /// (from, to, roads).
     mirrors: Vec<(usize, usize, Mirror)>,
+    guidance: Option<RouteGuidance>,
+    orders: Option<RouteOrders>,
 }
 
 impl Lockstep {
@@ -32,7 +34,8 @@ impl Lockstep {
                 mirrors.push((from, to, sender.mirror_for(receiver.scope())));
             }
         }
-        Self { world: Arc::clone(world), partitions, mirrors }
+        let guidance = RouteGuidance::new(world);
+        Self { world: Arc::clone(world), partitions, mirrors, guidance, orders: None }
     }
 
     /// The uncut network.
@@ -45,8 +48,17 @@ impl Lockstep {
             let bytes = self.partitions[*from].export(mirror);
             self.partitions[*to].import(mirror, &bytes).expect("an export of the same mirror");
         }
+        let now_ms = self.partitions[0].now_ms();
+        if let Some(orders) = self.orders.take_if(|orders| orders.at_ms == now_ms) {
+            self.partitions.iter_mut().for_each(|p| p.apply_routes(&orders.updates));
+        }
         let options = ReportOptions { fcd: true, digest: true };
-        MergedStep::of(self.partitions.iter_mut().map(|p| p.step(options)))
+        let merged = MergedStep::of(self.partitions.iter_mut().map(|p| p.step(options)));
+        if let Some(guidance) = &mut self.guidance {
+            guidance.observe(&merged);
+            self.orders = guidance.take_orders().or(self.orders.take());
+        }
+        merged
     }
 
     /// Lane and state of every vehicle on a lane.

@@ -60,5 +60,7 @@ proptest! {
 #[test]
 fn the_undamaged_files_are_good() {
     let loaded = Input { additional: ADDITIONAL, routes: ROUTES, options: &[] }.load();
-    assert!(loaded.scenario.is_ok() && loaded.warnings.is_empty(), "{:?} {:?}", loaded.scenario.err(), loaded.warnings);
+    assert!(loaded.scenario.is_ok(), "{:?}", loaded.scenario.err());
+    // Whose route does not follow the traffic.
+    assert!(loaded.warnings.iter().all(|warning| warning.starts_with("trip with stops")), "{:?}", loaded.warnings);
 }

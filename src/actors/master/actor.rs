@@ -1,5 +1,6 @@
 //! The actor around [`Core`].
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -7,8 +8,9 @@ use tokio::sync::oneshot;
 
 use super::core::{Core, Effect, Event, Outcome};
 use crate::actors::ExitStatus;
-use crate::actors::partition::{Closing, Finish, Grant, Partition, Stop};
+use crate::actors::partition::{Closing, Finish, Grant, NewRoutes, Partition, Stop};
 use crate::actors::recorder::{Close, Recorder, Recording};
+use crate::protocol::RouteNotice;
 
 /// The master of a run whose partitions are in this process.
 pub struct Master {
@@ -39,6 +41,10 @@ impl Master {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Grant { horizon } => self.tell_all(|p| p.try_send(Grant { horizon }).is_ok()),
+                Effect::Announce(notice) => {
+                    let notice = Arc::new(notice);
+                    self.tell_all(|p| p.try_send(NewRoutes { notice: Arc::clone(&notice) }).is_ok());
+                }
                 Effect::Finish => self.tell_all(|p| p.try_send(Finish).is_ok()),
                 Effect::Stop => self.tell_all(|p| p.try_send(Stop).is_ok()),
                 Effect::Close { closings, wall } => {
@@ -99,14 +105,31 @@ pub struct Recorded {
     pub steps: u64,
     /// The last of them ended the run.
     pub over: bool,
+    /// Steps from here on wait for routes.
+    pub hold: Option<u64>,
 }
 
 impl Handler<Recorded> for Master {
     type Result = ();
 
     fn handle(&mut self, message: Recorded, ctx: &mut Self::Context) {
-        let Recorded { steps, over } = message;
-        self.feed(Event::Recorded { steps, over }, ctx);
+        let Recorded { steps, over, hold } = message;
+        self.feed(Event::Recorded { steps, over, hold }, ctx);
+    }
+}
+
+/// Routes were found for vehicles of any partition.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RoutesFound {
+    pub notice: RouteNotice,
+}
+
+impl Handler<RoutesFound> for Master {
+    type Result = ();
+
+    fn handle(&mut self, message: RoutesFound, ctx: &mut Self::Context) {
+        self.feed(Event::RoutesFound(message.notice), ctx);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
+use crate::protocol::RouteNotice;
 
 /// How far partitions may run ahead of what is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +17,6 @@ pub struct Horizon {
 }
 
 impl Horizon {
-    /// The farthest step that may be granted when `recorded` steps are recorded.
-    fn farthest(self, recorded: u64) -> u64 {
-        (recorded + self.ahead()).min(self.end.unwrap_or(u64::MAX))
-    }
-
     /// Steps that can be granted and not yet recorded.
     pub fn ahead(self) -> u64 {
         2 * self.window
@@ -39,11 +35,14 @@ pub enum Outcome {
 pub enum Event {
     /// All actors are there.
     Ready,
-    /// This many steps are recorded; `over` when the last of them ended the run.
+    /// This many steps are recorded; `over` when the last of them ended the run. Steps from `hold` on wait for routes.
     Recorded {
         steps: u64,
         over: bool,
+        hold: Option<u64>,
     },
+    /// Routes for steps that are not granted yet.
+    RoutesFound(RouteNotice),
     /// A partition has nothing more to say.
     PartitionClosed {
         part: u16,
@@ -61,6 +60,8 @@ pub enum Event {
 pub enum Effect {
     /// To all partitions: steps below the horizon may be done.
     Grant { horizon: u64 },
+    /// To all partitions, before the grant of the step that it names.
+    Announce(RouteNotice),
     /// To all partitions: the run is over, close.
     Finish,
     /// To all partitions: end at once.
@@ -86,13 +87,15 @@ pub struct Core {
     phase: Phase,
     horizon: Horizon,
     granted: u64,
+    /// Steps from here on are not granted before routes for them have come.
+    hold: Option<u64>,
     closings: Vec<Option<Closing>>,
     started: Option<Instant>,
 }
 
 impl Core {
-    pub fn new(partitions: usize, horizon: Horizon) -> Self {
-        Self { phase: Phase::Building, horizon, granted: 0, closings: vec![None; partitions], started: None }
+    pub fn new(partitions: usize, horizon: Horizon, hold: Option<u64>) -> Self {
+        Self { phase: Phase::Building, horizon, granted: 0, hold, closings: vec![None; partitions], started: None }
     }
 
     pub fn handle(&mut self, event: Event, now: Instant, effects: &mut Vec<Effect>) {
@@ -107,7 +110,11 @@ impl Core {
                 }
             }
             (Phase::Running, Event::Recorded { over: true, .. }) => self.finish(effects),
-            (Phase::Running, Event::Recorded { steps, over: false }) => self.grant(steps, effects),
+            (Phase::Running, Event::Recorded { steps, over: false, hold }) => {
+                self.hold = hold;
+                self.grant(steps, effects);
+            }
+            (Phase::Running, Event::RoutesFound(notice)) => effects.push(Effect::Announce(notice)),
             (Phase::Closing, Event::PartitionClosed { part, closing }) => self.closed(part, *closing, now, effects),
             (Phase::Closing, Event::PartitionExited { status: ExitStatus::Finished, .. }) => {}
             (Phase::Building | Phase::Running | Phase::Closing, Event::PartitionExited { part, status }) => {
@@ -124,8 +131,9 @@ impl Core {
 
     /// Moves the horizon in windows, so that it is seldom moved and never waited for.
     fn grant(&mut self, recorded: u64, effects: &mut Vec<Effect>) {
-        let farthest = self.horizon.farthest(recorded);
-        let worth_it = farthest >= self.granted + self.horizon.window || Some(farthest) == self.horizon.end;
+        let bound = self.horizon.end.unwrap_or(u64::MAX).min(self.hold.unwrap_or(u64::MAX));
+        let farthest = (recorded + self.horizon.ahead()).min(bound);
+        let worth_it = farthest >= self.granted + self.horizon.window || farthest == bound;
         if farthest > self.granted && worth_it {
             self.granted = farthest;
             effects.push(Effect::Grant { horizon: farthest });
@@ -162,6 +170,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::{Epoch, RunId, Scene};
 
     fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
@@ -170,24 +179,36 @@ mod tests {
     }
 
     fn running(partitions: usize, end: Option<u64>) -> Core {
-        let mut core = Core::new(partitions, Horizon { window: 10, end });
+        let mut core = Core::new(partitions, Horizon { window: 10, end }, None);
         handle(&mut core, Event::Ready);
         core
     }
 
     fn recorded(steps: u64, over: bool) -> Event {
-        Event::Recorded { steps, over }
+        Event::Recorded { steps, over, hold: None }
     }
 
     #[test]
     fn the_horizon_moves_in_windows_and_stops_at_the_end() {
-        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) });
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) }, None);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 20 }]);
         assert_eq!(handle(&mut core, recorded(9, false)), []);
         assert_eq!(handle(&mut core, recorded(12, false)), [Effect::Grant { horizon: 32 }]);
         assert_eq!(handle(&mut core, recorded(29, false)), [Effect::Grant { horizon: 45 }]);
         assert_eq!(handle(&mut core, recorded(40, false)), []);
         assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish]);
+    }
+
+    #[test]
+    fn steps_that_wait_for_routes_are_granted_after_them() {
+        let held = |steps, hold| Event::Recorded { steps, over: false, hold: Some(hold) };
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) }, Some(4));
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 4 }]);
+        assert_eq!(handle(&mut core, held(3, 4)), []);
+        let scene = Scene { run: RunId(1), epoch: Epoch(1) };
+        let notice = RouteNotice { scene, at_step: 4, updates: Vec::new() };
+        assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
+        assert_eq!(handle(&mut core, held(4, 8)), [Effect::Grant { horizon: 8 }]);
     }
 
     #[test]
@@ -205,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_run_of_no_steps_closes_at_once() {
-        let mut core = Core::new(1, Horizon { window: 10, end: Some(0) });
+        let mut core = Core::new(1, Horizon { window: 10, end: Some(0) }, None);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish]);
     }
 

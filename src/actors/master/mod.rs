@@ -3,5 +3,5 @@
 mod actor;
 mod core;
 
-pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed};
+pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};

@@ -10,7 +10,7 @@ use crate::actors::ExitStatus;
 use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
 use crate::actors::recorder::ReportBatch;
-use crate::protocol::Frame;
+use crate::protocol::{Frame, RouteNotice};
 
 /// One partition of a run.
 pub struct Partition {
@@ -140,6 +140,21 @@ impl Handler<Grant> for Partition {
 
     fn handle(&mut self, message: Grant, ctx: &mut Self::Context) {
         self.feed(Event::Granted { horizon: message.horizon }, ctx);
+    }
+}
+
+/// Routes that hold from a step on that is not granted yet.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct NewRoutes {
+    pub notice: Arc<RouteNotice>,
+}
+
+impl Handler<NewRoutes> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: NewRoutes, ctx: &mut Self::Context) {
+        self.feed(Event::RoutesCame(message.notice), ctx);
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::region::Closing;
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
-use crate::protocol::{Frame, Scene};
+use crate::protocol::{Frame, RouteNotice, Scene};
 use crate::sim::HaloError;
-use crate::sim::report::StepReport;
+use crate::sim::report::{RouteUpdate, StepReport};
 
 /// Steps whose reports travel together.
 const REPORT_BATCH: usize = 16;
@@ -30,6 +30,8 @@ pub trait Kernel {
     /// # Errors
     /// The bytes are not what the neighbour's export makes.
     fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError>;
+    /// Takes over new routes, when all roads show the state before the next step.
+    fn apply_routes(&mut self, updates: &[RouteUpdate]);
     /// Ends all measuring.
     fn close(&mut self) -> Closing;
 }
@@ -47,6 +49,8 @@ pub enum Event {
     Begun,
     /// Steps below the horizon may be done.
     Granted { horizon: u64 },
+    /// New routes; comes before the grant of their step.
+    RoutesCame(Arc<RouteNotice>),
     /// The next frame of a neighbour.
     FrameArrived { neighbour: usize, frame: Arc<Frame> },
     /// It is time for the step that was asked for by [`Effect::StepLater`].
@@ -79,6 +83,8 @@ pub struct Core<K> {
     /// Frames not yet read, by neighbour; the first is for the next step.
     inbox: Vec<VecDeque<Arc<Frame>>>,
     horizon: u64,
+    /// Routes whose step has not come yet.
+    routes: VecDeque<Arc<RouteNotice>>,
     /// Reports not yet sent.
     reports: Vec<StepReport>,
     step_asked: bool,
@@ -92,6 +98,7 @@ impl<K: Kernel> Core<K> {
             kernel,
             inbox: vec![VecDeque::new(); neighbours],
             horizon: 0,
+            routes: VecDeque::new(),
             reports: Vec::new(),
             step_asked: false,
             over: false,
@@ -109,6 +116,11 @@ impl<K: Kernel> Core<K> {
         match event {
             Event::Begun => self.export(effects),
             Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
+            Event::RoutesCame(notice) => {
+                if notice.scene == self.place.scene {
+                    self.routes.push_back(notice);
+                }
+            }
             Event::FrameArrived { neighbour, frame } => self.take_in(neighbour, frame, effects),
             Event::StepDue => {
                 self.step_asked = false;
@@ -131,7 +143,11 @@ impl<K: Kernel> Core<K> {
             self.step_asked = true;
             effects.push(Effect::StepLater);
         }
-        if self.reports.len() >= REPORT_BATCH || self.kernel.steps() >= self.horizon {
+        let is_awaited = |report: &StepReport| !report.edge_speeds.is_empty() || !report.route_requests.is_empty();
+        if self.reports.len() >= REPORT_BATCH
+            || self.reports.last().is_some_and(is_awaited)
+            || self.kernel.steps() >= self.horizon
+        {
             self.flush(effects);
         }
     }
@@ -161,8 +177,16 @@ impl<K: Kernel> Core<K> {
             }
         }
         let step = self.kernel.steps();
+        let due = self.routes.pop_front_if(|notice| notice.at_step <= step);
+        let Self { kernel, .. } = self;
+        let compute = || {
+            if let Some(notice) = due {
+                kernel.apply_routes(&notice.updates);
+            }
+            kernel.step()
+        };
         // After a panic the state is never used again, so nobody sees it broken.
-        match catch_unwind(AssertUnwindSafe(|| self.kernel.step())) {
+        match catch_unwind(AssertUnwindSafe(compute)) {
             Ok(report) => {
                 self.reports.push(report);
                 self.export(effects);
@@ -223,6 +247,8 @@ mod tests {
     struct Counter {
         steps: u64,
         imported: Vec<u8>,
+        /// Steps before which routes were taken over.
+        routed: Vec<u64>,
         panics_in: Option<u64>,
     }
 
@@ -242,6 +268,9 @@ mod tests {
             let [byte] = bytes else { return Err(HaloError::TooLong(bytes.len() - 1)) };
             self.imported.push(*byte);
             Ok(())
+        }
+        fn apply_routes(&mut self, _: &[RouteUpdate]) {
+            self.routed.push(self.steps);
         }
         fn close(&mut self) -> Closing {
             Closing { digest: self.steps.into(), ..Closing::default() }
@@ -295,6 +324,17 @@ mod tests {
         assert_eq!((core.kernel.steps, &core.kernel.imported[..]), (1, &[0, 0][..]));
         run(&mut core, Event::FrameArrived { neighbour: 1, frame: frame(2, 1) });
         assert_eq!((core.kernel.steps, &core.kernel.imported[..]), (2, &[0, 0, 1, 1][..]));
+    }
+
+    #[test]
+    fn routes_are_taken_over_right_before_their_step() {
+        let mut core = Core::new(PLACE, Counter::default(), 0);
+        for at_step in [3, 5] {
+            let notice = RouteNotice { scene: PLACE.scene, at_step, updates: Vec::new() };
+            assert_eq!(handle(&mut core, Event::RoutesCame(Arc::new(notice))), []);
+        }
+        run(&mut core, Event::Granted { horizon: 9 });
+        assert_eq!(core.kernel.routed, [3, 5]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A partition's state together with what it exchanges with each of its neighbours.
 
 use super::core::Kernel;
-use crate::sim::report::{DetectorReport, IntervalReport, StepReport, TripRecord};
+use crate::sim::report::{DetectorReport, IntervalReport, RouteUpdate, StepReport, TripRecord};
 use crate::sim::{HaloError, Mirror, Partition, ReportOptions};
 
 /// What a partition has to say when the run is over.
@@ -54,6 +54,9 @@ impl Kernel for Region {
     }
     fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError> {
         self.partition.import(&self.borders[neighbour].incoming, bytes)
+    }
+    fn apply_routes(&mut self, updates: &[RouteUpdate]) {
+        self.partition.apply_routes(updates);
     }
     fn close(&mut self) -> Closing {
         let (intervals, detectors) = self.partition.close_intervals();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::core::{Core, Effect, Event, ReportBatch};
-use crate::actors::master::{Recorded, RecorderDone, RecorderFailed};
+use crate::actors::master::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use crate::actors::partition::Closing;
 use crate::output::Progress;
 
@@ -36,7 +36,10 @@ impl Recorder {
         for effect in effects.drain(..) {
             let Some(master) = &self.master else { continue };
             let sent = match effect {
-                Effect::Recorded { steps, over } => master.recorded.try_send(Recorded { steps, over }).is_ok(),
+                Effect::Routes(notice) => master.routes.try_send(RoutesFound { notice }).is_ok(),
+                Effect::Recorded { steps, over, hold } => {
+                    master.recorded.try_send(Recorded { steps, over, hold }).is_ok()
+                }
                 Effect::Closed(recording) => {
                     self.progress.finish();
                     master.done.try_send(RecorderDone { recording }).is_ok()
@@ -69,6 +72,7 @@ impl Handler<ReportBatch> for Recorder {
 #[rtype(result = "()")]
 pub struct Open {
     pub recorded: Recipient<Recorded>,
+    pub routes: Recipient<RoutesFound>,
     pub done: Recipient<RecorderDone>,
     pub failed: Recipient<RecorderFailed>,
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::actors::partition::Closing;
 use crate::output::{MergedStep, OutputError, Outputs, RunEnd, TripTotals};
-use crate::protocol::Scene;
+use crate::protocol::{RouteNotice, Scene};
+use crate::sim::RouteGuidance;
 use crate::sim::report::{Counts, StepReport};
 
 /// Reports of consecutive steps of one partition.
@@ -28,6 +29,12 @@ pub struct RunRules {
 }
 
 impl RunRules {
+    /// The step that computes a time.
+    pub fn step_of(&self, time_ms: i64) -> u64 {
+        let since_ms = (time_ms - self.begin_ms).max(0);
+        (since_ms / self.step_ms) as u64 + u64::from(since_ms % self.step_ms > 0)
+    }
+
     /// Whether the run is over with a step that left these counts.
     fn is_over(&self, steps: u64, counts: &Counts) -> bool {
         match self.steps {
@@ -61,15 +68,18 @@ pub enum Event {
 
 #[derive(Debug)]
 pub enum Effect {
-    /// To the master: this many steps are written; `over` when the last of them ended the run.
-    Recorded { steps: u64, over: bool },
+    /// To the master: routes that hold from a step on that is not granted yet.
+    Routes(RouteNotice),
+    /// To the master: this many steps are written; `over` when the last of them ended the run. Steps from `hold` on wait for
+    /// routes.
+    Recorded { steps: u64, over: bool, hold: Option<u64> },
     /// To the master: the files are complete.
     Closed(Box<Recording>),
     /// To the master: a file is incomplete, or a report made no sense.
     Fail(String),
 }
 
-/// Feeds the outputs.
+/// Feeds the outputs, and routes by the traffic that it sees.
 ///
 /// Partitions run ahead of what is recorded, so without an end time they may do empty steps after the last. These steps
 /// change no vehicle and no digest; here they are kept out of the outputs.
@@ -77,6 +87,7 @@ pub struct Core {
     scene: Scene,
     rules: RunRules,
     outputs: Outputs,
+    guidance: Option<RouteGuidance>,
     over: bool,
     /// Reports of steps after the last: they hold measuring intervals that the end of the run cuts short.
     beyond: Vec<StepReport>,
@@ -84,8 +95,8 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(scene: Scene, rules: RunRules, outputs: Outputs) -> Self {
-        Self { scene, rules, outputs, over: false, beyond: Vec::new(), failed: false }
+    pub fn new(scene: Scene, rules: RunRules, outputs: Outputs, guidance: Option<RouteGuidance>) -> Self {
+        Self { scene, rules, outputs, guidance, over: false, beyond: Vec::new(), failed: false }
     }
 
     /// Counts after the last recorded step, for the progress bar.
@@ -115,14 +126,24 @@ impl Core {
                 self.beyond.push(report);
                 continue;
             }
-            self.outputs.add(usize::from(batch.part), report)?;
+            let Self { outputs, guidance, .. } = self;
+            outputs.add_and(usize::from(batch.part), report, |step| {
+                if let Some(guidance) = guidance {
+                    guidance.observe(step);
+                }
+            })?;
+            if let Some(orders) = self.guidance.as_mut().and_then(RouteGuidance::take_orders) {
+                let at_step = self.rules.step_of(orders.at_ms);
+                effects.push(Effect::Routes(RouteNotice { scene: self.scene, at_step, updates: orders.updates }));
+            }
             if self.outputs.steps() > 0 && self.rules.is_over(self.outputs.steps(), self.outputs.counts()) {
                 self.over = true;
                 self.beyond.extend(self.outputs.take_pending());
             }
         }
         if self.outputs.steps() > before {
-            effects.push(Effect::Recorded { steps: self.outputs.steps(), over: self.over });
+            let hold = self.guidance.as_ref().and_then(RouteGuidance::hold_ms).map(|ms| self.rules.step_of(ms));
+            effects.push(Effect::Recorded { steps: self.outputs.steps(), over: self.over, hold });
         }
         Ok(())
     }

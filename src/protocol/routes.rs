@@ -1,0 +1,15 @@
+//! New routes, from who finds them to all partitions.
+
+use serde::{Deserialize, Serialize};
+
+use super::Scene;
+use crate::sim::report::RouteUpdate;
+
+/// Routes that hold from the beginning of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteNotice {
+    pub scene: Scene,
+    /// The first step that is computed with them.
+    pub at_step: u64,
+    pub updates: Vec<RouteUpdate>,
+}
