@@ -57,9 +57,9 @@ impl Scope {
 fn distances(network: &Network, own: impl Fn(EdgeId) -> bool) -> Vec<f64> {
     let mut distance = vec![f64::INFINITY; network.edges.len()];
     let mut queue = BinaryHeap::new();
-    for i in 0..network.edges.len() {
+    for (i, distance) in distance.iter_mut().enumerate() {
         if own(EdgeId::new(i)) {
-            distance[i] = -1.0;
+            *distance = -1.0;
             queue.push(Reverse((0u64, i)));
         }
     }

@@ -177,7 +177,8 @@ impl<K: Kernel> Core<K> {
             }
         }
         let step = self.kernel.steps();
-        let due = self.routes.pop_front_if(|notice| notice.at_step <= step);
+        let is_due = self.routes.front().is_some_and(|notice| notice.at_step <= step);
+        let due = if is_due { self.routes.pop_front() } else { None };
         let Self { kernel, .. } = self;
         let compute = || {
             if let Some(notice) = due {
