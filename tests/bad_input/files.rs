@@ -26,8 +26,8 @@ fn broken_xml_is_an_error_with_its_line() {
     error(&Input::routes("<vehicle id=\"v\" depart=\"0\">"), &["r.rou.xml:2", "not well-formed XML"]);
     error(&Input::routes("<vehicle id=\"v\" id=\"w\"/>"), &["r.rou.xml:2: vehicle: bad attribute"]);
     let half = NET.find("<edge id=\"c\"").expect("the edge");
-    error(&Input::net(&NET[..half]), &["n.net.xml:34: the file ends inside an element; is it cut off?"]);
-    error(&Input::net(&NET[..half + 10]), &["n.net.xml:34: not well-formed XML"]);
+    error(&Input::net(&NET[..half]), &["n.net.xml:33: the file ends inside an element; is it cut off?"]);
+    error(&Input::net(&NET[..half + 10]), &["n.net.xml:33: not well-formed XML"]);
     error(&Input::net(""), &["n.net.xml", "no XML element in the file"]);
     error(&Input::net("once upon a time"), &["n.net.xml", "no XML element in the file"]);
     error(&Input::net(b"<net>\xff\xfe\x00</net>".as_slice()), &["n.net.xml"]);
