@@ -20,7 +20,8 @@ pub fn start_logging(settings: &LogSettings) {
     let started = if json {
         builder.json().flatten_event(true).try_init()
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+        // Who reads along knows the time and does not care for modules.
+        builder.with_ansi(std::io::stderr().is_terminal()).without_time().with_target(false).try_init()
     };
     if started.is_err() {
         tracing::debug!("logging was already started");
@@ -30,6 +31,10 @@ pub fn start_logging(settings: &LogSettings) {
 /// Says what the readers met, once per kind.
 pub fn warn_all(warnings: &Warnings) {
     for (kind, at, message, times) in warnings.iter() {
-        tracing::warn!(%at, times, "{kind}: {message}");
+        if at.file.is_empty() {
+            tracing::warn!(times, "{kind}: {message}");
+        } else {
+            tracing::warn!(%at, times, "{kind}: {message}");
+        }
     }
 }

@@ -26,14 +26,13 @@ impl Partition {
     /// Moves every vehicle of the moved lanes; the others are left as they were.
     pub(super) fn advance(&mut self, now_ms: i64) {
         let mut entering = std::mem::take(&mut self.entering);
-        let moved = std::mem::take(&mut self.scope.moved_lanes);
-        for &lane in &moved {
-            if self.lanes.vehicles[lane.index()].is_empty() {
-                continue;
+        let busy = std::mem::take(&mut self.lanes.busy);
+        for &lane in &busy {
+            if self.scope.is_moved[lane.index()] {
+                self.advance_lane(lane, now_ms, &mut entering);
             }
-            self.advance_lane(lane, now_ms, &mut entering);
         }
-        self.scope.moved_lanes = moved;
+        self.lanes.busy = busy;
         // Those that came together from several lanes are put in order.
         for (lane, vehicle) in entering.drain(..) {
             place(&mut self.lanes.vehicles[lane.index()], vehicle);
@@ -317,6 +316,9 @@ impl Partition {
 
     /// Begins, continues and ends stops.
     fn at_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId, now_ms: i64) -> Option<Fate> {
+        if !self.world.has_stops(vehicle.id) {
+            return None;
+        }
         let world = std::sync::Arc::clone(&self.world);
         let span = world.demand.departures[vehicle.id.index()].stops;
         if u32::from(vehicle.stops_done) >= span.len {

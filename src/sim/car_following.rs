@@ -94,7 +94,7 @@ impl Driver {
         let t = headway_s;
         // n: whole steps of braking that fit into the gap.
         let root = (s * s + 4.0 * (s * (2.0 * g / b - t) + t * t)).max(0.0).sqrt();
-        let n = (0.5 - (t - 0.5 * root) / s).floor().max(0.0);
+        let n = floor(0.5 - (t - 0.5 * root) / s).max(0.0);
         let h = 0.5 * n * (n - 1.0) * b * s + n * b * t;
         let r = (g - h) / (n * s + t);
         n * b + r
@@ -185,7 +185,7 @@ impl Driver {
         let c = b + 2.0 * v;
         let y = (((c * c + 8.0 * b * dist_m).sqrt() - b) * 0.5 - v) / b;
         let y = y.max(0.0);
-        let full = y.floor();
+        let full = floor(y);
         let exact = (full * full + full) * 0.5 * b + full * v + if y > full { v } else { 0.0 };
         let gain = (full + if inserting { 1.0 } else { 0.0 }) * self.decel * self.dt;
         ((dist_m - exact).max(0.0) / (full + 1.0)) / self.dt + gain + target
@@ -254,10 +254,23 @@ fn power(base: f64, exponent: f64) -> f64 {
     result
 }
 
+/// `f64::floor` without the call into the C library that it is on processors before SSE4.1.
+#[inline]
+pub fn floor(x: f64) -> f64 {
+    /// Sums with it have no room left for a fraction.
+    const WHOLE: f64 = 6_755_399_441_055_744.0;
+    if x.abs() < 2_251_799_813_685_248.0 {
+        let nearest = (x + WHOLE) - WHOLE;
+        nearest - if nearest > x { 1.0 } else { 0.0 }
+    } else {
+        x
+    }
+}
+
 /// Metres driven until standing when the speed drops by `decel` each step, plus `headway_s` at the present speed.
 #[inline]
 pub fn brake_gap(speed: f64, decel: f64, headway_s: f64, dt: f64) -> f64 {
     let drop = decel * dt;
-    let steps = (speed / drop).floor();
+    let steps = floor(speed / drop);
     dt * (steps * speed - drop * steps * (steps + 1.0) * 0.5) + speed * headway_s
 }

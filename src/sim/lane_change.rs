@@ -179,7 +179,7 @@ impl LaneChanger {
                 lanes[l][index] = mind;
                 return;
             }
-            mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change && wish.strategic);
+            mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change);
             mind.set(
                 flags::BLOCKED,
                 mind.is(flags::BLOCKED) || (wish.change && wish.strategic && wish.urgent && blocked),
@@ -244,7 +244,7 @@ impl LaneChanger {
         let (current, target) = (choices[l], choices[t]);
         let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
         let jam = |lane: usize| self.taken_m[lane] + view.occupied_beyond(vehicle, choices[lane].link);
-        let bonus = if roundabouts_ahead(view, vehicle) {
+        let bonus = if current.continues && roundabouts_ahead(view, vehicle) {
             roundabout_bonus(view, vehicle, first, best, l.max(t)) * view.params(vehicle).lane_change.cooperative
         } else {
             0.0

@@ -33,6 +33,10 @@ pub struct Lanes {
     overhung: Vec<LaneId>,
     /// Metres taken by vehicles with their gaps.
     pub occupied_m: Vec<f64>,
+    /// Lanes of the last [`refresh`](Self::refresh) that had vehicles then, in its order.
+    pub busy: Vec<LaneId>,
+    /// Lanes whose `rear` and `occupied_m` are not those of an empty lane, to reset.
+    shown: Vec<LaneId>,
 }
 
 impl Lanes {
@@ -43,6 +47,8 @@ impl Lanes {
             overhang: vec![Rear::FREE; count],
             overhung: Vec::new(),
             occupied_m: vec![0.0; count],
+            busy: Vec::new(),
+            shown: Vec::new(),
         }
     }
 
@@ -63,13 +69,22 @@ impl Lanes {
         for lane in self.overhung.drain(..) {
             self.overhang[lane.index()] = Rear::FREE;
         }
-        for &lane in lanes {
+        let Self { vehicles, rear, occupied_m, shown, busy, .. } = self;
+        shown.retain(|lane| {
             let i = lane.index();
-            let Some(last) = self.vehicles[i].last() else {
-                self.rear[i] = Rear::FREE;
-                self.occupied_m[i] = 0.0;
-                continue;
-            };
+            let keep = !vehicles[i].is_empty();
+            if !keep {
+                rear[i] = Rear::FREE;
+                occupied_m[i] = 0.0;
+            }
+            keep
+        });
+        busy.clear();
+        busy.extend(lanes.iter().copied().filter(|lane| !vehicles[lane.index()].is_empty()));
+        for at in 0..self.busy.len() {
+            let lane = self.busy[at];
+            let i = lane.index();
+            let Some(last) = self.vehicles[i].last() else { continue };
             let driver = &world.types[usize::from(last.vtype)].driver;
             let rear = Rear {
                 back: last.pos - driver.length,
@@ -77,6 +92,9 @@ impl Lanes {
                 decel: driver.apparent_decel,
                 accel: f64::from(last.accel),
             };
+            if self.rear[i].back == f64::INFINITY {
+                self.shown.push(lane);
+            }
             self.rear[i] = rear;
             self.occupied_m[i] =
                 self.vehicles[i].iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();

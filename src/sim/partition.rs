@@ -153,7 +153,7 @@ impl Partition {
         let mut announced = std::mem::take(approaches);
         let nobody = Approaches::default();
         let view = View { world, lanes, signals, plans, approaches: &nobody, now_ms };
-        for &lane in &scope.known_lanes {
+        for &lane in &lanes.busy {
             let on = lanes.on(lane);
             first[lane.index()] = follow.len() as u32;
             let length = world.network.lane(lane).length_m;
@@ -176,7 +176,7 @@ impl Partition {
         let key = random::step_key(world.settings.seed, now_ms as u64);
         moves.clear();
         moves.resize(follow.len(), Move::default());
-        for &lane in &scope.moved_lanes {
+        for &lane in lanes.busy.iter().filter(|lane| scope.is_moved[lane.index()]) {
             let start = first[lane.index()] as usize;
             for (i, vehicle) in lanes.on(lane).iter().enumerate() {
                 moves[start + i] = view.decide(vehicle, lane, follow[start + i], key);

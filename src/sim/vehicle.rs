@@ -50,7 +50,7 @@ pub struct Vehicle {
     pub depart_lane: LaneId,
     pub depart_pos: f32,
     pub depart_speed: f32,
-    /// End of the current stop, ms; meaningful with [`flags::STOPPED`].
+    /// End of the current stop, ms; meaningful with `flags::STOPPED`.
     pub stop_end_ms: i32,
     /// Sum of stopping times, ms.
     pub stop_total_ms: u32,

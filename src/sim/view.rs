@@ -79,6 +79,9 @@ impl<'a> View<'a> {
     /// Position on `lane` where the vehicle has to stop next, if that is on this lane and edge of its route.
     #[inline]
     pub fn stop_on(&self, vehicle: &Vehicle, lane: LaneId, index: usize) -> Option<&'a crate::demand::Stop> {
+        if !self.world.has_stops(vehicle.id) {
+            return None;
+        }
         let span = self.world.demand.departures[vehicle.id.index()].stops;
         if u32::from(vehicle.stops_done) >= span.len {
             return None;

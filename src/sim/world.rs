@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::{EdgeKind, Network};
-use crate::ids::{EdgeId, LaneId, RouteId};
+use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
@@ -52,6 +52,8 @@ pub struct World {
     pub junction_degree: Vec<u32>,
     /// Farthest that a vehicle moves in one step, metres.
     pub stride_m: f64,
+    /// By vehicle: its departure has stops. Apart from the departures because it is asked for every vehicle in every step.
+    stopping: Vec<bool>,
     /// When routes are found by the traffic; `None`: never.
     pub routing: Option<RoutingSchedule>,
 }
@@ -104,6 +106,7 @@ impl World {
             junction_degree[edge.from.index()] += 1;
             junction_degree[edge.to.index()] += 1;
         }
+        let stopping = demand.departures.iter().map(|d| !d.stops.is_empty()).collect();
         let routing = RoutingSchedule::of(&demand, &settings);
         Self {
             network,
@@ -118,8 +121,15 @@ impl World {
             scan_m,
             junction_degree,
             stride_m,
+            stopping,
             routing,
         }
+    }
+
+    /// Whether a vehicle has stops on its way.
+    #[inline]
+    pub fn has_stops(&self, vehicle: VehicleId) -> bool {
+        self.stopping[vehicle.index()]
     }
 
     /// Speed limit of a lane for a driver, m/s.
@@ -128,7 +138,7 @@ impl World {
         (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).min(driver.max_speed)
     }
 
-    /// A route of the demand; routes found during the run are in [`LanePlans`](super::lane_plan::LanePlans) only.
+    /// A route of the demand; routes found during the run are in `LanePlans` only.
     #[inline]
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         self.demand.route(id)
