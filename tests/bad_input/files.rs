@@ -18,6 +18,8 @@ fn missing_files_are_named() {
 fn outputs_that_cannot_be_written_are_named_before_the_run() {
     let input = Input::net(NET).options("--tripinfo-output DIR/none/trips.xml");
     error(&input, &["none/trips.xml: cannot create the output file", "create the folder"]);
+    let input = Input::net(NET).options("--statistic-output DIR");
+    error(&input, &["cannot create the output file"]);
 }
 
 #[test]
