@@ -12,7 +12,6 @@ pub struct Approach {
     pub vehicle: VehicleId,
     pub arrival_s: f64,
     pub leave_s: f64,
-    pub arrival_speed: f64,
     /// Least speed on arrival when it brakes from now on; 0 when it can still halt.
     pub braked_speed: f64,
     pub leave_speed: f64,

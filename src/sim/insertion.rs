@@ -223,12 +223,11 @@ impl View<'_> {
                 return false;
             }
         }
-        if behind_on_lane.is_none() {
-            if let Some(n) = self.follower_behind(back, lane_id) {
-                if !follower_ok(n.gap, n.speed, n.driver) {
-                    return false;
-                }
-            }
+        if behind_on_lane.is_none()
+            && let Some(n) = self.follower_behind(back, lane_id)
+            && !follower_ok(n.gap, n.speed, n.driver)
+        {
+            return false;
         }
         vehicle.pos = pos;
         vehicle.speed = speed;

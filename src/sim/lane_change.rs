@@ -101,10 +101,10 @@ impl LaneChanger {
             // The foremost vehicle that is not done; ties go to the right.
             let mut at: Option<(usize, f64)> = None;
             for (l, lane) in lanes.iter().enumerate() {
-                if let Some(v) = lane.get(self.heads[l]) {
-                    if at.is_none_or(|(_, pos)| v.pos > pos) {
-                        at = Some((l, v.pos));
-                    }
+                if let Some(v) = lane.get(self.heads[l])
+                    && at.is_none_or(|(_, pos)| v.pos > pos)
+                {
+                    at = Some((l, v.pos));
                 }
             }
             let Some((l, _)) = at else { break };

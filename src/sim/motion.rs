@@ -138,7 +138,6 @@ impl View<'_> {
                                 leave_speed,
                                 link.via_length_m + driver.length,
                             ),
-                            arrival_speed,
                             leave_speed,
                             decel: driver.decel,
                             waiting_ms: vehicle.waiting_ms,

@@ -57,11 +57,9 @@ impl Scope {
 fn distances(network: &Network, own: impl Fn(EdgeId) -> bool) -> Vec<f64> {
     let mut distance = vec![f64::INFINITY; network.edges.len()];
     let mut queue = BinaryHeap::new();
-    for (i, distance) in distance.iter_mut().enumerate() {
-        if own(EdgeId::new(i)) {
-            *distance = -1.0;
-            queue.push(Reverse((0u64, i)));
-        }
+    for (i, metres) in distance.iter_mut().enumerate().filter(|(i, _)| own(EdgeId::new(*i))) {
+        *metres = -1.0;
+        queue.push(Reverse((0u64, i)));
     }
     // Distances are kept in whole millimetres, rounded down, so that the queue can order them.
     while let Some(Reverse((millimetres, i))) = queue.pop() {
