@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::{LogFormat, Overrides};
 
-/// Distributed, fault-tolerant, microscopic road-traffic simulator that reads SUMO scenarios.
+/// Fast, deterministic, parallel microscopic road-traffic simulator that reads SUMO scenarios.
 #[derive(Parser, Debug)]
 #[command(name = "tessds", version)]
 pub struct Cli {
@@ -133,7 +133,7 @@ sumo_options! {
     /// Waiting time after which a vehicle that cannot depart is discarded.
     #[arg(value_name = "TIME")]
     max_depart_delay = "max-depart-delay",
-    /// Time after which vehicles that block a junction are ignored.
+    /// Time after which vehicles that block a junction are ignored; not supported, they never are.
     #[arg(value_name = "TIME")]
     ignore_junction_blocker = "ignore-junction-blocker",
     /// Leave out vehicles whose route cannot be driven.
@@ -160,7 +160,7 @@ sumo_options! {
     /// Over how many intervals travel times are averaged.
     #[arg(value_name = "INT")]
     rerouting_adaptation_steps = "device.rerouting.adaptation-steps",
-    /// Weight of the old travel time when it is smoothed instead.
+    /// Weight of the old travel time when it is smoothed instead; not supported.
     #[arg(value_name = "FLOAT")]
     rerouting_adaptation_weight = "device.rerouting.adaptation-weight",
     /// One element per finished trip.

@@ -1,4 +1,4 @@
-//! TessDS: a distributed, fault-tolerant, microscopic road-traffic simulator. See `docs/ARCHITECTURE.md` for the map.
+//! TessDS: a fast, deterministic, parallel microscopic road-traffic simulator. See `docs/ARCHITECTURE.md` for the map.
 
 pub mod actors;
 pub mod attributes;

@@ -38,6 +38,9 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
     let config = configuration(args, &mut warnings)?;
     let scenario = load(&config, &mut warnings)?;
     warn_all(&warnings);
+    if let Some(path) = &args.report_json {
+        RunReport::prepare(path)?;
+    }
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let parts = match process.partitions {

@@ -89,7 +89,8 @@ impl ProcessSettings {
         // Numbers are strings in the environment.
         let environment = environment.try_parsing(true).ignore_empty(true);
         let source = files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(", ");
-        let source = if source.is_empty() { format!("environment {ENVIRONMENT}{SEPARATOR}…") } else { source };
+        let source =
+            if source.is_empty() { format!("command line or environment {ENVIRONMENT}{SEPARATOR}…") } else { source };
         let fail = |error: config::ConfigError| InputError::file(source.as_str(), format!("bad setting: {error}"));
         let mut settings: Self =
             builder.add_source(environment).build().map_err(fail)?.try_deserialize().map_err(fail)?;

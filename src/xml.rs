@@ -84,7 +84,7 @@ pub struct XmlReader<R: BufRead> {
 impl<R: BufRead> XmlReader<R> {
     /// `file` is only used in messages.
     pub fn new(file: impl Into<String>, source: R) -> Self {
-        let mut reader = Reader::from_reader(Metered { inner: source, line: 1, total: 0, since_event: 0 });
+        let mut reader = Reader::from_reader(Metered::new(source));
         reader.config_mut().check_end_names = true;
         reader.config_mut().trim_text(true);
         Self { file: file.into(), reader, buffer: Vec::new(), pending_end: None, depth: 0, seen_root: false }
@@ -130,10 +130,12 @@ impl<R: BufRead> XmlReader<R> {
     fn read_node(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Node>, InputError> {
         loop {
             buffer.clear();
-            self.reader.get_mut().since_event = 0;
-            let line_before = self.reader.get_ref().line;
-            let event = self.reader.read_event_into(buffer).map_err(|error| {
-                let at = Location { file: self.file.clone(), line: line_before, element: String::new() };
+            self.reader.get_mut().begin_event();
+            let read = self.reader.read_event_into(buffer);
+            let event = read.map_err(|error| {
+                // Where it begins: a quote that is missing is only noticed at the end of the file.
+                let line = self.reader.get_ref().event_line;
+                let at = Location { file: self.file.clone(), line, element: String::new() };
                 InputError::new(at, format!("not well-formed XML: {error}"))
             })?;
             match event {
@@ -218,6 +220,21 @@ struct Metered<R> {
     line: u64,
     total: u64,
     since_event: u64,
+    /// Line on which the tag or text begins that is being read, when `has_begun`.
+    event_line: u64,
+    has_begun: bool,
+}
+
+impl<R> Metered<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, line: 1, total: 0, since_event: 0, event_line: 1, has_begun: false }
+    }
+
+    fn begin_event(&mut self) {
+        self.since_event = 0;
+        self.event_line = self.line;
+        self.has_begun = false;
+    }
 }
 
 impl<R: BufRead> Read for Metered<R> {
@@ -243,7 +260,13 @@ impl<R: BufRead> BufRead for Metered<R> {
 
     fn consume(&mut self, n: usize) {
         if let Ok(bytes) = self.inner.fill_buf() {
-            self.line += memchr::memchr_iter(b'\n', &bytes[..n.min(bytes.len())]).count() as u64;
+            let bytes = &bytes[..n.min(bytes.len())];
+            self.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+            if !self.has_begun {
+                let begin = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
+                self.has_begun = begin.is_some();
+                self.event_line += memchr::memchr_iter(b'\n', &bytes[..begin.unwrap_or(bytes.len())]).count() as u64;
+            }
         }
         self.total += n as u64;
         self.since_event += n as u64;
@@ -286,6 +309,8 @@ mod tests {
         assert!(error("").contains("no XML element"));
         assert!(error("<a>").contains("cut off"));
         assert!(error("<a\n\n><b></a>").starts_with("t.xml:3"));
+        assert!(error("<a>\n\n<b>\n</a>").starts_with("t.xml:4"));
+        assert!(error("<a>\n\n<b x='\n\n></a>").starts_with("t.xml:3"));
         assert!(error("<a x='1' x='2'/>").contains("bad attribute"));
         assert!(error("<a x='&nope;'/>").contains("attribute 'x'"));
         assert!(error("<a x=1/>").contains("bad attribute"));

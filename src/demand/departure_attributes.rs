@@ -91,10 +91,7 @@ pub(super) fn read_rules(
         depart_speed: depart_speed(attributes, &defaults.speed)?,
         arrival_lane: arrival_lane(attributes, warnings)?,
         arrival_pos: arrival_pos(attributes, warnings)?,
-        arrival_speed: match attributes.text("arrivalSpeed") {
-            None | Some("current") => ArrivalSpeed::Current,
-            Some(_) => attributes.non_negative("arrivalSpeed")?.map_or(ArrivalSpeed::Current, ArrivalSpeed::Given),
-        },
+        arrival_speed: arrival_speed(attributes, warnings)?,
         speed_factor: attributes.positive("speedFactor")?,
     })
 }
@@ -171,8 +168,22 @@ fn arrival_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<A
             replaced(attributes, "arrivalLane", word, "current", warnings);
             ArrivalLane::Current
         }
-        Some(value) => ArrivalLane::Given(lane_index(attributes, "arrivalLane", value, "current")?),
+        Some(value) => {
+            let lane = lane_index(attributes, "arrivalLane", value, "current")?;
+            let instead = "the vehicle arrives on the lane that it is on";
+            warnings.add("arrivalLane is not supported", attributes.at(), instead);
+            ArrivalLane::Given(lane)
+        }
     })
+}
+
+fn arrival_speed(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalSpeed, InputError> {
+    if matches!(attributes.text("arrivalSpeed"), None | Some("current")) {
+        return Ok(ArrivalSpeed::Current);
+    }
+    let speed = attributes.non_negative("arrivalSpeed")?;
+    warnings.add("arrivalSpeed is not supported", attributes.at(), "the vehicle arrives with the speed that it has");
+    Ok(speed.map_or(ArrivalSpeed::Current, ArrivalSpeed::Given))
 }
 
 fn arrival_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalPos, InputError> {

@@ -15,6 +15,8 @@ use super::weighted::Weighted;
 
 /// Bound of memory.
 const MAX_ROUTE_EDGES: usize = 1 << 30;
+/// Vehicles keep their place on the route in 16 bits.
+const MAX_EDGES_OF_ROUTE: usize = u16::MAX as usize;
 
 impl DemandBuilder<'_> {
     pub(super) fn read_named_route<R: BufRead>(
@@ -96,6 +98,10 @@ impl DemandBuilder<'_> {
     }
 
     pub(super) fn intern(&mut self, attributes: Attributes<'_>, edges: &[EdgeId]) -> Result<RouteId, InputError> {
+        if edges.len() > MAX_EDGES_OF_ROUTE {
+            let message = format!("the route has {} edges, at most {MAX_EDGES_OF_ROUTE} are supported", edges.len());
+            return Err(attributes.error(message));
+        }
         if self.routes.edge_count() + edges.len() > MAX_ROUTE_EDGES {
             return Err(attributes.error(format!("the routes have more than {MAX_ROUTE_EDGES} edges altogether")));
         }

@@ -25,6 +25,9 @@ const BUILT_IN: [(&str, VehicleClass); 6] = [
 /// How often a factor outside of its bounds is drawn again before it is cut to them.
 const MAX_REDRAWS: u64 = 100;
 
+/// Vehicles name their type in 16 bits.
+const MAX_TYPES: usize = 1 << 16;
+
 enum Entry {
     Type(TypeId),
     Distribution(Weighted<TypeId>),
@@ -75,6 +78,9 @@ impl TypeRegistry {
     pub fn define(&mut self, attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<TypeId, InputError> {
         let definition = read_type(attributes, self.default_deviation, warnings)?;
         match self.by_name.get(&definition.vtype.name) {
+            None if self.types.len() >= MAX_TYPES => {
+                Err(attributes.error(format!("more than {MAX_TYPES} vehicle types are not supported")))
+            }
             None => Ok(self.push(definition)),
             Some(&Entry::Type(id)) if self.untouched.contains(&id) => {
                 self.untouched.retain(|&built_in| built_in != id);

@@ -25,6 +25,8 @@ use super::{Departure, Stop};
 
 /// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
+/// Vehicles keep times in 32 bits, in milliseconds; a day is left for those under way.
+const LATEST_DEPARTURE_MS: i64 = i32::MAX as i64 - 86_400_000;
 
 /// Where a vehicle wants to go.
 enum Way {
@@ -233,6 +235,13 @@ impl DemandBuilder<'_> {
         let attributes = request.attributes;
         // Random flows may exceed what was expected of them.
         self.reserve(attributes, 1.0)?;
+        if depart_ms > LATEST_DEPARTURE_MS {
+            let (depart_s, latest_s) = (depart_ms / 1000, LATEST_DEPARTURE_MS / 1000);
+            let message = format!(
+                "departs at {depart_s} s, the latest possible time is {latest_s} s; let the scenario's times begin near 0"
+            );
+            return Err(attributes.error(message).into());
+        }
         let rules = request.rules;
         let speed_factor = rules.speed_factor.map_or_else(
             || draw_speed_factor(&self.types.get(vtype).speed_factor, self.options.seed, &name),

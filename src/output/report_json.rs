@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::files::OutputFile;
+use crate::diagnostics::InputError;
 use crate::sim::report::Counts;
 
 /// The fields and their order are an interface to scripts.
@@ -62,6 +63,14 @@ impl RunReport {
         }
     }
 
+    /// Makes sure that a report can be written, before the run that it is about. Leaves an empty file.
+    ///
+    /// # Errors
+    /// The file cannot be created.
+    pub fn prepare(path: &Path) -> Result<(), InputError> {
+        OutputFile::create(path).map(drop)
+    }
+
     /// Writes the report as one JSON object.
     ///
     /// # Errors
@@ -80,6 +89,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_report_without_a_place_is_refused_before_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(RunReport::prepare(&folder.path().join("report.json")).is_ok());
+        let message = RunReport::prepare(&folder.path().join("none/report.json")).unwrap_err().to_string();
+        assert!(message.contains("create the folder"), "{message}");
+    }
 
     #[test]
     fn the_report_has_all_fields_in_order() {

@@ -150,7 +150,6 @@ impl Options<'_> {
             "time-to-teleport" => settings.time_to_teleport_ms = Some(time(value)?).filter(|ms| *ms > 0),
             "time-to-impatience" => settings.time_to_impatience_ms = time(value)?,
             "max-depart-delay" => settings.max_depart_delay_ms = unless_negative(time(value)?),
-            "ignore-junction-blocker" => settings.ignore_junction_blocker_ms = unless_negative(time(value)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -219,6 +218,12 @@ impl Options<'_> {
                 }
                 _ => return Err("one of none, warn, teleport, remove"),
             },
+            "ignore-junction-blocker" => {
+                config.settings.ignore_junction_blocker_ms = Some(time(value)?).filter(|ms| *ms >= 0);
+                if config.settings.ignore_junction_blocker_ms.is_some() {
+                    return Ok(Some(Effect::Changed("drivers wait for those that block a junction, however long")));
+                }
+            }
             "lanechange.duration" => {
                 config.settings.lanechange_duration_ms = time(value)?.max(0);
                 if config.settings.lanechange_duration_ms > 0 {
