@@ -5,6 +5,7 @@
 use crate::ids::{LaneId, LinkId};
 
 use super::lane_plan::LaneChoice;
+use super::negotiation::negotiate;
 use super::neighbour::Neighbour;
 use super::roundabout::{roundabout_bonus, roundabouts_ahead};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -14,23 +15,14 @@ use super::view::View;
 const LOOK_FORWARD_S: f64 = 10.0;
 /// Share of the remembered look-ahead speed that is kept per second.
 const LOOK_AHEAD_MEMORY: f64 = 0.9;
-/// m/s that a vehicle which is to overtake a helper may be faster.
-const HELP_OVERTAKE: f64 = 10.0 / 3.6;
-/// Least deceleration to fall behind a leader on the target lane, m/s².
-const MIN_FALL_BEHIND: f64 = 7.0 / 3.6;
 /// Seconds of free driving on the right that make returning there certain.
 const KEEP_RIGHT_S: f64 = 5.0;
 /// Gains are taken relative to at least this speed, m/s.
 const GAIN_BASE_SPEED: f64 = 10.0;
 /// Nobody leaves a best lane for one that ends within this, metres.
 const TURN_LANE_M: f64 = 200.0;
-/// Changes should be done in this part of the time that is left.
-const URGENCY: f64 = 2.0;
 /// Stopped leaders within this distance are overtaken, metres.
 const STOPPED_LEADER_M: f64 = 100.0;
-/// Leftmost speeds (m/s) and ramp lengths (m) from which a follower is asked to slow down.
-const CUT_IN_SPEED: f64 = 27.0;
-const ON_RAMP_M: f64 = 200.0;
 const GAIN_THRESHOLD: f64 = 0.2;
 
 /// An accepted change: vehicle `index` of `from` goes to `to`.
@@ -65,23 +57,23 @@ impl Wish {
 
 /// What is ahead of a vehicle that considers a change.
 struct Surroundings<'a> {
-    leader: Option<Neighbour<'a>>,
-    target_leader: Option<Neighbour<'a>>,
-    current: LaneChoice,
-    target: LaneChoice,
+    pub(super) leader: Option<Neighbour<'a>>,
+    pub(super) target_leader: Option<Neighbour<'a>>,
+    pub(super) current: LaneChoice,
+    pub(super) target: LaneChoice,
     /// The current, the target and the best lane.
-    current_jam: Jam,
-    target_jam: Jam,
-    best_jam: Jam,
+    pub(super) current_jam: Jam,
+    pub(super) target_jam: Jam,
+    pub(super) best_jam: Jam,
     /// Metres by which the lanes count as longer because they go round a roundabout.
-    bonus: f64,
+    pub(super) bonus: f64,
 }
 
 /// Vehicles ahead on a lane and its continuation; added up only when they matter.
-struct Jam {
+pub(super) struct Jam {
     /// Metres taken by those ahead on the edge.
-    here_m: f64,
-    link: LinkId,
+    pub(super) here_m: f64,
+    pub(super) link: LinkId,
 }
 
 impl Jam {
@@ -92,11 +84,11 @@ impl Jam {
 }
 
 /// The gap on the target lane that a vehicle would change into.
-struct Slot<'a> {
-    leader: Option<Neighbour<'a>>,
-    follower: Option<Neighbour<'a>>,
-    blocked_leader: bool,
-    blocked_follower: bool,
+pub(super) struct Slot<'a> {
+    pub(super) leader: Option<Neighbour<'a>>,
+    pub(super) follower: Option<Neighbour<'a>>,
+    pub(super) blocked_leader: bool,
+    pub(super) blocked_follower: bool,
 }
 
 impl<'a> Slot<'a> {
@@ -547,127 +539,4 @@ fn anticipate(
         (None, false) => driver.safe_stop_speed(dist, driver.decel, driver.tau),
     };
     future.min(allowed).max(0.0)
-}
-
-/// An urgent change: settles with blocking vehicles who goes first, and adapts the own speed.
-#[allow(clippy::too_many_arguments)]
-fn negotiate(
-    view: &View<'_>,
-    mind: &mut Vehicle,
-    vehicle: &Vehicle,
-    lane: &crate::graph::Lane,
-    right: bool,
-    slot: &Slot<'_>,
-    lanes: &mut [Vec<Vehicle>],
-    t: usize,
-    space: f64,
-    reserve: f64,
-    offset: i16,
-) {
-    let driver = view.driver(vehicle);
-    let dt = driver.dt;
-    let remaining_s =
-        (space / f64::from(mind.look_ahead_speed).max(1e-3) / f64::from(offset.abs().max(1)) / URGENCY).max(dt);
-    let mut planned = vehicle.speed.min(driver.stop_speed(vehicle.speed, space - reserve, driver.decel));
-    if f64::from(mind.advice) >= vehicle.speed - driver.decel * dt {
-        planned = planned.min(f64::from(mind.advice));
-    }
-    let advise = |mind: &mut Vehicle, speed: f64| mind.advice = mind.advice.min(speed as f32);
-
-    if let Some(n) = slot.leader {
-        let next_speed = n.speed - dt * (-n.accel).max(1.0);
-        let next_gap = n.gap + dt * (next_speed - planned);
-        if slot.blocked_leader {
-            let dv = planned - n.speed;
-            let overtake_m = (n.gap
-                + n.driver.length_with_gap()
-                + driver.length
-                + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
-            .max(0.0);
-            let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
-            let congested = vehicle.speed < 60.0 / 3.6 || lane.speed_mps < 60.1 / 3.6;
-            let cannot = dv < 0.0
-                || (!right && !congested)
-                || space - reserve - driver.brake_gap(vehicle.speed) < overtake_m
-                || remaining_s < overtake_s;
-            if cannot && !n.stopped {
-                if let Some(i) = n.index {
-                    lanes[t][i].flags |= flags::BLOCKS_AS_LEADER;
-                }
-                let target = driver.min_next_speed(vehicle.speed).max(driver.follow_speed(
-                    vehicle.speed,
-                    next_gap,
-                    next_speed.max(0.0),
-                    n.driver.apparent_decel,
-                ));
-                if target < vehicle.speed {
-                    let decel = driver.decel.min(MIN_FALL_BEHIND.max((vehicle.speed - target) / remaining_s));
-                    planned = planned.min((vehicle.speed - decel * dt).max(0.0));
-                    advise(mind, planned);
-                } else {
-                    advise(mind, target);
-                }
-            } else {
-                // Overtake: the leader should not accelerate.
-                if let Some(i) = n.index {
-                    let leader = &mut lanes[t][i];
-                    leader.advice = leader.advice.min(n.speed as f32);
-                }
-                return;
-            }
-        } else {
-            // Stay behind the future leader.
-            let target = driver.follow_speed(vehicle.speed, next_gap, next_speed.max(0.0), n.driver.apparent_decel);
-            planned = planned.min(target);
-            advise(mind, target);
-        }
-    }
-    let Some(n) = slot.follower else { return };
-    let help = |lanes: &mut [Vec<Vehicle>], speed: f64, blocking: bool| {
-        if let Some(i) = n.index {
-            let follower = &mut lanes[t][i];
-            follower.advice = follower.advice.min(speed.max(0.0) as f32);
-            if blocking {
-                follower.flags |= flags::BLOCKS_AS_FOLLOWER;
-                follower.flags |= if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT };
-            }
-        }
-    };
-    let cut_in = |floor: f64| {
-        let d = n.driver;
-        let one = floor.max(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel));
-        floor.max(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel))
-    };
-    if slot.blocked_follower {
-        let help_decel = n.driver.decel;
-        let slowed = (n.speed - help_decel * dt).max(0.0);
-        let slowed_1s = (n.speed - help_decel).max(0.0);
-        let dv = planned - slowed_1s;
-        let gap = n.gap + dv;
-        let secure = n.driver.secure_gap(slowed_1s, planned.max(0.0), driver.apparent_decel);
-        if gap > 0.0 && gap >= secure {
-            help(lanes, cut_in(slowed), true);
-        } else if dv > 0.0 && dv * remaining_s > secure - gap + 0.1 {
-            help(lanes, slowed, true);
-        } else {
-            let mut speed = n.speed.max(vehicle.speed + HELP_OVERTAKE);
-            if n.speed > vehicle.speed && (right || planned > CUT_IN_SPEED || lane.length_m > ON_RAMP_M) {
-                speed = slowed.max(vehicle.speed + HELP_OVERTAKE);
-                if (n.speed - vehicle.speed) / help_decel < remaining_s {
-                    help(lanes, speed, true);
-                    return;
-                }
-            }
-            help(lanes, speed, true);
-            // Let it pass: slow down smoothly.
-            let overtake_m = (n.gap
-                + driver.length_with_gap()
-                + n.driver.length
-                + driver.secure_gap(planned, speed, n.driver.apparent_decel))
-            .max(0.0);
-            advise(mind, (speed - overtake_m / remaining_s).max(vehicle.speed - driver.decel * dt));
-        }
-    } else if slot.blocked_leader {
-        help(lanes, cut_in(0.0), false);
-    }
 }

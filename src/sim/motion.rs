@@ -2,24 +2,15 @@
 //! at the next junctions (pass one), then what signals, foes and vehicles beyond the lane's end leave of it (pass two).
 //! Both passes read state(t) only.
 
-use crate::graph::{Conflict, Link};
 use crate::ids::{LaneId, LinkId};
 
-use super::approach::{Approach, Claim, Priority, blocks, braked_speed, leave_time};
+use super::approach::{Approach, Priority, braked_speed, leave_time};
 use super::car_following::Driver;
+use super::junction::ROOM_LOOK_LENGTHS;
 use super::random::{Purpose, uniform};
+use super::right_of_way::{MINOR_OFFSET_M, stop_decel};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
-
-/// Distance kept to a stop line at red or yellow, metres.
-const RED_OFFSET_M: f64 = 1.0;
-/// Distance kept to the line of a minor link, metres.
-const MINOR_OFFSET_M: f64 = 0.1;
-/// Drivers brake at least this hard for yellow, m/s² (SUMO `tls.yellow.min-decel`).
-const YELLOW_DECEL: f64 = 3.0;
-
-/// How far beyond a junction room is looked for, in vehicle lengths.
-const ROOM_LOOK_LENGTHS: f64 = 5.0;
 
 /// How many vehicles at the end of a lane's queue may ask those who come to let them over.
 const LET_IN: usize = 3;
@@ -170,15 +161,6 @@ impl View<'_> {
         false
     }
 
-    /// Whether vehicles must not enter this junction from `lane` without room behind it.
-    #[inline]
-    fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
-        link.keep_clear
-            && !link.foes.is_empty()
-            && !self.lane(lane).internal
-            && !self.world.network.edge_of(lane).roundabout
-    }
-
     /// Pass two: the speed of the next step. `plan` is the result of pass one.
     pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Move {
         if vehicle.is(flags::STOPPED) {
@@ -308,250 +290,6 @@ impl View<'_> {
         v
     }
 
-    /// Distance before the line where a vehicle halts.
-    #[inline]
-    fn line_offset(&self, driver: &Driver, priority: Priority, speed: f64, seen: f64) -> f64 {
-        let wanted = if priority.is_red_or_yellow() || priority == Priority::Major { RED_OFFSET_M } else { 0.0 };
-        let spare = seen - driver.brake_gap_with(speed, stop_decel(driver, priority), 0.0);
-        let offset = if spare >= 0.0 { wanted.min(spare) } else { wanted };
-        offset.max(MINOR_OFFSET_M)
-    }
-
-    /// The speed that halts the vehicle before the link.
-    #[inline]
-    fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
-        let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).max(0.0);
-        driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
-    }
-
-    /// Whether the vehicle must not pass the link now.
-    #[allow(clippy::too_many_arguments)] // one decision, seven facts
-    fn must_wait(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        link: &Link,
-        priority: Priority,
-        seen: f64,
-        v_pass: f64,
-        walk: &mut Walk,
-    ) -> bool {
-        let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
-        match priority {
-            Priority::Red => return true,
-            Priority::Yellow => return can_brake,
-            _ => {}
-        }
-        // A link with priority is open; one that lets wait inside the junction is decided there.
-        if priority == Priority::Major || link.cont {
-            return false;
-        }
-        let inherits_major = self.lane(link.from).internal && self.enters_with_priority(link.from);
-        let slows = priority.gives_way() && !inherits_major;
-        if slows && can_brake && seen > link.visibility_m {
-            // Not near enough to see the foes: stay able to halt.
-            return true;
-        }
-        if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
-            return true;
-        }
-        if priority == Priority::Zipper {
-            walk.v = walk.v.min(self.zip(vehicle, driver, link, seen));
-            return false;
-        }
-        if !link.yields_to.is_empty()
-            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass, walk.v, can_brake)
-        {
-            // Too fast to halt even with full braking: get through (before a light it halts all the same).
-            let hopeless = !can_brake
-                && link.signal.is_none()
-                && seen < driver.brake_gap_with(vehicle.speed, driver.emergency_decel, 0.0);
-            return !hopeless;
-        }
-        if slows {
-            // Having seen that it is free, drive over: new foes may come with the next step.
-            let over = ((seen + MINOR_OFFSET_M) / driver.dt).min(driver.max_next_speed(vehicle.speed));
-            walk.least = walk.least.max(over);
-        }
-        false
-    }
-
-    /// Speed behind those that are nearer to an alternating merge: they go first, and the vehicle falls in behind.
-    fn zip(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, seen: f64) -> f64 {
-        let mut v = f64::INFINITY;
-        for foe_id in &self.world.network.foe_links[link.foes.range()] {
-            if self.link(*foe_id).to != link.to {
-                continue;
-            }
-            for foe in self.approaches.of(*foe_id) {
-                if (foe.dist_m, foe.vehicle) < (seen, vehicle.id) {
-                    let gap = (seen - foe.dist_m - foe.length_m - driver.min_gap).max(0.0);
-                    v = v.min(
-                        driver
-                            .follow_speed(vehicle.speed, gap, foe.speed, foe.decel)
-                            .max(driver.min_next_speed(vehicle.speed)),
-                    );
-                }
-            }
-        }
-        v
-    }
-
-    /// Whether a foe with the right of way keeps the vehicle from entering.
-    #[allow(clippy::too_many_arguments)]
-    fn is_blocked(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        link: &Link,
-        priority: Priority,
-        seen: f64,
-        v_pass: f64,
-        v: f64,
-        can_brake: bool,
-    ) -> bool {
-        let arrival_s = driver.minimal_arrival_time(seen, v, v_pass);
-        let leave_speed = driver.speed_after(link.via_length_m, v_pass).min(driver.max_speed);
-        let claim = Claim {
-            vehicle: vehicle.id,
-            arrival_s,
-            leave_s: leave_time(arrival_s, v_pass, leave_speed, link.via_length_m + driver.length),
-            arrival_speed: v_pass,
-            leave_speed,
-            decel: driver.decel,
-            waiting_ms: vehicle.waiting_ms,
-            impatience: if can_brake { self.impatience(vehicle) } else { 1.0 },
-            time_gap_s: self.params(vehicle).time_gap_minor_s,
-            dt: driver.dt,
-        };
-        let network = &self.world.network;
-        for foe_id in &network.foe_links[link.yields_to.range()] {
-            let foes = self.approaches.of(*foe_id);
-            if foes.is_empty() {
-                continue;
-            }
-            let same_target = self.link(*foe_id).to == link.to;
-            if foes.iter().any(|foe| blocks(&claim, foe, same_target, priority)) {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether the link that leads onto an internal lane has priority over its foes.
-    fn enters_with_priority(&self, internal: LaneId) -> bool {
-        let entry = self.lane(internal).entry;
-        entry.is_some() && self.priority(self.link(entry)) == Priority::Major
-    }
-
-    /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear). Only standing
-    /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane.
-    fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, ahead_m: f64) -> bool {
-        let need = driver.length_with_gap();
-        let (mut space, mut seen) = (-ahead_m, 0.0);
-        let mut lane_id = link.next;
-        let mut index = usize::from(vehicle.route_index);
-        loop {
-            let lane = self.lane(lane_id);
-            if lane.internal {
-                space -= self.lanes.occupied_m[lane_id.index()];
-            } else {
-                index += 1;
-                let on = self.lanes.on(lane_id);
-                let in_roundabout = self.world.network.edge(lane.edge).roundabout;
-                let mut taken = 0.0;
-                for v in on.iter().rev() {
-                    let d = self.driver(v);
-                    if v.speed < HALTING_SPEED && !in_roundabout {
-                        return space + v.pos - d.length - taken >= need;
-                    }
-                    taken += d.length_with_gap();
-                }
-                space += lane.length_m - taken;
-                if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::STOPPED)) {
-                    return space >= need;
-                }
-                seen += lane.length_m;
-                if seen > ROOM_LOOK_LENGTHS * driver.length {
-                    return true;
-                }
-            }
-            let next = self.next_link(vehicle, lane_id, index);
-            if next.is_none() {
-                return true;
-            }
-            lane_id = self.link(next).next;
-        }
-    }
-
-    /// Vehicles on crossing and merging ways of the junction. `start` is the distance from the vehicle's front to the
-    /// start of the internal lane (negative when it is on it). Returns the speed that they leave.
-    fn mind_conflicts(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> f64 {
-        let lane = self.lane(lane_id);
-        let mut v = f64::INFINITY;
-        if lane.conflicts.is_empty() {
-            return v;
-        }
-        let inside = start < 0.0;
-        for conflict in &self.world.network.conflicts[lane.conflicts.range()] {
-            if conflict.same_source || !self.lanes.is_occupied(conflict.foe) {
-                continue;
-            }
-            let foes = self.lanes.on(conflict.foe);
-            for foe in foes {
-                let lead = self.driver(foe);
-                // Distance from the vehicle's front to where it meets the foe, and gap to the foe's back there.
-                let (meet, gap) = if conflict.merge {
-                    let rest = start + lane.length_m;
-                    let foe_rest = self.lane(conflict.foe).length_m - foe.pos;
-                    let foe_behind = foe.pos < conflict.foe_begin_m && conflict.foe_yields && !conflict.yields;
-                    let foe_first =
-                        !foe_behind && (!inside || foe_rest < rest || (foe_rest == rest && foe.id < vehicle.id));
-                    if !foe_first {
-                        continue;
-                    }
-                    (-1.0, rest - foe_rest - lead.length - driver.min_gap)
-                } else {
-                    let meet = start + conflict.begin_m;
-                    let back = foe.pos - lead.length;
-                    if meet < 0.0 || back >= conflict.foe_end_m || !self.goes_before(foe, vehicle, conflict, inside) {
-                        continue;
-                    }
-                    (meet, meet - driver.min_gap - (conflict.foe_end_m - back))
-                };
-                let mut speed = if gap >= 0.0 {
-                    driver.follow_speed(vehicle.speed, gap, foe.speed, lead.apparent_decel)
-                } else {
-                    driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).max(0.0), driver.decel)
-                };
-                if meet >= 0.0 {
-                    // Drive up to the meeting point so as to be there when the foe has passed.
-                    let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).max(0.0), driver.decel);
-                    let foe_past_s = (meet - gap) / foe.speed.max(HALTING_SPEED);
-                    let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).max(vehicle.speed);
-                    let paced = vehicle.speed + driver.dt * (target - vehicle.speed) / foe_past_s;
-                    speed = speed.max(paced.min(halt));
-                }
-                v = v.min(speed);
-            }
-        }
-        v
-    }
-
-    /// Whether a vehicle on a crossing way of the junction passes the crossing first.
-    fn goes_before(&self, foe: &Vehicle, vehicle: &Vehicle, conflict: &Conflict, inside: bool) -> bool {
-        if foe.pos > conflict.foe_begin_m {
-            return true;
-        }
-        if conflict.foe_yields && !conflict.yields {
-            return false;
-        }
-        if !inside || conflict.yields && !conflict.foe_yields {
-            return !(foe.is(flags::WAITS_AT_LINK) && foe.speed < HALTING_SPEED);
-        }
-        (foe.junction_entry_ms, foe.id) < (vehicle.junction_entry_ms, vehicle.id)
-    }
-
     /// Applies what the vehicle can physically do, dawdling and lane change advice.
     #[inline]
     fn finish(&self, vehicle: &Vehicle, driver: &Driver, walk: &Walk, allowed: f64, step_key: u64) -> Move {
@@ -582,29 +320,23 @@ impl View<'_> {
 }
 
 /// What a look ahead has found so far.
-struct Walk {
+pub(super) struct Walk {
     /// The speed that is still allowed.
-    v: f64,
+    pub(super) v: f64,
     /// Metres taken by vehicles before it on its own lane.
-    ahead_m: f64,
+    pub(super) ahead_m: f64,
     /// Behind the junction at its lane's end there is no room for it.
-    no_room: bool,
+    pub(super) no_room: bool,
     /// It has to wait before a link.
-    waits: bool,
+    pub(super) waits: bool,
     /// Speed that it should not fall below by dawdling.
-    least: f64,
+    pub(super) least: f64,
 }
 
 impl Walk {
     /// Halt before a link; it counts as waiting there when that slows it below `from_speed` or makes it stand.
-    fn wait(&mut self, halt: f64, from_speed: f64) {
+    pub(super) fn wait(&mut self, halt: f64, from_speed: f64) {
         self.v = self.v.min(halt);
         self.waits = self.v < from_speed || self.v < HALTING_SPEED;
     }
-}
-
-/// Deceleration with which a vehicle halts before a link.
-#[inline]
-fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
-    if priority.is_red_or_yellow() { YELLOW_DECEL.min(driver.emergency_decel).max(driver.decel) } else { driver.decel }
 }

@@ -1,0 +1,161 @@
+//! Before a junction: who has to wait at a link, for signals, foes and those that are nearer to a merge.
+
+use crate::graph::Link;
+use crate::ids::LaneId;
+
+use super::approach::{Claim, Priority, blocks, leave_time};
+use super::car_following::Driver;
+use super::motion::Walk;
+use super::vehicle::Vehicle;
+use super::view::View;
+
+/// Distance kept to a stop line at red or yellow, metres.
+const RED_OFFSET_M: f64 = 1.0;
+/// Distance kept to the line of a minor link, metres.
+pub(super) const MINOR_OFFSET_M: f64 = 0.1;
+/// Drivers brake at least this hard for yellow, m/s² (SUMO `tls.yellow.min-decel`).
+const YELLOW_DECEL: f64 = 3.0;
+
+impl View<'_> {
+    /// Distance before the line where a vehicle halts.
+    #[inline]
+    pub(super) fn line_offset(&self, driver: &Driver, priority: Priority, speed: f64, seen: f64) -> f64 {
+        let wanted = if priority.is_red_or_yellow() || priority == Priority::Major { RED_OFFSET_M } else { 0.0 };
+        let spare = seen - driver.brake_gap_with(speed, stop_decel(driver, priority), 0.0);
+        let offset = if spare >= 0.0 { wanted.min(spare) } else { wanted };
+        offset.max(MINOR_OFFSET_M)
+    }
+
+    /// The speed that halts the vehicle before the link.
+    #[inline]
+    pub(super) fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
+        let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).max(0.0);
+        driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
+    }
+
+    /// Whether the vehicle must not pass the link now.
+    #[allow(clippy::too_many_arguments)] // one decision, seven facts
+    pub(super) fn must_wait(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        link: &Link,
+        priority: Priority,
+        seen: f64,
+        v_pass: f64,
+        walk: &mut Walk,
+    ) -> bool {
+        let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
+        match priority {
+            Priority::Red => return true,
+            Priority::Yellow => return can_brake,
+            _ => {}
+        }
+        // A link with priority is open; one that lets wait inside the junction is decided there.
+        if priority == Priority::Major || link.cont {
+            return false;
+        }
+        let inherits_major = self.lane(link.from).internal && self.enters_with_priority(link.from);
+        let slows = priority.gives_way() && !inherits_major;
+        if slows && can_brake && seen > link.visibility_m {
+            // Not near enough to see the foes: stay able to halt.
+            return true;
+        }
+        if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
+            return true;
+        }
+        if priority == Priority::Zipper {
+            walk.v = walk.v.min(self.zip(vehicle, driver, link, seen));
+            return false;
+        }
+        if !link.yields_to.is_empty()
+            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass, walk.v, can_brake)
+        {
+            // Too fast to halt even with full braking: get through (before a light it halts all the same).
+            let hopeless = !can_brake
+                && link.signal.is_none()
+                && seen < driver.brake_gap_with(vehicle.speed, driver.emergency_decel, 0.0);
+            return !hopeless;
+        }
+        if slows {
+            // Having seen that it is free, drive over: new foes may come with the next step.
+            let over = ((seen + MINOR_OFFSET_M) / driver.dt).min(driver.max_next_speed(vehicle.speed));
+            walk.least = walk.least.max(over);
+        }
+        false
+    }
+
+    /// Speed behind those that are nearer to an alternating merge: they go first, and the vehicle falls in behind.
+    pub(super) fn zip(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, seen: f64) -> f64 {
+        let mut v = f64::INFINITY;
+        for foe_id in &self.world.network.foe_links[link.foes.range()] {
+            if self.link(*foe_id).to != link.to {
+                continue;
+            }
+            for foe in self.approaches.of(*foe_id) {
+                if (foe.dist_m, foe.vehicle) < (seen, vehicle.id) {
+                    let gap = (seen - foe.dist_m - foe.length_m - driver.min_gap).max(0.0);
+                    v = v.min(
+                        driver
+                            .follow_speed(vehicle.speed, gap, foe.speed, foe.decel)
+                            .max(driver.min_next_speed(vehicle.speed)),
+                    );
+                }
+            }
+        }
+        v
+    }
+
+    /// Whether a foe with the right of way keeps the vehicle from entering.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn is_blocked(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        link: &Link,
+        priority: Priority,
+        seen: f64,
+        v_pass: f64,
+        v: f64,
+        can_brake: bool,
+    ) -> bool {
+        let arrival_s = driver.minimal_arrival_time(seen, v, v_pass);
+        let leave_speed = driver.speed_after(link.via_length_m, v_pass).min(driver.max_speed);
+        let claim = Claim {
+            vehicle: vehicle.id,
+            arrival_s,
+            leave_s: leave_time(arrival_s, v_pass, leave_speed, link.via_length_m + driver.length),
+            arrival_speed: v_pass,
+            leave_speed,
+            decel: driver.decel,
+            waiting_ms: vehicle.waiting_ms,
+            impatience: if can_brake { self.impatience(vehicle) } else { 1.0 },
+            time_gap_s: self.params(vehicle).time_gap_minor_s,
+            dt: driver.dt,
+        };
+        let network = &self.world.network;
+        for foe_id in &network.foe_links[link.yields_to.range()] {
+            let foes = self.approaches.of(*foe_id);
+            if foes.is_empty() {
+                continue;
+            }
+            let same_target = self.link(*foe_id).to == link.to;
+            if foes.iter().any(|foe| blocks(&claim, foe, same_target, priority)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the link that leads onto an internal lane has priority over its foes.
+    pub(super) fn enters_with_priority(&self, internal: LaneId) -> bool {
+        let entry = self.lane(internal).entry;
+        entry.is_some() && self.priority(self.link(entry)) == Priority::Major
+    }
+}
+
+/// Deceleration with which a vehicle halts before a link.
+#[inline]
+pub(super) fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
+    if priority.is_red_or_yellow() { YELLOW_DECEL.min(driver.emergency_decel).max(driver.decel) } else { driver.decel }
+}
