@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 
@@ -149,10 +150,13 @@ class Finished:
 
 
 def measure(command, cwd=None, check=True):
-    """Runs a command to its end. The resident set is the kernel's own high-water mark of that one process."""
+    """Runs a command to its end. The resident set is the high-water mark of the program itself, read while it runs: what
+    wait4 tells counts the interpreter that started it too."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         process = subprocess.Popen([str(c) for c in command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        watch = threading.Thread(target=watch_memory, args=(process.pid, peak := [0.0]), daemon=True)
+        watch.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
@@ -168,7 +172,22 @@ def measure(command, cwd=None, check=True):
     if check and process.returncode != 0:
         tail = "\n".join((texts[1] or texts[0]).splitlines()[-15:])
         fail(f"exit code {process.returncode} from {' '.join(map(str, command))}\n{tail}")
-    return Finished(*texts, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    watch.join()
+    return Finished(*texts, wall_s, usage.ru_utime + usage.ru_stime, peak[0])
+
+
+def watch_memory(pid, peak):
+    """Keeps the greatest resident set of a process in peak[0], MiB, until it is gone."""
+    while True:
+        try:
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return
+        found = re.search(r"VmHWM:\s+(\d+) kB", text)
+        if not found:
+            return
+        peak[0] = max(peak[0], int(found[1]) / 1024)
+        time.sleep(0.005)
 
 
 def run_sumo(cfg, *options, cwd=None):

@@ -124,7 +124,8 @@ impl Partition {
         if let Some(fate) = self.at_stop(vehicle, lane, now_ms) {
             return fate;
         }
-        if vehicle.pos <= length && !self.has_arrived(vehicle, lane) {
+        // Who has a link to go on by is not on its last edge.
+        if vehicle.pos <= length && (vehicle.link.is_some() || !self.has_arrived(vehicle, lane)) {
             if own && !self.measures.is_idle() {
                 let passage = stay(vehicle, lane, from, speed, allowed, driver.length, dt);
                 self.measures.pass(&self.world, &passage, now_ms);
@@ -195,7 +196,11 @@ impl Partition {
                 return Fate::Leaves;
             }
             if !passes {
-                return if at == lane { Fate::Stays } else { Fate::Enters(at) };
+                if at == lane {
+                    return Fate::Stays;
+                }
+                self.plans.settle(&world, vehicle, at);
+                return Fate::Enters(at);
             }
             let link = network.link(link);
             let was_internal = network.lane(at).internal;
@@ -328,7 +333,7 @@ impl Partition {
         let now = now_ms as i32;
         if vehicle.is(flags::STOPPED) {
             if now >= vehicle.stop_end_ms {
-                self.leave_stop(vehicle);
+                self.leave_stop(vehicle, lane);
             }
             return None;
         }
@@ -343,7 +348,7 @@ impl Partition {
                     && vehicle.pos > stop.end_m + PLACE_EPS_M
                     && !world.network.lane(lane).internal);
             if missed {
-                self.leave_stop(vehicle);
+                self.leave_stop(vehicle, lane);
             }
             return None;
         }
@@ -356,17 +361,18 @@ impl Partition {
         }
         let ready_ms = i64::from(vehicle.stop_end_ms);
         vehicle.stop_total_ms += (ready_ms - now_ms).max(0) as u32;
-        self.leave_stop(vehicle);
+        self.leave_stop(vehicle, lane);
         // While parked, the lane that it came from is the one beside it.
         vehicle.came_from = lane;
         self.entering_transfers.push((world.network.lane(lane).edge, Transfer { vehicle: *vehicle, ready_ms }));
         Some(Fate::Leaves)
     }
 
-    fn leave_stop(&mut self, vehicle: &mut Vehicle) {
+    fn leave_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId) {
         vehicle.set(flags::STOPPED, false);
         vehicle.stops_done += 1;
         vehicle.plan = self.plans.plan_of(&self.world, vehicle.id.0, vehicle.route, vehicle.vtype, vehicle.stops_done);
+        self.plans.settle(&self.world, vehicle, lane);
     }
 
     /// The foremost vehicle of a lane is taken away when it has stood too long.

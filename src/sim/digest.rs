@@ -6,7 +6,7 @@ use super::transfer::Transfer;
 use super::vehicle::Vehicle;
 
 /// Bytes of a vehicle that are state (all but the derived plan index at the end).
-const STATE_BYTES: usize = size_of::<Vehicle>() - 4;
+const STATE_BYTES: usize = std::mem::offset_of!(Vehicle, plan);
 
 /// Sum of hashes modulo 2¹²⁸.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

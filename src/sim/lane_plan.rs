@@ -10,6 +10,7 @@ use crate::demand::{Demand, Stop};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
 use super::routes::Routes;
+use super::vehicle::Vehicle;
 use super::world::World;
 
 /// Lengths beyond this are equally good, metres: nobody changes lanes for what is farther away.
@@ -87,6 +88,17 @@ impl LanePlans {
     #[inline]
     pub fn choice(&self, plan: u32, index: usize, lane_index: u32) -> LaneChoice {
         self.choices[self.edges[plan as usize + index] as usize + lane_index as usize]
+    }
+
+    /// Looks up the link by which a vehicle leaves the lane that it has come to.
+    #[inline]
+    pub fn settle(&self, world: &World, vehicle: &mut Vehicle, lane: LaneId) {
+        let l = world.network.lane(lane);
+        vehicle.link = if l.internal {
+            LinkId::NONE
+        } else {
+            self.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).link
+        };
     }
 
     fn compute(&mut self, world: &World, route: RouteId, slot: u16, stops: &[Stop]) -> u32 {

@@ -89,7 +89,7 @@ impl<'a> View<'a> {
                 let l = self.lane(from);
                 if let Some(first) = self.lanes.on(from).first() {
                     let comes = l.internal || {
-                        let next = self.next_link(first, from, usize::from(first.route_index));
+                        let next = self.own_link(first, from);
                         next.is_some() && self.link(next).to == lane
                     };
                     if comes {

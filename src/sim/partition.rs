@@ -163,7 +163,7 @@ impl Partition {
                 let speed = view.follow(vehicle, ahead, lane);
                 let mut plan = Follow { speed, ahead_m, link: LinkId::NONE, no_room: false };
                 if length - vehicle.pos < world.announce_m {
-                    plan.link = view.next_link(vehicle, lane, usize::from(vehicle.route_index));
+                    plan.link = view.own_link(vehicle, lane);
                     plan.no_room = view.announce(vehicle, lane, plan, |link, approach| {
                         announced.add(link, approach);
                     });
@@ -196,7 +196,8 @@ impl Partition {
         self.decide_changes(now_ms);
         self.decide_insertions(now_ms);
         self.apply_changes(now_ms);
-        for (lane, vehicle) in std::mem::take(&mut self.inserted) {
+        for (lane, mut vehicle) in std::mem::take(&mut self.inserted) {
+            self.plans.settle(&self.world, &mut vehicle, lane);
             place(&mut self.lanes.vehicles[lane.index()], vehicle);
         }
     }
@@ -235,6 +236,7 @@ impl Partition {
             let change = &changes[i];
             let mut vehicle = self.lanes.vehicles[change.from.index()].remove(change.index);
             vehicle.came_from = beside(&self.world, vehicle.came_from, change.to);
+            self.plans.settle(&self.world, &mut vehicle, change.to);
             taken.push((change.to, vehicle));
             if !self.measures.is_idle() {
                 let world = &self.world;
@@ -468,6 +470,7 @@ impl Partition {
             reader.vehicles(*lane, vehicles)?;
             for v in vehicles {
                 v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
+                self.plans.settle(&self.world, v, *lane);
             }
         }
         for edge in &mirror.edges {

@@ -133,6 +133,7 @@ impl Partition {
                     let vehicle = &mut self.lanes.vehicles[lane.index()][at];
                     vehicle.route = route;
                     vehicle.plan = plan;
+                    self.plans.settle(&world, vehicle, lane);
                     vehicle.reroutes = vehicle.reroutes.saturating_add(1);
                 }
             }

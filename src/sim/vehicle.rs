@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::ids::{LaneId, RouteId, VehicleId};
+use crate::ids::{LaneId, LinkId, RouteId, VehicleId};
 
 /// Below this speed a vehicle counts as standing, m/s.
 pub const HALTING_SPEED: f64 = 0.1;
@@ -57,8 +57,14 @@ pub struct Vehicle {
     /// Number of times that it came to wait.
     pub waiting_count: u16,
     pub reroutes: u16,
-    /// Index of the lane plan in its partition. Derived: no part of the state, the digest or the wire.
+    /// Index of the lane plan in its partition. This and all that follows is derived: no part of the state or the digest,
+    /// and computed anew by who receives the vehicle.
     pub plan: u32,
+    /// The link by which it leaves its lane, kept so that no step has to look into the plan; NONE at the end of its route,
+    /// where its lane does not lead on, and on internal lanes.
+    pub link: LinkId,
+    /// Fills the record up to 128 bytes, two cache lines.
+    pub spare: u32,
 }
 
 /// Bits of [`Vehicle::flags`].

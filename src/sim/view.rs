@@ -64,6 +64,19 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The link by which a vehicle leaves the lane that it is on.
+    #[inline]
+    pub fn own_link(&self, vehicle: &Vehicle, lane: LaneId) -> LinkId {
+        let l = self.lane(lane);
+        if !l.internal {
+            vehicle.link
+        } else if l.links.is_empty() {
+            LinkId::NONE
+        } else {
+            LinkId(l.links.start)
+        }
+    }
+
     /// Whether `index` is the last edge of the route.
     #[inline]
     pub fn is_last_edge(&self, vehicle: &Vehicle, index: usize) -> bool {
