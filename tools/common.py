@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -150,8 +151,8 @@ class Finished:
 
 
 def measure(command, cwd=None, check=True):
-    """Runs a command to its end. The resident set is the high-water mark of the program itself, read while it runs: what
-    wait4 tells counts the interpreter that started it too."""
+    """Runs a command to its end. The resident set is what wait4 tells, of the program and its children; where that is no more
+    than the interpreter here needs, which counts too, it is the program's own high-water mark, read while it runs."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         process = subprocess.Popen([str(c) for c in command], cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -173,7 +174,9 @@ def measure(command, cwd=None, check=True):
         tail = "\n".join((texts[1] or texts[0]).splitlines()[-15:])
         fail(f"exit code {process.returncode} from {' '.join(map(str, command))}\n{tail}")
     watch.join()
-    return Finished(*texts, wall_s, usage.ru_utime + usage.ru_stime, peak[0])
+    own_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rss_mib = usage.ru_maxrss / 1024 if usage.ru_maxrss > 1.1 * own_kib else peak[0]
+    return Finished(*texts, wall_s, usage.ru_utime + usage.ru_stime, rss_mib)
 
 
 def watch_memory(pid, peak):
