@@ -104,6 +104,14 @@ pub struct Lane {
     pub shape: Span,
 }
 
+impl Lane {
+    /// The one link that leaves an internal lane; NONE where the network has none.
+    #[inline]
+    pub fn only_link(&self) -> LinkId {
+        if self.links.is_empty() { LinkId::NONE } else { LinkId(self.links.start) }
+    }
+}
+
 /// `dir` of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Turn {

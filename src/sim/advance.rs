@@ -153,7 +153,11 @@ impl Partition {
             let owned = self.scope.owned[at.index()];
             let arrived = self.has_arrived(vehicle, at);
             let leaves = !arrived && vehicle.pos > length;
-            let link = if leaves { self.next_link(vehicle, at) } else { crate::ids::LinkId::NONE };
+            let link = if leaves {
+                self.plans.next_link(&world, vehicle, at, usize::from(vehicle.route_index))
+            } else {
+                crate::ids::LinkId::NONE
+            };
             if leaves && link.is_none() {
                 // The road ends here for it; it may not drive on.
                 let over = vehicle.pos - length;
@@ -238,15 +242,6 @@ impl Partition {
             p.from_m += length;
             p.to_m += length;
             at = previous;
-        }
-    }
-
-    fn next_link(&self, vehicle: &Vehicle, lane: LaneId) -> crate::ids::LinkId {
-        let l = self.world.network.lane(lane);
-        if l.internal {
-            if l.links.is_empty() { crate::ids::LinkId::NONE } else { crate::ids::LinkId(l.links.start) }
-        } else {
-            self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).link
         }
     }
 

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 use super::transfer::Transfer;
 use super::vehicle::Vehicle;
 
-/// Bytes of a vehicle that are state (all but the derived plan index at the end).
+/// Bytes of a vehicle that are state (all but what is derived, which stands at the end).
 const STATE_BYTES: usize = std::mem::offset_of!(Vehicle, plan);
 
 /// Sum of hashes modulo 2¹²⁸.

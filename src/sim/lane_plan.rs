@@ -90,6 +90,14 @@ impl LanePlans {
         self.choices[self.edges[plan as usize + index] as usize + lane_index as usize]
     }
 
+    /// The link by which a vehicle leaves `lane`, on its way over the `index`-th edge of its route; NONE at the end of the
+    /// route or where the lane does not lead on.
+    #[inline]
+    pub fn next_link(&self, world: &World, vehicle: &Vehicle, lane: LaneId, index: usize) -> LinkId {
+        let l = world.network.lane(lane);
+        if l.internal { l.only_link() } else { self.choice(vehicle.plan, index, l.index).link }
+    }
+
     /// Looks up the link by which a vehicle leaves the lane that it has come to.
     #[inline]
     pub fn settle(&self, world: &World, vehicle: &mut Vehicle, lane: LaneId) {

@@ -1,8 +1,9 @@
 //! The kernel: how vehicles move in one step. Pure: no actor, socket, clock, file or store, and no arithmetic beyond
 //! `+ - * / sqrt` and comparisons, so that every machine computes the same bits.
 //!
-//! A step reads state(t) and writes state(t+1): `motion` decides how far everyone drives, `advance` drives,
-//! `lane_change` and `insertion` decide from the places reached, and `partition` puts it together.
+//! A step reads state(t) and writes state(t+1): `motion` decides how far everyone drives, with `right_of_way` before a
+//! junction and `junction` in and behind it; `advance` drives; `lane_change`, with `negotiation`, and `insertion` decide from
+//! the places reached; and `partition` puts it together.
 
 mod advance;
 mod approach;

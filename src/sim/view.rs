@@ -56,25 +56,14 @@ impl<'a> View<'a> {
     /// the route or where the lane does not lead on.
     #[inline]
     pub fn next_link(&self, vehicle: &Vehicle, lane: LaneId, index: usize) -> LinkId {
-        let l = self.lane(lane);
-        if l.internal {
-            if l.links.is_empty() { LinkId::NONE } else { LinkId(l.links.start) }
-        } else {
-            self.plans.choice(vehicle.plan, index, l.index).link
-        }
+        self.plans.next_link(self.world, vehicle, lane, index)
     }
 
     /// The link by which a vehicle leaves the lane that it is on.
     #[inline]
     pub fn own_link(&self, vehicle: &Vehicle, lane: LaneId) -> LinkId {
         let l = self.lane(lane);
-        if !l.internal {
-            vehicle.link
-        } else if l.links.is_empty() {
-            LinkId::NONE
-        } else {
-            LinkId(l.links.start)
-        }
+        if l.internal { l.only_link() } else { vehicle.link }
     }
 
     /// Whether `index` is the last edge of the route.
