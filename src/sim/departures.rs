@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::demand::Departure;
 use crate::ids::{EdgeId, RouteId, VehicleId};
 
@@ -19,6 +21,13 @@ pub struct Departures {
     waiting_count: u64,
     /// Routes of trips that do not take the one found at load, and how often it was changed while they waited.
     routes: BTreeMap<VehicleId, (RouteId, u16)>,
+}
+
+/// What cannot be told from the time alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SavedDepartures {
+    waiting: Vec<(EdgeId, Vec<VehicleId>)>,
+    routes: Vec<(VehicleId, RouteId, u16)>,
 }
 
 impl Departures {
@@ -93,6 +102,31 @@ impl Departures {
 
     pub fn each_waiting(&self, mut visit: impl FnMut(VehicleId)) {
         self.waiting.values().flatten().for_each(|v| visit(*v));
+    }
+
+    pub fn save(&self) -> SavedDepartures {
+        let waiting = self.waiting.iter().map(|(edge, queue)| (*edge, queue.iter().copied().collect()));
+        let routes = self.routes.iter().map(|(vehicle, (route, changes))| (*vehicle, *route, *changes));
+        SavedDepartures { waiting: waiting.collect(), routes: routes.collect() }
+    }
+
+    /// Takes over the queues of the edges that are wanted, and the new routes of those who depart here.
+    pub fn take(&mut self, saved: &SavedDepartures, wants: impl Fn(EdgeId) -> bool) {
+        for (edge, queue) in saved.waiting.iter().filter(|(edge, _)| wants(*edge)) {
+            self.waiting_count += queue.len() as u64;
+            self.waiting.entry(*edge).or_default().extend(queue);
+        }
+        for &(vehicle, route, changes) in &saved.routes {
+            if self.all.binary_search(&vehicle).is_ok() {
+                self.routes.insert(vehicle, (route, changes));
+            }
+        }
+    }
+
+    /// To be called after [`take`](Self::take): the last step done was that at `last_ms`, if there was one.
+    pub fn restored(&mut self, world: &World, last_ms: Option<i64>) {
+        let has_come = |id: &VehicleId| last_ms.is_some_and(|ms| world.demand.departures[id.index()].depart_ms <= ms);
+        self.reached = self.all.partition_point(has_come);
     }
 
     pub fn waiting(&self) -> u64 {

@@ -36,6 +36,14 @@ impl EdgeSpeeds {
         }
     }
 
+    /// Adds the sums of the edges that are wanted.
+    pub fn add(&mut self, other: &Self, wants: impl Fn(EdgeId) -> bool) {
+        self.sums.resize(self.sums.len().max(other.sums.len()), 0);
+        for (i, sum) in other.sums.iter().enumerate().filter(|(i, _)| wants(EdgeId::new(*i))) {
+            self.sums[i] += sum;
+        }
+    }
+
     /// Ends the interval: edges with a deviation, by id.
     pub fn take(&mut self) -> Vec<(EdgeId, i64)> {
         let sums = self.sums.iter_mut().enumerate();

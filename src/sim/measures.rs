@@ -1,5 +1,7 @@
 //! Counting and averaging on the own lanes of a partition: mean data of lanes and induction loops.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::LaneId;
 use crate::scenario::{DetectorRequest, MeanDataRequest, OutputRequests, Settings};
 
@@ -48,6 +50,14 @@ pub struct Measures {
     by_lane: Vec<Vec<u32>>,
 }
 
+/// Open intervals: by request its begin and the lanes that saw a vehicle, and the detectors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SavedMeasures {
+    mean_data: Vec<(u32, i64, Vec<(LaneId, LaneStats)>)>,
+    /// Index, begin and measures.
+    detectors: Vec<(u32, i64, DetectorStats)>,
+}
+
 impl Measures {
     pub fn new(world: &World, owned: &[bool]) -> Self {
         let requests: &OutputRequests = &world.requests;
@@ -74,6 +84,32 @@ impl Measures {
             });
         }
         Self { mean_data, detectors, by_lane }
+    }
+
+    pub fn save(&self) -> SavedMeasures {
+        let seen = |m: &MeanData| {
+            let stats = m.stats.iter().enumerate().filter(|(_, s)| **s != LaneStats::default());
+            stats.map(|(i, s)| (LaneId::new(i), *s)).collect()
+        };
+        SavedMeasures {
+            mean_data: self.mean_data.iter().map(|m| (m.request, m.begin_ms, seen(m))).collect(),
+            detectors: self.detectors.iter().map(|d| (d.detector, d.begin_ms, d.stats)).collect(),
+        }
+    }
+
+    /// Adds what was measured on the lanes that are wanted, and takes over the own detectors.
+    pub fn take(&mut self, saved: &SavedMeasures, wants: impl Fn(LaneId) -> bool) {
+        for (m, (_, begin_ms, lanes)) in self.mean_data.iter_mut().zip(&saved.mean_data) {
+            m.begin_ms = *begin_ms;
+            for (lane, stats) in lanes.iter().filter(|(lane, _)| wants(*lane)) {
+                m.stats[lane.index()] += *stats;
+            }
+        }
+        for &(detector, begin_ms, stats) in &saved.detectors {
+            if let Some(own) = self.detectors.iter_mut().find(|own| own.detector == detector) {
+                (own.begin_ms, own.stats) = (begin_ms, stats);
+            }
+        }
     }
 
     /// Nothing is to be measured.

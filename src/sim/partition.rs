@@ -436,7 +436,7 @@ impl Partition {
         }
     }
 
-    fn owns_signal(&self, signal: SignalId) -> bool {
+    pub(super) fn owns_signal(&self, signal: SignalId) -> bool {
         self.world.network.signals[signal.index()]
             .lanes
             .iter()
@@ -466,25 +466,33 @@ impl Partition {
     pub fn import(&mut self, mirror: &Mirror, bytes: &[u8]) -> Result<(), HaloError> {
         let mut reader = Reader::new(bytes);
         for lane in &mirror.lanes {
-            let vehicles = &mut self.lanes.vehicles[lane.index()];
-            reader.vehicles(*lane, vehicles)?;
-            for v in vehicles {
-                v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
-                self.plans.settle(&self.world, v, *lane);
-            }
+            let mut vehicles = std::mem::take(&mut self.lanes.vehicles[lane.index()]);
+            reader.vehicles(*lane, &mut vehicles)?;
+            self.settle(*lane, &mut vehicles);
+            self.lanes.vehicles[lane.index()] = vehicles;
         }
         for edge in &mirror.edges {
-            let transfers = &mut self.transfers[edge.index()];
-            reader.transfers(transfers)?;
-            for t in transfers {
-                let v = &mut t.vehicle;
-                v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
-            }
+            let mut transfers = std::mem::take(&mut self.transfers[edge.index()]);
+            reader.transfers(&mut transfers)?;
+            transfers.iter_mut().for_each(|t| self.plan_for(&mut t.vehicle));
+            self.transfers[edge.index()] = transfers;
         }
         for signal in &mirror.signals {
             reader.signal(&mut self.signals.states[signal.index()])?;
         }
         reader.finish()
+    }
+
+    /// Makes what is derived of vehicles that came from elsewhere.
+    pub(super) fn settle(&mut self, lane: LaneId, vehicles: &mut [Vehicle]) {
+        for vehicle in vehicles {
+            self.plan_for(vehicle);
+            self.plans.settle(&self.world, vehicle, lane);
+        }
+    }
+
+    pub(super) fn plan_for(&mut self, v: &mut Vehicle) {
+        v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
     }
 
     /// The edges of a route.

@@ -81,6 +81,11 @@ impl Signals {
         }
     }
 
+    /// To be called when `states` were replaced by saved ones.
+    pub fn restored(&mut self, network: &Network) {
+        self.show(network);
+    }
+
     /// Brings every signal to the time of the step.
     pub fn advance(&mut self, network: &Network, now_ms: i64) {
         for (signal, state) in network.signals.iter().zip(&mut self.states) {

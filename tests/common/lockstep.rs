@@ -7,9 +7,21 @@ use tessds::graph::join_actuated_signals;
 use tessds::graph::partition::Cut;
 use tessds::ids::{LaneId, VehicleId};
 use tessds::output::MergedStep;
-use tessds::sim::{Mirror, Partition, ReportOptions, RouteGuidance, RouteOrders, Scope, Vehicle, World};
+use tessds::sim::{
+    GuidanceState, Mirror, Partition, PartitionState, ReportOptions, RouteGuidance, RouteOrders, Scope, Vehicle, World,
+};
 
 use super::invariants::{conserved, no_overlap};
+
+/// Every cut goes on in new partitions twice in so many steps.
+const RESTORE_EVERY: u64 = 60;
+
+/// The stored state of a run.
+pub struct Snapshot {
+    states: Vec<Vec<u8>>,
+    guidance: Option<GuidanceState>,
+    orders: Option<RouteOrders>,
+}
 
 /// All partitions of one cut.
 pub struct Lockstep {
@@ -41,6 +53,31 @@ impl Lockstep {
     /// The uncut network.
     pub fn whole(world: &Arc<World>) -> Self {
         Self::new(world, &Cut { parts: 1, part_of_edge: vec![0; world.network.edges.len()] })
+    }
+
+    /// What is stored of a run between two steps, with the states encoded as they are stored.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            states: self.partitions.iter().map(|p| rmp_serde::to_vec(&p.save()).expect("plain data")).collect(),
+            guidance: self.guidance.as_ref().map(|g| g.state().clone()),
+            orders: self.orders.clone(),
+        }
+    }
+
+    /// New partitions that go on from a snapshot, of the same cut or of another one.
+    pub fn resumed(world: &Arc<World>, cut: &Cut, snapshot: &Snapshot, same_cut: bool) -> Self {
+        let mut resumed = Self::new(world, cut);
+        let decode = |bytes: &Vec<u8>| rmp_serde::from_slice::<PartitionState>(bytes).expect("as it was encoded");
+        let states: Vec<PartitionState> = snapshot.states.iter().map(decode).collect();
+        for (partition, own) in resumed.partitions.iter_mut().enumerate().map(|(i, p)| (p, states.get(i))) {
+            match own {
+                Some(own) if same_cut => partition.restore(own).expect("its own state"),
+                _ => partition.restore_share(&states).expect("states of one step"),
+            }
+        }
+        resumed.guidance = snapshot.guidance.clone().and_then(|state| RouteGuidance::restored(world, state));
+        resumed.orders.clone_from(&snapshot.orders);
+        resumed
     }
 
     pub fn step(&mut self) -> MergedStep {
@@ -81,14 +118,25 @@ impl Lockstep {
     }
 }
 
-/// Steps the whole network and every cut of it side by side; tells where they first differ, or where an invariant breaks.
+/// Steps the whole network and every cut of it side by side, and lets the cuts go on from snapshots now and then; tells where they first differ, or where an invariant breaks.
 pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64) -> Result<(), String> {
     let mut whole = Lockstep::whole(world);
     let mut others: Vec<Lockstep> = cuts.iter().map(|cut| Lockstep::new(world, cut)).collect();
     for step in 0..steps {
+        let is_taken = (0..cuts.len() as u64).any(|index| (step + index) % RESTORE_EVERY == 40);
+        let before = is_taken.then(|| whole.snapshot());
         let expected = whole.step();
         whole.check(&expected).map_err(|broken| format!("step {step}: {broken}"))?;
         for (index, other) in others.iter_mut().enumerate() {
+            match (step + index as u64) % RESTORE_EVERY {
+                // Go on in new partitions from what these saved, and from what the uncut network saved.
+                20 => *other = Lockstep::resumed(world, &cuts[index], &other.snapshot(), true),
+                40 => {
+                    let snapshot = before.as_ref().expect("taken before every such step");
+                    *other = Lockstep::resumed(world, &cuts[index], snapshot, false);
+                }
+                _ => {}
+            }
             let found = other.step();
             if found == expected && other.vehicles() == whole.vehicles() {
                 continue;
