@@ -9,6 +9,7 @@ pub mod graph;
 pub mod ids;
 pub mod observe;
 pub mod output;
+pub mod persist;
 pub mod protocol;
 pub mod roles;
 pub mod scenario;

@@ -1,0 +1,72 @@
+//! What a store may answer instead of a result.
+
+use super::PartId;
+use crate::protocol::Epoch;
+
+/// The closed set of failures. A caller decides by the variant; the text is for people. No text ever holds a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing happened: the store cannot be reached, or is busy starting.
+    #[error("the store cannot be reached: {what}")]
+    Unavailable { what: String },
+    /// No answer in time: it may have happened or not. Every call of [`SnapshotStore`](super::SnapshotStore) says what to
+    /// do then.
+    #[error("the store did not answer in time, so it may have happened or not: {what}")]
+    Ambiguous { what: String },
+    /// No room. What was stored before stays valid and readable.
+    #[error("the store is full: {what}")]
+    Full { what: String },
+    /// The store is there and says no: a failed save of its own, a missing right, a wrong password.
+    #[error("the store refuses: {what}")]
+    Refused { what: String },
+    /// The caller's epoch is not the current one. It has been replaced and must change nothing any more (I4).
+    #[error("fenced off: the run is in epoch {}", current.0)]
+    Fenced { current: Epoch },
+    /// Somebody else holds the lease of the run.
+    #[error("the run is held by '{by}' for another {for_ms} ms")]
+    Held { by: String, for_ms: u64 },
+    /// Stored, but not what was put there.
+    #[error("damaged: {what}")]
+    Damaged { what: String },
+    #[error("missing: {what}")]
+    Missing { what: String },
+    /// It contradicts what is stored already: an older step, a gap in the log, other bytes under the same name.
+    #[error("conflict: {what}")]
+    Conflict { what: String },
+    /// A store, name or size that cannot be used, whatever the state of the store.
+    #[error("{what}")]
+    Config { what: String },
+}
+
+impl StoreError {
+    /// The same call may well succeed in a moment, without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Ambiguous { .. })
+    }
+
+    /// The store does not take writes at present; the last commit stays valid. Worth another try at the next snapshot, and a
+    /// message to the operator.
+    pub fn is_outage(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Full { .. } | Self::Refused { .. })
+    }
+
+    pub(crate) fn config(what: impl Into<String>) -> Self {
+        Self::Config { what: what.into() }
+    }
+    pub(crate) fn conflict(what: impl Into<String>) -> Self {
+        Self::Conflict { what: what.into() }
+    }
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged { what: what.into() }
+    }
+    /// `id` was uploaded before with another content.
+    pub(super) fn other_part(id: &PartId) -> Self {
+        Self::conflict(format!("{id} is stored with other bytes; upload it as another attempt"))
+    }
+    pub(super) fn log(seq: u64, next: u64) -> Self {
+        Self::conflict(format!("entry {seq} does not fit into the command log, whose next entry is {next}"))
+    }
+    pub(crate) fn missing(what: impl Into<String>) -> Self {
+        Self::Missing { what: what.into() }
+    }
+}

@@ -1,0 +1,21 @@
+//! Everything that is stored of a run: types, pure decisions about them, the trait [`SnapshotStore`] that says what
+//! consistency it takes, and stores in memory, in a directory and in Redis. `docs/stores.md` is the guide for operators.
+//!
+//! Objects are immutable and written first; the commit pointer of a run is the one thing that moves, and moves last.
+
+pub mod chunks;
+mod error;
+mod ids;
+mod manifest;
+mod memory;
+mod open;
+mod retention;
+mod run_state;
+mod store;
+
+pub use error::StoreError;
+pub use ids::{ContentHash, PartId, PartName, RunName};
+pub use manifest::{Manifest, PartRef};
+pub use memory::MemoryStore;
+pub use open::open;
+pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept};
