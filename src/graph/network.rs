@@ -270,6 +270,10 @@ impl Network {
         &self.edges[id.index()]
     }
     #[inline]
+    pub fn signal(&self, id: SignalId) -> &Signal {
+        &self.signals[id.index()]
+    }
+    #[inline]
     pub fn lane(&self, id: LaneId) -> &Lane {
         &self.lanes[id.index()]
     }

@@ -90,3 +90,10 @@ pub struct Signal {
     /// The incoming lane of each link index (NONE where the index is unused), for actuated detectors.
     pub lanes: Box<[LaneId]>,
 }
+
+impl Signal {
+    /// Whether its state depends on the vehicles before it.
+    pub fn is_actuated(&self) -> bool {
+        self.programs.iter().any(|p| p.kind == ProgramKind::Actuated)
+    }
+}

@@ -1,16 +1,37 @@
 //! What processes and partitions say to each other. Every message says where it belongs: run, epoch and step (I4).
 
+mod cluster;
+mod connection;
+mod network;
+mod opening;
 mod peer;
 mod routes;
+mod wire;
 
+pub use cluster::{Hosted, Place, Policy, Stored, ToMaster, ToWorker, Welcome};
+pub use connection::{Connection, ConnectionEnd, SendError};
+pub use network::{Listener, LocalNetwork, NetworkFuture, Networking, Stream, TcpNetwork};
+pub use opening::{Opening, OpeningError, Purpose, accept, answer, open};
 pub use peer::{Frame, Hello, PeerMessage};
 pub use routes::RouteNotice;
+pub use wire::{Limits, WireError, decode, encode};
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// One run of a scenario; not its scenario, seed or name.
+/// Raised with every change of a message.
+pub const VERSION: u32 = 1;
+
+/// One run of a scenario; not its scenario or seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);
+
+impl RunId {
+    /// The id of the run with a name: the same in all processes and after every restart.
+    pub fn of(name: &str) -> Self {
+        Self(xxh3_64(name.as_bytes()))
+    }
+}
 
 /// Counts the times that partitions were placed anew. What carries an older epoch changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +41,14 @@ pub struct Epoch(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Generation(pub u64);
 
-/// Where a message belongs.
+impl Generation {
+    /// The `count`-th connection that a partition placed in `epoch` makes: newer than all of a former placement.
+    pub fn new(epoch: Epoch, count: u32) -> Self {
+        Self(epoch.0 << 32 | u64::from(count))
+    }
+}
+
+/// Where a message belongs. The epoch is that in which the partition it is about was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scene {
     pub run: RunId,

@@ -15,6 +15,7 @@ pub struct Frame {
     /// Steps that the sender has done: the frame shows state(step) and is read by step number `step`.
     pub step: u64,
     /// As [`crate::sim::Partition::export`] writes them.
+    #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -24,14 +25,25 @@ pub struct Hello {
     pub scene: Scene,
     pub generation: Generation,
     pub from: u16,
+    /// Steps that the sender's partition has done.
+    pub at: u64,
     /// The first frame that the sender does not have.
     pub next_step: u64,
 }
 
 /// All that goes over a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerMessage {
     Hello(Hello),
     /// Shared, because the sender keeps it to send it again.
     Frame(Arc<Frame>),
+    /// The sender's partition has done this many steps; instead of a frame that the receiver has already.
+    At {
+        scene: Scene,
+        from: u16,
+        step: u64,
+    },
+    /// Asks for a sign of life.
+    Ping,
+    Pong,
 }

@@ -1,21 +1,22 @@
 //! A whole run in one process: partitions, each on a thread, with in-process links.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::actors::master::{self, Horizon, Master, Outcome};
-use crate::actors::neighbor_handler::{self, Dial, NeighborHandler};
-use crate::actors::partition::{self, Partition, Place, Region};
+use crate::actors::neighbor_handler::{self, End, NeighborHandler, PeerAddress, PeerAt, Retention};
+use crate::actors::partition::{self, Neighbourhood, Outlets, Partition, Place, Region};
 use crate::actors::recorder::{self, Open, Recorder, Recording, RunRules};
 use crate::diagnostics::InputError;
 use crate::graph::partition::{Cut, CutWeights, cut};
 use crate::graph::{Network, join_actuated_signals};
 use crate::output::{Names, Outputs, Progress, Reporting, add_whole_run_requests};
-use crate::protocol::{Epoch, Generation, RunId, Scene};
+use crate::protocol::{Epoch, RunId, Scene};
 use crate::scenario::{OutputPaths, Scenario, Settings};
-use crate::sim::{Mirror, ReportOptions, RouteGuidance, Scope, World};
+use crate::sim::{ReportOptions, RouteGuidance, Scope, World};
 
 /// Steps by which the horizon moves.
 const WINDOW: u64 = 64;
@@ -85,7 +86,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
     let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
     let report = ReportOptions { fcd: paths.fcd.is_some(), digest: false };
-    let regions = regions(&world, &cut, report);
+    let regions = regions(&world, &cut, report)?;
     let guidance = RouteGuidance::new(&world);
     drop(world);
     let wiring = Wiring { rules, horizon, threads: threads.clamp(1, regions.len()) };
@@ -109,37 +110,20 @@ fn rules_of(world: &World) -> RunRules {
     }
 }
 
-/// A partition with the parts that it exchanges roads with.
-struct Neighbourhood {
-    region: Region,
-    neighbours: Vec<u16>,
+/// Builds all partitions, several at once.
+fn regions(world: &Arc<World>, cut: &Cut, report: ReportOptions) -> Result<Vec<Neighbourhood>, RunError> {
+    let parts = 0..cut.parts as u16;
+    let scopes: Vec<Scope> = in_parallel(parts.clone(), |part| Scope::new(world, part, &cut.part_of_edge));
+    let built = in_parallel(parts, |part| Region::build(world, &scopes, part, report, None));
+    built.into_iter().collect::<Result<_, _>>().map_err(|error| RunError::Failed(error.to_string()))
 }
 
-/// Builds all partitions, several at once.
-fn regions(world: &Arc<World>, cut: &Cut, report: ReportOptions) -> Vec<Neighbourhood> {
-    let parts = cut.parts as u16;
-    let partitions: Vec<crate::sim::Partition> = std::thread::scope(|threads| {
-        let build =
-            |part| move || crate::sim::Partition::new(Arc::clone(world), Scope::new(world, part, &cut.part_of_edge));
-        let building: Vec<_> = (0..parts).map(|part| threads.spawn(build(part))).collect();
-        building.into_iter().map(|b| b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    // By receiver and sender.
-    let mirror = |to: usize, from: usize| {
-        if to == from { Mirror::default() } else { partitions[from].mirror_for(partitions[to].scope()) }
-    };
-    let mirrors: Vec<Vec<Mirror>> =
-        (0..partitions.len()).map(|to| (0..partitions.len()).map(|from| mirror(to, from)).collect()).collect();
-    let mut regions = Vec::with_capacity(partitions.len());
-    for (own, partition) in partitions.into_iter().enumerate() {
-        let neighbours: Vec<u16> = (0..parts)
-            .filter(|&p| !mirrors[own][usize::from(p)].is_empty() || !mirrors[usize::from(p)][own].is_empty())
-            .collect();
-        let borders =
-            neighbours.iter().map(|&p| (mirrors[usize::from(p)][own].clone(), mirrors[own][usize::from(p)].clone()));
-        regions.push(Neighbourhood { region: Region::new(partition, borders.collect(), report), neighbours });
-    }
-    regions
+fn in_parallel<T: Send>(parts: Range<u16>, work: impl Fn(u16) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|threads| {
+        let work = &work;
+        let working: Vec<_> = parts.map(|part| threads.spawn(move || work(part))).collect();
+        working.into_iter().map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 struct Wiring {
@@ -178,26 +162,31 @@ impl Wiring {
         for (part, Neighbourhood { region, neighbours }) in regions.into_iter().enumerate() {
             let arbiter = stepping[part % threads].handle();
             let part = part as u16;
-            let core = partition::Core::new(Place { scene, part }, region, neighbours.len());
+            let core = partition::Core::new(Place { scene, part }, region, neighbours.len(), None);
             let degree = neighbours.len();
-            let (reports, closings, exits) =
-                (recorder.clone().recipient(), master.clone().recipient(), master.clone().recipient());
+            let outlets = Outlets {
+                reports: recorder.clone().recipient(),
+                closings: master.clone().recipient(),
+                exits: master.clone().recipient(),
+                snapshots: None,
+            };
             let address = Partition::start_in_arbiter(&arbiter, move |ctx| {
                 ctx.set_mailbox_capacity(Partition::mailbox(degree));
-                Partition::new(core, reports, closings, exits)
+                Partition::new(core, outlets, Arc::default())
             });
             let handlers_here = neighbours.iter().enumerate().map(|(neighbour, &peer)| {
                 let (frames, gone) = (address.clone().recipient(), address.clone().recipient());
-                let core = neighbor_handler::Core::new(scene, part, peer, 0);
+                let (own, other) = (End { part, epoch: scene.epoch }, End { part: peer, epoch: scene.epoch });
+                let core = neighbor_handler::Core::new(scene.run, own, other, Retention::UntilRead, 0);
                 let handler = NeighborHandler::start_in_arbiter(&arbiter, move |_| {
-                    NeighborHandler::new(core, peer, neighbour, frames, gone)
+                    NeighborHandler::new(core, neighbour, None, frames, gone)
                 });
                 (peer, handler)
             });
             handlers.push(handlers_here.collect());
             partitions.push(address);
         }
-        let begun = begin(&master, &recorder, partitions, &handlers).await;
+        let begun = begin(&master, &recorder, partitions, &handlers, scene.epoch).await;
         let result = match begun {
             Ok(()) => outcome.await.unwrap_or_else(|_| Outcome::Failed("the master ended before the run".to_owned())),
             Err(error) => Outcome::Failed(format!("an actor ended before the run began: {error}")),
@@ -218,6 +207,7 @@ async fn begin(
     recorder: &Addr<Recorder>,
     partitions: Vec<Addr<Partition>>,
     handlers: &[Vec<(u16, Addr<NeighborHandler>)>],
+    epoch: Epoch,
 ) -> Result<(), MailboxError> {
     let open = Open {
         recorded: master.clone().recipient(),
@@ -231,7 +221,7 @@ async fn begin(
         for (peer, handler) in here.iter().filter(|(peer, _)| usize::from(*peer) > part) {
             let other = handlers[usize::from(*peer)].iter().find(|(p, _)| usize::from(*p) == part);
             let Some((_, other)) = other else { continue };
-            handler.send(Dial { peer: other.clone(), generation: Generation(1) }).await?;
+            handler.send(PeerAt { epoch, address: PeerAddress::Local(other.clone()) }).await?;
         }
     }
     for (partition, here) in partitions.iter().zip(handlers) {

@@ -9,7 +9,7 @@ use super::report::micro;
 use super::world::World;
 
 /// Sums of samples since the last snapshot. All integers: the same whoever sums them.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EdgeSpeeds {
     /// By edge: sum over samples of speed limit − mean speed of the vehicles, µm/s. Empty until the first sample.
     sums: Vec<i64>,

@@ -2,9 +2,11 @@
 
 use crate::ids::{EdgeId, LaneId, SignalId};
 
+use super::scope::Scope;
 use super::signals::SignalState;
 use super::transfer::Transfer;
 use super::vehicle::Vehicle;
+use super::world::World;
 
 /// What one partition sends to another after each step: the roads of the sender that the receiver mirrors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,23 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// What a partition with the scope `from` has to send to one with the scope `to`.
+    pub fn between(world: &World, from: &Scope, to: &Scope) -> Self {
+        let network = &world.network;
+        let mut known = vec![false; network.lanes.len()];
+        to.known_lanes.iter().for_each(|l| known[l.index()] = true);
+        let is_seen = |s: SignalId| network.signal(s).lanes.iter().any(|l| l.is_some() && known[l.index()]);
+        let owns = |e: &EdgeId| from.owned[network.edge(*e).first_lane.index()];
+        Self {
+            lanes: to.known_lanes.iter().copied().filter(|l| from.owned[l.index()]).collect(),
+            edges: to.known_edges.iter().copied().filter(owns).collect(),
+            signals: (0..network.signals.len())
+                .map(SignalId::new)
+                .filter(|s| network.signal(*s).is_actuated() && from.owns_signal(network, *s) && is_seen(*s))
+                .collect(),
+        }
+    }
+
     /// Nothing has to be sent.
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.edges.is_empty() && self.signals.is_empty()

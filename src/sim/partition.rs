@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::{EdgeId, LaneId, LinkId, RouteId, SignalId, VehicleId};
+use crate::ids::{EdgeId, LaneId, LinkId, RouteId, VehicleId};
 
 use super::approach::Approaches;
 use super::departures::Departures;
@@ -417,31 +417,7 @@ impl Partition {
 
     /// What this partition has to send to one with the scope `other`.
     pub fn mirror_for(&self, other: &Scope) -> Mirror {
-        let network = &self.world.network;
-        let mut known = vec![false; network.lanes.len()];
-        other.known_lanes.iter().for_each(|l| known[l.index()] = true);
-        let is_seen = |s: SignalId| network.signals[s.index()].lanes.iter().any(|l| l.is_some() && known[l.index()]);
-        Mirror {
-            lanes: other.known_lanes.iter().copied().filter(|l| self.scope.owned[l.index()]).collect(),
-            edges: other
-                .known_edges
-                .iter()
-                .copied()
-                .filter(|e| self.scope.owned[network.edge(*e).first_lane.index()])
-                .collect(),
-            signals: (0..network.signals.len())
-                .map(SignalId::new)
-                .filter(|s| self.signals.is_actuated(*s) && self.owns_signal(*s) && is_seen(*s))
-                .collect(),
-        }
-    }
-
-    pub(super) fn owns_signal(&self, signal: SignalId) -> bool {
-        self.world.network.signals[signal.index()]
-            .lanes
-            .iter()
-            .find(|l| l.is_some())
-            .is_some_and(|l| self.scope.owned[l.index()])
+        Mirror::between(&self.world, &self.scope, other)
     }
 
     /// The own roads that `mirror` names, as bytes.

@@ -11,7 +11,7 @@ use crate::ids::{EdgeId, RouteId};
 
 /// The demand's routes and those appended to them. Every partition appends the same routes in the same order, so an id means
 /// the same route everywhere (I1). Equal routes share one id; there are at most as many as requests for a route.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Routes {
     /// Of the demand's routes, then of the appended ones.
     spans: Vec<Route>,

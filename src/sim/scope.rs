@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::graph::Network;
-use crate::ids::{EdgeId, LaneId};
+use crate::ids::{EdgeId, LaneId, SignalId};
 
 use super::world::World;
 
@@ -50,6 +50,14 @@ impl Scope {
         moved_lanes.iter().for_each(|l| is_moved[l.index()] = true);
         let known_lanes = lanes_of(&known_edges);
         Self { part, owned, is_moved, own_lanes, moved_lanes, known_lanes, own_edges, known_edges }
+    }
+}
+
+impl Scope {
+    /// A signal belongs to who owns the first lane before it.
+    pub fn owns_signal(&self, network: &Network, signal: SignalId) -> bool {
+        let lanes = &network.signal(signal).lanes;
+        lanes.iter().find(|l| l.is_some()).is_some_and(|l| self.owned[l.index()])
     }
 }
 

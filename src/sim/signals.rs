@@ -38,14 +38,17 @@ impl Signals {
             .signals
             .iter()
             .map(|signal| {
-                let actuated = signal.programs.iter().any(|p| p.kind == ProgramKind::Actuated);
                 let mut state = SignalState {
                     program: signal.initial,
                     phase: 0,
                     since_ms: begin_ms,
                     until_ms: begin_ms,
                     switched: 0,
-                    passed_ms: if actuated { vec![i64::MIN / 2; signal.lanes.len()].into() } else { Box::default() },
+                    passed_ms: if signal.is_actuated() {
+                        vec![i64::MIN / 2; signal.lanes.len()].into()
+                    } else {
+                        Box::default()
+                    },
                 };
                 enter_program(signal, &mut state, signal.initial, begin_ms);
                 state

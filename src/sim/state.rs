@@ -16,7 +16,7 @@ use super::routes::Routes;
 use super::signals::SignalState;
 
 /// State of one partition after `steps` steps. Holds nothing that is derived: lane plans and marks are made anew.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PartitionState {
     pub part: u16,
     pub steps: u64,
@@ -76,7 +76,7 @@ impl Partition {
             vehicles: vehicles.bytes,
             transfers: transfers.bytes,
             signals: signals
-                .filter(|s| self.owns_signal(*s) || !self.signals.is_actuated(*s))
+                .filter(|s| self.scope.owns_signal(&self.world.network, *s) || !self.signals.is_actuated(*s))
                 .map(|s| (s, self.signals.states[s.index()].clone()))
                 .collect(),
             departures: self.departures.save(),

@@ -10,7 +10,7 @@ use super::core::{Core, Effect, Event, Outcome};
 use crate::actors::ExitStatus;
 use crate::actors::partition::{Closing, Finish, Grant, NewRoutes, Partition, Stop};
 use crate::actors::recorder::{Close, Recorder, Recording};
-use crate::protocol::RouteNotice;
+use crate::protocol::{Epoch, RouteNotice};
 
 /// The master of a run whose partitions are in this process.
 pub struct Master {
@@ -45,7 +45,7 @@ impl Master {
                     let notice = Arc::new(notice);
                     self.tell_all(|p| p.try_send(NewRoutes { notice: Arc::clone(&notice) }).is_ok());
                 }
-                Effect::Finish => self.tell_all(|p| p.try_send(Finish).is_ok()),
+                Effect::Finish { steps } => self.tell_all(|p| p.try_send(Finish { steps }).is_ok()),
                 Effect::Stop => self.tell_all(|p| p.try_send(Stop).is_ok()),
                 Effect::Close { closings, wall } => {
                     if self.recorder.try_send(Close { closings, wall }).is_err() {
@@ -138,6 +138,8 @@ impl Handler<RoutesFound> for Master {
 #[rtype(result = "()")]
 pub struct PartitionClosed {
     pub part: u16,
+    /// In which the partition was placed.
+    pub epoch: Epoch,
     pub closing: Box<Closing>,
 }
 
@@ -145,7 +147,7 @@ impl Handler<PartitionClosed> for Master {
     type Result = ();
 
     fn handle(&mut self, message: PartitionClosed, ctx: &mut Self::Context) {
-        let PartitionClosed { part, closing } = message;
+        let PartitionClosed { part, closing, .. } = message;
         self.feed(Event::PartitionClosed { part, closing }, ctx);
     }
 }
@@ -155,6 +157,8 @@ impl Handler<PartitionClosed> for Master {
 #[rtype(result = "()")]
 pub struct Exited {
     pub part: u16,
+    /// In which the partition was placed.
+    pub epoch: Epoch,
     pub status: ExitStatus,
 }
 
@@ -162,7 +166,7 @@ impl Handler<Exited> for Master {
     type Result = ();
 
     fn handle(&mut self, message: Exited, ctx: &mut Self::Context) {
-        let Exited { part, status } = message;
+        let Exited { part, status, .. } = message;
         tracing::debug!(partition = part, %status, "partition ended");
         self.feed(Event::PartitionExited { part, status }, ctx);
     }

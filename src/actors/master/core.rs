@@ -62,9 +62,9 @@ pub enum Effect {
     Grant { horizon: u64 },
     /// To all partitions, before the grant of the step that it names.
     Announce(RouteNotice),
-    /// To all partitions: the run is over, close.
-    Finish,
-    /// To all partitions: end at once.
+    /// To all partitions: the run is over after this many steps, close.
+    Finish { steps: u64 },
+    /// To all partitions: end.
     Stop,
     /// To the recorder: what the partitions had left, by partition.
     Close { closings: Vec<Closing>, wall: Duration },
@@ -104,12 +104,12 @@ impl Core {
                 self.phase = Phase::Running;
                 self.started = Some(now);
                 if self.horizon.end == Some(0) {
-                    self.finish(effects);
+                    self.finish(0, effects);
                 } else {
                     self.grant(0, effects);
                 }
             }
-            (Phase::Running, Event::Recorded { over: true, .. }) => self.finish(effects),
+            (Phase::Running, Event::Recorded { steps, over: true, .. }) => self.finish(steps, effects),
             (Phase::Running, Event::Recorded { steps, over: false, hold }) => {
                 self.hold = hold;
                 self.grant(steps, effects);
@@ -120,7 +120,10 @@ impl Core {
             (Phase::Building | Phase::Running | Phase::Closing, Event::PartitionExited { part, status }) => {
                 self.fail(format!("partition {part} {status}"), effects);
             }
-            (Phase::Closing, Event::RecorderDone(recording)) => self.end(Outcome::Finished(recording), effects),
+            (Phase::Closing, Event::RecorderDone(recording)) => {
+                effects.push(Effect::Stop);
+                self.end(Outcome::Finished(recording), effects);
+            }
             (Phase::Building | Phase::Running | Phase::Closing, Event::RecorderFailed(reason)) => {
                 self.fail(reason, effects);
             }
@@ -140,9 +143,9 @@ impl Core {
         }
     }
 
-    fn finish(&mut self, effects: &mut Vec<Effect>) {
+    fn finish(&mut self, steps: u64, effects: &mut Vec<Effect>) {
         self.phase = Phase::Closing;
-        effects.push(Effect::Finish);
+        effects.push(Effect::Finish { steps });
     }
 
     fn closed(&mut self, part: u16, closing: Closing, now: Instant, effects: &mut Vec<Effect>) {
@@ -196,7 +199,7 @@ mod tests {
         assert_eq!(handle(&mut core, recorded(12, false)), [Effect::Grant { horizon: 32 }]);
         assert_eq!(handle(&mut core, recorded(29, false)), [Effect::Grant { horizon: 45 }]);
         assert_eq!(handle(&mut core, recorded(40, false)), []);
-        assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish]);
+        assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish { steps: 45 }]);
     }
 
     #[test]
@@ -214,7 +217,7 @@ mod tests {
     #[test]
     fn the_recorder_closes_after_all_partitions() {
         let mut core = running(2, None);
-        assert_eq!(handle(&mut core, recorded(3, true)), [Effect::Finish]);
+        assert_eq!(handle(&mut core, recorded(3, true)), [Effect::Finish { steps: 3 }]);
         let closed = |part| Event::PartitionClosed { part, closing: Box::default() };
         let exited = |part| Event::PartitionExited { part, status: ExitStatus::Finished };
         assert_eq!(handle(&mut core, closed(1)), []);
@@ -227,7 +230,7 @@ mod tests {
     #[test]
     fn a_run_of_no_steps_closes_at_once() {
         let mut core = Core::new(1, Horizon { window: 10, end: Some(0) }, None);
-        assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish]);
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish { steps: 0 }]);
     }
 
     #[test]

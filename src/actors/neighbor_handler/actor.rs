@@ -1,131 +1,277 @@
-//! The actor around [`Core`], and the links that it sends over.
+//! The actor around [`Core`]. It lives on the thread of its partition.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use super::core::{Core, Effect, Event};
+use super::link::{InProcess, Link};
 use crate::actors::ExitStatus;
 use crate::actors::partition::{PeerFrame, PeerGone};
-use crate::protocol::{Frame, Generation, PeerMessage};
+use crate::protocol::{
+    Connection, Epoch, Frame, Generation, Limits, Networking, PeerMessage, Purpose, RunId, Stream, decode, open,
+};
 
-/// A connection to the handler on the other side. It belongs to one handler and is moved, never shared (I3).
-pub trait Link: Send {
-    /// Hands over a message, without waiting.
-    ///
-    /// # Errors
-    /// The connection is closed or does not take more; it is of no use any more.
-    fn send(&mut self, message: PeerMessage) -> Result<(), LinkError>;
+/// Where the neighbour can be reached.
+#[derive(Clone)]
+pub enum PeerAddress {
+    /// In this process.
+    Local(Addr<NeighborHandler>),
+    /// `HOST:PORT` of its worker.
+    Remote(String),
 }
 
-/// A connection that is of no use any more.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LinkError(pub String);
-
-/// A connection within the process.
-pub struct InProcess {
-    pub peer: Addr<NeighborHandler>,
-    pub generation: Generation,
-}
-
-impl Link for InProcess {
-    fn send(&mut self, message: PeerMessage) -> Result<(), LinkError> {
-        let message = FromPeer { generation: self.generation, message };
-        self.peer.try_send(message).map_err(|error| LinkError(error.to_string()))
-    }
+/// What a handler needs to make connections to other processes.
+#[derive(Clone)]
+pub struct Network {
+    pub run: RunId,
+    pub networking: Arc<dyn Networking>,
+    pub limits: Limits,
+    /// How long nothing may be heard of a neighbour before the connection is given up and `silent` told; `None`: for ever.
+    pub timeout: Option<Duration>,
+    pub silent: Recipient<PeerSilent>,
 }
 
 /// One side of the link between two partitions.
 pub struct NeighborHandler {
     core: Core,
-    peer: u16,
-    link: Option<Box<dyn Link>>,
+    link: Option<(Generation, Box<dyn Link>)>,
+    address: Option<PeerAddress>,
+    network: Option<Network>,
     /// Which neighbour of the own partition this is.
     neighbour: usize,
     frames: Recipient<PeerFrame>,
     gone: Recipient<PeerGone>,
+    heard: Instant,
     effects: Vec<Effect>,
 }
 
 impl NeighborHandler {
-    /// A handler without connection that delivers to the partition as its `neighbour`-th.
+    /// A handler without connection that delivers to the partition as its `neighbour`-th. Without `network` the neighbour
+    /// has to be in the same process.
     pub fn new(
         core: Core,
-        peer: u16,
         neighbour: usize,
+        network: Option<Network>,
         frames: Recipient<PeerFrame>,
         gone: Recipient<PeerGone>,
     ) -> Self {
-        Self { core, peer, link: None, neighbour, frames, gone, effects: Vec::new() }
+        let (link, address, heard, effects) = (None, None, Instant::now(), Vec::new());
+        Self { core, link, address, network, neighbour, frames, gone, heard, effects }
     }
 
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.core.handle(event, &mut effects);
+        self.carry_out(&mut effects, ctx);
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, effects: &mut Vec<Effect>, ctx: &mut Context<Self>) {
+        let mut broken = None;
         for effect in effects.drain(..) {
             let done = match effect {
-                Effect::Send(message) => match &mut self.link {
-                    Some(link) => link.send(message).map_err(|error| error.to_string()),
-                    None => Ok(()),
-                },
+                Effect::Send(message) => {
+                    if let Some((generation, link)) = &mut self.link
+                        && let Err(error) = link.send(message)
+                    {
+                        broken = Some((*generation, error));
+                    }
+                    Ok(())
+                }
                 Effect::Deliver(frame) => match self.frames.try_send(PeerFrame { neighbour: self.neighbour, frame }) {
                     // The partition has ended, which is no news to its parent; the neighbour may go on meanwhile.
                     Ok(()) | Err(SendError::Closed(_)) => Ok(()),
                     Err(SendError::Full(_)) => Err("the own partition does not take frames".to_owned()),
                 },
+                Effect::Disconnect => {
+                    self.link = None;
+                    Ok(())
+                }
+                Effect::Dial { generation, after } => {
+                    self.dial(generation, after, ctx);
+                    Ok(())
+                }
                 Effect::Fail(reason) => Err(reason),
             };
             if let Err(reason) = done {
-                self.give_up(reason, ctx);
+                return self.give_up(reason, ctx);
             }
         }
-        self.effects = effects;
+        if let Some((generation, error)) = broken {
+            self.detach(generation, &error.to_string(), ctx);
+        }
+    }
+
+    fn dial(&mut self, generation: Generation, after: Duration, ctx: &mut Context<Self>) {
+        // Without an address: as soon as it is known.
+        match (&self.address, &self.network) {
+            (Some(PeerAddress::Local(peer)), _) => {
+                let peer = peer.clone();
+                ctx.run_later(after, move |handler, ctx| handler.link_up(peer, generation, ctx));
+            }
+            (Some(PeerAddress::Remote(address)), Some(network)) => {
+                let (own, peer) = (self.core.own(), self.core.peer());
+                let purpose = Purpose::Neighbour {
+                    run: network.run,
+                    from: own.part,
+                    from_epoch: own.epoch,
+                    to: peer.part,
+                    to_epoch: peer.epoch,
+                    generation,
+                };
+                let dialling = dial(Arc::clone(&network.networking), address.clone(), purpose, after);
+                ctx.spawn(dialling.into_actor(self).map(move |dialled, handler, ctx| match dialled {
+                    Ok(stream) => handler.attach_stream(stream, generation, ctx),
+                    Err(reason) => handler.detach(generation, &reason, ctx),
+                }));
+            }
+            _ => {}
+        }
+    }
+
+    fn link_up(&mut self, peer: Addr<Self>, generation: Generation, ctx: &mut Context<Self>) {
+        let back = Box::new(InProcess { peer: ctx.address(), generation });
+        // The peer has its end of the link before anything comes over it: messages of one sender keep their order.
+        match peer.try_send(Attach { link: back, generation }) {
+            Ok(()) => self.attach(Box::new(InProcess { peer, generation }), generation, ctx),
+            Err(error) => self.detach(generation, &error.to_string(), ctx),
+        }
+    }
+
+    fn attach_stream(&mut self, stream: Box<dyn Stream>, generation: Generation, ctx: &mut Context<Self>) {
+        let (deliver_to, ended_for) = (ctx.address(), ctx.address());
+        let limits = self.network.as_ref().map_or_else(Limits::default, |network| network.limits);
+        let deliver = move |bytes: Vec<u8>| {
+            let handler = deliver_to.clone();
+            async move {
+                let Ok(message) = decode(&bytes) else { return false };
+                handler.send(FromPeer { generation, message }).await.is_ok()
+            }
+        };
+        let ended = move |reason: String| {
+            if ended_for.try_send(Ended { generation, reason }).is_err() {
+                tracing::debug!("a connection outlived its neighbour handler");
+            }
+        };
+        let connection = Connection::start(stream, limits, deliver, ended);
+        self.attach(Box::new(connection), generation, ctx);
+    }
+
+    fn attach(&mut self, link: Box<dyn Link>, generation: Generation, ctx: &mut Context<Self>) {
+        if self.link.as_ref().is_some_and(|(newest, _)| *newest >= generation) {
+            return;
+        }
+        self.link = Some((generation, link));
+        self.heard = Instant::now();
+        self.feed(Event::Attached(generation), ctx);
+    }
+
+    fn detach(&mut self, generation: Generation, reason: &str, ctx: &mut Context<Self>) {
+        let (own, peer) = (self.core.own().part, self.core.peer().part);
+        tracing::debug!(partition = own, peer, generation = generation.0, reason, "link to neighbour is down");
+        if self.link.as_ref().is_some_and(|(newest, _)| *newest == generation) {
+            self.link = None;
+        }
+        self.feed(Event::Detached(generation), ctx);
+    }
+
+    /// Looks after a neighbour that has not been heard of.
+    fn watch(&mut self, timeout: Duration, ctx: &mut Context<Self>) {
+        let silent_for = self.heard.elapsed();
+        if silent_for >= timeout {
+            let (own, peer) = (self.core.own().part, self.core.peer());
+            let opinion = PeerSilent { part: own, peer: peer.part, peer_epoch: peer.epoch };
+            if let Some(network) = &self.network
+                && network.silent.try_send(opinion).is_err()
+            {
+                tracing::debug!(partition = own, "the worker takes no messages");
+            }
+            self.heard = Instant::now();
+            if let Some((generation, _)) = self.link {
+                self.detach(generation, "nothing was heard", ctx);
+            }
+        } else if silent_for >= timeout / 3
+            && let Some((generation, link)) = &mut self.link
+        {
+            let generation = *generation;
+            if let Err(error) = link.send(PeerMessage::Ping) {
+                self.detach(generation, &error.to_string(), ctx);
+            }
+        }
     }
 
     /// Tells the partition, which is the parent, and ends.
     fn give_up(&mut self, reason: String, ctx: &mut Context<Self>) {
-        let status = ExitStatus::PeerLost { peer: self.peer, reason };
+        let peer = self.core.peer().part;
+        let status = ExitStatus::PeerLost { peer, reason };
         if self.gone.try_send(PeerGone { status }).is_err() {
-            tracing::debug!(peer = self.peer, "partition ended before its neighbour handler");
+            tracing::debug!(peer, "partition ended before its neighbour handler");
         }
+        self.link = None;
         ctx.stop();
     }
+}
+
+/// Waits, connects, says what for, and hears that it is welcome.
+async fn dial(
+    networking: Arc<dyn Networking>,
+    address: String,
+    purpose: Purpose,
+    after: Duration,
+) -> Result<Box<dyn Stream>, String> {
+    tokio::time::sleep(after).await;
+    let connecting = tokio::time::timeout(Duration::from_secs(2), networking.connect(&address));
+    let mut stream = connecting.await.map_err(|_| format!("{address} does not answer"))?.map_err(|e| e.to_string())?;
+    open(&mut *stream, purpose).await.map_err(|error| error.to_string())?;
+    Ok(stream)
 }
 
 impl Actor for NeighborHandler {
     // The default mailbox is large enough: both sides are never more than one step apart.
     type Context = Context<Self>;
-}
 
-/// Asks the handler to connect to one in the same process.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Dial {
-    pub peer: Addr<NeighborHandler>,
-    pub generation: Generation,
-}
-
-impl Handler<Dial> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, message: Dial, ctx: &mut Self::Context) {
-        let Dial { peer, generation } = message;
-        let back = InProcess { peer: ctx.address(), generation };
-        // The peer has its end of the link before anything comes over it: messages of one sender keep their order.
-        if let Err(error) = peer.try_send(Attach { link: Box::new(back), generation }) {
-            return self.give_up(error.to_string(), ctx);
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(timeout) = self.network.as_ref().and_then(|network| network.timeout) {
+            ctx.run_interval(timeout / 4, move |handler, ctx| handler.watch(timeout, ctx));
         }
-        self.link = Some(Box::new(InProcess { peer, generation }));
-        self.feed(Event::Attached(generation), ctx);
     }
 }
 
-/// A new connection for the handler.
+/// Where the neighbour is, or is now that it was placed anew.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct PeerAt {
+    pub epoch: Epoch,
+    pub address: PeerAddress,
+}
+
+impl Handler<PeerAt> for NeighborHandler {
+    type Result = ();
+
+    fn handle(&mut self, message: PeerAt, ctx: &mut Self::Context) {
+        let is_new = self.address.is_none();
+        let is_placed_anew = message.epoch > self.core.peer().epoch;
+        self.address = Some(message.address);
+        self.heard = Instant::now();
+        if is_placed_anew {
+            self.feed(Event::PeerPlaced(message.epoch), ctx);
+        } else if is_new {
+            let mut effects = std::mem::take(&mut self.effects);
+            self.core.dial(&mut effects);
+            self.carry_out(&mut effects, ctx);
+            self.effects = effects;
+        }
+    }
+}
+
+/// A new connection within the process.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Attach {
-    pub link: Box<dyn Link>,
+    pub link: Box<InProcess>,
     pub generation: Generation,
 }
 
@@ -133,8 +279,48 @@ impl Handler<Attach> for NeighborHandler {
     type Result = ();
 
     fn handle(&mut self, message: Attach, ctx: &mut Self::Context) {
-        self.link = Some(message.link);
-        self.feed(Event::Attached(message.generation), ctx);
+        self.attach(message.link, message.generation, ctx);
+    }
+}
+
+/// A connection that the neighbour has made, and the epochs of both ends as it knows them. It has not been answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Accepted {
+    pub stream: Box<dyn Stream>,
+    pub from_epoch: Epoch,
+    pub to_epoch: Epoch,
+    pub generation: Generation,
+}
+
+impl Handler<Accepted> for NeighborHandler {
+    type Result = ();
+
+    fn handle(&mut self, message: Accepted, ctx: &mut Self::Context) {
+        let Accepted { stream, from_epoch, to_epoch, generation } = message;
+        // Who was placed anew may call before the news of it are here; it will call again (I4).
+        let verdict = if (from_epoch, to_epoch) == (self.core.peer().epoch, self.core.own().epoch) {
+            Ok(())
+        } else {
+            Err(format!(
+                "link of epochs {} and {}, expected {} and {}",
+                from_epoch.0,
+                to_epoch.0,
+                self.core.peer().epoch.0,
+                self.core.own().epoch.0
+            ))
+        };
+        let welcome = verdict.is_ok();
+        let answering = async move {
+            let mut stream = stream.rehomed().map_err(|error| error.to_string())?;
+            crate::protocol::answer(&mut *stream, verdict).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(stream)
+        };
+        ctx.spawn(answering.into_actor(self).map(move |answered, handler, ctx| match answered {
+            Ok(stream) if welcome => handler.attach_stream(stream, generation, ctx),
+            Ok(_) => {}
+            Err(reason) => tracing::debug!(reason, "a neighbour hung up before it was answered"),
+        }));
     }
 }
 
@@ -163,6 +349,61 @@ impl Handler<FromPeer> for NeighborHandler {
     type Result = ();
 
     fn handle(&mut self, message: FromPeer, ctx: &mut Self::Context) {
+        self.heard = Instant::now();
         self.feed(Event::Incoming(message.generation, message.message), ctx);
+    }
+}
+
+/// A connection has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Ended {
+    generation: Generation,
+    reason: String,
+}
+
+impl Handler<Ended> for NeighborHandler {
+    type Result = ();
+
+    fn handle(&mut self, message: Ended, ctx: &mut Self::Context) {
+        self.detach(message.generation, &message.reason, ctx);
+    }
+}
+
+/// Nobody goes back to a step before this one any more.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Commit {
+    pub step: u64,
+}
+
+impl Handler<Commit> for NeighborHandler {
+    type Result = ();
+
+    fn handle(&mut self, message: Commit, ctx: &mut Self::Context) {
+        self.feed(Event::Committed(message.step), ctx);
+    }
+}
+
+/// A second opinion for the master: a neighbour has not been heard of for too long.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PeerSilent {
+    pub part: u16,
+    pub peer: u16,
+    pub peer_epoch: Epoch,
+}
+
+/// Ask the handler to end.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Retire;
+
+impl Handler<Retire> for NeighborHandler {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
+        self.link = None;
+        ctx.stop();
     }
 }

@@ -3,8 +3,12 @@
 
 mod actor;
 mod core;
+mod link;
 mod sent_log;
 
-pub use self::actor::{Attach, Dial, FromPeer, InProcess, Link, LinkError, NeighborHandler, Outgoing};
-pub use self::core::{Core, Effect, Event};
+pub use self::actor::{
+    Accepted, Attach, Commit, FromPeer, NeighborHandler, Network, Outgoing, PeerAddress, PeerAt, PeerSilent, Retire,
+};
+pub use self::core::{Core, Effect, End, Event, Retention};
+pub use self::link::{InProcess, Link, LinkError};
 pub use self::sent_log::SentLog;

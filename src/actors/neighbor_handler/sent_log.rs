@@ -44,10 +44,14 @@ impl SentLog {
         }
     }
 
-    /// The frames of `step` and later; `None` when `step` was already cut off.
-    pub fn since(&self, step: u64) -> Option<impl Iterator<Item = &Arc<Frame>>> {
-        let reaches_back = self.frames.front().is_none_or(|first| first.step <= step);
-        reaches_back.then(|| self.frames.iter().filter(move |f| f.step >= step))
+    /// The oldest step that is kept.
+    pub fn first_step(&self) -> Option<u64> {
+        self.frames.front().map(|frame| frame.step)
+    }
+
+    /// The frame of a step; `None` when it was cut off or has not been sent.
+    pub fn get(&self, step: u64) -> Option<&Arc<Frame>> {
+        self.frames.get(step.checked_sub(self.first_step()?)? as usize)
     }
 }
 
@@ -61,14 +65,10 @@ mod tests {
         Arc::new(Frame { scene, from: 0, step, bytes: Vec::new() })
     }
 
-    fn steps(log: &SentLog, since: u64) -> Option<Vec<u64>> {
-        log.since(since).map(|frames| frames.map(|f| f.step).collect())
-    }
-
     #[test]
     fn frames_are_kept_until_they_are_cut_off() {
         let mut log = SentLog::new(3);
-        assert_eq!(steps(&log, 5), Some(vec![]));
+        assert_eq!((log.first_step(), log.get(5)), (None, None));
         for step in 5..8 {
             log.push(frame(step)).unwrap();
         }
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(log.push(frame(8)), Err(LogFull(3)));
         log.cut_before(6);
         log.push(frame(8)).unwrap();
-        assert_eq!(steps(&log, 7), Some(vec![7, 8]));
-        assert_eq!(steps(&log, 5), None);
+        let kept: Vec<u64> = (4..10).filter_map(|step| log.get(step)).map(|f| f.step).collect();
+        assert_eq!((log.first_step(), kept), (Some(6), vec![6, 7, 8]));
     }
 }

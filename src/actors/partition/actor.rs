@@ -1,38 +1,48 @@
 //! The actor around [`Core`], on an Arbiter of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
 
-use super::core::{Core, Effect, Event};
+use super::core::{Core, Effect, Event, Place};
 use super::region::Region;
 use crate::actors::ExitStatus;
 use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
 use crate::actors::recorder::ReportBatch;
-use crate::protocol::{Frame, RouteNotice};
+use crate::protocol::{Epoch, Frame, RouteNotice};
+use crate::sim::PartitionState;
+
+/// Where a partition sends what it makes.
+#[derive(Clone)]
+pub struct Outlets {
+    pub reports: Recipient<ReportBatch>,
+    pub closings: Recipient<PartitionClosed>,
+    pub exits: Recipient<Exited>,
+    /// `None`: no snapshots are taken.
+    pub snapshots: Option<Recipient<Snapshot>>,
+}
 
 /// One partition of a run.
 pub struct Partition {
     core: Core<Region>,
     /// By neighbour.
     handlers: Vec<Addr<NeighborHandler>>,
-    reports: Recipient<ReportBatch>,
-    closings: Recipient<PartitionClosed>,
+    outlets: Outlets,
     exit: ExitNotice,
+    /// Steps done, for whoever watches over the progress from another thread.
+    progress: Arc<AtomicU64>,
     effects: Vec<Effect>,
 }
 
 impl Partition {
     /// A partition that waits for [`Begin`].
-    pub fn new(
-        core: Core<Region>,
-        reports: Recipient<ReportBatch>,
-        closings: Recipient<PartitionClosed>,
-        exits: Recipient<Exited>,
-    ) -> Self {
-        let exit = ExitNotice { part: core.part(), exits: Some(exits) };
-        Self { core, handlers: Vec::new(), reports, closings, exit, effects: Vec::new() }
+    pub fn new(core: Core<Region>, outlets: Outlets, progress: Arc<AtomicU64>) -> Self {
+        let Place { scene, part } = core.place();
+        let exit = ExitNotice { part, epoch: scene.epoch, exits: Some(outlets.exits.clone()) };
+        progress.store(core.steps(), Ordering::Relaxed);
+        Self { core, handlers: Vec::new(), outlets, exit, progress, effects: Vec::new() }
     }
 
     /// Mailbox that holds all that can be under way to a partition.
@@ -43,21 +53,27 @@ impl Partition {
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.core.handle(event, &mut effects);
+        self.progress.store(self.core.steps(), Ordering::Relaxed);
         let mut lost = None;
         for effect in effects.drain(..) {
             let done = match effect {
                 Effect::Send { neighbour, frame } => {
                     self.handlers[neighbour].try_send(Outgoing(frame)).map_err(|e| format!("neighbour handler: {e}"))
                 }
-                Effect::Report(batch) => self.reports.try_send(batch).map_err(|e| format!("recorder: {e}")),
+                Effect::Report(batch) => self.outlets.reports.try_send(batch).map_err(|e| format!("recorder: {e}")),
                 Effect::StepLater => {
                     self.step_later(ctx);
                     Ok(())
                 }
                 Effect::Close(closing) => {
-                    let closed = PartitionClosed { part: self.core.part(), closing };
-                    self.closings.try_send(closed).map_err(|e| format!("master: {e}"))
+                    let Place { scene, part } = self.core.place();
+                    let closed = PartitionClosed { part, epoch: scene.epoch, closing };
+                    self.outlets.closings.try_send(closed).map_err(|e| format!("master: {e}"))
                 }
+                Effect::Save(state) => self.outlets.snapshots.as_ref().map_or(Ok(()), |snapshots| {
+                    let snapshot = Snapshot { epoch: self.core.place().scene.epoch, state };
+                    snapshots.try_send(snapshot).map_err(|e| format!("snapshot writer: {e}"))
+                }),
                 Effect::Exit(status) => {
                     self.exit.give(status);
                     ctx.stop();
@@ -89,13 +105,14 @@ impl Actor for Partition {
 /// Tells the master how the partition ended, also when nobody else can: a panic outside the kernel drops the actor.
 struct ExitNotice {
     part: u16,
+    epoch: Epoch,
     exits: Option<Recipient<Exited>>,
 }
 
 impl ExitNotice {
     fn give(&mut self, status: ExitStatus) {
         let Some(exits) = self.exits.take() else { return };
-        if exits.try_send(Exited { part: self.part, status }).is_err() {
+        if exits.try_send(Exited { part: self.part, epoch: self.epoch, status }).is_err() {
             tracing::debug!(partition = self.part, "the master ended before the partition");
         }
     }
@@ -190,20 +207,22 @@ impl Handler<PeerGone> for Partition {
     }
 }
 
-/// The run is over: answer with [`PartitionClosed`] and end.
+/// The run is over after this many steps: answer with [`PartitionClosed`].
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub struct Finish;
+pub struct Finish {
+    pub steps: u64,
+}
 
 impl Handler<Finish> for Partition {
     type Result = ();
 
-    fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {
-        self.feed(Event::Finish, ctx);
+    fn handle(&mut self, message: Finish, ctx: &mut Self::Context) {
+        self.feed(Event::Finish { steps: message.steps }, ctx);
     }
 }
 
-/// End at once.
+/// End.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
@@ -214,4 +233,12 @@ impl Handler<Stop> for Partition {
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.feed(Event::Ended(ExitStatus::Stopped), ctx);
     }
+}
+
+/// The state of a partition placed in `epoch`, to be stored.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Snapshot {
+    pub epoch: Epoch,
+    pub state: Box<PartitionState>,
 }

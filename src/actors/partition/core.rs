@@ -9,8 +9,8 @@ use super::region::Closing;
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
 use crate::protocol::{Frame, RouteNotice, Scene};
-use crate::sim::HaloError;
 use crate::sim::report::{RouteUpdate, StepReport};
+use crate::sim::{HaloError, PartitionState};
 
 /// Steps whose reports travel together.
 const REPORT_BATCH: usize = 16;
@@ -32,6 +32,8 @@ pub trait Kernel {
     fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError>;
     /// Takes over new routes, when all roads show the state before the next step.
     fn apply_routes(&mut self, updates: &[RouteUpdate]);
+    /// Copies the own state, for a snapshot.
+    fn save(&self) -> PartitionState;
     /// Ends all measuring.
     fn close(&mut self) -> Closing;
 }
@@ -55,8 +57,8 @@ pub enum Event {
     FrameArrived { neighbour: usize, frame: Arc<Frame> },
     /// It is time for the step that was asked for by [`Effect::StepLater`].
     StepDue,
-    /// The run is over.
-    Finish,
+    /// The run is over after this many steps.
+    Finish { steps: u64 },
     /// Something outside ended the partition.
     Ended(ExitStatus),
 }
@@ -69,6 +71,8 @@ pub enum Effect {
     Report(ReportBatch),
     /// Feed [`Event::StepDue`] when what waits for the thread has been served.
     StepLater,
+    /// To the store: the state after a step at which a snapshot is due.
+    Save(Box<PartitionState>),
     /// To the master, after all reports.
     Close(Box<Closing>),
     /// To the master; nothing follows.
@@ -87,12 +91,18 @@ pub struct Core<K> {
     routes: VecDeque<Arc<RouteNotice>>,
     /// Reports not yet sent.
     reports: Vec<StepReport>,
+    /// Steps between two snapshots.
+    snapshot_interval: Option<u64>,
     step_asked: bool,
+    /// The run is over after this many steps.
+    finish_at: Option<u64>,
+    /// What was left when the run was over. A partition that has closed stays, for the master may ask again.
+    closing: Option<Box<Closing>>,
     over: bool,
 }
 
 impl<K: Kernel> Core<K> {
-    pub fn new(place: Place, kernel: K, neighbours: usize) -> Self {
+    pub fn new(place: Place, kernel: K, neighbours: usize, snapshot_interval: Option<u64>) -> Self {
         Self {
             place,
             kernel,
@@ -100,13 +110,21 @@ impl<K: Kernel> Core<K> {
             horizon: 0,
             routes: VecDeque::new(),
             reports: Vec::new(),
+            snapshot_interval,
             step_asked: false,
+            finish_at: None,
+            closing: None,
             over: false,
         }
     }
 
-    pub fn part(&self) -> u16 {
-        self.place.part
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Steps done.
+    pub fn steps(&self) -> u64 {
+        self.kernel.steps()
     }
 
     pub fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
@@ -117,7 +135,9 @@ impl<K: Kernel> Core<K> {
             Event::Begun => self.export(effects),
             Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
             Event::RoutesCame(notice) => {
-                if notice.scene == self.place.scene {
+                let is_known = self.routes.back().is_some_and(|last| last.at_step >= notice.at_step);
+                let is_past = notice.at_step < self.kernel.steps();
+                if notice.scene.run == self.place.scene.run && !is_known && !is_past {
                     self.routes.push_back(notice);
                 }
             }
@@ -128,7 +148,13 @@ impl<K: Kernel> Core<K> {
                     self.step(effects);
                 }
             }
-            Event::Finish => self.finish(effects),
+            Event::Finish { steps } => {
+                self.finish_at = Some(steps);
+                if let Some(closing) = &self.closing {
+                    effects.push(Effect::Close(closing.clone()));
+                }
+            }
+            Event::Ended(ExitStatus::Stopped) if self.closing.is_some() => self.exit(ExitStatus::Finished, effects),
             Event::Ended(status) => self.exit(status, effects),
         }
         self.settle(effects);
@@ -136,8 +162,11 @@ impl<K: Kernel> Core<K> {
 
     /// Every event ends here: whoever can step will step, and who has to wait at the horizon keeps no report back.
     fn settle(&mut self, effects: &mut Vec<Effect>) {
-        if self.over {
+        if self.over || self.closing.is_some() {
             return;
+        }
+        if self.finish_at.is_some_and(|steps| self.kernel.steps() >= steps) {
+            return self.finish(effects);
         }
         if !self.step_asked && self.can_step() {
             self.step_asked = true;
@@ -154,7 +183,9 @@ impl<K: Kernel> Core<K> {
 
     fn can_step(&self) -> bool {
         let step = self.kernel.steps();
-        step < self.horizon && self.inbox.iter().all(|frames| frames.front().is_some_and(|f| f.step == step))
+        step < self.horizon
+            && self.closing.is_none()
+            && self.inbox.iter().all(|frames| frames.front().is_some_and(|f| f.step == step))
     }
 
     fn take_in(&mut self, neighbour: usize, frame: Arc<Frame>, effects: &mut Vec<Effect>) {
@@ -191,6 +222,11 @@ impl<K: Kernel> Core<K> {
             Ok(report) => {
                 self.reports.push(report);
                 self.export(effects);
+                if self.snapshot_interval.is_some_and(|interval| (step + 1).is_multiple_of(interval)) {
+                    // All that the outputs hold of the steps before goes out first.
+                    self.flush(effects);
+                    effects.push(Effect::Save(Box::new(self.kernel.save())));
+                }
             }
             Err(panic) => self.exit(ExitStatus::Panicked { step, message: message_of(&*panic) }, effects),
         }
@@ -218,8 +254,9 @@ impl<K: Kernel> Core<K> {
         let step = self.kernel.steps();
         match catch_unwind(AssertUnwindSafe(|| self.kernel.close())) {
             Ok(closing) => {
-                effects.push(Effect::Close(Box::new(closing)));
-                self.exit(ExitStatus::Finished, effects);
+                let closing = Box::new(closing);
+                self.closing = Some(closing.clone());
+                effects.push(Effect::Close(closing));
             }
             Err(panic) => self.exit(ExitStatus::Panicked { step, message: message_of(&*panic) }, effects),
         }
@@ -273,6 +310,11 @@ mod tests {
         fn apply_routes(&mut self, _: &[RouteUpdate]) {
             self.routed.push(self.steps);
         }
+        fn save(&self) -> PartitionState {
+            let mut state = PartitionState::default();
+            state.steps = self.steps;
+            state
+        }
         fn close(&mut self) -> Closing {
             Closing { digest: self.steps.into(), ..Closing::default() }
         }
@@ -304,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_partition_alone_runs_to_its_horizon_and_reports_all_steps() {
-        let mut core = Core::new(PLACE, Counter::default(), 0);
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
         assert_eq!(handle(&mut core, Event::Begun), []);
         let effects = run(&mut core, Event::Granted { horizon: 40 });
         assert_eq!((core.kernel.steps, reported(&effects)), (40, 40));
@@ -314,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_step_waits_for_the_frames_of_all_neighbours() {
-        let mut core = Core::new(PLACE, Counter::default(), 2);
+        let mut core = Core::new(PLACE, Counter::default(), 2, None);
         let effects = run(&mut core, Event::Begun);
         assert_eq!(effects, [0, 1].map(|neighbour| Effect::Send { neighbour, frame: frame(0, 0) }));
         assert_eq!(run(&mut core, Event::Granted { horizon: 9 }), []);
@@ -329,7 +371,7 @@ mod tests {
 
     #[test]
     fn routes_are_taken_over_right_before_their_step() {
-        let mut core = Core::new(PLACE, Counter::default(), 0);
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
         for at_step in [3, 5] {
             let notice = RouteNotice { scene: PLACE.scene, at_step, updates: Vec::new() };
             assert_eq!(handle(&mut core, Event::RoutesCame(Arc::new(notice))), []);
@@ -340,14 +382,14 @@ mod tests {
 
     #[test]
     fn frames_out_of_order_end_the_partition() {
-        let mut core = Core::new(PLACE, Counter::default(), 1);
+        let mut core = Core::new(PLACE, Counter::default(), 1, None);
         let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 3) });
         assert!(matches!(&effects[..], [Effect::Exit(ExitStatus::Failed { reason })] if reason.contains("step 3")));
     }
 
     #[test]
     fn a_frame_that_does_not_fit_ends_the_partition() {
-        let mut core = Core::new(PLACE, Counter::default(), 1);
+        let mut core = Core::new(PLACE, Counter::default(), 1, None);
         run(&mut core, Event::Granted { horizon: 9 });
         let long = Arc::new(Frame { bytes: vec![0; 3], ..(*frame(1, 0)).clone() });
         let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: long });
@@ -356,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_the_kernel_ends_the_partition_with_step_and_message() {
-        let mut core = Core::new(PLACE, Counter { panics_in: Some(3), ..Counter::default() }, 0);
+        let mut core = Core::new(PLACE, Counter { panics_in: Some(3), ..Counter::default() }, 0, None);
         let effects = run(&mut core, Event::Granted { horizon: 9 });
         let Some(Effect::Exit(ExitStatus::Panicked { step: 3, message })) = effects.last() else {
             panic!("{effects:?}")
@@ -367,13 +409,47 @@ mod tests {
 
     #[test]
     fn at_the_end_all_reports_go_out_before_the_closing() {
-        let mut core = Core::new(PLACE, Counter::default(), 0);
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
         handle(&mut core, Event::Granted { horizon: 9 });
         handle(&mut core, Event::StepDue);
-        let effects = handle(&mut core, Event::Finish);
-        let [Effect::Report(batch), Effect::Close(closing), Effect::Exit(ExitStatus::Finished)] = &effects[..] else {
-            panic!("{effects:?}")
-        };
+        let effects = handle(&mut core, Event::Finish { steps: 1 });
+        let [Effect::Report(batch), Effect::Close(closing)] = &effects[..] else { panic!("{effects:?}") };
         assert_eq!((batch.reports.len(), closing.digest), (1, 1));
+        // A master that was restarted asks again.
+        assert!(matches!(&handle(&mut core, Event::Finish { steps: 1 })[..], [Effect::Close(_)]));
+        let effects = handle(&mut core, Event::Ended(ExitStatus::Stopped));
+        assert_eq!(effects, [Effect::Exit(ExitStatus::Finished)]);
+    }
+
+    #[test]
+    fn a_partition_that_lags_behind_closes_when_it_gets_to_the_end() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
+        assert_eq!(run(&mut core, Event::Finish { steps: 5 }), []);
+        let effects = run(&mut core, Event::Granted { horizon: 9 });
+        assert!(matches!(&effects[..], [Effect::Report(batch), Effect::Close(_)] if batch.reports.len() == 5));
+        assert_eq!(core.kernel.steps, 5);
+    }
+
+    #[test]
+    fn a_snapshot_is_saved_at_every_multiple_of_the_interval() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, Some(4));
+        let effects = run(&mut core, Event::Granted { horizon: 9 });
+        let saved = effects.iter().filter_map(|e| if let Effect::Save(state) = e { Some(state.steps) } else { None });
+        assert_eq!(saved.collect::<Vec<_>>(), [4, 8]);
+        assert_eq!(reported(&effects), 9);
+    }
+
+    #[test]
+    fn routes_that_are_announced_again_are_taken_over_once() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
+        let notice =
+            |at_step| Event::RoutesCame(Arc::new(RouteNotice { scene: PLACE.scene, at_step, updates: Vec::new() }));
+        handle(&mut core, notice(3));
+        handle(&mut core, notice(3));
+        run(&mut core, Event::Granted { horizon: 6 });
+        handle(&mut core, notice(3));
+        handle(&mut core, notice(8));
+        run(&mut core, Event::Granted { horizon: 9 });
+        assert_eq!(core.kernel.routed, [3, 8]);
     }
 }

@@ -4,6 +4,6 @@ mod actor;
 mod core;
 mod region;
 
-pub use self::actor::{Begin, Finish, Grant, NewRoutes, Partition, PeerFrame, PeerGone, Stop};
+pub use self::actor::{Begin, Finish, Grant, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, Snapshot, Stop};
 pub use self::core::{Core, Effect, Event, Kernel, Place};
-pub use self::region::{Closing, Region};
+pub use self::region::{Closing, Neighbourhood, Region};

@@ -1,11 +1,15 @@
 //! A partition's state together with what it exchanges with each of its neighbours.
 
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use super::core::Kernel;
 use crate::sim::report::{DetectorReport, IntervalReport, RouteUpdate, StepReport, TripRecord};
-use crate::sim::{HaloError, Mirror, Partition, ReportOptions};
+use crate::sim::{HaloError, Mirror, Partition, PartitionState, ReportOptions, Scope, StateError, World};
 
 /// What a partition has to say when the run is over.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Closing {
     /// Digest of the own state.
     pub digest: u128,
@@ -34,11 +38,39 @@ pub struct Region {
     report: ReportOptions,
 }
 
+/// A partition with the numbers of those that it exchanges roads with.
+#[derive(Debug)]
+pub struct Neighbourhood {
+    pub region: Region,
+    pub neighbours: Vec<u16>,
+}
+
 impl Region {
-    /// `borders` holds what goes to and comes from each neighbour.
-    pub fn new(partition: Partition, borders: Vec<(Mirror, Mirror)>, report: ReportOptions) -> Self {
-        let borders = borders.into_iter().map(|(outgoing, incoming)| Border { outgoing, incoming }).collect();
-        Self { partition, borders, report }
+    /// Builds a partition before its first step, or as it was saved. `scopes` are those of all partitions.
+    ///
+    /// # Errors
+    /// `from` is not a state of this partition.
+    pub fn build(
+        world: &Arc<World>,
+        scopes: &[Scope],
+        part: u16,
+        report: ReportOptions,
+        from: Option<&PartitionState>,
+    ) -> Result<Neighbourhood, StateError> {
+        let own = &scopes[usize::from(part)];
+        let mut partition = Partition::new(Arc::clone(world), own.clone());
+        if let Some(state) = from {
+            partition.restore(state)?;
+        }
+        let (mut borders, mut neighbours) = (Vec::new(), Vec::new());
+        for other in scopes.iter().filter(|other| other.part != part) {
+            let (outgoing, incoming) = (Mirror::between(world, own, other), Mirror::between(world, other, own));
+            if !outgoing.is_empty() || !incoming.is_empty() {
+                borders.push(Border { outgoing, incoming });
+                neighbours.push(other.part);
+            }
+        }
+        Ok(Neighbourhood { region: Self { partition, borders, report }, neighbours })
     }
 }
 
@@ -57,6 +89,9 @@ impl Kernel for Region {
     }
     fn apply_routes(&mut self, updates: &[RouteUpdate]) {
         self.partition.apply_routes(updates);
+    }
+    fn save(&self) -> PartitionState {
+        self.partition.save()
     }
     fn close(&mut self) -> Closing {
         let (intervals, detectors) = self.partition.close_intervals();

@@ -1,0 +1,119 @@
+//! The first message on every connection: who calls, and what for. Whoever does not say so in time, or belongs to another
+//! version or run, is turned away with the reason before anything else is read.
+
+use std::io;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::{Epoch, Generation, RunId, Stream, VERSION, WireError, decode, encode};
+
+/// Stands first, so that a stranger is recognised by its first bytes.
+const MAGIC: &str = "TESSDS";
+/// Longest opening message, bytes.
+const MAX_OPENING: u32 = 4096;
+/// An opening, and the answer to it, takes no longer.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a connection is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// A worker looks for its master.
+    Work,
+    /// A partition links up with its neighbour: numbers, and the epochs in which both were placed, as the caller knows them.
+    Neighbour { run: RunId, from: u16, from_epoch: Epoch, to: u16, to_epoch: Epoch, generation: Generation },
+}
+
+/// The first message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    magic: String,
+    pub version: u32,
+    pub purpose: Purpose,
+}
+
+/// Why a connection did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum OpeningError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("no opening within {} s", OPENING_TIMEOUT.as_secs())]
+    TimedOut,
+    #[error("opening of {0} bytes, at most {MAX_OPENING} are allowed")]
+    TooLong(u32),
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("not a process of this program")]
+    Stranger,
+    #[error("speaks version {theirs} of the protocol, this process version {VERSION}; run the same release everywhere")]
+    Version { theirs: u32 },
+    /// The other side said no.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Connects: says what for, and waits for the answer.
+///
+/// # Errors
+/// [`OpeningError::Refused`] with the other side's reason, or whatever went wrong on the way.
+pub async fn open(stream: &mut dyn Stream, purpose: Purpose) -> Result<(), OpeningError> {
+    let opening = Opening { magic: MAGIC.to_owned(), version: VERSION, purpose };
+    within(async {
+        write(stream, &opening).await?;
+        let answer: Result<(), String> = read(stream).await?;
+        answer.map_err(OpeningError::Refused)
+    })
+    .await
+}
+
+/// Reads what a caller wants. Whoever accepts the connection owes it an [`answer`].
+///
+/// # Errors
+/// The caller is not one of ours, or too slow; it has been told where that makes sense.
+pub async fn accept(stream: &mut dyn Stream) -> Result<Purpose, OpeningError> {
+    within(async {
+        let opening: Opening = read(stream).await?;
+        if opening.magic != MAGIC {
+            return Err(OpeningError::Stranger);
+        }
+        if opening.version != VERSION {
+            let error = OpeningError::Version { theirs: VERSION };
+            write(stream, &Err::<(), String>(error.to_string())).await?;
+            return Err(OpeningError::Version { theirs: opening.version });
+        }
+        Ok(opening.purpose)
+    })
+    .await
+}
+
+/// Says yes, or no and why.
+///
+/// # Errors
+/// The caller has gone.
+pub async fn answer(stream: &mut dyn Stream, verdict: Result<(), String>) -> Result<(), OpeningError> {
+    within(write(stream, &verdict)).await
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, OpeningError>>) -> Result<T, OpeningError> {
+    timeout(OPENING_TIMEOUT, work).await.unwrap_or(Err(OpeningError::TimedOut))
+}
+
+async fn write(stream: &mut dyn Stream, message: &impl Serialize) -> Result<(), OpeningError> {
+    let bytes = encode(message)?;
+    stream.write_u32_le(bytes.len() as u32).await?;
+    stream.write_all(&bytes).await?;
+    Ok(stream.flush().await?)
+}
+
+/// Reads no byte more than the message, for what follows is read by somebody else.
+async fn read<M: serde::de::DeserializeOwned>(stream: &mut dyn Stream) -> Result<M, OpeningError> {
+    let length = stream.read_u32_le().await?;
+    if length > MAX_OPENING {
+        return Err(OpeningError::TooLong(length));
+    }
+    let mut bytes = vec![0; length as usize];
+    stream.read_exact(&mut bytes).await?;
+    Ok(decode(&bytes)?)
+}
