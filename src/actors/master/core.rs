@@ -43,6 +43,8 @@ pub enum Event {
     },
     /// Routes for steps that are not granted yet.
     RoutesFound(RouteNotice),
+    /// Nobody goes back beyond a committed snapshot: steps up to this one may be granted.
+    Recoverable { steps: u64 },
     /// A partition has nothing more to say.
     PartitionClosed {
         part: u16,
@@ -87,15 +89,49 @@ pub struct Core {
     phase: Phase,
     horizon: Horizon,
     granted: u64,
+    recorded: u64,
     /// Steps from here on are not granted before routes for them have come.
     hold: Option<u64>,
+    /// Steps from here on are not granted before a newer snapshot is committed: the logs of what was sent are bounded (I7).
+    recoverable: u64,
+    is_closed: bool,
     closings: Vec<Option<Closing>>,
     started: Option<Instant>,
 }
 
 impl Core {
     pub fn new(partitions: usize, horizon: Horizon, hold: Option<u64>) -> Self {
-        Self { phase: Phase::Building, horizon, granted: 0, hold, closings: vec![None; partitions], started: None }
+        Self {
+            phase: Phase::Building,
+            horizon,
+            granted: 0,
+            recorded: 0,
+            hold,
+            recoverable: u64::MAX,
+            is_closed: false,
+            closings: vec![None; partitions],
+            started: None,
+        }
+    }
+
+    /// A run that goes on after `recorded` steps.
+    pub fn resumed(partitions: usize, horizon: Horizon, hold: Option<u64>, recorded: u64) -> Self {
+        Self { recorded, granted: recorded, ..Self::new(partitions, horizon, hold) }
+    }
+
+    /// Steps below this one may be done.
+    pub fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// Steps whose outputs are written.
+    pub fn recorded(&self) -> u64 {
+        self.recorded
+    }
+
+    /// The number of steps of the run, when all of them are recorded.
+    pub fn finished_at(&self) -> Option<u64> {
+        (self.phase == Phase::Closing).then_some(self.recorded)
     }
 
     pub fn handle(&mut self, event: Event, now: Instant, effects: &mut Vec<Effect>) {
@@ -106,13 +142,19 @@ impl Core {
                 if self.horizon.end == Some(0) {
                     self.finish(0, effects);
                 } else {
-                    self.grant(0, effects);
+                    self.grant(effects);
                 }
             }
-            (Phase::Running, Event::Recorded { steps, over: true, .. }) => self.finish(steps, effects),
-            (Phase::Running, Event::Recorded { steps, over: false, hold }) => {
+            (Phase::Running, Event::Recorded { steps, over, hold }) => {
+                self.recorded = steps;
                 self.hold = hold;
-                self.grant(steps, effects);
+                if over { self.finish(steps, effects) } else { self.grant(effects) }
+            }
+            (Phase::Building, Event::Recorded { steps, hold, .. }) => (self.recorded, self.hold) = (steps, hold),
+            (Phase::Building, Event::Recoverable { steps }) => self.recoverable = steps,
+            (Phase::Running, Event::Recoverable { steps }) => {
+                self.recoverable = steps;
+                self.grant(effects);
             }
             (Phase::Running, Event::RoutesFound(notice)) => effects.push(Effect::Announce(notice)),
             (Phase::Closing, Event::PartitionClosed { part, closing }) => self.closed(part, *closing, now, effects),
@@ -133,9 +175,10 @@ impl Core {
     }
 
     /// Moves the horizon in windows, so that it is seldom moved and never waited for.
-    fn grant(&mut self, recorded: u64, effects: &mut Vec<Effect>) {
-        let bound = self.horizon.end.unwrap_or(u64::MAX).min(self.hold.unwrap_or(u64::MAX));
-        let farthest = (recorded + self.horizon.ahead()).min(bound);
+    fn grant(&mut self, effects: &mut Vec<Effect>) {
+        let end = self.horizon.end.unwrap_or(u64::MAX);
+        let bound = end.min(self.hold.unwrap_or(u64::MAX)).min(self.recoverable);
+        let farthest = (self.recorded + self.horizon.ahead()).min(bound);
         let worth_it = farthest >= self.granted + self.horizon.window || farthest == bound;
         if farthest > self.granted && worth_it {
             self.granted = farthest;
@@ -152,7 +195,8 @@ impl Core {
         if let Some(place) = self.closings.get_mut(usize::from(part)) {
             *place = Some(closing);
         }
-        if self.closings.iter().all(Option::is_some) {
+        if !self.is_closed && self.closings.iter().all(Option::is_some) {
+            self.is_closed = true;
             let closings = self.closings.iter_mut().filter_map(Option::take).collect();
             let wall = self.started.map_or(Duration::ZERO, |started| now - started);
             effects.push(Effect::Close { closings, wall });

@@ -1,0 +1,605 @@
+//! A run over many processes: who hosts which partition, what happens when one is lost, and when a snapshot is committed.
+//! The run's lifecycle itself is [`super::Core`]'s.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::commits::{Commits, Complete};
+use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
+use super::workers::{Incarnation, SessionId, Workers};
+use crate::actors::ExitStatus;
+use crate::actors::partition::Closing;
+use crate::actors::recorder::Recording;
+use crate::persist::{ContentHash, PartRef, RunName};
+use crate::protocol::{Epoch, Hosted, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
+
+/// A partition that fails so often without a new snapshot in between is broken.
+const MAX_FAILURES: u32 = 5;
+/// The same for one that loses its worker: that says little about the partition, so much more is borne.
+const MAX_LOSSES: u32 = 100;
+/// First pause before a partition that failed is started again; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
+const UNCOMMITTED_INTERVALS: u64 = 8;
+
+/// What does not change while a master lives.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub run: RunId,
+    pub name: RunName,
+    pub scenario: ContentHash,
+    pub partitions: u16,
+    /// Start when so many workers have come.
+    pub workers: usize,
+    pub policy: Policy,
+    /// How long a worker whose connection is lost may take to come back before it is replaced.
+    pub grace: Duration,
+    /// The same for workers that an earlier master has left behind.
+    pub adoption_grace: Duration,
+    pub horizon: Horizon,
+}
+
+impl Plan {
+    /// Steps that may be done beyond the last commit; `None`: nothing is kept, so there is no bound.
+    pub fn uncommitted(&self) -> Option<u64> {
+        let ahead = self.horizon.ahead();
+        self.policy.snapshot_interval.map(|interval| (UNCOMMITTED_INTERVALS * interval).max(2 * ahead))
+    }
+}
+
+/// Where a partition is, as a master leaves it to the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedPart {
+    pub epoch: Epoch,
+    pub incarnation: u64,
+    pub worker: String,
+    pub address: String,
+}
+
+/// What a run is resumed from.
+#[derive(Clone, Debug, Default)]
+pub struct Resumed {
+    /// Steps that are committed, and recorded.
+    pub steps: u64,
+    /// By part; `None` before the first commit.
+    pub parts: Option<Vec<PartRef>>,
+    /// Where the partitions were, if they may still be there.
+    pub placed: Vec<Option<PlacedPart>>,
+    /// Routes that were found before the commit for steps after it.
+    pub notices: Vec<RouteNotice>,
+    pub hold: Option<u64>,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// A session has begun and sent [`ToMaster::Join`] or anything else.
+    Message { session: SessionId, message: ToMaster },
+    SessionEnded { session: SessionId, reason: String },
+    /// Some time has passed.
+    Tick,
+    Recorded { steps: u64, over: bool, hold: Option<u64> },
+    RoutesFound(RouteNotice),
+    /// The recorder's part of a snapshot is in the store.
+    RecorderStored(PartRef),
+    RecorderDone(Box<Recording>),
+    RecorderFailed(String),
+    EpochRaised(Epoch),
+    Committed,
+    CommitFailed(String),
+    /// Another master has taken over.
+    Fenced(String),
+    /// It is stored how the run ended.
+    Concluded,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    Tell { session: SessionId, message: ToWorker },
+    Hangup { session: SessionId },
+    /// To the store, in this order.
+    RaiseEpoch { epoch: Epoch },
+    Commit { epoch: Epoch, complete: Complete },
+    SavePlaces { epoch: Epoch, places: Vec<Option<PlacedPart>> },
+    /// It is over; `finished` when it must not be resumed.
+    Conclude { epoch: Epoch, finished: bool },
+    /// To the recorder.
+    Close { closings: Vec<Closing>, wall: Duration },
+    /// The run has ended; nothing follows.
+    End(Outcome),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody hosts it.
+    Lost,
+    /// A worker builds it.
+    Loading,
+    Running,
+}
+
+#[derive(Debug)]
+struct Part {
+    /// In which it was placed last.
+    epoch: Epoch,
+    host: Option<Incarnation>,
+    stage: Stage,
+    /// Steps done when it was last heard of.
+    steps: u64,
+    /// How often it failed, and how often it lost its worker, since the last commit.
+    failures: u32,
+    losses: u32,
+    not_before: Instant,
+    lost_at: Instant,
+}
+
+/// The master of a cluster.
+#[derive(Debug)]
+pub struct ClusterCore {
+    plan: Plan,
+    epoch: Epoch,
+    lifecycle: Lifecycle,
+    parts: Vec<Part>,
+    workers: Workers,
+    commits: Commits,
+    /// Route notices that a partition may need which goes back to the last commit.
+    notices: VecDeque<RouteNotice>,
+    /// The partitions have been placed once.
+    placed: bool,
+    raising: bool,
+    begun: bool,
+    /// Workers of an earlier master are given until then.
+    adopting_until: Option<Instant>,
+    outcome: Option<Outcome>,
+    recoveries: u64,
+    replayed_steps: u64,
+}
+
+impl ClusterCore {
+    pub fn new(plan: Plan, epoch: Epoch, resumed: Resumed, now: Instant) -> Self {
+        let Resumed { steps, parts: last, placed, notices, hold } = resumed;
+        let count = usize::from(plan.partitions);
+        let mut workers = Workers::default();
+        let mut parts = Vec::with_capacity(count);
+        for part in 0..count {
+            let before = placed.get(part).and_then(Option::as_ref);
+            if let Some(place) = before {
+                let incarnation = Incarnation(place.incarnation);
+                workers.expect(incarnation, place.worker.clone(), place.address.clone(), now);
+            }
+            parts.push(Part {
+                epoch: before.map_or(Epoch(0), |place| place.epoch),
+                host: before.map(|place| Incarnation(place.incarnation)),
+                stage: if before.is_some() { Stage::Loading } else { Stage::Lost },
+                steps,
+                failures: 0,
+                losses: 0,
+                not_before: now,
+                lost_at: now,
+            });
+        }
+        let was_placed = placed.iter().any(Option::is_some);
+        let mut lifecycle = Lifecycle::resumed(count, plan.horizon, hold, steps);
+        if let Some(uncommitted) = plan.uncommitted() {
+            lifecycle.handle(LifeEvent::Recoverable { steps: steps + uncommitted }, now.into_std(), &mut Vec::new());
+        }
+        Self {
+            adopting_until: was_placed.then(|| now + plan.adoption_grace),
+            plan,
+            epoch,
+            lifecycle,
+            parts,
+            workers,
+            commits: Commits::new(steps, last),
+            notices: notices.into(),
+            placed: was_placed,
+            raising: false,
+            begun: false,
+            outcome: None,
+            recoveries: 0,
+            replayed_steps: 0,
+        }
+    }
+
+    /// Partitions that were lost and placed anew, and the steps that had to be computed again.
+    pub fn recoveries(&self) -> (u64, u64) {
+        (self.recoveries, self.replayed_steps)
+    }
+
+    pub fn handle(&mut self, event: Event, now: Instant, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Message { session, message } => self.message(session, message, now, effects),
+            Event::SessionEnded { session, reason } => {
+                if let Some(incarnation) = self.workers.disconnect(session, now) {
+                    let worker = self.name(incarnation);
+                    tracing::warn!(worker, reason, "connection to worker lost");
+                }
+            }
+            Event::Tick => self.watch(now, effects),
+            Event::Recorded { steps, over, hold } => self.live(LifeEvent::Recorded { steps, over, hold }, now, effects),
+            Event::RoutesFound(notice) => self.live(LifeEvent::RoutesFound(notice), now, effects),
+            Event::RecorderStored(reference) => self.commits.recorder_stored(self.parts.len(), reference),
+            Event::RecorderDone(recording) => self.live(LifeEvent::RecorderDone(recording), now, effects),
+            Event::RecorderFailed(reason) => self.live(LifeEvent::RecorderFailed(reason), now, effects),
+            Event::EpochRaised(epoch) => {
+                self.epoch = epoch;
+                self.raising = false;
+                self.place_all(now, effects);
+            }
+            Event::Committed => self.committed(now, effects),
+            Event::CommitFailed(reason) => {
+                tracing::error!(reason, committed = self.commits.committed(), "snapshot not committed; the last one stays");
+                self.commits.failed();
+            }
+            Event::Fenced(reason) => self.fail(reason, effects),
+            Event::Concluded => {
+                let failure = match &self.outcome {
+                    Some(Outcome::Failed(reason)) => Some(reason.clone()),
+                    _ => None,
+                };
+                self.tell_all(&ToWorker::End { failure }, effects);
+                effects.extend(self.outcome.take().map(Effect::End));
+            }
+        }
+        self.settle(now, effects);
+    }
+
+    /// Every event ends here: what is complete is committed, and who is lost is placed anew.
+    fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.outcome.is_some() {
+            return;
+        }
+        if let Some(complete) = self.commits.next() {
+            effects.push(Effect::Commit { epoch: self.epoch, complete });
+        }
+        self.recover(now, effects);
+        if !self.begun && self.parts.iter().all(|part| part.stage == Stage::Running) {
+            self.begun = true;
+            self.live(LifeEvent::Ready, now, effects);
+        }
+    }
+
+    // Messages of workers.
+
+    fn message(&mut self, session: SessionId, message: ToMaster, now: Instant, effects: &mut Vec<Effect>) {
+        if let ToMaster::Join { name, incarnation, address, run, hosted, stored } = message {
+            let replaced = if run.is_some_and(|run| run != self.plan.run) {
+                let reason = format!("this master drives the run '{}'; end the worker's run first", self.plan.name);
+                effects.push(Effect::Tell { session, message: ToWorker::Refused { reason } });
+                return effects.push(Effect::Hangup { session });
+            } else {
+                self.workers.join(session, Incarnation(incarnation), name.clone(), address, now)
+            };
+            effects.extend(replaced.map(|session| Effect::Hangup { session }));
+            tracing::info!(worker = name, partitions = hosted.len(), "worker joined");
+            return self.joined(session, Incarnation(incarnation), &hosted, stored, effects);
+        }
+        let Some(incarnation) = self.workers.heard(session, now) else { return };
+        match message {
+            ToMaster::Ready { part, epoch, steps } => {
+                if let Some(known) = self.present(part, epoch) {
+                    known.stage = Stage::Running;
+                    let took_ms = (now - known.lost_at).as_millis() as u64;
+                    tracing::info!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition is up");
+                }
+            }
+            ToMaster::Progress { steps } => {
+                for (part, steps) in steps {
+                    if let Some(known) = self.parts.get_mut(usize::from(part))
+                        && known.host == Some(incarnation)
+                    {
+                        known.steps = known.steps.max(steps);
+                    }
+                }
+            }
+            ToMaster::Stored(stored) => self.stored(&stored),
+            ToMaster::NotStored { part, step, reason } => {
+                tracing::error!(partition = part, step, reason, "snapshot not stored; the last commit stays");
+            }
+            ToMaster::Closed { part, epoch, closing } => {
+                if self.present(part, epoch).is_some() {
+                    self.live(LifeEvent::PartitionClosed { part, closing }, now, effects);
+                }
+            }
+            ToMaster::Exited { part, epoch, status } => self.exited(part, epoch, &status, now, effects),
+            ToMaster::PeerSilent { part, peer, peer_epoch } => self.second_opinion(part, peer, peer_epoch, now, effects),
+            ToMaster::Leaving => {
+                tracing::info!(worker = self.name(incarnation), "worker asks to leave");
+                self.workers.leave(incarnation);
+                if !self.parts.iter().any(|part| part.host == Some(incarnation)) {
+                    self.release(now, effects);
+                }
+            }
+            // Handled above; reports go to the recorder.
+            ToMaster::Join { .. } | ToMaster::Reports { .. } => {}
+        }
+    }
+
+    fn joined(
+        &mut self,
+        session: SessionId,
+        incarnation: Incarnation,
+        hosted: &[Hosted],
+        stored: Vec<Stored>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut tell = |message| effects.push(Effect::Tell { session, message });
+        tell(ToWorker::Welcome(Box::new(Welcome {
+            run: self.plan.run,
+            name: self.plan.name.clone(),
+            epoch: self.epoch,
+            scenario: self.plan.scenario,
+            policy: self.plan.policy,
+            committed: self.commits.committed(),
+            recorded: self.lifecycle.recorded(),
+            horizon: self.lifecycle.granted(),
+        })));
+        self.notices.iter().for_each(|notice| tell(ToWorker::Routes(notice.clone())));
+        if let Some(steps) = self.lifecycle.finished_at() {
+            tell(ToWorker::Finish { steps });
+        }
+        for Hosted { part, epoch, steps } in hosted {
+            let Some(known) = self.parts.get_mut(usize::from(*part)) else { continue };
+            // An epoch is given to one placement only, so who has a newer one was placed by a master that could not say so.
+            let is_newer = known.stage != Stage::Running && *epoch > known.epoch;
+            if is_newer || (*epoch == known.epoch && known.host == Some(incarnation)) {
+                (known.epoch, known.host, known.stage) = (*epoch, Some(incarnation), Stage::Running);
+                known.steps = *steps;
+            } else {
+                tell(ToWorker::Drop { part: *part, epoch: *epoch });
+            }
+        }
+        // What was under way to it when a connection broke.
+        let missing = self.parts.iter().enumerate().filter(|(part, known)| {
+            let is_there = hosted.iter().any(|h| usize::from(h.part) == *part && h.epoch == known.epoch);
+            known.host == Some(incarnation) && !is_there
+        });
+        let missing: Vec<(u16, Epoch)> = missing.map(|(part, known)| (part as u16, known.epoch)).collect();
+        tell(ToWorker::Places(self.places()));
+        for (part, epoch) in missing {
+            effects.push(self.host(session, part, epoch));
+        }
+        stored.iter().for_each(|stored| self.stored(stored));
+    }
+
+    fn stored(&mut self, stored: &Stored) {
+        let count = self.parts.len();
+        if self.present(stored.part, stored.epoch).is_some() {
+            self.commits.stored(stored.part, count, stored.reference);
+        }
+    }
+
+    /// The partition, if this is its present placement; what an older one says changes nothing (I4).
+    fn present(&mut self, part: u16, epoch: Epoch) -> Option<&mut Part> {
+        self.parts.get_mut(usize::from(part)).filter(|known| known.epoch == epoch && known.stage != Stage::Lost)
+    }
+
+    fn exited(&mut self, part: u16, epoch: Epoch, status: &ExitStatus, now: Instant, effects: &mut Vec<Effect>) {
+        if self.present(part, epoch).is_none() || matches!(status, ExitStatus::Finished | ExitStatus::Stopped) {
+            return;
+        }
+        tracing::error!(partition = part, epoch = epoch.0, %status, "partition ended");
+        self.lose(part, &status.to_string(), true, now, effects);
+    }
+
+    // Losing and placing.
+
+    fn watch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if self.adopting_until.is_some_and(|until| now >= until) {
+            self.adopting_until = None;
+        }
+        let grace = if self.adopting_until.is_some() { self.plan.adoption_grace } else { self.plan.grace };
+        let timeout = self.plan.policy.heartbeat_ms.map(|_| Duration::from_millis(self.plan.policy.timeout_ms));
+        for (incarnation, reason) in self.workers.overdue(now, grace, timeout) {
+            self.lose_worker(incarnation, reason, now, effects);
+        }
+    }
+
+    fn lose_worker(&mut self, incarnation: Incarnation, reason: &str, now: Instant, effects: &mut Vec<Effect>) {
+        let Some((worker, session)) = self.workers.remove(incarnation) else { return };
+        effects.extend(session.map(|session| Effect::Hangup { session }));
+        let hosted: Vec<u16> =
+            (0..self.plan.partitions).filter(|p| self.parts[usize::from(*p)].host == Some(incarnation)).collect();
+        tracing::warn!(worker = worker.name, partitions = hosted.len(), reason, "worker is lost");
+        for part in hosted {
+            self.lose(part, &format!("worker '{}': {reason}", worker.name), false, now, effects);
+        }
+    }
+
+    /// `itself`: the partition failed, not its worker; it is not started again at once.
+    fn lose(&mut self, part: u16, reason: &str, itself: bool, now: Instant, effects: &mut Vec<Effect>) {
+        if self.plan.policy.snapshot_interval.is_none() {
+            let text = format!("partition {part} is lost ({reason}), and fault tolerance is off: nothing can be recovered");
+            return self.fail(text, effects);
+        }
+        self.commits.lost(part);
+        let known = &mut self.parts[usize::from(part)];
+        (known.host, known.stage, known.lost_at) = (None, Stage::Lost, now);
+        if itself {
+            known.failures += 1;
+            known.not_before = now + FIRST_PAUSE * 2u32.pow(known.failures.min(6) - 1);
+        } else {
+            known.losses += 1;
+        }
+        if known.failures > MAX_FAILURES || known.losses > MAX_LOSSES {
+            let (failures, losses, step) = (known.failures, known.losses, self.commits.committed());
+            let text = format!(
+                "partition {part} is broken: since the snapshot of step {step} it failed {failures} times and lost its worker \
+                 {losses} times, last because of {reason}; look into the logs of its workers, then resume the run '{}'",
+                self.plan.name
+            );
+            self.fail(text, effects);
+        }
+    }
+
+    fn second_opinion(&mut self, part: u16, peer: u16, epoch: Epoch, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(host) = self.present(peer, epoch).and_then(|known| known.host) else { return };
+        tracing::warn!(partition = part, peer, "partition hears nothing of its neighbour");
+        // The worker is away, and those who depend on it miss it: there is nothing to wait for.
+        if self.adopting_until.is_none() && self.workers.get(host).is_some_and(|worker| worker.session.is_none()) {
+            self.lose_worker(host, "its connection is lost, and its neighbours hear nothing either", now, effects);
+        }
+    }
+
+    /// Places partitions that nobody hosts, as soon as the epoch is raised.
+    fn recover(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let is_due = |part: &Part| part.stage == Stage::Lost && part.not_before <= now;
+        let enough = if self.placed { 1 } else { self.plan.workers.max(1) };
+        if self.raising || !self.parts.iter().any(is_due) || self.workers.available().count() < enough {
+            return;
+        }
+        if self.placed {
+            self.raising = true;
+            effects.push(Effect::RaiseEpoch { epoch: self.epoch });
+        } else {
+            self.place_all(now, effects);
+        }
+    }
+
+    fn place_all(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let available: Vec<Incarnation> = self.workers.available().collect();
+        if available.is_empty() {
+            return;
+        }
+        let mut load: BTreeMap<Incarnation, usize> = available.iter().map(|worker| (*worker, 0)).collect();
+        for host in self.parts.iter().filter_map(|part| part.host) {
+            load.entry(host).and_modify(|count| *count += 1);
+        }
+        let count = self.parts.len();
+        let mut moved: Vec<u16> = Vec::new();
+        for (i, part) in self.parts.iter_mut().enumerate() {
+            if part.stage != Stage::Lost || part.not_before > now {
+                continue;
+            }
+            let host = if self.placed {
+                // A standby has no load.
+                load.iter().min_by_key(|(worker, count)| (**count, **worker)).map_or(available[0], |(worker, _)| *worker)
+            } else {
+                // Neighbouring numbers are often neighbours on the road.
+                available[i * available.len() / count]
+            };
+            load.entry(host).and_modify(|count| *count += 1);
+            (part.epoch, part.host, part.stage) = (self.epoch, Some(host), Stage::Loading);
+            if self.placed {
+                self.recoveries += 1;
+                self.replayed_steps += part.steps.saturating_sub(self.commits.committed());
+            }
+            moved.push(i as u16);
+        }
+        self.placed = true;
+        self.save_places(effects);
+        self.tell_all(&ToWorker::Places(self.places()), effects);
+        for part in moved {
+            let known = &self.parts[usize::from(part)];
+            let Some(host) = known.host else { continue };
+            let (worker, step) = (self.name(host), self.commits.committed());
+            tracing::info!(partition = part, epoch = known.epoch.0, worker, step, "partition placed");
+            if let Some(session) = self.workers.session(host) {
+                effects.push(self.host(session, part, known.epoch));
+            }
+        }
+    }
+
+    fn host(&self, session: SessionId, part: u16, epoch: Epoch) -> Effect {
+        Effect::Tell { session, message: ToWorker::Host { part, epoch, from: self.commits.part(part) } }
+    }
+
+    /// Right after a commit: takes the partitions off workers that want to leave, when others are there to take them.
+    fn release(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let leaving: Vec<Incarnation> = self.workers.leaving().collect();
+        let can_move = self.workers.available().next().is_some() && self.plan.policy.snapshot_interval.is_some();
+        for incarnation in leaving {
+            let Some(session) = self.workers.session(incarnation) else { continue };
+            if can_move {
+                for (i, part) in self.parts.iter_mut().enumerate().filter(|(_, part)| part.host == Some(incarnation)) {
+                    self.commits.lost(i as u16);
+                    (part.host, part.stage, part.lost_at) = (None, Stage::Lost, now);
+                }
+            }
+            if !self.parts.iter().any(|part| part.host == Some(incarnation)) {
+                effects.push(Effect::Tell { session, message: ToWorker::End { failure: None } });
+                self.workers.remove(incarnation);
+            }
+        }
+    }
+
+    fn save_places(&self, effects: &mut Vec<Effect>) {
+        let place = |part: &Part| {
+            let host = part.host?;
+            let worker = self.workers.get(host)?;
+            Some(PlacedPart {
+                epoch: part.epoch,
+                incarnation: host.0,
+                worker: worker.name.clone(),
+                address: worker.address.clone(),
+            })
+        };
+        let places = self.parts.iter().map(place).collect();
+        effects.push(Effect::SavePlaces { epoch: self.epoch, places });
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let place = |(i, part): (usize, &Part)| {
+            let address = self.workers.get(part.host?)?.address.clone();
+            Some(Place { part: i as u16, epoch: part.epoch, address })
+        };
+        self.parts.iter().enumerate().filter_map(place).collect()
+    }
+
+    // Commits and the end.
+
+    fn committed(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.commits.done();
+        let step = self.commits.committed();
+        tracing::info!(step, epoch = self.epoch.0, "snapshot committed");
+        self.notices.retain(|notice| notice.at_step >= step);
+        self.parts.iter_mut().for_each(|part| (part.failures, part.losses) = (0, 0));
+        self.tell_all(&ToWorker::Committed { step }, effects);
+        if let Some(uncommitted) = self.plan.uncommitted() {
+            self.live(LifeEvent::Recoverable { steps: step + uncommitted }, now, effects);
+        }
+        self.release(now, effects);
+    }
+
+    fn live(&mut self, event: LifeEvent, now: Instant, effects: &mut Vec<Effect>) {
+        let mut outcomes = Vec::new();
+        self.lifecycle.handle(event, now.into_std(), &mut outcomes);
+        for effect in outcomes {
+            match effect {
+                LifeEffect::Grant { horizon } => self.tell_all(&ToWorker::Grant { horizon }, effects),
+                LifeEffect::Announce(notice) => {
+                    self.tell_all(&ToWorker::Routes(notice.clone()), effects);
+                    self.notices.push_back(notice);
+                }
+                LifeEffect::Finish { steps } => self.tell_all(&ToWorker::Finish { steps }, effects),
+                LifeEffect::Close { closings, wall } => effects.push(Effect::Close { closings, wall }),
+                // Workers are told when it is stored how the run ended.
+                LifeEffect::Stop => {}
+                LifeEffect::End(outcome) => {
+                    let finished = matches!(outcome, Outcome::Finished(_));
+                    self.outcome = Some(outcome);
+                    effects.push(Effect::Conclude { epoch: self.epoch, finished });
+                }
+            }
+        }
+    }
+
+    /// Ends the run without a result. What is committed stays, and the run can be resumed.
+    fn fail(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        if self.outcome.is_none() {
+            self.tell_all(&ToWorker::End { failure: Some(reason.clone()) }, effects);
+            effects.push(Effect::End(Outcome::Failed(reason.clone())));
+            self.outcome = Some(Outcome::Failed(reason));
+        }
+    }
+
+    fn tell_all(&self, message: &ToWorker, effects: &mut Vec<Effect>) {
+        effects.extend(self.workers.sessions().map(|session| Effect::Tell { session, message: message.clone() }));
+    }
+
+    fn name(&self, incarnation: Incarnation) -> &str {
+        self.workers.get(incarnation).map_or("?", |worker| &worker.name)
+    }
+}
