@@ -104,7 +104,8 @@ mod tests {
     use super::*;
     use crate::diagnostics::Warnings;
     use crate::graph::partition::random_cut;
-    use crate::scenario::{RunConfig, load};
+    use crate::ids::LaneId;
+    use crate::scenario::{DetectorRequest, RunConfig, load};
     use crate::sim::{Partition, ReportOptions, RouteGuidance, Scope, World};
 
     fn small() -> CompiledScenario {
@@ -156,6 +157,22 @@ mod tests {
         *flipped.last_mut().unwrap() ^= 1;
         let error = CompiledScenario::decode(&flipped).err().unwrap();
         assert!(matches!(&error, CompiledError::Damaged(what) if what.contains("checksum")), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_not_unicode_are_kept() {
+        let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"out/\xff.xml");
+        let mut scenario = small();
+        scenario.requests.detectors.push(DetectorRequest {
+            name: "d".into(),
+            lane: LaneId(0),
+            pos_m: 1.0,
+            period_ms: None,
+            file: name.into(),
+            vtypes: Box::default(),
+        });
+        assert_eq!(CompiledScenario::decode(&scenario.encode()).unwrap().requests, scenario.requests);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod detectors;
 mod indices;
 mod load;
 mod options;
+mod path_bytes;
 mod requests;
 mod settings;
 mod source;
