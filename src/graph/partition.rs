@@ -8,12 +8,13 @@ use std::sync::Mutex;
 
 use petgraph::Incoming;
 use petgraph::visit::{Bfs, EdgeRef};
+use serde::{Deserialize, Serialize};
 
 use super::view::{JunctionGraph, junction_graph};
 use super::{EdgeKind, Network};
 
 /// Which partition owns which edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
     /// Number of partitions; each owns at least one road.
     pub parts: u32,

@@ -1,11 +1,12 @@
 //! The files that outputs are written to.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::{Compression, GzBuilder, write::GzEncoder};
+use flate2::write::GzEncoder;
 
+use super::packing::{self, gzip};
 use crate::diagnostics::InputError;
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -13,47 +14,72 @@ const BUFFER_BYTES: usize = 256 * 1024;
 enum Target {
     Plain(BufWriter<File>),
     Gzip(GzEncoder<BufWriter<File>>),
+    /// The text of a file that is compressed when it is closed, because a compressed stream cannot be cut back.
+    Part(BufWriter<File>),
     Console(io::Stdout),
-    /// Asked for as `NUL`, as SUMO has it.
+    /// Asked for as `NUL`, as SUMO has it; also what is left of a part after it was compressed.
     Nowhere,
 }
 
 /// An output file, written in place so that it can be followed while the run goes on. What it wrote so far is counted:
-/// a run that is resumed can cut the file back to a committed position.
+/// a run that is resumed cuts the file back to a committed position.
 pub struct OutputFile {
     path: PathBuf,
     target: Target,
     position: u64,
+    resumable: bool,
 }
 
 impl OutputFile {
     /// Creates or empties the file. A name that ends in `.gz` is compressed; `stdout` and `-` are the console. Folders are
-    /// not created.
-    pub fn create(path: &Path) -> Result<Self, InputError> {
-        let name = path.file_name().unwrap_or_default();
-        let target = if name == "NUL" {
-            Target::Nowhere
-        } else if name == "stdout" || name == "-" {
-            Target::Console(io::stdout())
-        } else {
-            let file = File::create(path).map_err(|error| {
-                let advice = match path.parent() {
-                    Some(folder) if error.kind() == io::ErrorKind::NotFound => {
-                        format!("; create the folder '{}' first", folder.display())
-                    }
-                    _ => String::new(),
-                };
-                InputError::file(path.to_string_lossy(), format!("cannot create the output file: {error}{advice}"))
-            })?;
-            let buffered = BufWriter::with_capacity(BUFFER_BYTES, file);
-            if path.extension().is_some_and(|e| e == "gz") {
-                // No time stamp and no name in the header: equal runs give equal files.
-                Target::Gzip(GzBuilder::new().mtime(0).write(buffered, Compression::default()))
-            } else {
-                Target::Plain(buffered)
+    /// not created. A `resumable` file that is to be compressed is written as `NAME.gz.part` until it is closed.
+    pub fn create(path: &Path, resumable: bool) -> Result<Self, InputError> {
+        let failed = |error: io::Error| {
+            let advice = match path.parent() {
+                Some(folder) if error.kind() == io::ErrorKind::NotFound => {
+                    format!("; create the folder '{}' first", folder.display())
+                }
+                _ => String::new(),
+            };
+            InputError::file(path.to_string_lossy(), format!("cannot create the output file: {error}{advice}"))
+        };
+        let target = match Kind::of(path) {
+            Kind::Nowhere => Target::Nowhere,
+            Kind::Console => Target::Console(io::stdout()),
+            Kind::Gzip if resumable => {
+                // Who resumes must not take the file of an earlier run for this one's.
+                match fs::remove_file(path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                    _ => Target::Part(buffered(File::create(packing::part_of(path)).map_err(failed)?)),
+                }
+            }
+            Kind::Gzip => Target::Gzip(gzip(buffered(File::create(path).map_err(failed)?))),
+            Kind::Plain => Target::Plain(buffered(File::create(path).map_err(failed)?)),
+        };
+        Ok(Self { path: path.to_owned(), target, position: 0, resumable })
+    }
+
+    /// Opens a resumable file again and cuts off what was written after `position`. What the console has shown since then
+    /// cannot be taken back, and is shown again.
+    ///
+    /// # Errors
+    /// The file is missing, or shorter than `position`.
+    pub fn resume(path: &Path, position: u64) -> Result<Self, InputError> {
+        let target = match Kind::of(path) {
+            Kind::Nowhere => Target::Nowhere,
+            Kind::Console => Target::Console(io::stdout()),
+            Kind::Plain => Target::Plain(cut_back(path, position)?),
+            Kind::Gzip => {
+                let part = packing::part_of(path);
+                if !part.exists() && path.exists() {
+                    packing::unpack(path, &part, position).map_err(|error| {
+                        InputError::file(path.to_string_lossy(), format!("cannot unpack the output file: {error}"))
+                    })?;
+                }
+                Target::Part(cut_back(&part, position)?)
             }
         };
-        Ok(Self { path: path.to_owned(), target, position: 0 })
+        Ok(Self { path: path.to_owned(), target, position, resumable: true })
     }
 
     /// Bytes written so far, before compression. After [`flush`](Self::flush) they are in the hands of the system.
@@ -68,7 +94,7 @@ impl OutputFile {
     /// Appends `bytes`. The error names the file.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let result = match &mut self.target {
-            Target::Plain(writer) => writer.write_all(bytes),
+            Target::Plain(writer) | Target::Part(writer) => writer.write_all(bytes),
             Target::Gzip(writer) => writer.write_all(bytes),
             Target::Console(writer) => writer.write_all(bytes),
             Target::Nowhere => Ok(()),
@@ -77,12 +103,24 @@ impl OutputFile {
         self.named(result)
     }
 
+    /// Shows to others what was written. Of a compressed file only what is compressed already: a flush of the stream would
+    /// change its bytes.
     pub fn flush(&mut self) -> io::Result<()> {
         let result = match &mut self.target {
-            Target::Plain(writer) => writer.flush(),
-            Target::Gzip(writer) => writer.flush(),
+            Target::Plain(writer) | Target::Part(writer) => writer.flush(),
+            Target::Gzip(writer) => writer.get_mut().flush(),
             Target::Console(writer) => writer.flush(),
             Target::Nowhere => Ok(()),
+        };
+        self.named(result)
+    }
+
+    /// Everything written so far outlives a crash of the machine.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let result = match &mut self.target {
+            Target::Plain(writer) | Target::Part(writer) => writer.get_ref().sync_data(),
+            Target::Gzip(_) | Target::Console(_) | Target::Nowhere => Ok(()),
         };
         self.named(result)
     }
@@ -94,12 +132,66 @@ impl OutputFile {
             let result = writer.try_finish().and_then(|()| writer.get_mut().flush());
             return self.named(result);
         }
-        self.flush()
+        if !self.resumable {
+            return self.flush();
+        }
+        self.sync()?;
+        if let Target::Part(_) = self.target {
+            self.target = Target::Nowhere;
+            let result = packing::pack(&packing::part_of(&self.path), &self.path);
+            return self.named(result);
+        }
+        Ok(())
     }
 
     fn named(&self, result: io::Result<()>) -> io::Result<()> {
         result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path.display())))
     }
+}
+
+/// What a name stands for.
+enum Kind {
+    Plain,
+    Gzip,
+    Console,
+    Nowhere,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Self {
+        match path.file_name().unwrap_or_default().to_str() {
+            Some("NUL") => Self::Nowhere,
+            Some("stdout" | "-") => Self::Console,
+            _ if path.extension().is_some_and(|extension| extension == "gz") => Self::Gzip,
+            _ => Self::Plain,
+        }
+    }
+}
+
+fn buffered(file: File) -> BufWriter<File> {
+    BufWriter::with_capacity(BUFFER_BYTES, file)
+}
+
+/// Opens a file that a run has left behind, as it was when `position` bytes were written.
+fn cut_back(path: &Path, position: u64) -> Result<BufWriter<File>, InputError> {
+    const ADVICE: &str = "put the file back, or start the run anew";
+    let refuse = |what: String| InputError::file(path.to_string_lossy(), format!("cannot resume the output: {what}"));
+    // Devices have no length.
+    if path == Path::new("/dev/null") {
+        return File::create(path).map(buffered).map_err(|error| refuse(error.to_string()));
+    }
+    let mut file = OpenOptions::new().write(true).open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => refuse(format!("the file is missing; {ADVICE}")),
+        _ => refuse(error.to_string()),
+    })?;
+    let length = file.metadata().map_err(|error| refuse(error.to_string()))?.len();
+    if length < position {
+        return Err(refuse(format!("the file has {length} bytes, but {position} were committed; {ADVICE}")));
+    }
+    file.set_len(position)
+        .and_then(|()| file.seek(SeekFrom::End(0)))
+        .map_err(|error| refuse(format!("the file cannot be cut back: {error}")))?;
+    Ok(buffered(file))
 }
 
 /// Puts `prefix` before the file name of `path` (SUMO's `--output-prefix`).
@@ -124,7 +216,7 @@ mod tests {
     fn bytes_are_counted_and_on_disk_after_a_flush() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.xml");
-        let mut file = OutputFile::create(&path).unwrap();
+        let mut file = OutputFile::create(&path, false).unwrap();
         file.append(b"one ").unwrap();
         file.append(b"two").unwrap();
         file.flush().unwrap();
@@ -132,28 +224,72 @@ mod tests {
     }
 
     #[test]
-    fn gzip_files_are_equal_and_read_back() {
+    fn a_compressed_file_is_the_same_however_often_it_is_flushed_and_whether_it_can_be_resumed() {
+        let text: String = (0..40_000).map(|i| format!("<step n=\"{i}\" x=\"{}\"/>\n", i * 7919 % 10_007)).collect();
         let folder = tempfile::tempdir().unwrap();
-        let written: Vec<_> = ["a.xml.gz", "b.xml.gz"]
-            .map(|name| {
-                let path = folder.path().join(name);
-                let mut file = OutputFile::create(&path).unwrap();
-                file.append(b"<a/>\n").unwrap();
+        let write = |name: &str, resumable, chunk: usize, flush_every: usize| {
+            let path = folder.path().join(name);
+            let mut file = OutputFile::create(&path, resumable).unwrap();
+            for (n, bytes) in text.as_bytes().chunks(chunk).enumerate() {
+                file.append(bytes).unwrap();
+                if n % flush_every == 0 {
+                    file.sync().unwrap();
+                }
+            }
+            file.close().unwrap();
+            std::fs::read(path).unwrap()
+        };
+        let expected = write("a.xml.gz", false, 1 << 20, 1);
+        for (resumable, chunk, flush_every) in
+            [(false, 100, 3), (false, 65_521, 2), (true, 777, 50), (true, 1 << 20, 1)]
+        {
+            assert!(write("b.xml.gz", resumable, chunk, flush_every) == expected, "{resumable} {chunk} {flush_every}");
+        }
+        let mut unpacked = String::new();
+        flate2::read::GzDecoder::new(expected.as_slice()).read_to_string(&mut unpacked).unwrap();
+        assert_eq!(unpacked, text);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no part is left behind");
+    }
+
+    #[test]
+    fn a_file_is_cut_back_to_what_was_committed_also_after_it_was_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.xml", "a.xml.gz"] {
+            let path = folder.path().join(name);
+            let mut file = OutputFile::create(&path, true).unwrap();
+            file.append(b"committed ").unwrap();
+            file.sync().unwrap();
+            let position = file.position();
+            for _ in 0..2 {
+                file.append(b"and more").unwrap();
                 file.close().unwrap();
-                std::fs::read(path).unwrap()
-            })
-            .into();
-        assert_eq!(written[0], written[1]);
-        let mut text = String::new();
-        flate2::read::GzDecoder::new(written[0].as_slice()).read_to_string(&mut text).unwrap();
-        assert_eq!(text, "<a/>\n");
+                let closed = std::fs::read(&path).unwrap();
+                file = OutputFile::resume(&path, position).unwrap();
+                file.append(b"and more").unwrap();
+                file.close().unwrap();
+                assert_eq!(std::fs::read(&path).unwrap(), closed);
+                file = OutputFile::resume(&path, position).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_lost_committed_bytes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.xml");
+        let error = OutputFile::resume(&path, 3).err().unwrap().to_string();
+        assert!(error.contains("a.xml") && error.contains("missing") && error.contains("put the file back"), "{error}");
+        std::fs::write(&path, "ab").unwrap();
+        let error = OutputFile::resume(&path, 3).err().unwrap().to_string();
+        assert!(error.contains("has 2 bytes, but 3 were committed"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"ab", "what is there stays as it is");
     }
 
     #[test]
     fn a_missing_folder_is_an_error_that_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("none").join("a.xml");
-        let error = OutputFile::create(&path).err().unwrap().to_string();
+        let error = OutputFile::create(&path, false).err().unwrap().to_string();
         assert!(error.contains("a.xml") && error.contains("create the folder"), "{error}");
     }
 

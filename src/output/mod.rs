@@ -14,11 +14,16 @@ mod fcd;
 mod files;
 mod lane_shapes;
 mod outputs;
+mod outputs_state;
+mod packing;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod progress;
 mod report_json;
+#[cfg(test)]
+mod resume_tests;
 mod sink;
+mod sinks;
 mod statistics;
 mod summary;
 #[cfg(test)]
@@ -30,6 +35,7 @@ pub use collector::{CollectError, Collector, MergedStep};
 pub use console::EndSummary;
 pub use lane_shapes::{LaneShapes, Pose};
 pub use outputs::{OutputError, Outputs, Reporting, add_whole_run_requests};
+pub use outputs_state::OutputsState;
 pub use progress::Progress;
 pub use report_json::RunReport;
 pub use sink::{Names, RunEnd, Sink};

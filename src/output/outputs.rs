@@ -1,18 +1,13 @@
 //! All outputs of a run: opens the files that were asked for and feeds them the merged steps.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use super::collector::{CollectError, Collector, MergedStep};
-use super::detector::Detectors;
-use super::edgedata::MeanData;
-use super::fcd::Fcd;
-use super::files::{OutputFile, with_prefix};
+use super::files::OutputFile;
+use super::outputs_state::{FileState, OutputsState};
 use super::sink::{Names, RunEnd, Sink};
-use super::statistics::{Statistics, TripTotals};
-use super::summary::Summary;
-use super::tripinfo::TripInfo;
+use super::sinks::sinks;
+use super::statistics::TripTotals;
 use crate::diagnostics::InputError;
 use crate::ids::LaneId;
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
@@ -39,6 +34,9 @@ pub struct Reporting {
     pub step_ms: i64,
     /// How many steps the fastest partition may be ahead of the slowest.
     pub capacity: usize,
+    /// The run may be resumed from an [`OutputsState`]. Compressed files are then written as plain text to `NAME.gz.part`
+    /// and compressed at the end, and Parquet cannot be written.
+    pub checkpoints: bool,
 }
 
 /// Adds the requests behind `--edgedata-output` and `--lanedata-output`: one interval over the whole run, without what
@@ -98,46 +96,9 @@ impl Outputs {
         requests: &OutputRequests,
         reporting: Reporting,
     ) -> Result<Self, InputError> {
-        let Reporting { partitions, begin_ms, step_ms, capacity } = reporting;
-        let mut sinks: Vec<(PathBuf, Box<dyn Sink>)> = Vec::new();
-        if let Some(path) = &paths.tripinfo {
-            sinks.push((path.clone(), Box::new(TripInfo::new(names.clone(), paths.tripinfo_unfinished))));
-        }
-        if let Some(path) = &paths.summary {
-            sinks.push((path.clone(), Box::new(Summary::new(begin_ms, paths.summary_period_ms))));
-        }
-        if let Some(path) = &paths.fcd {
-            sinks.push((path.clone(), fcd_sink(path, names, begin_ms, paths.fcd_period_ms)?));
-        }
-        if let Some(path) = &paths.statistic {
-            sinks.push((path.clone(), Box::new(Statistics::new(begin_ms))));
-        }
-        for path in distinct(requests.mean_data.iter().map(|r| &r.file)) {
-            let sink = MeanData::new(names.clone(), &requests.mean_data, |r| r.file == *path);
-            sinks.push((path.clone(), Box::new(sink)));
-        }
-        for path in distinct(requests.detectors.iter().map(|d| &d.file)) {
-            let sink = Detectors::new(&requests.detectors, |d| d.file == *path);
-            sinks.push((path.clone(), Box::new(sink)));
-        }
-        let mut all = Self {
-            collector: Collector::new(partitions, begin_ms, step_ms, capacity),
-            outputs: Vec::with_capacity(sinks.len()),
-            buffer: Vec::new(),
-            counts: Counts::default(),
-            trips: TripTotals::default(),
-            digest: 0,
-            steps: 0,
-        };
-        let mut taken = BTreeMap::new();
-        for (path, mut sink) in sinks {
-            if is_a_file(&path) && taken.insert(path.clone(), ()).is_some() {
-                return Err(InputError::file(
-                    path.to_string_lossy(),
-                    "two different outputs ask for this file; give each a file of its own",
-                ));
-            }
-            let mut file = OutputFile::create(&with_prefix(&path, if is_a_file(&path) { &paths.prefix } else { "" }))?;
+        let mut all = Self::new(reporting, reporting.begin_ms);
+        for (path, mut sink) in sinks(names, paths, requests, reporting)? {
+            let mut file = OutputFile::create(&path, reporting.checkpoints)?;
             sink.begin(&mut all.buffer)
                 .and_then(|()| file.append(&all.buffer))
                 .map_err(|error| InputError::file(path.to_string_lossy(), error.to_string()))?;
@@ -147,31 +108,69 @@ impl Outputs {
         Ok(all)
     }
 
-    /// Takes the report of one partition and writes all steps that it completes. Repeated reports change nothing.
+    /// Goes on where a run was when it made a [`checkpoint`](Self::checkpoint): cuts all files back to what was written
+    /// then. The arguments are those of the run's [`open`](Self::open), but for the number of partitions. Files that were
+    /// finished are reopened as well. On the console, the lines since then appear once more.
     ///
     /// # Errors
-    /// [`OutputError::Write`] ends the outputs: a file is incomplete. After [`CollectError::TooFarAhead`] the report may be
-    /// given again later.
-    pub fn add(&mut self, partition: usize, report: StepReport) -> Result<(), OutputError> {
-        self.add_and(partition, report, |_| {})
+    /// A file is missing or shorter than it was, other outputs are asked for, or the state is not of this run.
+    pub fn resume(
+        names: &Names,
+        paths: &OutputPaths,
+        requests: &OutputRequests,
+        reporting: Reporting,
+        state: &OutputsState,
+    ) -> Result<Self, InputError> {
+        let reporting = Reporting { checkpoints: true, ..reporting };
+        let OutputsState { files, counts, trips, digest, steps, next_ms } = state;
+        let expected_ms = i64::try_from(*steps).ok().and_then(|steps| steps.checked_mul(reporting.step_ms));
+        if expected_ms.and_then(|since_ms| since_ms.checked_add(reporting.begin_ms)) != Some(*next_ms) {
+            let message = "the checkpoint is of a run with another begin or step length; start the run anew";
+            return Err(InputError::file("outputs", message));
+        }
+        let asked = sinks(names, paths, requests, reporting)?;
+        state.check_files(&asked.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect::<Vec<_>>())?;
+        let mut all = Self::new(reporting, *next_ms);
+        for ((path, mut sink), FileState { position, sink: remembered, .. }) in asked.into_iter().zip(files) {
+            sink.restore(remembered).map_err(|error| {
+                let message = format!("the checkpoint of this output is damaged ({error}); start the run anew");
+                InputError::file(path.to_string_lossy(), message)
+            })?;
+            all.outputs.push(Output { file: OutputFile::resume(&path, *position)?, sink });
+        }
+        Ok(Self { counts: *counts, trips: *trips, digest: *digest, steps: *steps, ..all })
     }
 
-    /// As [`Outputs::add`]; shows all steps that the report completes to `observe`, too.
+    fn new(reporting: Reporting, next_ms: i64) -> Self {
+        let Reporting { partitions, step_ms, capacity, .. } = reporting;
+        Self {
+            collector: Collector::new(partitions, next_ms, step_ms, capacity),
+            outputs: Vec::new(),
+            buffer: Vec::new(),
+            counts: Counts::default(),
+            trips: TripTotals::default(),
+            digest: 0,
+            steps: 0,
+        }
+    }
+
+    /// Takes the report of one partition. Repeated reports change nothing.
     ///
     /// # Errors
-    /// As [`Outputs::add`].
-    pub fn add_and(
-        &mut self,
-        partition: usize,
-        report: StepReport,
-        mut observe: impl FnMut(&MergedStep),
-    ) -> Result<(), OutputError> {
+    /// After [`CollectError::TooFarAhead`] the report may be given again later.
+    pub fn add(&mut self, partition: usize, report: StepReport) -> Result<(), CollectError> {
         self.collector.add(partition, report)?;
-        while let Some(step) = self.collector.pop() {
-            observe(&step);
-            self.write(&step)?;
-        }
         Ok(())
+    }
+
+    /// Writes the next step, when all partitions have reported it, and shows it.
+    ///
+    /// # Errors
+    /// A file cannot be written. This ends the outputs: a file is incomplete.
+    pub fn write_next(&mut self) -> io::Result<Option<MergedStep>> {
+        let Some(step) = self.collector.pop() else { return Ok(None) };
+        self.write(&step)?;
+        Ok(Some(step))
     }
 
     /// All reports that were added for steps that are not written; they never will be.
@@ -214,15 +213,20 @@ impl Outputs {
         Ok(result?)
     }
 
-    /// Brings the files up to date and gives the position of each, to which they can be cut back.
-    pub fn commit(&mut self) -> io::Result<Vec<(PathBuf, u64)>> {
-        self.outputs
-            .iter_mut()
-            .map(|output| {
-                output.file.flush()?;
-                Ok((output.file.path().to_owned(), output.file.position()))
-            })
-            .collect()
+    /// Where the outputs are after the last step written, for [`resume`](Self::resume). All files are on disk when this
+    /// returns. Reports of later steps are not part of it.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn checkpoint(&mut self) -> io::Result<OutputsState> {
+        let mut files = Vec::with_capacity(self.outputs.len());
+        for Output { file, sink } in &mut self.outputs {
+            file.sync()?;
+            let path = file.path().to_string_lossy().into_owned();
+            files.push(FileState { path, position: file.position(), sink: sink.save() });
+        }
+        let Self { counts, trips, digest, steps, .. } = *self;
+        Ok(OutputsState { files, counts, trips, digest, steps, next_ms: self.next_ms() })
     }
 
     /// Time of the oldest step that is not yet written.
@@ -247,113 +251,16 @@ impl Outputs {
     }
 }
 
-fn is_a_file(path: &Path) -> bool {
-    !path.file_name().is_some_and(|name| name == "NUL" || name == "stdout" || name == "-")
-        && path != Path::new("/dev/null")
-}
-
-fn distinct<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<&'a PathBuf> {
-    let mut seen = std::collections::BTreeSet::new();
-    paths.filter(|path| seen.insert(*path)).collect()
-}
-
-fn fcd_sink(path: &Path, names: &Names, begin_ms: i64, period_ms: i64) -> Result<Box<dyn Sink>, InputError> {
-    if path.extension().is_none_or(|extension| extension != "parquet") {
-        return Ok(Box::new(Fcd::new(names.clone(), begin_ms, period_ms)));
-    }
-    #[cfg(feature = "parquet")]
-    return super::parquet::ParquetFcd::new(names.clone(), begin_ms, period_ms)
-        .map(|sink| Box::new(sink) as Box<dyn Sink>)
-        .map_err(|error| InputError::file(path.to_string_lossy(), error.to_string()));
-    #[cfg(not(feature = "parquet"))]
-    Err(InputError::file(
-        path.to_string_lossy(),
-        "this build cannot write Parquet; build with '--features parquet', or give the file a name that ends in .xml",
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ids::{EdgeId, VehicleId};
-    use crate::output::testing::{mean_data, names, names_of, trip};
-    use crate::scenario::DetectorRequest;
-    use crate::sim::report::{
-        DetectorReport, DetectorStats, FcdRecord, IntervalReport, LaneStats, Teleport, TeleportCause,
+    use crate::output::testing::{
+        Happening, REPORTING, add_and_write, all_outputs, names, names_of, read_all, reports,
     };
-
-    const REPORTING: Reporting = Reporting { partitions: 1, begin_ms: 0, step_ms: 1000, capacity: 64 };
-
-    /// Everything at once, in a folder of its own.
-    fn all_outputs(folder: &Path) -> (OutputPaths, OutputRequests) {
-        let file = |name: &str| Some(folder.join(name));
-        let paths = OutputPaths {
-            tripinfo: file("tripinfo.xml"),
-            summary: file("summary.xml"),
-            edgedata: file("edgedata.xml"),
-            lanedata: file("lanedata.xml.gz"),
-            fcd: file("fcd.xml"),
-            statistic: file("statistic.xml"),
-            ..OutputPaths::default()
-        };
-        let mut requests = OutputRequests::default();
-        add_whole_run_requests(&paths, &mut requests);
-        let mut periodic = mean_data(MeanDataLevel::Edge);
-        periodic.file = folder.join("m.xml");
-        requests.mean_data.push(periodic);
-        for name in ["d0", "d1"] {
-            requests.detectors.push(DetectorRequest {
-                name: name.into(),
-                lane: LaneId(0),
-                pos_m: 1.0,
-                period_ms: Some(1000),
-                file: folder.join("e1.xml"),
-                vtypes: Box::default(),
-            });
-        }
-        (paths, requests)
-    }
-
-    fn read_all(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-        std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
-            .collect()
-    }
-
-    /// Something that happened in a step, and the number by which a cut assigns it to a partition.
-    type Happening = (u32, u32);
-
-    fn reports(time_ms: i64, happenings: &[Happening], partitions: usize) -> Vec<StepReport> {
-        let mut reports = vec![StepReport { time_ms, ..StepReport::default() }; partitions];
-        for (vehicle, &(owner, value)) in happenings.iter().enumerate() {
-            let vehicle = VehicleId(vehicle as u32);
-            let report = &mut reports[owner as usize % partitions];
-            let lane = LaneId(value % 4);
-            report.counts.running += 1;
-            report.counts.speed_um += i64::from(value);
-            report.digest = report.digest.wrapping_add(u128::from(value) << 100);
-            report.fcd.push(FcdRecord { vehicle, lane, pos_m: f64::from(value % 20), speed_mps: 1.0 / 3.0 });
-            report.departed.push((vehicle, EdgeId(0)));
-            report.teleports.push(Teleport { vehicle, lane, cause: TeleportCause::Jam });
-            if value.is_multiple_of(3) {
-                let time_loss_s = f64::from(value) / 7.0;
-                report.arrivals.push(crate::sim::report::TripRecord { time_loss_s, ..trip(vehicle.0) });
-            }
-            if value.is_multiple_of(2) {
-                let stats = DetectorStats { contributed: 1, speed_um: value.into(), ..DetectorStats::default() };
-                let detector = value / 2 % 2;
-                report.detectors.push(DetectorReport { detector, begin_ms: 0, end_ms: time_ms, stats });
-            }
-            let stats = LaneStats { sampled_us: 1_000_000, distance_um: value.into(), ..LaneStats::default() };
-            let lanes = vec![(lane, stats)];
-            report.intervals.push(IntervalReport { request: value % 3, begin_ms: 0, end_ms: time_ms + 1000, lanes });
-        }
-        reports
-    }
 
     fn files_of(steps: &[Vec<Happening>], partitions: usize, order: &[(usize, usize)]) -> BTreeMap<String, Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
@@ -363,7 +270,7 @@ mod tests {
         let reports: Vec<_> =
             steps.iter().enumerate().map(|(i, step)| reports(i as i64 * 1000, step, partitions)).collect();
         for &(step, partition) in order {
-            outputs.add(partition, reports[step][partition].clone()).unwrap();
+            add_and_write(&mut outputs, partition, reports[step][partition].clone());
         }
         assert_eq!(outputs.steps(), steps.len() as u64);
         let end = RunEnd { end_ms: steps.len() as i64 * 1000, ..RunEnd::default() };
@@ -393,11 +300,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (paths, requests) = all_outputs(folder.path());
         let mut outputs = Outputs::open(&names(), &paths, &requests, REPORTING).unwrap();
-        outputs.add(0, StepReport::default()).unwrap();
-        let positions = outputs.commit().unwrap();
-        let summary = positions.iter().find(|(path, _)| path.ends_with("summary.xml")).unwrap();
-        assert_eq!(summary.1, std::fs::metadata(&summary.0).unwrap().len());
-        assert!(summary.1 > 200);
+        add_and_write(&mut outputs, 0, StepReport::default());
+        let state = outputs.checkpoint().unwrap();
+        let summary = state.files.iter().find(|file| file.path.ends_with("summary.xml")).unwrap();
+        assert_eq!(summary.position, std::fs::metadata(&summary.path).unwrap().len());
+        assert!(summary.position > 200);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl RunReport {
     /// # Errors
     /// The file cannot be created.
     pub fn prepare(path: &Path) -> Result<(), InputError> {
-        OutputFile::create(path).map(drop)
+        OutputFile::create(path, false).map(drop)
     }
 
     /// Writes the report as one JSON object.
@@ -78,7 +78,7 @@ impl RunReport {
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        let mut file = OutputFile::create(path).map_err(std::io::Error::other)?;
+        let mut file = OutputFile::create(path, false).map_err(std::io::Error::other)?;
         file.append(&json)?;
         file.close()
     }

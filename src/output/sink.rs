@@ -47,4 +47,12 @@ pub trait Sink: Send {
     fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()>;
     /// Appends what closes the file.
     fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()>;
+    /// What it remembers of the steps so far, beside the bytes that it gave; nothing in most cases.
+    fn save(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    /// Takes over what another one [saved](Sink::save), to be shown the steps after that.
+    fn restore(&mut self, state: &[u8]) -> io::Result<()> {
+        if state.is_empty() { Ok(()) } else { Err(io::Error::other("there is more than an output of this kind saves")) }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::collector::MergedStep;
 use super::sink::{RunEnd, Sink};
 use super::summary::mean;
@@ -9,7 +11,7 @@ use super::text::{Tag, write_end, write_root};
 use crate::sim::report::{Counts, TripRecord};
 
 /// Sums over finished trips. Trips are added in the order of the merged steps, so the sums do not depend on the cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TripTotals {
     pub count: u64,
     pub route_length_m: f64,
@@ -149,6 +151,15 @@ impl Sink for Statistics {
         Tag::new(out, 1, "rideStatistics").count("number", 0).empty();
         Tag::new(out, 1, "transportStatistics").count("number", 0).empty();
         write_end(out, 0, "statistics");
+        Ok(())
+    }
+
+    fn save(&self) -> Vec<u8> {
+        rmp_serde::to_vec(&(self.counts, self.trips)).expect("numbers are saved without error")
+    }
+
+    fn restore(&mut self, state: &[u8]) -> io::Result<()> {
+        (self.counts, self.trips) = rmp_serde::from_slice(state).map_err(io::Error::other)?;
         Ok(())
     }
 }

@@ -1,8 +1,12 @@
-//! A network of two roads over one junction and two vehicles, for the tests of the sinks.
+//! A network of two roads over one junction and two vehicles, for the tests of the sinks; and all outputs at once, for
+//! those of the files.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::collector::MergedStep;
+use super::outputs::{Outputs, Reporting, add_whole_run_requests};
 use super::sink::{Names, RunEnd, Sink};
 use crate::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, VehicleClass,
@@ -10,8 +14,11 @@ use crate::demand::{
 };
 use crate::graph::{Edge, EdgeKind, Lane, Link, Network, Permissions, RightOfWay, Span, Turn};
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, VehicleId};
-use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
-use crate::sim::report::TripRecord;
+use crate::scenario::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
+use crate::sim::report::{
+    DetectorReport, DetectorStats, FcdRecord, IntervalReport, LaneStats, StepReport, Teleport, TeleportCause,
+    TripRecord,
+};
 
 type Shape = &'static [[f32; 2]];
 
@@ -167,4 +174,83 @@ pub fn written(sink: &mut dyn Sink, steps: &[MergedStep], end: &RunEnd) -> Strin
     }
     sink.finish(end, &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// One partition, steps of a second.
+pub const REPORTING: Reporting =
+    Reporting { partitions: 1, begin_ms: 0, step_ms: 1000, capacity: 64, checkpoints: false };
+
+/// Everything at once, in a folder of its own.
+pub fn all_outputs(folder: &Path) -> (OutputPaths, OutputRequests) {
+    let file = |name: &str| Some(folder.join(name));
+    let paths = OutputPaths {
+        tripinfo: file("tripinfo.xml"),
+        summary: file("summary.xml"),
+        edgedata: file("edgedata.xml"),
+        lanedata: file("lanedata.xml.gz"),
+        fcd: file("fcd.xml"),
+        statistic: file("statistic.xml"),
+        ..OutputPaths::default()
+    };
+    let mut requests = OutputRequests::default();
+    add_whole_run_requests(&paths, &mut requests);
+    let mut periodic = mean_data(MeanDataLevel::Edge);
+    periodic.file = folder.join("m.xml");
+    requests.mean_data.push(periodic);
+    for name in ["d0", "d1"] {
+        requests.detectors.push(DetectorRequest {
+            name: name.into(),
+            lane: LaneId(0),
+            pos_m: 1.0,
+            period_ms: Some(1000),
+            file: folder.join("e1.xml"),
+            vtypes: Box::default(),
+        });
+    }
+    (paths, requests)
+}
+
+pub fn read_all(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .collect()
+}
+
+/// Something that happened in a step, and the number by which a cut assigns it to a partition.
+pub type Happening = (u32, u32);
+
+pub fn reports(time_ms: i64, happenings: &[Happening], partitions: usize) -> Vec<StepReport> {
+    let mut reports = vec![StepReport { time_ms, ..StepReport::default() }; partitions];
+    for (vehicle, &(owner, value)) in happenings.iter().enumerate() {
+        let vehicle = VehicleId(vehicle as u32);
+        let report = &mut reports[owner as usize % partitions];
+        let lane = LaneId(value % 4);
+        report.counts.running += 1;
+        report.counts.speed_um += i64::from(value);
+        report.digest = report.digest.wrapping_add(u128::from(value) << 100);
+        report.fcd.push(FcdRecord { vehicle, lane, pos_m: f64::from(value % 20), speed_mps: 1.0 / 3.0 });
+        report.departed.push((vehicle, EdgeId(0)));
+        report.teleports.push(Teleport { vehicle, lane, cause: TeleportCause::Jam });
+        if value.is_multiple_of(3) {
+            let time_loss_s = f64::from(value) / 7.0;
+            report.arrivals.push(TripRecord { time_loss_s, ..trip(vehicle.0) });
+        }
+        if value.is_multiple_of(2) {
+            let stats = DetectorStats { contributed: 1, speed_um: value.into(), ..DetectorStats::default() };
+            let detector = value / 2 % 2;
+            report.detectors.push(DetectorReport { detector, begin_ms: 0, end_ms: time_ms, stats });
+        }
+        let stats = LaneStats { sampled_us: 1_000_000, distance_um: value.into(), ..LaneStats::default() };
+        let lanes = vec![(lane, stats)];
+        report.intervals.push(IntervalReport { request: value % 3, begin_ms: 0, end_ms: time_ms + 1000, lanes });
+    }
+    reports
+}
+
+/// Adds a report and writes the steps that it completes.
+pub fn add_and_write(outputs: &mut Outputs, partition: usize, report: StepReport) {
+    outputs.add(partition, report).unwrap();
+    while outputs.write_next().unwrap().is_some() {}
 }

@@ -80,6 +80,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
         begin_ms: rules.begin_ms,
         step_ms: rules.step_ms,
         capacity: horizon.ahead() as usize + 1,
+        checkpoints: false,
     };
     let names = Names { network: Arc::clone(&world.network), demand: Arc::clone(&world.demand) };
     let outputs = Outputs::open(&names, paths, &world.requests, reporting)?;
@@ -214,6 +215,7 @@ async fn begin(
         routes: master.clone().recipient(),
         done: master.clone().recipient(),
         failed: master.clone().recipient(),
+        checkpoints: None,
     };
     recorder.send(open).await?;
     for (part, here) in handlers.iter().enumerate() {

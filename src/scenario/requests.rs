@@ -50,6 +50,7 @@ pub struct DetectorRequest {
     /// Length of an interval (`period`, old name `freq`); `None`: one interval over the whole run.
     pub period_ms: Option<i64>,
     /// Where to write; several detectors may share a file.
+    #[serde(with = "super::path_bytes")]
     pub file: PathBuf,
     /// Only vehicles of these types count (`vTypes`); empty: all.
     pub vtypes: Box<[TypeId]>,
@@ -82,6 +83,7 @@ pub struct MeanDataRequest {
     pub name: Box<str>,
     pub level: MeanDataLevel,
     /// Several requests may share a file.
+    #[serde(with = "super::path_bytes")]
     pub file: PathBuf,
     /// Length of an interval (`period`, old name `freq`); `None`: one interval from `begin` to `end`.
     pub period_ms: Option<i64>,

@@ -40,6 +40,10 @@ impl Recorder {
                 Effect::Recorded { steps, over, hold } => {
                     master.recorded.try_send(Recorded { steps, over, hold }).is_ok()
                 }
+                Effect::Checkpoint { step, state } => match &master.checkpoints {
+                    Some(keeper) => keeper.try_send(Checkpointed { step, state }).is_ok(),
+                    None => true,
+                },
                 Effect::Closed(recording) => {
                     self.progress.finish();
                     master.done.try_send(RecorderDone { recording }).is_ok()
@@ -75,6 +79,17 @@ pub struct Open {
     pub routes: Recipient<RoutesFound>,
     pub done: Recipient<RecorderDone>,
     pub failed: Recipient<RecorderFailed>,
+    /// Who keeps checkpoints; `None`: nobody does.
+    pub checkpoints: Option<Recipient<Checkpointed>>,
+}
+
+/// What recording needs to go on after `step` steps.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Checkpointed {
+    pub step: u64,
+    /// To be read by [`RecorderState::decode`](super::RecorderState::decode).
+    pub state: Vec<u8>,
 }
 
 impl Handler<Open> for Recorder {

@@ -1,7 +1,9 @@
 //! Which steps count, and when a run without an end time is over.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
+use super::state::RecorderState;
 use crate::actors::partition::Closing;
 use crate::output::{MergedStep, OutputError, Outputs, RunEnd, TripTotals};
 use crate::protocol::{RouteNotice, Scene};
@@ -73,6 +75,9 @@ pub enum Effect {
     /// To the master: this many steps are written; `over` when the last of them ended the run. Steps from `hold` on wait for
     /// routes.
     Recorded { steps: u64, over: bool, hold: Option<u64> },
+    /// To who keeps checkpoints: what recording needs to go on after this many steps ([`RecorderState`]). All that these
+    /// steps wrote is on disk.
+    Checkpoint { step: u64, state: Vec<u8> },
     /// To the master: the files are complete.
     Closed(Box<Recording>),
     /// To the master: a file is incomplete, or a report made no sense.
@@ -88,15 +93,46 @@ pub struct Core {
     rules: RunRules,
     outputs: Outputs,
     guidance: Option<RouteGuidance>,
+    /// Routes that were given out for steps that are not recorded yet.
+    notices: Vec<RouteNotice>,
+    /// Steps from one checkpoint to the next; `None`: there are none.
+    interval: Option<NonZeroU64>,
     over: bool,
-    /// Reports of steps after the last: they hold measuring intervals that the end of the run cuts short.
-    beyond: Vec<StepReport>,
     failed: bool,
 }
 
 impl Core {
     pub fn new(scene: Scene, rules: RunRules, outputs: Outputs, guidance: Option<RouteGuidance>) -> Self {
-        Self { scene, rules, outputs, guidance, over: false, beyond: Vec::new(), failed: false }
+        Self::resumed(scene, rules, outputs, guidance, Vec::new())
+    }
+
+    /// Goes on from a [`RecorderState`], of which `outputs` and `guidance` are restored. Who calls this gives
+    /// [`notices`](Self::notices) to the partitions before they step: they may not have got them.
+    pub fn resumed(
+        scene: Scene,
+        rules: RunRules,
+        outputs: Outputs,
+        guidance: Option<RouteGuidance>,
+        mut notices: Vec<RouteNotice>,
+    ) -> Self {
+        notices.iter_mut().for_each(|notice| notice.scene = scene);
+        Self { scene, rules, outputs, guidance, notices, interval: None, over: false, failed: false }
+    }
+
+    /// Makes a checkpoint every so many steps. `outputs` have to be opened for it.
+    #[must_use]
+    pub fn with_checkpoints(self, interval: NonZeroU64) -> Self {
+        Self { interval: Some(interval), ..self }
+    }
+
+    /// Routes that hold from steps on that are not recorded yet, in the order in which they were found.
+    pub fn notices(&self) -> &[RouteNotice] {
+        &self.notices
+    }
+
+    /// The first step that has to wait for routes that are not found yet.
+    pub fn hold(&self) -> Option<u64> {
+        self.guidance.as_ref().and_then(RouteGuidance::hold_ms).map(|ms| self.rules.step_of(ms))
     }
 
     /// Counts after the last recorded step, for the progress bar.
@@ -109,7 +145,8 @@ impl Core {
             return;
         }
         let done = match event {
-            Event::Reported(batch) if batch.scene != self.scene => Ok(()),
+            // Not the epoch: reports of a step are equal whoever computes it and whenever.
+            Event::Reported(batch) if batch.scene.run != self.scene.run => Ok(()),
             Event::Reported(batch) => self.record(batch, effects),
             Event::Close { closings, wall } => self.close(closings, wall, effects),
         };
@@ -122,35 +159,49 @@ impl Core {
     fn record(&mut self, batch: ReportBatch, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let before = self.outputs.steps();
         for report in batch.reports {
-            if self.over {
-                self.beyond.push(report);
-                continue;
-            }
-            let Self { outputs, guidance, .. } = self;
-            outputs.add_and(usize::from(batch.part), report, |step| {
-                if let Some(guidance) = guidance {
-                    guidance.observe(step);
-                }
-            })?;
-            if let Some(orders) = self.guidance.as_mut().and_then(RouteGuidance::take_orders) {
-                let at_step = self.rules.step_of(orders.at_ms);
-                effects.push(Effect::Routes(RouteNotice { scene: self.scene, at_step, updates: orders.updates }));
-            }
-            if self.outputs.steps() > 0 && self.rules.is_over(self.outputs.steps(), self.outputs.counts()) {
-                self.over = true;
-                self.beyond.extend(self.outputs.take_pending());
+            self.outputs.add(usize::from(batch.part), report)?;
+            // What is reported of steps after the last stays where it is until the end: it holds measuring intervals that
+            // the end of the run cuts short.
+            while !self.over
+                && let Some(step) = self.outputs.write_next()?
+            {
+                self.recorded(&step, effects)?;
             }
         }
         if self.outputs.steps() > before {
-            let hold = self.guidance.as_ref().and_then(RouteGuidance::hold_ms).map(|ms| self.rules.step_of(ms));
-            effects.push(Effect::Recorded { steps: self.outputs.steps(), over: self.over, hold });
+            effects.push(Effect::Recorded { steps: self.outputs.steps(), over: self.over, hold: self.hold() });
+        }
+        Ok(())
+    }
+
+    /// What follows from a step, before the next is looked at.
+    fn recorded(&mut self, step: &MergedStep, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
+        let steps = self.outputs.steps();
+        self.notices.retain(|notice| notice.at_step >= steps);
+        if let Some(guidance) = &mut self.guidance {
+            guidance.observe(step);
+            if let Some(orders) = guidance.take_orders() {
+                let at_step = self.rules.step_of(orders.at_ms);
+                let notice = RouteNotice { scene: self.scene, at_step, updates: orders.updates };
+                if self.interval.is_some() {
+                    self.notices.push(notice.clone());
+                }
+                effects.push(Effect::Routes(notice));
+            }
+        }
+        self.over = self.rules.is_over(steps, self.outputs.counts());
+        if self.interval.is_some_and(|interval| steps.is_multiple_of(interval.get())) && !self.over {
+            let outputs = self.outputs.checkpoint()?;
+            let guidance = self.guidance.as_ref().map(RouteGuidance::state);
+            let state = RecorderState::encode(&outputs, guidance, &self.notices);
+            effects.push(Effect::Checkpoint { step: steps, state });
         }
         Ok(())
     }
 
     fn close(&mut self, closings: Vec<Closing>, wall: Duration, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let end_ms = self.rules.begin_ms + self.outputs.steps() as i64 * self.rules.step_ms;
-        let mut tails: Vec<StepReport> = std::mem::take(&mut self.beyond);
+        let mut tails: Vec<StepReport> = self.outputs.take_pending();
         let mut end = RunEnd { end_ms, ..RunEnd::default() };
         let mut digest = 0u128;
         for closing in closings {

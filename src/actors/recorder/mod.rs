@@ -2,6 +2,8 @@
 
 mod actor;
 mod core;
+mod state;
 
-pub use self::actor::{Close, Open, Recorder};
+pub use self::actor::{Checkpointed, Close, Open, Recorder};
 pub use self::core::{Core, Effect, Event, Recording, ReportBatch, RunRules};
+pub use self::state::{RecorderState, StateError};

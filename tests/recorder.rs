@@ -1,0 +1,243 @@
+//! Exactly-once outputs: a recorder that crashes and is resumed from a checkpoint writes the files of an undisturbed run, and
+//! gives out the same routes.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::demand::Random;
+use common::scenarios::root;
+use tessds::actors::partition::Closing;
+use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, ReportBatch, RunRules};
+use tessds::diagnostics::{Location, Warnings};
+use tessds::output::{Names, Outputs, Reporting};
+use tessds::protocol::{Epoch, RouteNotice, RunId, Scene};
+use tessds::scenario::{OutputPaths, RunConfig, load};
+use tessds::sim::report::StepReport;
+use tessds::sim::{Partition, ReportOptions, RouteGuidance, Scope, World};
+
+const END_S: u64 = 700;
+const RULES: RunRules = RunRules { begin_ms: 0, step_ms: 1000, steps: Some(END_S), departures: 0 };
+/// Steps that a partition may be ahead.
+const AHEAD: usize = 64;
+
+fn scene(epoch: u64) -> Scene {
+    Scene { run: RunId(3), epoch: Epoch(epoch) }
+}
+
+/// Trips that ask for routes while a vehicle blocks the faster way.
+fn world() -> Arc<World> {
+    let data = root().join("tests/data/two_ways");
+    let mut warnings = Warnings::default();
+    let mut config = RunConfig::default();
+    let options = [
+        ("net-file", "two_ways.net.xml"),
+        ("route-files", "two_ways.rou.xml"),
+        ("device.rerouting.probability", "1"),
+        ("device.rerouting.period", "60"),
+        ("end", "700"),
+    ];
+    for (option, value) in options {
+        config.set(option, value, &data, Location::default(), &mut warnings).expect("a good option");
+    }
+    let scenario = load(&config, &mut warnings).expect("a good scenario");
+    Arc::new(World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests))
+}
+
+fn paths(folder: &Path) -> OutputPaths {
+    let file = |name: &str| Some(folder.join(name));
+    OutputPaths {
+        tripinfo: file("tripinfo.xml"),
+        summary: file("summary.xml.gz"),
+        fcd: file("fcd.xml"),
+        statistic: file("statistic.xml"),
+        ..OutputPaths::default()
+    }
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path());
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    entries.map(|path| (name(&path), std::fs::read(&path).expect("a file"))).collect()
+}
+
+fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: Option<&[u8]>, epoch: u64) -> Core {
+    let names = Names { network: Arc::clone(&world.network), demand: Arc::clone(&world.demand) };
+    let reporting =
+        Reporting { partitions: 1, begin_ms: 0, step_ms: 1000, capacity: AHEAD, checkpoints: interval.is_some() };
+    let (paths, requests) = (paths(folder), &world.requests);
+    let core = match state {
+        None => {
+            let outputs = Outputs::open(&names, &paths, requests, reporting).expect("new files");
+            Core::new(scene(epoch), RULES, outputs, RouteGuidance::new(world))
+        }
+        Some(bytes) => {
+            let state = RecorderState::decode(bytes).expect("an encoded state");
+            let outputs = Outputs::resume(&names, &paths, requests, reporting, &state.outputs).expect("the files");
+            let guidance = state.guidance.and_then(|state| RouteGuidance::restored(world, state));
+            Core::resumed(scene(epoch), RULES, outputs, guidance, state.notices)
+        }
+    };
+    match interval {
+        Some(interval) => core.with_checkpoints(interval),
+        None => core,
+    }
+}
+
+fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    core.handle(event, &mut effects);
+    for effect in &effects {
+        if let Effect::Fail(reason) = effect {
+            panic!("{reason}");
+        }
+    }
+    effects
+}
+
+fn report(core: &mut Core, reports: Vec<StepReport>) -> Vec<Effect> {
+    // Not the recorder's epoch: partitions are placed anew more often than recorders.
+    handle(core, Event::Reported(ReportBatch { scene: scene(7), part: 0, reports }))
+}
+
+fn routes(effects: &[Effect]) -> impl Iterator<Item = &RouteNotice> {
+    effects.iter().filter_map(|effect| if let Effect::Routes(notice) = effect { Some(notice) } else { None })
+}
+
+fn close(core: &mut Core, closing: &Closing) -> Recording {
+    let effects = handle(core, Event::Close { closings: vec![closing.clone()], wall: Duration::ZERO });
+    match effects.into_iter().next() {
+        Some(Effect::Closed(recording)) => *recording,
+        other => panic!("the files are not closed: {other:?}"),
+    }
+}
+
+/// An undisturbed run without checkpoints.
+struct Run {
+    reports: Vec<StepReport>,
+    notices: Vec<RouteNotice>,
+    closing: Closing,
+    recording: Recording,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Run {
+    fn new(world: &Arc<World>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut core = open(world, folder.path(), None, None, 1);
+        let scope = Scope::new(world, 0, &vec![0; world.network.edges.len()]);
+        let mut partition = Partition::new(Arc::clone(world), scope);
+        let (mut reports, mut notices) = (Vec::new(), Vec::<RouteNotice>::new());
+        for step in 0..END_S {
+            notices.iter().filter(|n| n.at_step == step).for_each(|n| partition.apply_routes(&n.updates));
+            let told = partition.step(ReportOptions { fcd: true, digest: true });
+            notices.extend(routes(&report(&mut core, vec![told.clone()])).cloned());
+            reports.push(told);
+        }
+        let (intervals, detectors) = partition.close_intervals();
+        let closing = Closing { intervals, detectors, ..Closing::default() };
+        let recording = close(&mut core, &closing);
+        assert!(notices.iter().any(|notice| !notice.updates.is_empty()), "nobody is given a route");
+        Self { reports, notices, closing, recording, files: files(folder.path()) }
+    }
+}
+
+#[test]
+fn files_and_routes_after_crashes_are_those_of_an_undisturbed_run() {
+    let world = world();
+    let run = Run::new(&world);
+    let mut remembered = 0;
+    for seed in 0..12 {
+        let mut random = Random(seed);
+        let interval = NonZeroU64::new(1 + random.next() % 60).expect("at least 1");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut core = open(&world, folder.path(), Some(interval), None, 1);
+        let mut saved: Option<(usize, Vec<u8>)> = None;
+        let (mut next, mut crashes) = (0, 0);
+        // At step → updates, as partitions would hold them.
+        let mut given: BTreeMap<u64, RouteNotice> = BTreeMap::new();
+        while next < run.reports.len() {
+            let batch = run.reports[next..].iter().take(1 + random.below(AHEAD)).cloned().collect::<Vec<_>>();
+            next += batch.len();
+            let mut effects = report(&mut core, batch);
+            given.extend(routes(&effects).map(|notice| (notice.at_step, notice.clone())));
+            for effect in effects.drain(..) {
+                if let Effect::Checkpoint { step, state } = effect {
+                    assert!(step.is_multiple_of(interval.get()) && step < END_S, "a checkpoint at step {step}");
+                    saved = Some((step as usize, state));
+                }
+            }
+            if crashes < 5 && random.below(6) == 0 {
+                crashes += 1;
+                drop(core);
+                let (step, state) = saved.clone().map_or((0, None), |(step, state)| (step, Some(state)));
+                core = open(&world, folder.path(), Some(interval), state.as_deref(), 1 + crashes);
+                // Routes that the checkpoint does not know are found again.
+                given.retain(|at_step, _| (*at_step as usize) < step);
+                let known: Vec<_> = core.notices().to_vec();
+                assert!(known.iter().all(|n| n.at_step as usize >= step && n.scene == scene(1 + crashes)), "{known:?}");
+                remembered += known.len();
+                given.extend(known.into_iter().map(|notice| (notice.at_step, notice)));
+                // Some partitions repeat more than what was lost.
+                next = step.saturating_sub(random.below(20));
+            }
+        }
+        let recording = close(&mut core, &run.closing);
+        assert_eq!(recording, run.recording, "seed {seed}");
+        for (name, bytes) in files(folder.path()) {
+            assert!(run.files[&name] == bytes, "seed {seed}, {crashes} crashes: {name} differs");
+        }
+        assert_eq!(files(folder.path()).len(), run.files.len(), "seed {seed}: a file is left behind");
+        let found: Vec<_> = given.into_values().map(|notice| (notice.at_step, notice.updates)).collect();
+        let expected: Vec<_> = run.notices.iter().map(|n| (n.at_step, n.updates.clone())).collect();
+        assert_eq!(found, expected, "seed {seed}: routes");
+    }
+    assert!(remembered > 0, "no checkpoint held routes that were given out before");
+}
+
+#[test]
+fn a_checkpoint_shows_its_step_although_later_ones_are_reported_with_it() {
+    let world = world();
+    let run = Run::new(&world);
+    let state_at = |batch: usize| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut core = open(&world, folder.path(), NonZeroU64::new(40), None, 1);
+        let mut states = Vec::new();
+        for reports in run.reports[..120].chunks(batch) {
+            for effect in report(&mut core, reports.to_vec()) {
+                if let Effect::Checkpoint { step, state } = effect {
+                    let state = RecorderState::decode(&state).expect("a state");
+                    states.push((step, state.outputs.steps(), state.notices));
+                }
+            }
+        }
+        states
+    };
+    let one_by_one = state_at(1);
+    assert_eq!(
+        one_by_one.iter().map(|(step, recorded, _)| (*step, *recorded)).collect::<Vec<_>>(),
+        [(40, 40), (80, 80), (120, 120)]
+    );
+    assert_eq!(state_at(60), one_by_one);
+}
+
+#[test]
+fn reports_of_another_run_are_not_recorded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut core = open(&world(), folder.path(), None, None, 1);
+    let other = Scene { run: RunId(4), epoch: Epoch(1) };
+    let reports = vec![StepReport::default()];
+    assert!(handle(&mut core, Event::Reported(ReportBatch { scene: other, part: 0, reports })).is_empty());
+    assert_eq!(core.progress().0, 0);
+}
+
+#[test]
+fn bytes_that_are_no_checkpoint_are_an_error() {
+    for bytes in [&b""[..], b"\x93", b"<net/>", &[0xdd, 0xff, 0xff, 0xff, 0xff]] {
+        assert!(RecorderState::decode(bytes).is_err());
+    }
+}
