@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::seal::{seal, unseal};
 use super::{ContentHash, PartId, StoreError, chunks};
 use crate::protocol::Epoch;
 
@@ -94,10 +95,17 @@ impl Manifest {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        rmp_serde::to_vec(self).expect("numbers and strings in memory can always be written")
+        seal(&rmp_serde::to_vec(self).expect("numbers and strings in memory can always be written"))
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        rmp_serde::from_slice(bytes).map_err(|error| StoreError::damaged(format!("a commit cannot be read: {error}")))
+    /// The commit that was stored under `step`.
+    pub(super) fn decode(step: u64, bytes: &[u8]) -> Result<Self, StoreError> {
+        let what = format!("the commit of step {step}");
+        let manifest: Self = rmp_serde::from_slice(unseal(&what, bytes)?)
+            .map_err(|error| StoreError::damaged(format!("{what}: {error}")))?;
+        if manifest.step != step {
+            return Err(StoreError::damaged(format!("{what} says that it is of step {}", manifest.step)));
+        }
+        Ok(manifest)
     }
 }

@@ -4,15 +4,21 @@
 //! Objects are immutable and written first; the commit pointer of a run is the one thing that moves, and moves last.
 
 pub mod chunks;
+mod dir;
+mod envelope;
 mod error;
 mod ids;
+mod keys;
 mod manifest;
 mod memory;
 mod open;
 mod retention;
 mod run_state;
+mod seal;
 mod store;
 
+pub use dir::DirStore;
+pub use envelope::Envelope;
 pub use error::StoreError;
 pub use ids::{ContentHash, PartId, PartName, RunName};
 pub use manifest::{Manifest, PartRef};

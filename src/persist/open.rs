@@ -1,12 +1,13 @@
 //! From `--store` to a store.
 
-use super::{MemoryStore, SnapshotStore, StoreError};
+use super::{DirStore, MemoryStore, SnapshotStore, StoreError};
 
 /// Opens `memory` (a new, empty one; share it by cloning a [`MemoryStore`]), `dir:PATH`, `redis://…` or `rediss://…`. Nothing is
 /// connected before the first call.
 pub fn open(url: &str) -> Result<Box<dyn SnapshotStore>, StoreError> {
     match url.split_once(':') {
         None if url == "memory" => Ok(Box::new(MemoryStore::new())),
+        Some(("dir", path)) if !path.is_empty() => Ok(Box::new(DirStore::new(path))),
         _ => Err(StoreError::config(
             "this is not the address of a store; use memory, dir:PATH, redis://HOST:PORT or rediss://HOST:PORT",
         )),
