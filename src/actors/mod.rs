@@ -1,10 +1,12 @@
 //! The actors of a run. Each is a synchronous core, a state machine that turns an event into effects without I/O or clock,
 //! and a thin actix shell that feeds it events and carries out its effects.
 
+mod acceptor;
 mod exit_status;
 pub mod master;
 pub mod neighbor_handler;
 pub mod partition;
 pub mod recorder;
 
+pub use acceptor::accept_all;
 pub use exit_status::ExitStatus;

@@ -76,11 +76,21 @@ pub struct Resumed {
 #[derive(Debug)]
 pub enum Event {
     /// A session has begun and sent [`ToMaster::Join`] or anything else.
-    Message { session: SessionId, message: ToMaster },
-    SessionEnded { session: SessionId, reason: String },
+    Message {
+        session: SessionId,
+        message: ToMaster,
+    },
+    SessionEnded {
+        session: SessionId,
+        reason: String,
+    },
     /// Some time has passed.
     Tick,
-    Recorded { steps: u64, over: bool, hold: Option<u64> },
+    Recorded {
+        steps: u64,
+        over: bool,
+        hold: Option<u64>,
+    },
     RoutesFound(RouteNotice),
     /// The recorder's part of a snapshot is in the store.
     RecorderStored(PartRef),
@@ -97,16 +107,35 @@ pub enum Event {
 
 #[derive(Debug, PartialEq)]
 pub enum Effect {
-    Tell { session: SessionId, message: ToWorker },
-    Hangup { session: SessionId },
+    Tell {
+        session: SessionId,
+        message: ToWorker,
+    },
+    Hangup {
+        session: SessionId,
+    },
     /// To the store, in this order.
-    RaiseEpoch { epoch: Epoch },
-    Commit { epoch: Epoch, complete: Complete },
-    SavePlaces { epoch: Epoch, places: Vec<Option<PlacedPart>> },
+    RaiseEpoch {
+        epoch: Epoch,
+    },
+    Commit {
+        epoch: Epoch,
+        complete: Complete,
+    },
+    SavePlaces {
+        epoch: Epoch,
+        places: Vec<Option<PlacedPart>>,
+    },
     /// It is over; `finished` when it must not be resumed.
-    Conclude { epoch: Epoch, finished: bool },
+    Conclude {
+        epoch: Epoch,
+        finished: bool,
+    },
     /// To the recorder.
-    Close { closings: Vec<Closing>, wall: Duration },
+    Close {
+        closings: Vec<Closing>,
+        wall: Duration,
+    },
     /// The run has ended; nothing follows.
     End(Outcome),
 }
@@ -230,7 +259,11 @@ impl ClusterCore {
             }
             Event::Committed => self.committed(now, effects),
             Event::CommitFailed(reason) => {
-                tracing::error!(reason, committed = self.commits.committed(), "snapshot not committed; the last one stays");
+                tracing::error!(
+                    reason,
+                    committed = self.commits.committed(),
+                    "snapshot not committed; the last one stays"
+                );
                 self.commits.failed();
             }
             Event::Fenced(reason) => self.fail(reason, effects),
@@ -304,7 +337,9 @@ impl ClusterCore {
                 }
             }
             ToMaster::Exited { part, epoch, status } => self.exited(part, epoch, &status, now, effects),
-            ToMaster::PeerSilent { part, peer, peer_epoch } => self.second_opinion(part, peer, peer_epoch, now, effects),
+            ToMaster::PeerSilent { part, peer, peer_epoch } => {
+                self.second_opinion(part, peer, peer_epoch, now, effects)
+            }
             ToMaster::Leaving => {
                 tracing::info!(worker = self.name(incarnation), "worker asks to leave");
                 self.workers.leave(incarnation);
@@ -411,7 +446,8 @@ impl ClusterCore {
     /// `itself`: the partition failed, not its worker; it is not started again at once.
     fn lose(&mut self, part: u16, reason: &str, itself: bool, now: Instant, effects: &mut Vec<Effect>) {
         if self.plan.policy.snapshot_interval.is_none() {
-            let text = format!("partition {part} is lost ({reason}), and fault tolerance is off: nothing can be recovered");
+            let text =
+                format!("partition {part} is lost ({reason}), and fault tolerance is off: nothing can be recovered");
             return self.fail(text, effects);
         }
         self.commits.lost(part);
@@ -475,7 +511,9 @@ impl ClusterCore {
             }
             let host = if self.placed {
                 // A standby has no load.
-                load.iter().min_by_key(|(worker, count)| (**count, **worker)).map_or(available[0], |(worker, _)| *worker)
+                load.iter()
+                    .min_by_key(|(worker, count)| (**count, **worker))
+                    .map_or(available[0], |(worker, _)| *worker)
             } else {
                 // Neighbouring numbers are often neighbours on the road.
                 available[i * available.len() / count]

@@ -44,7 +44,9 @@ pub enum Event {
     /// Routes for steps that are not granted yet.
     RoutesFound(RouteNotice),
     /// Nobody goes back beyond a committed snapshot: steps up to this one may be granted.
-    Recoverable { steps: u64 },
+    Recoverable {
+        steps: u64,
+    },
     /// A partition has nothing more to say.
     PartitionClosed {
         part: u16,

@@ -1,7 +1,16 @@
-//! The master: how far a run may go, when it is over, and how it ended.
+//! The master: how far a run may go, when it is over, and how it ended; and in a cluster, who hosts what.
 
 mod actor;
+mod cluster;
+mod cluster_core;
+mod commits;
 mod core;
+mod keeper;
+mod session;
+mod workers;
 
 pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
+pub use self::cluster::{ClusterMaster, ClusterOutcome, WorkerCalls};
+pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
+pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, Tenure, persist};

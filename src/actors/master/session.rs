@@ -97,7 +97,8 @@ impl Handler<Tell> for WorkerSession {
 
     fn handle(&mut self, message: Tell, ctx: &mut Self::Context) {
         let Some(connection) = &self.connection else { return };
-        let sent = encode(&message.0).map_err(|e| e.to_string()).and_then(|b| connection.send(b).map_err(|e| e.to_string()));
+        let sent =
+            encode(&message.0).map_err(|e| e.to_string()).and_then(|b| connection.send(b).map_err(|e| e.to_string()));
         if let Err(reason) = sent {
             self.end(reason, ctx);
         }

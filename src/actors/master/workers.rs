@@ -114,7 +114,12 @@ impl Workers {
 
     /// Workers that have been away for longer than `grace`, and connected ones that have been silent for longer than
     /// `timeout`.
-    pub fn overdue(&self, now: Instant, grace: Duration, timeout: Option<Duration>) -> Vec<(Incarnation, &'static str)> {
+    pub fn overdue(
+        &self,
+        now: Instant,
+        grace: Duration,
+        timeout: Option<Duration>,
+    ) -> Vec<(Incarnation, &'static str)> {
         let is_overdue = |worker: &Worker| match worker.session {
             None => (now - worker.since > grace).then_some("its connection is lost"),
             Some(_) => timeout.filter(|timeout| now - worker.since > *timeout).map(|_| "it gives no sign of life"),

@@ -1,0 +1,264 @@
+//! The actor around [`ClusterCore`]: the master of a run over many processes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::actor::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
+use super::cluster_core::{ClusterCore, Effect, Event};
+use super::core::Outcome;
+use super::keeper::{Kept, Order};
+use super::session::{FromWorker, Hangup, SessionEnded, SessionOutlets, Tell, WorkerSession};
+use super::workers::SessionId;
+use crate::actors::recorder::{Checkpointed, Close, Recorder};
+use crate::protocol::{Epoch, Limits, RunId, Stream, answer};
+
+/// How often the master looks for workers that have not been heard of.
+const TICK: Duration = Duration::from_millis(25);
+/// What a session holds for a worker that reads slowly. A worker that is so far behind is given up.
+const SESSION_MAILBOX: usize = 4096;
+
+/// How a run over many processes ended.
+#[derive(Debug)]
+pub struct ClusterOutcome {
+    pub outcome: Outcome,
+    pub recoveries: u64,
+    pub replayed_steps: u64,
+}
+
+/// The master of a run whose partitions are in other processes.
+pub struct ClusterMaster {
+    core: ClusterCore,
+    run: RunId,
+    limits: Limits,
+    sessions: BTreeMap<SessionId, Addr<WorkerSession>>,
+    next_session: u64,
+    recorder: Addr<Recorder>,
+    /// `None`: there is no store, and nothing is kept.
+    orders: Option<mpsc::Sender<Order>>,
+    epoch: Epoch,
+    outcome: Option<oneshot::Sender<ClusterOutcome>>,
+    effects: Vec<Effect>,
+}
+
+impl ClusterMaster {
+    pub fn new(
+        core: ClusterCore,
+        run: RunId,
+        limits: Limits,
+        recorder: Addr<Recorder>,
+        orders: Option<mpsc::Sender<Order>>,
+        epoch: Epoch,
+        outcome: oneshot::Sender<ClusterOutcome>,
+    ) -> Self {
+        let (sessions, next_session, effects) = (BTreeMap::new(), 0, Vec::new());
+        Self { core, run, limits, sessions, next_session, recorder, orders, epoch, outcome: Some(outcome), effects }
+    }
+
+    /// Mailbox that holds what recorder and keeper have to say; workers wait until there is room.
+    pub fn mailbox(steps: u64) -> usize {
+        256 + 4 * steps as usize
+    }
+
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.core.handle(event, Instant::now(), &mut effects);
+        let mut gone = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Tell { session, message } => {
+                    if let Some(worker) = self.sessions.get(&session)
+                        && worker.try_send(Tell(message)).is_err()
+                    {
+                        gone.push(session);
+                    }
+                }
+                Effect::Hangup { session } => {
+                    if let Some(worker) = self.sessions.remove(&session)
+                        && worker.try_send(Hangup).is_err()
+                    {
+                        tracing::debug!(session = session.0, "session ended before it was told to");
+                    }
+                }
+                Effect::RaiseEpoch { epoch } => self.order(Order::RaiseEpoch { epoch }, ctx),
+                Effect::Commit { epoch, complete } => self.order(Order::Commit { epoch, complete }, ctx),
+                Effect::SavePlaces { epoch, places } => {
+                    self.epoch = epoch;
+                    if self.orders.is_some() {
+                        let places = rmp_serde::to_vec(&places).expect("names and numbers can always be written");
+                        self.order(Order::SavePlaces { epoch, places }, ctx);
+                    }
+                }
+                Effect::Conclude { epoch, finished } => match &self.orders {
+                    Some(_) => self.order(Order::Conclude { epoch, finished }, ctx),
+                    None => ctx.notify(Kept::Concluded),
+                },
+                Effect::Close { closings, wall } => {
+                    let recorder = self.recorder.clone();
+                    let closing = async move { recorder.send(Close { closings, wall }).await };
+                    ctx.spawn(closing.into_actor(self).map(|sent, master, ctx| {
+                        if sent.is_err() {
+                            master.end(Outcome::Failed("the recorder ended before the run".to_owned()), ctx);
+                        }
+                    }));
+                }
+                Effect::End(outcome) => self.end(outcome, ctx),
+            }
+        }
+        self.effects = effects;
+        for session in gone {
+            self.sessions.remove(&session);
+            self.feed(Event::SessionEnded { session, reason: "it takes no messages".to_owned() }, ctx);
+        }
+    }
+
+    /// The keeper is never so far behind in a correct run: there are few orders a snapshot, and one snapshot at a time.
+    fn order(&mut self, order: Order, ctx: &mut Context<Self>) {
+        let Some(orders) = &self.orders else { return };
+        if let Err(error) = orders.try_send(order) {
+            self.end(Outcome::Failed(format!("the store connection of the master does not work: {error}")), ctx);
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        if let Some(sender) = self.outcome.take() {
+            let (recoveries, replayed_steps) = self.core.recoveries();
+            // Nobody waits any more only when the program is ending.
+            let _ = sender.send(ClusterOutcome { outcome, recoveries, replayed_steps });
+        }
+        // Sessions write what they have been told before they close.
+        for session in std::mem::take(&mut self.sessions).into_values() {
+            if session.try_send(Hangup).is_err() {
+                tracing::debug!("session ended before it was told to");
+            }
+        }
+        ctx.stop();
+    }
+}
+
+impl Actor for ClusterMaster {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(TICK, |master, ctx| master.feed(Event::Tick, ctx));
+    }
+}
+
+/// A worker has connected, and not been answered yet.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WorkerCalls {
+    pub stream: Box<dyn Stream>,
+}
+
+impl Handler<WorkerCalls> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: WorkerCalls, ctx: &mut Self::Context) {
+        let mut stream = message.stream;
+        let answering = async move { answer(&mut *stream, Ok(())).await.map(|()| stream) };
+        ctx.spawn(answering.into_actor(self).map(|answered, master, ctx| {
+            let Ok(stream) = answered else { return };
+            master.next_session += 1;
+            let id = SessionId(master.next_session);
+            let outlets = SessionOutlets {
+                messages: ctx.address().recipient(),
+                ends: ctx.address().recipient(),
+                reports: master.recorder.clone().recipient(),
+            };
+            let (run, limits) = (master.run, master.limits);
+            let session = WorkerSession::create(move |ctx| {
+                ctx.set_mailbox_capacity(SESSION_MAILBOX);
+                WorkerSession::new(id, run, stream, limits, outlets)
+            });
+            master.sessions.insert(id, session);
+        }));
+    }
+}
+
+impl Handler<FromWorker> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: FromWorker, ctx: &mut Self::Context) {
+        let FromWorker { session, message } = message;
+        // What a session sent before it was given up changes nothing (I3).
+        if self.sessions.contains_key(&session) {
+            self.feed(Event::Message { session, message }, ctx);
+        }
+    }
+}
+
+impl Handler<SessionEnded> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: SessionEnded, ctx: &mut Self::Context) {
+        let SessionEnded { session, reason } = message;
+        if self.sessions.remove(&session).is_some() {
+            self.feed(Event::SessionEnded { session, reason }, ctx);
+        }
+    }
+}
+
+impl Handler<Recorded> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: Recorded, ctx: &mut Self::Context) {
+        let Recorded { steps, over, hold } = message;
+        self.feed(Event::Recorded { steps, over, hold }, ctx);
+    }
+}
+
+impl Handler<RoutesFound> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: RoutesFound, ctx: &mut Self::Context) {
+        self.feed(Event::RoutesFound(message.notice), ctx);
+    }
+}
+
+impl Handler<Checkpointed> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: Checkpointed, ctx: &mut Self::Context) {
+        let Checkpointed { step, state } = message;
+        self.order(Order::SaveRecorder { epoch: self.epoch, step, state }, ctx);
+    }
+}
+
+impl Handler<RecorderDone> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: RecorderDone, ctx: &mut Self::Context) {
+        self.feed(Event::RecorderDone(message.recording), ctx);
+    }
+}
+
+impl Handler<RecorderFailed> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: RecorderFailed, ctx: &mut Self::Context) {
+        self.feed(Event::RecorderFailed(message.reason), ctx);
+    }
+}
+
+impl Handler<Kept> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: Kept, ctx: &mut Self::Context) {
+        let event = match message {
+            Kept::EpochRaised(epoch) => {
+                self.epoch = epoch;
+                Event::EpochRaised(epoch)
+            }
+            Kept::Committed => Event::Committed,
+            Kept::CommitFailed(reason) => Event::CommitFailed(reason),
+            Kept::RecorderStored(reference) => Event::RecorderStored(reference),
+            Kept::Fenced(reason) => Event::Fenced(reason),
+            Kept::Concluded => Event::Concluded,
+        };
+        self.feed(event, ctx);
+    }
+}

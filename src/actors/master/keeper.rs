@@ -1,0 +1,230 @@
+//! The master's side of the store: the lease, commits, the recorder's part of snapshots, and where partitions are. A store
+//! that fails stops nobody; the master hears of it and the last commit stays.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix::prelude::*;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::commits::Complete;
+use crate::persist::{ContentHash, Envelope, Manifest, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
+use crate::protocol::Epoch;
+
+/// Under this name it is stored where partitions are.
+pub const PLACES: &str = "places";
+/// Under this name it is stored how the run ended.
+pub const OUTCOME: &str = "outcome";
+/// Commits that stay in the store.
+const KEPT_COMMITS: usize = 2;
+/// Tries of a call that the run does not depend on, and pauses between them.
+const TRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Orders that wait for the store. The master gives few: at most some for each snapshot.
+const QUEUE: usize = 64;
+
+/// What the keeper is asked to do, in this order.
+#[derive(Debug)]
+pub enum Order {
+    RaiseEpoch { epoch: Epoch },
+    Commit { epoch: Epoch, complete: Complete },
+    SaveRecorder { epoch: Epoch, step: u64, state: Vec<u8> },
+    SavePlaces { epoch: Epoch, places: Vec<u8> },
+    Conclude { epoch: Epoch, finished: bool },
+}
+
+/// What came of it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum Kept {
+    EpochRaised(Epoch),
+    Committed,
+    CommitFailed(String),
+    RecorderStored(PartRef),
+    /// Another master has taken over.
+    Fenced(String),
+    Concluded,
+}
+
+/// Whose lease it is.
+#[derive(Clone, Debug)]
+pub struct Tenure {
+    pub run: RunName,
+    pub holder: String,
+    pub epoch: Epoch,
+    pub ttl: Duration,
+    pub scenario: ContentHash,
+}
+
+/// Owns the master's connection to the store (I3).
+pub struct Keeper {
+    store: Box<dyn SnapshotStore>,
+    tenure: Tenure,
+    answers: Recipient<Kept>,
+}
+
+impl Keeper {
+    pub fn new(store: Box<dyn SnapshotStore>, tenure: Tenure, answers: Recipient<Kept>) -> Self {
+        Self { store, tenure, answers }
+    }
+
+    /// Where orders go.
+    pub fn queue() -> (mpsc::Sender<Order>, mpsc::Receiver<Order>) {
+        mpsc::channel(QUEUE)
+    }
+
+    /// Works until nobody gives orders any more, or another master has taken over. Keeps the lease meanwhile.
+    pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut renewal = interval(self.tenure.ttl / 4);
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order).await,
+                    None => break,
+                },
+                _ = renewal.tick() => self.renew().await,
+            };
+            if let Err(fenced) = done {
+                self.answer(Kept::Fenced(format!("another master drives the run '{}' now: {fenced}", self.tenure.run)));
+                break;
+            }
+        }
+    }
+
+    /// `Err`: fenced off.
+    async fn carry_out(&mut self, order: Order) -> Result<(), StoreError> {
+        let run = self.tenure.run.clone();
+        match order {
+            Order::RaiseEpoch { epoch } => {
+                let raised = self.raise(epoch).await?;
+                self.tenure.epoch = raised;
+                self.answer(Kept::EpochRaised(raised));
+            }
+            Order::Commit { epoch, complete } => {
+                let created_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
+                let Complete { step, mut parts, recorder } = complete;
+                parts.push(recorder);
+                let manifest = Manifest { step, epoch, scenario: self.tenure.scenario, parts, created_ms };
+                let store = &mut self.store;
+                match persist(async || store.commit(&run, &manifest).await).await {
+                    Ok(()) => {
+                        self.answer(Kept::Committed);
+                        self.sweep(epoch).await;
+                    }
+                    Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
+                    Err(error) => self.answer(Kept::CommitFailed(error.to_string())),
+                }
+            }
+            Order::SaveRecorder { epoch, step, state } => {
+                let scenario = self.tenure.scenario;
+                let sealed = Envelope { scenario, step, epoch, part: PartName::Recorder }.seal(&state);
+                let (store, mut attempt) = (&mut self.store, 0);
+                let stored = persist(async || {
+                    let id = PartId { step, epoch, part: PartName::Recorder, attempt };
+                    attempt += 1;
+                    store.put_part(&run, id, &sealed).await
+                });
+                match stored.await {
+                    Ok(reference) => self.answer(Kept::RecorderStored(reference)),
+                    Err(error) => {
+                        tracing::error!(step, %error, "the recorder's state is not stored; no commit of this step")
+                    }
+                }
+            }
+            Order::SavePlaces { epoch, places } => {
+                let store = &mut self.store;
+                match persist(async || store.put_record(&run, epoch, PLACES, &places).await).await {
+                    Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
+                    // A next master learns them from the workers themselves.
+                    Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
+                    Ok(()) => {}
+                }
+            }
+            Order::Conclude { epoch, finished } => {
+                let store = &mut self.store;
+                if finished {
+                    match persist(async || store.put_record(&run, epoch, OUTCOME, b"finished").await).await {
+                        Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
+                        Err(error) => {
+                            tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it")
+                        }
+                        Ok(()) => {}
+                    }
+                }
+                if let Err(error) = persist(async || store.release(&run, epoch).await).await {
+                    tracing::debug!(%error, "the lease is left to expire");
+                }
+                self.answer(Kept::Concluded);
+            }
+        }
+        Ok(())
+    }
+
+    /// Raises the epoch, however long it takes: without it nothing can be recovered.
+    async fn raise(&mut self, epoch: Epoch) -> Result<Epoch, StoreError> {
+        let (mut pause, mut unsure) = (FIRST_PAUSE, false);
+        loop {
+            // Whether it was raised is not known after a time-out; taking the own lease again raises it for certain.
+            let Tenure { run, holder, ttl, .. } = &self.tenure;
+            let raised = if unsure {
+                self.store.acquire(run, holder, *ttl).await.map(|lease| lease.epoch)
+            } else {
+                self.store.raise_epoch(run, epoch).await
+            };
+            match raised {
+                Err(error) if error.is_outage() => {
+                    tracing::warn!(%error, "lost partitions wait for the store");
+                    unsure |= matches!(error, StoreError::Ambiguous { .. });
+                }
+                raised => return raised,
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        let Tenure { run, holder, epoch, ttl, .. } = &self.tenure;
+        match self.store.renew(run, holder, *epoch, *ttl).await {
+            Err(fenced @ StoreError::Fenced { .. }) => Err(fenced),
+            Err(error) => {
+                tracing::warn!(%error, "the lease is not renewed");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn sweep(&mut self, epoch: Epoch) {
+        loop {
+            match self.store.sweep(&self.tenure.run, epoch, KEPT_COMMITS).await {
+                Ok(swept) if swept.more => {}
+                Ok(_) => return,
+                // The next commit sweeps again.
+                Err(error) => return tracing::warn!(%error, "old snapshots are not deleted"),
+            }
+        }
+    }
+
+    fn answer(&self, kept: Kept) {
+        if self.answers.try_send(kept).is_err() {
+            tracing::debug!("the master ended before its store");
+        }
+    }
+}
+
+/// Repeats a call that may be repeated while the store is out of order, some times.
+pub async fn persist<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        match call().await {
+            Err(error) if error.is_outage() => tracing::debug!(%error, "the store is tried again"),
+            done => return done,
+        }
+        sleep(pause).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
+    call().await
+}
