@@ -27,6 +27,7 @@ pub struct OutputFile {
     path: PathBuf,
     target: Target,
     position: u64,
+    /// Is on a disk and may be cut back later.
     resumable: bool,
 }
 
@@ -56,7 +57,7 @@ impl OutputFile {
             Kind::Gzip => Target::Gzip(gzip(buffered(File::create(path).map_err(failed)?))),
             Kind::Plain => Target::Plain(buffered(File::create(path).map_err(failed)?)),
         };
-        Ok(Self { path: path.to_owned(), target, position: 0, resumable })
+        Ok(Self::new(path, target, 0, resumable))
     }
 
     /// Opens a resumable file again and cuts off what was written after `position`. What the console has shown since then
@@ -79,7 +80,15 @@ impl OutputFile {
                 Target::Part(cut_back(&part, position)?)
             }
         };
-        Ok(Self { path: path.to_owned(), target, position, resumable: true })
+        Ok(Self::new(path, target, position, true))
+    }
+
+    fn new(path: &Path, target: Target, position: u64, resumable: bool) -> Self {
+        let on_disk = match &target {
+            Target::Plain(writer) | Target::Part(writer) => is_on_disk(writer.get_ref()),
+            Target::Gzip(_) | Target::Console(_) | Target::Nowhere => false,
+        };
+        Self { path: path.to_owned(), target, position, resumable: resumable && on_disk }
     }
 
     /// Bytes written so far, before compression. After [`flush`](Self::flush) they are in the hands of the system.
@@ -115,12 +124,12 @@ impl OutputFile {
         self.named(result)
     }
 
-    /// Everything written so far outlives a crash of the machine.
+    /// Everything written so far to a resumable file outlives a crash of the machine.
     pub fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
         let result = match &mut self.target {
-            Target::Plain(writer) | Target::Part(writer) => writer.get_ref().sync_data(),
-            Target::Gzip(_) | Target::Console(_) | Target::Nowhere => Ok(()),
+            Target::Plain(writer) | Target::Part(writer) if self.resumable => writer.get_ref().sync_data(),
+            _ => Ok(()),
         };
         self.named(result)
     }
@@ -172,18 +181,22 @@ fn buffered(file: File) -> BufWriter<File> {
     BufWriter::with_capacity(BUFFER_BYTES, file)
 }
 
+/// Not a device or a pipe, which have no length to be cut back to.
+fn is_on_disk(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
 /// Opens a file that a run has left behind, as it was when `position` bytes were written.
 fn cut_back(path: &Path, position: u64) -> Result<BufWriter<File>, InputError> {
     const ADVICE: &str = "put the file back, or start the run anew";
     let refuse = |what: String| InputError::file(path.to_string_lossy(), format!("cannot resume the output: {what}"));
-    // Devices have no length.
-    if path == Path::new("/dev/null") {
-        return File::create(path).map(buffered).map_err(|error| refuse(error.to_string()));
-    }
     let mut file = OpenOptions::new().write(true).open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => refuse(format!("the file is missing; {ADVICE}")),
         _ => refuse(error.to_string()),
     })?;
+    if !is_on_disk(&file) {
+        return Ok(buffered(file));
+    }
     let length = file.metadata().map_err(|error| refuse(error.to_string()))?.len();
     if length < position {
         return Err(refuse(format!("the file has {length} bytes, but {position} were committed; {ADVICE}")));
@@ -283,6 +296,19 @@ mod tests {
         let error = OutputFile::resume(&path, 3).err().unwrap().to_string();
         assert!(error.contains("has 2 bytes, but 3 were committed"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"ab", "what is there stays as it is");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_neither_synced_nor_cut_back() {
+        let path = Path::new("/dev/null");
+        let mut file = OutputFile::create(path, true).unwrap();
+        file.append(b"a step").unwrap();
+        file.sync().unwrap();
+        let mut file = OutputFile::resume(path, 6).unwrap();
+        file.append(b"another").unwrap();
+        assert_eq!(file.position(), 13);
+        file.close().unwrap();
     }
 
     #[test]
