@@ -101,7 +101,7 @@ fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
 
 fn report(core: &mut Core, reports: Vec<StepReport>) -> Vec<Effect> {
     // Not the recorder's epoch: partitions are placed anew more often than recorders.
-    handle(core, Event::Reported(ReportBatch { scene: scene(7), part: 0, reports }))
+    handle(core, Event::Reported(ReportBatch { scene: scene(7), part: 0, until: 0, reports }))
 }
 
 fn routes(effects: &[Effect]) -> impl Iterator<Item = &RouteNotice> {
@@ -231,7 +231,7 @@ fn reports_of_another_run_are_not_recorded() {
     let mut core = open(&world(), folder.path(), None, None, 1);
     let other = Scene { run: RunId(4), epoch: Epoch(1) };
     let reports = vec![StepReport::default()];
-    assert!(handle(&mut core, Event::Reported(ReportBatch { scene: other, part: 0, reports })).is_empty());
+    assert!(handle(&mut core, Event::Reported(ReportBatch { scene: other, part: 0, until: 0, reports })).is_empty());
     assert_eq!(core.progress().0, 0);
 }
 

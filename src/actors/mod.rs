@@ -7,6 +7,8 @@ pub mod master;
 pub mod neighbor_handler;
 pub mod partition;
 pub mod recorder;
+pub mod threads;
+pub mod worker;
 
 pub use acceptor::accept_all;
 pub use exit_status::ExitStatus;

@@ -39,6 +39,8 @@ pub struct Place {
 pub struct Policy {
     /// Steps between two snapshots; `None`: fault tolerance is off.
     pub snapshot_interval: Option<u64>,
+    /// Steps that may be done beyond the last commit: the bound of what links and workers keep.
+    pub uncommitted_steps: Option<u64>,
     /// How often workers tell their progress; `None`: heartbeats are off.
     pub heartbeat_ms: Option<u64>,
     /// How long nothing may be heard.
@@ -89,9 +91,11 @@ pub enum ToMaster {
     Progress {
         steps: Vec<(u16, u64)>,
     },
+    /// `until`: steps that the partition had done with the last of them.
     Reports {
         part: u16,
         epoch: Epoch,
+        until: u64,
         reports: Vec<StepReport>,
     },
     Stored(Stored),
@@ -143,8 +147,10 @@ pub enum ToWorker {
         part: u16,
         epoch: Epoch,
     },
+    /// Steps before `horizon` may be done; reports of the steps before `recorded` have come.
     Grant {
         horizon: u64,
+        recorded: u64,
     },
     Routes(RouteNotice),
     Committed {

@@ -22,8 +22,6 @@ const MAX_FAILURES: u32 = 5;
 const MAX_LOSSES: u32 = 100;
 /// First pause before a partition that failed is started again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
-const UNCOMMITTED_INTERVALS: u64 = 8;
 
 /// What does not change while a master lives.
 #[derive(Clone, Debug)]
@@ -40,14 +38,6 @@ pub struct Plan {
     /// The same for workers that an earlier master has left behind.
     pub adoption_grace: Duration,
     pub horizon: Horizon,
-}
-
-impl Plan {
-    /// Steps that may be done beyond the last commit; `None`: nothing is kept, so there is no bound.
-    pub fn uncommitted(&self) -> Option<u64> {
-        let ahead = self.horizon.ahead();
-        self.policy.snapshot_interval.map(|interval| (UNCOMMITTED_INTERVALS * interval).max(2 * ahead))
-    }
 }
 
 /// Where a partition is, as a master leaves it to the next one.
@@ -211,7 +201,7 @@ impl ClusterCore {
         }
         let was_placed = placed.iter().any(Option::is_some);
         let mut lifecycle = Lifecycle::resumed(count, plan.horizon, hold, steps);
-        if let Some(uncommitted) = plan.uncommitted() {
+        if let Some(uncommitted) = plan.policy.uncommitted_steps {
             lifecycle.handle(LifeEvent::Recoverable { steps: steps + uncommitted }, now.into_std(), &mut Vec::new());
         }
         Self {
@@ -595,7 +585,7 @@ impl ClusterCore {
         self.notices.retain(|notice| notice.at_step >= step);
         self.parts.iter_mut().for_each(|part| (part.failures, part.losses) = (0, 0));
         self.tell_all(&ToWorker::Committed { step }, effects);
-        if let Some(uncommitted) = self.plan.uncommitted() {
+        if let Some(uncommitted) = self.plan.policy.uncommitted_steps {
             self.live(LifeEvent::Recoverable { steps: step + uncommitted }, now, effects);
         }
         self.release(now, effects);
@@ -606,7 +596,10 @@ impl ClusterCore {
         self.lifecycle.handle(event, now.into_std(), &mut outcomes);
         for effect in outcomes {
             match effect {
-                LifeEffect::Grant { horizon } => self.tell_all(&ToWorker::Grant { horizon }, effects),
+                LifeEffect::Grant { horizon } => {
+                    let recorded = self.lifecycle.recorded();
+                    self.tell_all(&ToWorker::Grant { horizon, recorded }, effects);
+                }
                 LifeEffect::Announce(notice) => {
                     self.tell_all(&ToWorker::Routes(notice.clone()), effects);
                     self.notices.push_back(notice);

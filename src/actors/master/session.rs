@@ -49,10 +49,10 @@ impl Actor for WorkerSession {
             let outlets = outlets.clone();
             async move {
                 match decode::<ToMaster>(&bytes) {
-                    Ok(ToMaster::Reports { part, epoch, reports }) => {
+                    Ok(ToMaster::Reports { part, epoch, until, reports }) => {
                         // The recorder takes reports of any placement: they are equal whoever computes them (I1).
                         let scene = Scene { run, epoch };
-                        outlets.reports.send(ReportBatch { scene, part, reports }).await.is_ok()
+                        outlets.reports.send(ReportBatch { scene, part, until, reports }).await.is_ok()
                     }
                     Ok(message) => outlets.messages.send(FromWorker { session: id, message }).await.is_ok(),
                     Err(error) => {

@@ -15,7 +15,7 @@ use crate::protocol::{Epoch, Frame, Generation, Hello, PeerMessage, RunId, Scene
 const UNREAD_FRAMES: usize = 4;
 /// Wait before a connection is tried again: doubled each time, up to the longest.
 const FIRST_RETRY: Duration = Duration::from_millis(10);
-const LONGEST_RETRY: Duration = Duration::from_millis(640);
+const LONGEST_RETRY: Duration = Duration::from_millis(160);
 
 /// One end of a link: a partition, and the epoch in which it was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -71,8 +71,16 @@ impl Partition {
                     self.outlets.closings.try_send(closed).map_err(|e| format!("master: {e}"))
                 }
                 Effect::Save(state) => self.outlets.snapshots.as_ref().map_or(Ok(()), |snapshots| {
-                    let snapshot = Snapshot { epoch: self.core.place().scene.epoch, state };
-                    snapshots.try_send(snapshot).map_err(|e| format!("snapshot writer: {e}"))
+                    let step = state.steps;
+                    // A store that is slower than the snapshots come leaves some out, and stops nobody.
+                    if snapshots.try_send(Snapshot { epoch: self.core.place().scene.epoch, state }).is_err() {
+                        tracing::warn!(
+                            partition = self.core.place().part,
+                            step,
+                            "snapshot left out: the store is slow"
+                        );
+                    }
+                    Ok(())
                 }),
                 Effect::Exit(status) => {
                     self.exit.give(status);

@@ -245,7 +245,8 @@ impl<K: Kernel> Core<K> {
     fn flush(&mut self, effects: &mut Vec<Effect>) {
         if !self.reports.is_empty() {
             let Place { scene, part } = self.place;
-            effects.push(Effect::Report(ReportBatch { scene, part, reports: std::mem::take(&mut self.reports) }));
+            let reports = std::mem::take(&mut self.reports);
+            effects.push(Effect::Report(ReportBatch { scene, part, until: self.kernel.steps(), reports }));
         }
     }
 

@@ -16,6 +16,8 @@ use crate::sim::report::{Counts, StepReport};
 pub struct ReportBatch {
     pub scene: Scene,
     pub part: u16,
+    /// Steps that the partition had done with the last of them.
+    pub until: u64,
     pub reports: Vec<StepReport>,
 }
 

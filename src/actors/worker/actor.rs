@@ -1,0 +1,556 @@
+//! The actor around [`Core`]: the parent of all that runs in a worker process.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::core::{Core, Effect, Event, Identity};
+use super::depot::{Depot, Load, OpenStore, Prepare};
+use super::lodging::{Furnishing, Lodging};
+use super::master_link::{Beat, Hangup, MasterLink, Say, Watch};
+use crate::actors::accept_all;
+use crate::actors::master::{Exited, PartitionClosed};
+use crate::actors::neighbor_handler::{Accepted, Network, PeerAddress, PeerSilent, Retention};
+use crate::actors::partition::{Neighbourhood, Outlets, Region};
+use crate::actors::recorder::ReportBatch;
+use crate::actors::threads::{Thread, Threads};
+use crate::persist::PartRef;
+use crate::protocol::{Epoch, Limits, Listener, Networking, Place, Purpose, Stored, Stream, ToWorker, Welcome, answer};
+use crate::sim::{PartitionState, ReportOptions, Scope, World};
+
+/// What a leaving worker waits for its partitions to be taken off it.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(25);
+/// Frames that a link keeps beyond what the horizon lets be uncommitted.
+const SPARE_FRAMES: usize = 8;
+
+/// What a worker is made of.
+pub struct Setup {
+    pub name: String,
+    /// Drawn anew by every process.
+    pub incarnation: u64,
+    /// `HOST:PORT` of the master.
+    pub master: String,
+    /// Where other workers reach this one, if not where it listens.
+    pub advertised: Option<String>,
+    pub listener: Box<dyn Listener>,
+    pub networking: Arc<dyn Networking>,
+    pub limits: Limits,
+    pub open_store: OpenStore,
+    pub threads: Threads,
+    /// Told how it ended.
+    pub end: oneshot::Sender<Result<(), String>>,
+}
+
+/// A worker process.
+pub struct Worker {
+    core: Core,
+    own_address: String,
+    setup: Setup,
+    link: Option<(Addr<MasterLink>, Thread)>,
+    depot: Option<(Addr<Depot>, Thread)>,
+    welcome: Option<Box<Welcome>>,
+    scenario: Option<(Arc<World>, Arc<Vec<Scope>>)>,
+    /// Partitions that wait for the scenario.
+    waiting: Vec<(u16, Epoch, Option<PartRef>)>,
+    lodgings: BTreeMap<u16, Lodging>,
+    places: BTreeMap<u16, Place>,
+    effects: Vec<Effect>,
+}
+
+impl Worker {
+    pub fn new(setup: Setup) -> Self {
+        let own_address = setup.advertised.clone().unwrap_or_else(|| setup.listener.address());
+        let identity =
+            Identity { name: setup.name.clone(), incarnation: setup.incarnation, address: own_address.clone() };
+        Self {
+            core: Core::new(identity),
+            own_address,
+            setup,
+            link: None,
+            depot: None,
+            welcome: None,
+            scenario: None,
+            waiting: Vec::new(),
+            lodgings: BTreeMap::new(),
+            places: BTreeMap::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Bound of what waits for the worker.
+    pub const MAILBOX: usize = 8192;
+
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.core.handle(event, &mut effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect, ctx);
+        }
+        self.effects = effects;
+    }
+
+    fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Say(message) => self.to_link(Say(message)),
+            Effect::Prepare(welcome) => self.prepare(welcome),
+            Effect::Build { part, epoch, from } => self.build(part, epoch, from, ctx),
+            Effect::Drop { part, epoch } => self.evict(part, epoch),
+            Effect::Grant { part, horizon } => self.each(part, |lodging| lodging.grant(horizon)),
+            Effect::Routes { part, notice } => self.each(part, |lodging| lodging.routes(Arc::clone(&notice))),
+            Effect::Finish { part, steps } => self.each(part, |lodging| lodging.finish(steps)),
+            Effect::Committed { step } => self.each(None, |lodging| lodging.committed(step)),
+            Effect::Link(places) => {
+                self.places = places.into_iter().map(|place| (place.part, place)).collect();
+                self.link_all();
+            }
+            Effect::End(result) => self.end(result, ctx),
+        }
+    }
+
+    fn each(&self, part: Option<u16>, order: impl Fn(&Lodging)) {
+        match part {
+            Some(part) => self.lodgings.get(&part).iter().for_each(|lodging| order(lodging)),
+            None => self.lodgings.values().for_each(order),
+        }
+    }
+
+    fn to_link<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        MasterLink: Handler<M>,
+    {
+        if let Some((link, _)) = &self.link
+            && let Err(error) = link.try_send(message)
+        {
+            tracing::warn!(%error, "the connection to the master takes no messages");
+        }
+    }
+
+    fn to_depot<M>(&self, message: M) -> Result<(), String>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Depot: Handler<M>,
+    {
+        let (depot, _) = self.depot.as_ref().ok_or("there is no store")?;
+        depot.try_send(message).map_err(|error| format!("the store connection: {error}"))
+    }
+
+    fn prepare(&mut self, welcome: Box<Welcome>) {
+        self.to_link(Beat(welcome.policy.heartbeat_ms.map(Duration::from_millis)));
+        if self.welcome.is_none() {
+            let prepare = Prepare { run: welcome.name.clone(), scenario: welcome.scenario };
+            if let Err(reason) = self.to_depot(prepare) {
+                tracing::error!(reason, "the scenario cannot be learnt");
+            }
+        }
+        self.welcome = Some(welcome);
+    }
+
+    // Building partitions.
+
+    fn build(&mut self, part: u16, epoch: Epoch, from: Option<PartRef>, ctx: &mut Context<Self>) {
+        self.lodgings.insert(part, Lodging::new(epoch, self.setup.threads.start()));
+        if self.scenario.is_none() {
+            return self.waiting.push((part, epoch, from));
+        }
+        match from {
+            None => self.start_building(part, epoch, None, ctx),
+            Some(from) => {
+                if let Err(reason) = self.to_depot(Load { part, epoch, from }) {
+                    self.not_built(part, epoch, reason, ctx);
+                }
+            }
+        }
+    }
+
+    /// Builds on the partition's own thread, for it takes a while.
+    fn start_building(&mut self, part: u16, epoch: Epoch, state: Option<Box<PartitionState>>, ctx: &mut Context<Self>) {
+        let (Some((world, scopes)), Some(welcome)) = (&self.scenario, &self.welcome) else { return };
+        let Some(lodging) = self.lodgings.get(&part).filter(|lodging| lodging.epoch == epoch) else { return };
+        let (world, scopes, worker) = (Arc::clone(world), Arc::clone(scopes), ctx.address());
+        let report = ReportOptions { fcd: welcome.policy.fcd, digest: false };
+        let started = lodging.thread.handle().spawn_fn(move || {
+            let build = || Region::build(&world, &scopes, part, report, state.as_deref());
+            let built = match catch_unwind(AssertUnwindSafe(build)) {
+                Ok(built) => built.map_err(|error| error.to_string()),
+                Err(_) => Err("the kernel panicked while the partition was built".to_owned()),
+            };
+            if worker.try_send(Built { part, epoch, built }).is_err() {
+                tracing::error!(partition = part, "the worker does not take a partition that was built");
+            }
+        });
+        if !started {
+            self.not_built(part, epoch, "its thread ended".to_owned(), ctx);
+        }
+    }
+
+    fn not_built(&mut self, part: u16, epoch: Epoch, reason: String, ctx: &mut Context<Self>) {
+        tracing::error!(partition = part, epoch = epoch.0, reason, "partition cannot be built");
+        self.evict(part, epoch);
+        self.feed(Event::NotBuilt { part, epoch, reason }, ctx);
+    }
+
+    fn move_in(&mut self, part: u16, epoch: Epoch, built: Neighbourhood, ctx: &mut Context<Self>) {
+        let Some(welcome) = &self.welcome else { return };
+        let policy = welcome.policy;
+        let Some(lodging) = self.lodgings.get_mut(&part).filter(|lodging| lodging.epoch == epoch) else { return };
+        let snapshots = policy.snapshot_interval.and(self.depot.as_ref()).map(|(depot, _)| depot.clone().recipient());
+        let address = ctx.address();
+        lodging.move_in(
+            part,
+            built,
+            Furnishing {
+                network: Network {
+                    run: welcome.run,
+                    networking: Arc::clone(&self.setup.networking),
+                    limits: self.setup.limits,
+                    timeout: policy.heartbeat_ms.map(|_| Duration::from_millis(policy.timeout_ms)),
+                    silent: address.clone().recipient(),
+                },
+                outlets: Outlets {
+                    reports: address.clone().recipient::<ReportBatch>(),
+                    closings: address.clone().recipient(),
+                    exits: address.recipient(),
+                    snapshots,
+                },
+                retention: match policy.uncommitted_steps {
+                    Some(steps) => Retention::UntilCommitted { frames: steps as usize + SPARE_FRAMES },
+                    None => Retention::UntilRead,
+                },
+                snapshot_interval: policy.snapshot_interval,
+            },
+        );
+        let (steps, progress) = (lodging.steps(), Arc::clone(&lodging.progress));
+        self.to_link(Watch { part, progress: Some(progress) });
+        self.link_all();
+        self.feed(Event::Built { part, epoch, steps }, ctx);
+    }
+
+    fn evict(&mut self, part: u16, epoch: Epoch) {
+        if self.lodgings.get(&part).is_some_and(|lodging| lodging.epoch == epoch) {
+            self.lodgings.remove(&part);
+            self.to_link(Watch { part, progress: None });
+        }
+    }
+
+    // Links.
+
+    /// Tells every handler where its neighbour is now.
+    fn link_all(&mut self) {
+        let parts: Vec<u16> = self.lodgings.keys().copied().collect();
+        for part in parts {
+            for peer in self.lodgings[&part].neighbours() {
+                let Some(place) = self.places.get(&peer) else { continue };
+                let here = self.lodgings.get(&peer).filter(|lodging| lodging.epoch == place.epoch);
+                let address = match here {
+                    Some(lodging) => lodging.handler(part).map(PeerAddress::Local),
+                    // It is being built here, or was and is to be placed elsewhere.
+                    None if place.address == self.own_address => None,
+                    None => Some(PeerAddress::Remote(place.address.clone())),
+                };
+                let epoch = place.epoch;
+                if let (Some(address), Some(lodging)) = (address, self.lodgings.get_mut(&part)) {
+                    lodging.link(peer, epoch, address);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, result: Result<(), String>, ctx: &mut Context<Self>) {
+        self.lodgings.clear();
+        self.to_link(Hangup);
+        let (sender, _) = oneshot::channel();
+        if std::mem::replace(&mut self.setup.end, sender).send(result).is_err() {
+            tracing::debug!("the worker had ended before");
+        }
+        ctx.stop();
+    }
+}
+
+impl Actor for Worker {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let address = ctx.address();
+        let thread = self.setup.threads.start();
+        let (open, worker) = (Arc::clone(&self.setup.open_store), address.clone());
+        match open() {
+            // Opening makes no connection yet; it only checks the address. The depot opens its own, on its thread.
+            Ok(_) => {
+                let depot = Depot::start_in_arbiter(thread.handle(), move |ctx| {
+                    ctx.set_mailbox_capacity(Depot::MAILBOX);
+                    Depot::new(open().expect("it could be opened a moment ago"), worker)
+                });
+                self.depot = Some((depot, thread));
+            }
+            Err(error) => return self.end(Err(error.to_string()), ctx),
+        }
+        let thread = self.setup.threads.start();
+        let (master, networking) = (self.setup.master.clone(), Arc::clone(&self.setup.networking));
+        let (limits, worker, spread) = (self.setup.limits, address.clone(), self.setup.incarnation as u32);
+        let link = MasterLink::start_in_arbiter(thread.handle(), move |ctx| {
+            ctx.set_mailbox_capacity(MasterLink::MAILBOX);
+            MasterLink::new(master, networking, limits, worker, spread)
+        });
+        self.link = Some((link, thread));
+        let listener = std::mem::replace(&mut self.setup.listener, Box::new(Closed));
+        let serve = move |purpose, stream| {
+            if address.try_send(PeerCalls { purpose, stream }).is_err() {
+                tracing::warn!("the worker takes no calls");
+            }
+        };
+        ctx.spawn(accept_all(listener, serve).into_actor(self));
+    }
+}
+
+/// What a worker listens with after its listener has been handed on.
+struct Closed;
+
+impl Listener for Closed {
+    fn address(&self) -> String {
+        String::new()
+    }
+    fn accept(&mut self) -> crate::protocol::NetworkFuture<'_, (Box<dyn Stream>, String)> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A connection to a master stands.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LinkUp;
+
+impl Handler<LinkUp> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: LinkUp, ctx: &mut Self::Context) {
+        let steps = self.lodgings.iter().map(|(part, lodging)| (*part, lodging.steps())).collect();
+        self.feed(Event::Connected(steps), ctx);
+    }
+}
+
+/// The connection to the master is lost.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LinkDown;
+
+impl Handler<LinkDown> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: LinkDown, ctx: &mut Self::Context) {
+        self.feed(Event::Disconnected, ctx);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FromMaster(pub ToWorker);
+
+impl Handler<FromMaster> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: FromMaster, ctx: &mut Self::Context) {
+        self.feed(Event::FromMaster(message.0), ctx);
+    }
+}
+
+/// The scenario is known.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Prepared(pub Result<(Arc<World>, Arc<Vec<Scope>>), String>);
+
+impl Handler<Prepared> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: Prepared, ctx: &mut Self::Context) {
+        match message.0 {
+            Ok(scenario) => {
+                self.scenario = Some(scenario);
+                for (part, epoch, from) in std::mem::take(&mut self.waiting) {
+                    let is_wanted = self.lodgings.get(&part).is_some_and(|lodging| lodging.epoch == epoch);
+                    if is_wanted {
+                        self.build(part, epoch, from, ctx);
+                    }
+                }
+            }
+            Err(reason) => self.end(Err(format!("the scenario of the run cannot be read: {reason}")), ctx),
+        }
+    }
+}
+
+/// The state that a partition goes on from.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Loaded {
+    pub part: u16,
+    pub epoch: Epoch,
+    pub state: Box<PartitionState>,
+}
+
+impl Handler<Loaded> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: Loaded, ctx: &mut Self::Context) {
+        self.start_building(message.part, message.epoch, Some(message.state), ctx);
+    }
+}
+
+/// The state cannot be had.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct NotLoaded {
+    pub part: u16,
+    pub epoch: Epoch,
+    pub reason: String,
+}
+
+impl Handler<NotLoaded> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: NotLoaded, ctx: &mut Self::Context) {
+        self.not_built(message.part, message.epoch, message.reason, ctx);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Built {
+    part: u16,
+    epoch: Epoch,
+    built: Result<Neighbourhood, String>,
+}
+
+impl Handler<Built> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: Built, ctx: &mut Self::Context) {
+        let Built { part, epoch, built } = message;
+        match built {
+            Ok(built) => self.move_in(part, epoch, built, ctx),
+            Err(reason) => self.not_built(part, epoch, reason, ctx),
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SnapshotStored(pub Stored);
+
+impl Handler<SnapshotStored> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: SnapshotStored, ctx: &mut Self::Context) {
+        self.feed(Event::Stored(message.0), ctx);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SnapshotNotStored {
+    pub part: u16,
+    pub step: u64,
+    pub reason: String,
+}
+
+impl Handler<SnapshotNotStored> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: SnapshotNotStored, ctx: &mut Self::Context) {
+        let SnapshotNotStored { part, step, reason } = message;
+        self.feed(Event::NotStored { part, step, reason }, ctx);
+    }
+}
+
+/// Another worker's partition calls, and has not been answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct PeerCalls {
+    purpose: Purpose,
+    stream: Box<dyn Stream>,
+}
+
+impl Handler<PeerCalls> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: PeerCalls, ctx: &mut Self::Context) {
+        let PeerCalls { purpose, mut stream } = message;
+        let own_run = self.welcome.as_ref().map(|welcome| welcome.run);
+        let refusal = match purpose {
+            Purpose::Neighbour { run, from, from_epoch, to, to_epoch, generation } if Some(run) == own_run => {
+                let call = Accepted { stream, from_epoch, to_epoch, generation };
+                let Some(lodging) = self.lodgings.get(&to) else {
+                    return refuse(call.stream, format!("partition {to} is not here"), self, ctx);
+                };
+                let Err(call) = lodging.accept(from, call) else { return };
+                stream = call.stream;
+                format!("partition {to} does not take calls of partition {from} now")
+            }
+            Purpose::Neighbour { .. } => "this worker is in another run".to_owned(),
+            Purpose::Work => "this is a worker, not a master".to_owned(),
+        };
+        refuse(stream, refusal, self, ctx);
+    }
+}
+
+fn refuse(mut stream: Box<dyn Stream>, reason: String, worker: &Worker, ctx: &mut Context<Worker>) {
+    tracing::debug!(reason, "call refused");
+    let refusing = async move {
+        // Whoever hangs up before needs no answer.
+        let _ = answer(&mut *stream, Err(reason)).await;
+    };
+    ctx.spawn(refusing.into_actor(worker));
+}
+
+impl Handler<ReportBatch> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, batch: ReportBatch, ctx: &mut Self::Context) {
+        self.feed(Event::Reported(batch), ctx);
+    }
+}
+
+impl Handler<PartitionClosed> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: PartitionClosed, ctx: &mut Self::Context) {
+        let PartitionClosed { part, epoch, closing } = message;
+        self.feed(Event::Closed { part, epoch, closing }, ctx);
+    }
+}
+
+impl Handler<Exited> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: Exited, ctx: &mut Self::Context) {
+        let Exited { part, epoch, status } = message;
+        self.evict(part, epoch);
+        self.feed(Event::Exited { part, epoch, status }, ctx);
+    }
+}
+
+impl Handler<PeerSilent> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: PeerSilent, ctx: &mut Self::Context) {
+        let PeerSilent { part, peer, peer_epoch } = message;
+        self.feed(Event::PeerSilent { part, peer, peer_epoch }, ctx);
+    }
+}
+
+/// The process is to end: hand over what is here first.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Terminate;
+
+impl Handler<Terminate> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: Terminate, ctx: &mut Self::Context) {
+        self.feed(Event::Terminate, ctx);
+        ctx.run_later(LEAVE_TIMEOUT, |worker, ctx| worker.end(Ok(()), ctx));
+    }
+}

@@ -1,0 +1,329 @@
+//! What a worker hosts, and what it owes its master. Knows no socket and no partition: it says what is to be built, sent and
+//! kept, and hears what came of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::report_log::ReportLog;
+use crate::actors::ExitStatus;
+use crate::actors::partition::Closing;
+use crate::actors::recorder::ReportBatch;
+use crate::persist::PartRef;
+use crate::protocol::{Epoch, Hosted, Place, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
+
+/// Who this worker is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub name: String,
+    /// Drawn anew by every process.
+    pub incarnation: u64,
+    /// Where other workers reach it.
+    pub address: String,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// A connection to a master stands; steps done by the partitions.
+    Connected(Vec<(u16, u64)>),
+    Disconnected,
+    FromMaster(ToWorker),
+    /// A partition that was to be built is there, after `steps` steps.
+    Built {
+        part: u16,
+        epoch: Epoch,
+        steps: u64,
+    },
+    NotBuilt {
+        part: u16,
+        epoch: Epoch,
+        reason: String,
+    },
+    Reported(ReportBatch),
+    Stored(Stored),
+    NotStored {
+        part: u16,
+        step: u64,
+        reason: String,
+    },
+    Closed {
+        part: u16,
+        epoch: Epoch,
+        closing: Box<Closing>,
+    },
+    Exited {
+        part: u16,
+        epoch: Epoch,
+        status: ExitStatus,
+    },
+    PeerSilent {
+        part: u16,
+        peer: u16,
+        peer_epoch: Epoch,
+    },
+    /// The process is to end.
+    Terminate,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Effect {
+    /// To the master.
+    Say(Arc<ToMaster>),
+    /// The run is known: learn its scenario.
+    Prepare(Box<Welcome>),
+    Build {
+        part: u16,
+        epoch: Epoch,
+        from: Option<PartRef>,
+    },
+    /// Tear down, if it is there.
+    Drop {
+        part: u16,
+        epoch: Epoch,
+    },
+    /// To one partition, right after it was built, or to all.
+    Grant {
+        part: Option<u16>,
+        horizon: u64,
+    },
+    Routes {
+        part: Option<u16>,
+        notice: Arc<RouteNotice>,
+    },
+    Finish {
+        part: Option<u16>,
+        steps: u64,
+    },
+    /// To all links.
+    Committed {
+        step: u64,
+    },
+    /// Where the partitions are now.
+    Link(Vec<Place>),
+    /// The worker has nothing left to do.
+    End(Result<(), String>),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Guest {
+    epoch: Epoch,
+    steps: u64,
+    is_up: bool,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub struct Core {
+    identity: Identity,
+    run: Option<RunId>,
+    connected: bool,
+    /// The master has said on this connection what it has.
+    welcome: bool,
+    fault_tolerant: bool,
+    guests: BTreeMap<u16, Guest>,
+    horizon: u64,
+    committed: u64,
+    finish: Option<u64>,
+    notices: Vec<Arc<RouteNotice>>,
+    reports: ReportLog,
+    stored: Vec<Stored>,
+    leaving: bool,
+}
+
+impl Core {
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            run: None,
+            connected: false,
+            welcome: false,
+            fault_tolerant: false,
+            guests: BTreeMap::new(),
+            horizon: 0,
+            committed: 0,
+            finish: None,
+            notices: Vec::new(),
+            reports: ReportLog::default(),
+            stored: Vec::new(),
+            leaving: false,
+        }
+    }
+
+    pub fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Connected(steps) => {
+                for (part, steps) in steps {
+                    if let Some(guest) = self.guests.get_mut(&part) {
+                        guest.steps = steps;
+                    }
+                }
+                self.join(effects);
+            }
+            Event::Disconnected => (self.connected, self.welcome) = (false, false),
+            Event::FromMaster(message) => self.from_master(message, effects),
+            Event::Built { part, epoch, steps } => self.built(part, epoch, steps, effects),
+            Event::NotBuilt { part, epoch, reason } => {
+                if self.forget(part, epoch) {
+                    let status = ExitStatus::Failed { reason };
+                    self.say(ToMaster::Exited { part, epoch, status }, effects);
+                }
+            }
+            Event::Reported(batch) => self.reported(batch, effects),
+            Event::Stored(stored) => {
+                if stored.reference.id.step > self.committed {
+                    self.stored.push(stored);
+                    self.say(ToMaster::Stored(stored), effects);
+                }
+            }
+            Event::NotStored { part, step, reason } => self.say(ToMaster::NotStored { part, step, reason }, effects),
+            Event::Closed { part, epoch, closing } => self.say(ToMaster::Closed { part, epoch, closing }, effects),
+            Event::Exited { part, epoch, status } => {
+                if self.forget(part, epoch) {
+                    self.say(ToMaster::Exited { part, epoch, status }, effects);
+                }
+            }
+            Event::PeerSilent { part, peer, peer_epoch } => {
+                self.say(ToMaster::PeerSilent { part, peer, peer_epoch }, effects);
+            }
+            Event::Terminate => {
+                self.leaving = true;
+                if self.guests.is_empty() {
+                    effects.push(Effect::End(Ok(())));
+                } else {
+                    self.say(ToMaster::Leaving, effects);
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, effects: &mut Vec<Effect>) {
+        (self.connected, self.welcome) = (true, false);
+        let Identity { name, incarnation, address } = self.identity.clone();
+        let hosted =
+            self.guests.iter().map(|(part, guest)| Hosted { part: *part, epoch: guest.epoch, steps: guest.steps });
+        let join = ToMaster::Join {
+            name,
+            incarnation,
+            address,
+            run: self.run,
+            hosted: hosted.collect(),
+            stored: self.stored.clone(),
+        };
+        effects.push(Effect::Say(Arc::new(join)));
+    }
+
+    fn from_master(&mut self, message: ToWorker, effects: &mut Vec<Effect>) {
+        match message {
+            ToWorker::Welcome(welcome) => self.welcomed(welcome, effects),
+            ToWorker::Refused { reason } => effects.push(Effect::End(Err(format!("the master refuses: {reason}")))),
+            ToWorker::Places(places) => effects.push(Effect::Link(places)),
+            ToWorker::Host { part, epoch, from } => {
+                // A newer placement replaces an older one here, too.
+                let guest = Guest { epoch, steps: from.map_or(0, |from| from.id.step), is_up: false };
+                if let Some(old) = self.guests.insert(part, guest) {
+                    effects.push(Effect::Drop { part, epoch: old.epoch });
+                }
+                self.reports.forget(part);
+                self.stored.retain(|stored| stored.part != part);
+                effects.push(Effect::Build { part, epoch, from });
+            }
+            ToWorker::Drop { part, epoch } => {
+                if self.forget(part, epoch) {
+                    effects.push(Effect::Drop { part, epoch });
+                }
+            }
+            ToWorker::Grant { horizon, recorded } => {
+                if !self.fault_tolerant {
+                    self.reports.cut_before(recorded);
+                }
+                self.horizon = self.horizon.max(horizon);
+                effects.push(Effect::Grant { part: None, horizon });
+            }
+            ToWorker::Routes(notice) => {
+                let notice = Arc::new(notice);
+                if self.notices.last().is_none_or(|last| last.at_step < notice.at_step) {
+                    self.notices.push(Arc::clone(&notice));
+                }
+                effects.push(Effect::Routes { part: None, notice });
+            }
+            ToWorker::Committed { step } => self.commit(step, effects),
+            ToWorker::Finish { steps } => {
+                self.finish = Some(steps);
+                effects.push(Effect::Finish { part: None, steps });
+            }
+            ToWorker::End { failure } => effects.push(Effect::End(failure.map_or(Ok(()), Err))),
+        }
+    }
+
+    fn welcomed(&mut self, welcome: Box<Welcome>, effects: &mut Vec<Effect>) {
+        self.welcome = true;
+        self.run = Some(welcome.run);
+        self.fault_tolerant = welcome.policy.snapshot_interval.is_some();
+        let (committed, recorded, horizon) = (welcome.committed, welcome.recorded, welcome.horizon);
+        effects.push(Effect::Prepare(welcome));
+        self.commit(committed, effects);
+        self.horizon = self.horizon.max(horizon);
+        effects.push(Effect::Grant { part: None, horizon: self.horizon });
+        // What was lost with the last connection, and what a new master has never seen.
+        effects.extend(self.reports.since(recorded).map(|reports| Effect::Say(Arc::clone(reports))));
+        for (part, guest) in self.guests.iter().filter(|(_, guest)| guest.is_up) {
+            let ready = ToMaster::Ready { part: *part, epoch: guest.epoch, steps: guest.steps };
+            effects.push(Effect::Say(Arc::new(ready)));
+        }
+        if self.leaving {
+            self.say(ToMaster::Leaving, effects);
+        }
+    }
+
+    fn commit(&mut self, step: u64, effects: &mut Vec<Effect>) {
+        if step <= self.committed {
+            return;
+        }
+        self.committed = step;
+        self.reports.cut_before(step);
+        self.stored.retain(|stored| stored.reference.id.step > step);
+        self.notices.retain(|notice| notice.at_step >= step);
+        effects.push(Effect::Committed { step });
+    }
+
+    fn built(&mut self, part: u16, epoch: Epoch, steps: u64, effects: &mut Vec<Effect>) {
+        let Some(guest) = self.guests.get_mut(&part).filter(|guest| guest.epoch == epoch) else { return };
+        (guest.is_up, guest.steps) = (true, steps);
+        let part = Some(part);
+        effects.extend(self.notices.iter().map(|notice| Effect::Routes { part, notice: Arc::clone(notice) }));
+        effects.extend(self.finish.map(|steps| Effect::Finish { part, steps }));
+        effects.push(Effect::Grant { part, horizon: self.horizon });
+        if let Some(part) = part {
+            self.say(ToMaster::Ready { part, epoch, steps }, effects);
+        }
+    }
+
+    fn reported(&mut self, batch: ReportBatch, effects: &mut Vec<Effect>) {
+        let ReportBatch { scene, part, until, reports } = batch;
+        // What a partition reports that was replaced is nobody's business.
+        if self.guests.get(&part).is_none_or(|guest| guest.epoch != scene.epoch) {
+            return;
+        }
+        let message = Arc::new(ToMaster::Reports { part, epoch: scene.epoch, until, reports });
+        self.reports.push(part, until, Arc::clone(&message));
+        if self.welcome {
+            effects.push(Effect::Say(message));
+        }
+    }
+
+    fn forget(&mut self, part: u16, epoch: Epoch) -> bool {
+        let is_present = self.guests.get(&part).is_some_and(|guest| guest.epoch == epoch);
+        if is_present {
+            self.guests.remove(&part);
+            self.reports.forget(part);
+            self.stored.retain(|stored| stored.part != part);
+        }
+        is_present
+    }
+
+    /// Says it now or not at all: what a master must know is said again when the next connection stands.
+    fn say(&self, message: ToMaster, effects: &mut Vec<Effect>) {
+        if self.connected {
+            effects.push(Effect::Say(Arc::new(message)));
+        }
+    }
+}

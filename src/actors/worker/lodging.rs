@@ -1,0 +1,164 @@
+//! One partition that lodges with a worker: its thread, its actors, and what they know of their neighbours.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix::prelude::*;
+
+use crate::actors::neighbor_handler::{
+    self, Accepted, Commit, End, NeighborHandler, Network, PeerAddress, PeerAt, Retention, Retire,
+};
+use crate::actors::partition::{self, Begin, Finish, Grant, Neighbourhood, NewRoutes, Outlets, Partition, Place, Stop};
+use crate::actors::threads::Thread;
+use crate::protocol::{Epoch, RouteNotice, Scene};
+
+/// What a handler has been told of its neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Told {
+    epoch: Epoch,
+    local: bool,
+}
+
+struct Neighbour {
+    handler: Addr<NeighborHandler>,
+    told: Option<Told>,
+}
+
+/// What it takes to start a partition's actors.
+pub struct Furnishing {
+    pub network: Network,
+    pub outlets: Outlets,
+    pub retention: Retention,
+    pub snapshot_interval: Option<u64>,
+}
+
+/// A partition under this roof. When it is dropped, its actors and its thread end.
+pub struct Lodging {
+    pub epoch: Epoch,
+    pub thread: Thread,
+    pub progress: Arc<AtomicU64>,
+    partition: Option<Addr<Partition>>,
+    /// By partition.
+    neighbours: BTreeMap<u16, Neighbour>,
+}
+
+impl Lodging {
+    /// A place for a partition that is being built.
+    pub fn new(epoch: Epoch, thread: Thread) -> Self {
+        Self { epoch, thread, progress: Arc::default(), partition: None, neighbours: BTreeMap::new() }
+    }
+
+    /// Starts the actors of a partition that was built.
+    pub fn move_in(&mut self, part: u16, built: Neighbourhood, furnishing: Furnishing) {
+        let Neighbourhood { region, neighbours } = built;
+        let Furnishing { network, outlets, retention, snapshot_interval } = furnishing;
+        let scene = Scene { run: network.run, epoch: self.epoch };
+        let core = partition::Core::new(Place { scene, part }, region, neighbours.len(), snapshot_interval);
+        let (steps, degree) = (core.steps(), neighbours.len());
+        let (handle, progress) = (self.thread.handle(), Arc::clone(&self.progress));
+        let partition = Partition::start_in_arbiter(handle, move |ctx| {
+            ctx.set_mailbox_capacity(Partition::mailbox(degree) + 64);
+            Partition::new(core, outlets, progress)
+        });
+        let start = |(neighbour, peer): (usize, u16)| {
+            let (frames, gone) = (partition.clone().recipient(), partition.clone().recipient());
+            // The epoch in which the neighbour was placed is told together with its address.
+            let (own, other) = (End { part, epoch: scene.epoch }, End { part: peer, epoch: Epoch(0) });
+            let core = neighbor_handler::Core::new(scene.run, own, other, retention, steps);
+            let network = network.clone();
+            let handler = NeighborHandler::start_in_arbiter(handle, move |_| {
+                NeighborHandler::new(core, neighbour, Some(network), frames, gone)
+            });
+            (peer, Neighbour { handler, told: None })
+        };
+        self.neighbours = neighbours.into_iter().enumerate().map(start).collect();
+        let handlers = self.neighbours.values().map(|neighbour| neighbour.handler.clone()).collect();
+        if partition.try_send(Begin { handlers }).is_err() {
+            tracing::error!(partition = part, "partition ended before it began");
+        }
+        self.partition = Some(partition);
+    }
+
+    pub fn steps(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    pub fn neighbours(&self) -> Vec<u16> {
+        self.neighbours.keys().copied().collect()
+    }
+
+    /// The handler of the link to a neighbour.
+    pub fn handler(&self, peer: u16) -> Option<Addr<NeighborHandler>> {
+        self.neighbours.get(&peer).map(|neighbour| neighbour.handler.clone())
+    }
+
+    /// Tells a handler where its neighbour is, if that is news.
+    pub fn link(&mut self, peer: u16, epoch: Epoch, address: PeerAddress) {
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
+        let told = Told { epoch, local: matches!(address, PeerAddress::Local(_)) };
+        if neighbour.told == Some(told) || neighbour.told.is_some_and(|told| told.epoch > epoch) {
+            return;
+        }
+        match neighbour.handler.try_send(PeerAt { epoch, address }) {
+            Ok(()) => neighbour.told = Some(told),
+            Err(error) => tracing::warn!(peer, %error, "link takes no address now"),
+        }
+    }
+
+    /// Hands over a connection that a neighbour has made.
+    pub fn accept(&self, peer: u16, call: Accepted) -> Result<(), Accepted> {
+        match self.neighbours.get(&peer) {
+            Some(neighbour) => neighbour.handler.try_send(call).map_err(|error| error.into_inner()),
+            None => Err(call),
+        }
+    }
+
+    pub fn grant(&self, horizon: u64) {
+        self.order(Grant { horizon });
+    }
+
+    pub fn routes(&self, notice: Arc<RouteNotice>) {
+        self.order(NewRoutes { notice });
+    }
+
+    pub fn finish(&self, steps: u64) {
+        self.order(Finish { steps });
+    }
+
+    pub fn committed(&self, step: u64) {
+        for (peer, neighbour) in &self.neighbours {
+            if let Err(error) = neighbour.handler.try_send(Commit { step }) {
+                tracing::debug!(peer, %error, "link is not told of a commit; the next one will do");
+            }
+        }
+    }
+
+    fn order<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Partition: Handler<M>,
+    {
+        if let Some(partition) = &self.partition
+            && let Err(error) = partition.try_send(message)
+        {
+            // A partition that is gone has said so; one that is full is as good as gone, and will be missed.
+            tracing::warn!(%error, "partition does not take orders");
+        }
+    }
+}
+
+impl Drop for Lodging {
+    fn drop(&mut self) {
+        for neighbour in self.neighbours.values() {
+            if neighbour.handler.try_send(Retire).is_err() {
+                tracing::debug!("link ended before it was told to");
+            }
+        }
+        if let Some(partition) = &self.partition
+            && partition.try_send(Stop).is_err()
+        {
+            tracing::debug!("partition ended before it was told to");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The worker's connection to its master: made again whenever it is lost, with growing pauses. Lives on a thread of its own
+//! and gives the signs of life, so that no work of the partitions holds them up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::actor::{FromMaster, LinkDown, LinkUp, Worker};
+use crate::protocol::{Connection, Limits, Networking, Purpose, Stream, ToMaster, decode, encode, open};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Owns the socket to the master (I3).
+pub struct MasterLink {
+    /// `HOST:PORT`.
+    master: String,
+    networking: Arc<dyn Networking>,
+    limits: Limits,
+    worker: Addr<Worker>,
+    connection: Option<Connection>,
+    /// Counts the connections; what is left of older ones is dropped.
+    generation: u64,
+    failures: u32,
+    /// Sets the pauses of different workers apart.
+    spread: u32,
+    heartbeat: Option<SpawnHandle>,
+    progress: BTreeMap<u16, Arc<AtomicU64>>,
+}
+
+impl MasterLink {
+    pub fn new(
+        master: String,
+        networking: Arc<dyn Networking>,
+        limits: Limits,
+        worker: Addr<Worker>,
+        spread: u32,
+    ) -> Self {
+        Self {
+            master,
+            networking,
+            limits,
+            worker,
+            connection: None,
+            generation: 0,
+            failures: 0,
+            spread,
+            heartbeat: None,
+            progress: BTreeMap::new(),
+        }
+    }
+
+    /// Bound of what waits to be said.
+    pub const MAILBOX: usize = 4096;
+
+    fn connect(&mut self, ctx: &mut Context<Self>) {
+        let pause = match self.failures {
+            0 => Duration::ZERO,
+            n => {
+                let pause = (FIRST_PAUSE * 2u32.pow(n.min(8) - 1)).min(LONGEST_PAUSE);
+                pause + pause * (self.spread % 16) / 32
+            }
+        };
+        let (networking, master) = (Arc::clone(&self.networking), self.master.clone());
+        let connecting = async move {
+            tokio::time::sleep(pause).await;
+            let connecting = tokio::time::timeout(CONNECT_TIMEOUT, networking.connect(&master));
+            let mut stream =
+                connecting.await.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
+            open(&mut *stream, Purpose::Work).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(stream)
+        };
+        ctx.spawn(connecting.into_actor(self).map(|connected, link, ctx| match connected {
+            Ok(stream) => link.start(stream, ctx),
+            Err(reason) => {
+                link.failures += 1;
+                tracing::debug!(master = link.master, reason, "cannot reach the master");
+                link.connect(ctx);
+            }
+        }));
+    }
+
+    fn start(&mut self, stream: Box<dyn Stream>, ctx: &mut Context<Self>) {
+        self.generation += 1;
+        self.failures = 0;
+        let (generation, deliver_to, ended_for) = (self.generation, ctx.address(), ctx.address());
+        let deliver = move |bytes| {
+            let link = deliver_to.clone();
+            async move { link.send(Incoming { generation, bytes }).await.unwrap_or(false) }
+        };
+        let ended = move |reason| {
+            if ended_for.try_send(Ended { generation, reason }).is_err() {
+                tracing::debug!("a connection outlived its worker");
+            }
+        };
+        self.connection = Some(Connection::start(stream, self.limits, deliver, ended));
+        self.tell(LinkUp);
+    }
+
+    fn lost(&mut self, reason: &str, ctx: &mut Context<Self>) {
+        if self.connection.take().is_some() {
+            tracing::warn!(master = self.master, reason, "connection to the master lost");
+            self.tell(LinkDown);
+            self.failures += 1;
+            self.connect(ctx);
+        }
+    }
+
+    fn say(&mut self, message: &ToMaster, ctx: &mut Context<Self>) {
+        let Some(connection) = &self.connection else { return };
+        let sent = encode(message)
+            .map_err(|e| e.to_string())
+            .and_then(|bytes| connection.send(bytes).map_err(|e| e.to_string()));
+        if let Err(reason) = sent {
+            self.lost(&reason, ctx);
+        }
+    }
+
+    fn tell<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Worker: Handler<M>,
+    {
+        if self.worker.try_send(message).is_err() {
+            tracing::error!("the worker does not take what its master says");
+        }
+    }
+}
+
+impl Actor for MasterLink {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.connect(ctx);
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "bool")]
+struct Incoming {
+    generation: u64,
+    bytes: Vec<u8>,
+}
+
+impl Handler<Incoming> for MasterLink {
+    type Result = bool;
+
+    fn handle(&mut self, message: Incoming, _: &mut Self::Context) -> bool {
+        if message.generation != self.generation || self.connection.is_none() {
+            return false;
+        }
+        match decode(&message.bytes) {
+            Ok(message) => {
+                self.tell(FromMaster(message));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the master sent what is no message");
+                false
+            }
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Ended {
+    generation: u64,
+    reason: String,
+}
+
+impl Handler<Ended> for MasterLink {
+    type Result = ();
+
+    fn handle(&mut self, message: Ended, ctx: &mut Self::Context) {
+        if message.generation == self.generation {
+            self.lost(&message.reason, ctx);
+        }
+    }
+}
+
+/// Something for the master; dropped when there is no connection.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Say(pub Arc<ToMaster>);
+
+impl Handler<Say> for MasterLink {
+    type Result = ();
+
+    fn handle(&mut self, message: Say, ctx: &mut Self::Context) {
+        self.say(&message.0, ctx);
+    }
+}
+
+/// Tell the progress so often.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Beat(pub Option<Duration>);
+
+impl Handler<Beat> for MasterLink {
+    type Result = ();
+
+    fn handle(&mut self, message: Beat, ctx: &mut Self::Context) {
+        if let Some(beating) = self.heartbeat.take() {
+            ctx.cancel_future(beating);
+        }
+        self.heartbeat = message.0.map(|period| {
+            ctx.run_interval(period, |link, ctx| {
+                let steps = link.progress.iter().map(|(part, steps)| (*part, steps.load(Ordering::Relaxed))).collect();
+                link.say(&ToMaster::Progress { steps }, ctx);
+            })
+        });
+    }
+}
+
+/// Watch over the progress of a partition, or do not any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Watch {
+    pub part: u16,
+    pub progress: Option<Arc<AtomicU64>>,
+}
+
+impl Handler<Watch> for MasterLink {
+    type Result = ();
+
+    fn handle(&mut self, message: Watch, _: &mut Self::Context) {
+        match message.progress {
+            Some(progress) => drop(self.progress.insert(message.part, progress)),
+            None => drop(self.progress.remove(&message.part)),
+        }
+    }
+}
+
+/// Write what has been said, and close the connection for good.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Hangup;
+
+impl Handler<Hangup> for MasterLink {
+    type Result = ();
+
+    fn handle(&mut self, _: Hangup, ctx: &mut Self::Context) {
+        if let Some(connection) = self.connection.take() {
+            connection.finish();
+        }
+        ctx.stop();
+    }
+}

@@ -1,0 +1,13 @@
+//! A worker: hosts partitions, each on a thread of its own, and connects them with their neighbours, their master and the
+//! store.
+
+mod actor;
+mod core;
+mod depot;
+mod lodging;
+mod master_link;
+mod report_log;
+
+pub use self::actor::{Setup, Terminate, Worker};
+pub use self::core::{Core, Effect, Event, Identity};
+pub use self::depot::OpenStore;
