@@ -18,6 +18,58 @@ pub struct Cli {
 pub enum Command {
     /// Simulate a scenario.
     Run(Box<RunArgs>),
+    /// Look at what is stored of runs, check it, remove it.
+    Snapshot(SnapshotArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct SnapshotArgs {
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum SnapshotCommand {
+    /// List the runs: newest commit, its epoch, size and age, and who holds the run.
+    Ls {
+        /// The store: dir:PATH, redis://HOST:PORT or rediss://HOST:PORT.
+        #[arg(long, value_name = "URL")]
+        store: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the commits of a run and their parts.
+    Show {
+        run: String,
+        #[arg(long, value_name = "URL")]
+        store: String,
+        /// Only the commit of this step.
+        #[arg(long, value_name = "N")]
+        step: Option<u64>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read and check all that is committed; exit code 1 if anything is damaged.
+    Verify {
+        /// Without it: all runs.
+        run: Option<String>,
+        #[arg(long, value_name = "URL")]
+        store: String,
+        /// Only the commit of this step.
+        #[arg(long, value_name = "N", requires = "run")]
+        step: Option<u64>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove all that is stored of a run.
+    Rm {
+        run: String,
+        #[arg(long, value_name = "URL")]
+        store: String,
+        /// Also while somebody holds the run.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -200,8 +252,10 @@ mod tests {
     use clap::CommandFactory;
 
     fn run(line: &str) -> Result<Box<RunArgs>, clap::Error> {
-        let Command::Run(args) = Cli::try_parse_from(format!("tessds run {line}").split_whitespace())?.command;
-        Ok(args)
+        match Cli::try_parse_from(format!("tessds run {line}").split_whitespace())?.command {
+            Command::Run(args) => Ok(args),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tessds::cli::{Cli, Command, RunArgs};
+use tessds::cli::{Cli, Command, RunArgs, SnapshotArgs};
 use tessds::diagnostics::{InputError, Location, Warnings};
 use tessds::observe::{start_logging, warn_all};
 use tessds::output::{EndSummary, RunReport};
+use tessds::persist::StoreError;
+use tessds::roles::snapshots::snapshots;
 use tessds::roles::standalone::{Division, RunError, cut_scenario, default_partitions, run};
 use tessds::scenario::{RunConfig, load};
 use tessds::settings::{ProcessSettings, Progress};
@@ -18,8 +20,27 @@ use tessds::settings::{ProcessSettings, Progress};
 const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
-    match simulate(&args) {
+    match Cli::parse().command {
+        Command::Run(args) => simulate_and_report(&args),
+        Command::Snapshot(args) => look_at_snapshots(&args),
+    }
+}
+
+fn look_at_snapshots(args: &SnapshotArgs) -> ExitCode {
+    match actix_rt::System::new().block_on(snapshots(args)) {
+        Ok(findings) => {
+            print!("{}", findings.text);
+            if findings.sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            if matches!(error, StoreError::Config { .. }) { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn simulate_and_report(args: &RunArgs) -> ExitCode {
+    match simulate(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

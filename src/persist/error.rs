@@ -63,6 +63,12 @@ impl StoreError {
     pub(super) fn other_part(id: &PartId) -> Self {
         Self::conflict(format!("{id} is stored with other bytes; upload it as another attempt"))
     }
+    pub(super) fn older_commit(step: u64, last: u64) -> Self {
+        Self::conflict(format!("step {step} cannot be committed after step {last}"))
+    }
+    pub(super) fn not_newest(step: u64) -> Self {
+        Self::conflict(format!("step {step} is not the newest commit and cannot be withdrawn"))
+    }
     pub(super) fn log(seq: u64, next: u64) -> Self {
         Self::conflict(format!("entry {seq} does not fit into the command log, whose next entry is {next}"))
     }

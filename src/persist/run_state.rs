@@ -83,9 +83,7 @@ impl RunState {
         manifest.check()?;
         match self.committed {
             Some(last) if manifest.step == last && stored == Some(manifest) => Ok(CommitDecision::Already),
-            Some(last) if manifest.step <= last => {
-                Err(StoreError::conflict(format!("step {} cannot be committed after step {last}", manifest.step)))
-            }
+            Some(last) if manifest.step <= last => Err(StoreError::older_commit(manifest.step, last)),
             _ => Ok(CommitDecision::Advance(Self { committed: Some(manifest.step), ..self.clone() })),
         }
     }
@@ -97,7 +95,7 @@ impl RunState {
             Some(last) if last == step => Ok(Self { committed: before, ..self.clone() }),
             // It was withdrawn before; the answer was lost.
             last if last < Some(step) => Ok(self.clone()),
-            _ => Err(StoreError::conflict(format!("step {step} is not the newest commit and cannot be withdrawn"))),
+            _ => Err(StoreError::not_newest(step)),
         }
     }
 

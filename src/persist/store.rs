@@ -51,9 +51,9 @@ pub struct Swept {
 /// [`StoreError::Fenced`]. An object is either absent, or whole, or found damaged when it is read; never silently wrong.
 /// Writes are durable as far as the store promises it (`docs/stores.md`).
 ///
-/// **Ambiguous answers.** After [`StoreError::Ambiguous`] the same call may simply be made again, with these exceptions:
-/// `put_part` takes the next `attempt`, and after `acquire` or `raise_epoch` the holder calls `acquire` again under its name. A
-/// dropped future counts as ambiguous.
+/// **Ambiguous answers.** After [`StoreError::Ambiguous`] the same call may simply be made again, with one exception: after
+/// `acquire` or `raise_epoch` the holder calls `acquire` again under its name. What was given up may still happen, but never
+/// undoes what was called later. A dropped future counts as ambiguous.
 ///
 /// **Owner.** `&mut self`: one store value is one connection and has one owner. Others open their own.
 pub trait SnapshotStore {

@@ -4,9 +4,11 @@ mod files;
 mod run_folder;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use run_folder::RunFolder;
+use tokio::sync::Semaphore;
 
 use super::ids::check_name;
 use super::{
@@ -18,12 +20,14 @@ use crate::protocol::Epoch;
 /// Does its work on the threads that the runtime has for what blocks. A dropped future does not stop it.
 pub struct DirStore {
     root: PathBuf,
+    /// One call at a time, in the order they were made, also when the future of one was dropped.
+    turn: Arc<Semaphore>,
 }
 
 impl DirStore {
     /// The directory is made when something is written.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self { root: root.as_ref().to_owned() }
+        Self { root: root.as_ref().to_owned(), turn: Arc::new(Semaphore::new(1)) }
     }
 
     fn call<'a, T: Send + 'static>(
@@ -32,7 +36,15 @@ impl DirStore {
         work: impl FnOnce(&RunFolder) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         let folder = RunFolder::new(&self.root, run);
-        Box::pin(blocking(move || work(&folder)))
+        let turn = self.turn.clone();
+        Box::pin(async move {
+            let turn = turn.acquire_owned().await;
+            blocking(move || {
+                let _turn = turn;
+                work(&folder)
+            })
+            .await
+        })
     }
 }
 
