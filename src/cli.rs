@@ -107,7 +107,63 @@ pub struct RunArgs {
     pub log_format: Option<LogFormat>,
 
     #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    #[command(flatten)]
     sumo: SumoArgs,
+}
+
+/// What a process is in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// The whole run.
+    #[default]
+    Standalone,
+    /// Drives a run whose partitions are in workers, and writes its outputs.
+    Master,
+    /// Hosts partitions for a master.
+    Worker,
+}
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Runs over many processes, and resuming")]
+pub struct ClusterArgs {
+    /// What this process is.
+    #[arg(long, value_enum, default_value_t)]
+    pub role: Role,
+    /// Where snapshots are kept: memory, dir:PATH, redis://HOST:PORT, rediss://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Name of the run in the store; a run of this name that is not finished is gone on with.
+    #[arg(long, value_name = "NAME")]
+    pub run_id: Option<String>,
+    /// Go on with a run from its last snapshot. Scenario and outputs are those that it was started with.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id"])]
+    pub resume: Option<String>,
+    /// Where the process listens; by default 127.0.0.1:7700 for a master and a free port on loopback for a worker.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Where others reach this worker, if not where it listens.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// Master: start when so many workers have come; later ones stand by.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub workers: usize,
+    /// Worker: where the master is.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7700")]
+    pub master: String,
+    /// Name of this process in logs and in the store.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Take snapshots and recover from them.
+    #[arg(long, value_name = "BOOL")]
+    pub fault_tolerance: Option<bool>,
+    /// Watch over workers by signs of life.
+    #[arg(long, value_name = "BOOL")]
+    pub heartbeat: Option<bool>,
+    /// Steps between two snapshots.
+    #[arg(long, value_name = "N")]
+    pub snapshot_interval: Option<u64>,
 }
 
 impl RunArgs {
@@ -124,6 +180,10 @@ impl RunArgs {
             log_format: self.log_format,
             no_progress: self.no_step_log || self.quiet,
             errors_only: self.quiet,
+            store: self.cluster.store.clone(),
+            fault_tolerance: self.cluster.fault_tolerance,
+            heartbeat: self.cluster.heartbeat,
+            snapshot_interval: self.cluster.snapshot_interval,
         }
     }
 }

@@ -6,15 +6,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tessds::cli::{Cli, Command, RunArgs, SnapshotArgs};
+use tessds::cli::{Cli, Command, Role, RunArgs, SnapshotArgs};
 use tessds::diagnostics::{InputError, Location, Warnings};
 use tessds::observe::{start_logging, warn_all};
 use tessds::output::{EndSummary, RunReport};
 use tessds::persist::StoreError;
+use tessds::roles::master::Finished;
 use tessds::roles::snapshots::snapshots;
 use tessds::roles::standalone::{Division, RunError, cut_scenario, default_partitions, run};
-use tessds::scenario::{RunConfig, load};
+use tessds::scenario::{OutputPaths, RunConfig, Scenario, load};
 use tessds::settings::{ProcessSettings, Progress};
+
+mod cluster;
 
 /// Bad usage, configuration or input.
 const BAD_INPUT: u8 = 2;
@@ -55,39 +58,41 @@ fn simulate_and_report(args: &RunArgs) -> ExitCode {
 fn simulate(args: &RunArgs) -> Result<(), RunError> {
     let process = ProcessSettings::load(&args.settings_files, args.overrides())?;
     start_logging(&process.log);
-    let mut warnings = Warnings::default();
-    let config = configuration(args, &mut warnings)?;
-    let scenario = load(&config, &mut warnings)?;
-    warn_all(&warnings);
+    if args.cluster.role == Role::Worker {
+        return cluster::work(args, &process);
+    }
     if let Some(path) = &args.report_json {
         RunReport::prepare(path)?;
     }
-
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let parts = match process.partitions {
-        0 => default_partitions(&scenario.network, cores),
-        given => given,
+    let finished = if args.cluster.role == Role::Master || args.cluster.resume.is_some() || !process.store.is_empty() {
+        cluster::drive(args, &process)?
+    } else {
+        whole_run(args, &process)?
     };
-    let threads = if process.threads == 0 { cores } else { process.threads as usize };
-    let cut = cut_scenario(&scenario, parts)?;
-    let (begin_ms, end_given, step_ms) =
-        (scenario.settings.begin_ms, scenario.settings.end_ms.is_some(), scenario.settings.step_ms);
-    let quiet = process.progress == Progress::Never;
-    let recording = run(scenario, &config.outputs, Division { cut, threads, quiet })?;
-
-    let report =
-        RunReport::new(recording.steps, step_ms, &recording.counts, recording.wall, recording.digest, parts as usize);
+    let Finished { recording, settings, partitions, recoveries, replayed_steps } = finished;
+    let report = RunReport {
+        recoveries,
+        replayed_steps,
+        ..RunReport::new(
+            recording.steps,
+            settings.step_ms,
+            &recording.counts,
+            recording.wall,
+            recording.digest,
+            partitions,
+        )
+    };
     if let Some(path) = &args.report_json {
         report.write(path).map_err(|error| RunError::Failed(error.to_string()))?;
     }
     if !args.quiet {
-        let reason = if end_given {
+        let reason = if settings.end_ms.is_some() {
             "The final simulation step has been reached"
         } else {
             "All vehicles have left the simulation"
         };
         let summary = EndSummary {
-            begin_ms,
+            begin_ms: settings.begin_ms,
             end_ms: recording.end_ms,
             reason,
             report: &report,
@@ -97,6 +102,30 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
         print!("{summary}");
     }
     Ok(())
+}
+
+/// A run in this process, of which nothing is kept.
+fn whole_run(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunError> {
+    let (scenario, outputs) = given_scenario(args)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let parts = match process.partitions {
+        0 => default_partitions(&scenario.network, cores),
+        given => given,
+    };
+    let threads = if process.threads == 0 { cores } else { process.threads as usize };
+    let (cut, settings) = (cut_scenario(&scenario, parts)?, scenario.settings.clone());
+    let quiet = process.progress == Progress::Never;
+    let recording = run(scenario, &outputs, Division { cut, threads, quiet })?;
+    Ok(Finished { recording, settings, partitions: parts as usize, recoveries: 0, replayed_steps: 0 })
+}
+
+/// The scenario that the command line names, and the outputs that are asked for.
+fn given_scenario(args: &RunArgs) -> Result<(Scenario, OutputPaths), RunError> {
+    let mut warnings = Warnings::default();
+    let config = configuration(args, &mut warnings)?;
+    let scenario = load(&config, &mut warnings)?;
+    warn_all(&warnings);
+    Ok((scenario, config.outputs))
 }
 
 /// The SUMO configuration, with what the command line says over it.

@@ -22,12 +22,77 @@ pub struct ProcessSettings {
     /// Greatest number of threads; 0: one per core.
     pub threads: u32,
     pub progress: Progress,
+    /// Where snapshots are kept; empty: beside the program in a cluster, nowhere otherwise.
+    pub store: String,
     pub log: LogSettings,
+    pub cluster: ClusterSettings,
 }
 
 impl Default for ProcessSettings {
     fn default() -> Self {
-        Self { partitions: 0, threads: 0, progress: Progress::Auto, log: LogSettings::default() }
+        Self {
+            partitions: 0,
+            threads: 0,
+            progress: Progress::Auto,
+            store: String::new(),
+            log: LogSettings::default(),
+            cluster: ClusterSettings::default(),
+        }
+    }
+}
+
+/// How a run over many processes is kept alive. The master's settings hold; it tells them to its workers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterSettings {
+    /// Take snapshots, and recover what is lost from them.
+    pub fault_tolerance: bool,
+    /// Steps between two snapshots.
+    pub snapshot_interval: u64,
+    /// Workers tell their progress, and are replaced when they do not.
+    pub heartbeat: bool,
+    pub heartbeat_ms: u64,
+    /// A worker or neighbour that has not been heard of for so long is lost.
+    pub timeout_ms: u64,
+    /// A worker whose connection is lost is replaced if it does not come back within so long.
+    pub grace_ms: u64,
+    /// The same when the master was restarted.
+    pub adoption_ms: u64,
+    /// The right to drive the run lapses so long after the master's last sign of life.
+    pub lease_ms: u64,
+}
+
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self {
+            fault_tolerance: true,
+            snapshot_interval: 100,
+            heartbeat: true,
+            heartbeat_ms: 500,
+            timeout_ms: 2500,
+            grace_ms: 500,
+            adoption_ms: 3000,
+            lease_ms: 5000,
+        }
+    }
+}
+
+impl ClusterSettings {
+    fn validate(&self) -> Result<(), String> {
+        if self.snapshot_interval == 0 || self.snapshot_interval > 1_000_000 {
+            return Err(format!("cluster.snapshot_interval is {}, 1 to 1000000 are allowed", self.snapshot_interval));
+        }
+        if self.heartbeat_ms == 0 || self.timeout_ms < 2 * self.heartbeat_ms {
+            return Err(format!(
+                "cluster.timeout_ms is {} and cluster.heartbeat_ms {}; the timeout has to be at least two heartbeats, or a \
+                 worker is lost by one late message",
+                self.timeout_ms, self.heartbeat_ms
+            ));
+        }
+        if self.lease_ms < 500 {
+            return Err(format!("cluster.lease_ms is {}, at least 500 are needed to renew it in time", self.lease_ms));
+        }
+        Ok(())
     }
 }
 
@@ -65,13 +130,17 @@ pub enum LogFormat {
 }
 
 /// What the command line says about process settings.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub partitions: Option<u32>,
     pub threads: Option<u32>,
     pub log_format: Option<LogFormat>,
     pub no_progress: bool,
     pub errors_only: bool,
+    pub store: Option<String>,
+    pub fault_tolerance: Option<bool>,
+    pub heartbeat: Option<bool>,
+    pub snapshot_interval: Option<u64>,
 }
 
 impl ProcessSettings {
@@ -103,6 +172,11 @@ impl ProcessSettings {
         self.partitions = overrides.partitions.unwrap_or(self.partitions);
         self.threads = overrides.threads.unwrap_or(self.threads);
         self.log.format = overrides.log_format.unwrap_or(self.log.format);
+        self.store = overrides.store.unwrap_or(std::mem::take(&mut self.store));
+        let cluster = &mut self.cluster;
+        cluster.fault_tolerance = overrides.fault_tolerance.unwrap_or(cluster.fault_tolerance);
+        cluster.heartbeat = overrides.heartbeat.unwrap_or(cluster.heartbeat);
+        cluster.snapshot_interval = overrides.snapshot_interval.unwrap_or(cluster.snapshot_interval);
         if overrides.no_progress {
             self.progress = Progress::Never;
         }
@@ -121,7 +195,7 @@ impl ProcessSettings {
         }
         tracing_subscriber::EnvFilter::try_new(&self.log.filter)
             .map_err(|error| format!("log.filter '{}' is not a filter: {error}", self.log.filter))?;
-        Ok(())
+        self.cluster.validate()
     }
 }
 
@@ -165,6 +239,8 @@ mod tests {
         check("progress = \"maybe\"", &[], "maybe");
         check("[log]\nfilter = \"=,=\"", &[], "is not a filter");
         check("not toml at all", &[], "bad setting");
+        check("[cluster]\ntimeout_ms = 600", &[], "two heartbeats");
+        check("", &[("TESSDS__CLUSTER__SNAPSHOT_INTERVAL", "0")], "snapshot_interval is 0");
     }
 
     #[test]
@@ -172,6 +248,10 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/config/tessds.toml");
         let text = std::fs::read_to_string(file).expect("config/tessds.toml");
         assert_eq!(load(&text, &[], Overrides::default()).expect("good file"), ProcessSettings::default());
-        assert!(["partitions", "threads", "progress", "format", "filter"].iter().all(|key| text.contains(key)));
+        assert!(
+            ["partitions", "threads", "progress", "store", "format", "filter", "fault_tolerance", "lease_ms"]
+                .iter()
+                .all(|key| text.contains(key))
+        );
     }
 }

@@ -1,4 +1,7 @@
 //! What a process is in a run. Wiring only: each role starts actors and connects them.
 
+pub mod launch;
+pub mod master;
 pub mod snapshots;
 pub mod standalone;
+pub mod worker;

@@ -19,7 +19,7 @@ use crate::scenario::{OutputPaths, Scenario, Settings};
 use crate::sim::{ReportOptions, RouteGuidance, Scope, World};
 
 /// Steps by which the horizon moves.
-const WINDOW: u64 = 64;
+pub(super) const WINDOW: u64 = 64;
 /// Below this a step is too short to be shared out between threads.
 const LANES_WORTH_CUTTING: usize = 20_000;
 
@@ -98,7 +98,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     }
 }
 
-fn rules_of(world: &World) -> RunRules {
+pub(super) fn rules_of(world: &World) -> RunRules {
     let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
     let departures = &world.demand.departures;
     RunRules {

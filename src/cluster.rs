@@ -1,0 +1,184 @@
+//! The command line of runs over many processes, and of runs that are kept in a store.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix_rt::System;
+use tokio::task::spawn_local;
+
+use tessds::actors::threads::Threads;
+use tessds::actors::worker::OpenStore;
+use tessds::cli::{Role, RunArgs};
+use tessds::diagnostics::InputError;
+use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
+use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork};
+use tessds::roles::launch::{Claim, Given, launch};
+use tessds::roles::master::{Finished, MasterSetup, drive as drive_run};
+use tessds::roles::standalone::{RunError, cut_scenario, default_partitions};
+use tessds::roles::worker::{WorkerSetup, work as work_for};
+use tessds::settings::{ProcessSettings, Progress};
+
+use super::given_scenario;
+
+const MASTER_ADDRESS: &str = "127.0.0.1:7700";
+const WORKER_ADDRESS: &str = "127.0.0.1:0";
+const DEFAULT_STORE: &str = "dir:tessds-store";
+
+/// Runs as a worker.
+pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
+    let url = store_url(process);
+    if url == "memory" {
+        return Err(
+            InputError::file("store", "a worker cannot share the memory of its master; use dir: or redis:").into()
+        );
+    }
+    check_store(&url)?;
+    let cluster = &args.cluster;
+    System::new().block_on(async {
+        let listen = cluster.listen.as_deref().unwrap_or(WORKER_ADDRESS);
+        let listener = TcpNetwork.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        let setup = WorkerSetup {
+            name: cluster.name.clone().unwrap_or_else(|| format!("worker-{}", std::process::id())),
+            incarnation: draw(),
+            master: cluster.master.clone(),
+            advertised: cluster.advertise.clone(),
+            listener,
+            networking: Arc::new(TcpNetwork),
+            limits: Limits::default(),
+            open_store: Arc::new(move || open(&url)),
+            threads: Threads::Own,
+        };
+        work_for(setup, terminated()).await
+    })
+}
+
+/// Runs as a master, or as a master with a worker of its own in the same process.
+pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunError> {
+    let cluster = &args.cluster;
+    let alone = cluster.role == Role::Standalone;
+    let url = store_url(process);
+    if url == "memory" && !alone {
+        return Err(
+            InputError::file("store", "workers cannot share the memory of their master; use dir: or redis:").into()
+        );
+    }
+    let open_store: OpenStore = if url == "memory" {
+        let shared = MemoryStore::new();
+        Arc::new(move || Ok(Box::new(shared.clone()) as Box<dyn SnapshotStore>))
+    } else {
+        check_store(&url)?;
+        Arc::new(move || open(&url))
+    };
+    let given = match &cluster.resume {
+        Some(_) => None,
+        None => {
+            let (scenario, outputs) = given_scenario(args)?;
+            let parts = match process.partitions {
+                0 if alone => {
+                    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                    default_partitions(&scenario.network, cores)
+                }
+                0 => cluster.workers.max(1) as u32,
+                given => given,
+            };
+            let cut = cut_scenario(&scenario, parts)?;
+            Some(Given { scenario, cut, outputs })
+        }
+    };
+    let name = cluster.resume.clone().or_else(|| cluster.run_id.clone()).unwrap_or_else(new_name);
+    let run = RunName::new(name).map_err(|error| InputError::file("run-id", error.to_string()))?;
+    let holder = cluster.name.clone().unwrap_or_else(|| "master".to_owned());
+    let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
+    System::new().block_on(async {
+        let mut store = open_store().map_err(|error| bad_store(&error))?;
+        let Some(launched) = launch(&mut *store, claim, given).await? else {
+            return Err(InputError::file(
+                run.as_str(),
+                "this run is finished; choose another --run-id to run it again",
+            )
+            .into());
+        };
+        let networking: Arc<dyn Networking> =
+            if alone { Arc::new(LocalNetwork::default()) } else { Arc::new(TcpNetwork) };
+        let listen = cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS);
+        let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        if alone {
+            let setup = WorkerSetup {
+                name: "standalone".to_owned(),
+                incarnation: draw(),
+                master: listener.address(),
+                advertised: None,
+                listener: networking.listen(WORKER_ADDRESS).await.map_err(|e| cannot_listen(WORKER_ADDRESS, &e))?,
+                networking: Arc::clone(&networking),
+                limits: Limits::default(),
+                open_store,
+                threads: Threads::Own,
+            };
+            spawn_local(async move {
+                if let Err(error) = work_for(setup, std::future::pending()).await {
+                    tracing::error!(%error, "the worker of this process has ended");
+                }
+            });
+        }
+        tracing::info!(run = %run, "run is kept under this name");
+        let setup = MasterSetup {
+            store,
+            listener,
+            limits: Limits::default(),
+            workers: if alone { 1 } else { cluster.workers },
+            cluster: process.cluster.clone(),
+            threads: Threads::Own,
+            quiet: process.progress == Progress::Never,
+        };
+        tokio::select! {
+            finished = drive_run(setup, launched) => finished,
+            () = terminated() => Err(RunError::Failed(format!(
+                "stopped; go on with 'tessds run --resume {run}' and the same store"
+            ))),
+        }
+    })
+}
+
+fn store_url(process: &ProcessSettings) -> String {
+    if process.store.is_empty() { DEFAULT_STORE.to_owned() } else { process.store.clone() }
+}
+
+/// A bad address should be said before a scenario is read.
+fn check_store(url: &str) -> Result<(), RunError> {
+    open(url).map(drop).map_err(|error| bad_store(&error))
+}
+
+fn bad_store(error: &StoreError) -> RunError {
+    InputError::file("store", error.to_string()).into()
+}
+
+fn cannot_listen(address: &str, error: &std::io::Error) -> RunError {
+    InputError::file("listen", format!("cannot listen on {address}: {error}; choose another address with --listen"))
+        .into()
+}
+
+/// Asked to end, by a signal.
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+/// A number that no other process draws: the standard library seeds its hash maps from the system's randomness.
+fn draw() -> u64 {
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// A name for a run that got none.
+fn new_name() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    format!("run-{seconds}-{:08x}", draw() as u32)
+}
