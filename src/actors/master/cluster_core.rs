@@ -152,6 +152,8 @@ struct Part {
     losses: u32,
     not_before: Instant,
     lost_at: Instant,
+    /// It has to compute again the steps up to this one.
+    behind: Option<u64>,
 }
 
 /// The master of a cluster.
@@ -197,6 +199,7 @@ impl ClusterCore {
                 losses: 0,
                 not_before: now,
                 lost_at: now,
+                behind: None,
             });
         }
         let was_placed = placed.iter().any(Option::is_some);
@@ -314,6 +317,11 @@ impl ClusterCore {
                         && known.host == Some(incarnation)
                     {
                         known.steps = known.steps.max(steps);
+                        if known.behind.is_some_and(|behind| steps >= behind) {
+                            known.behind = None;
+                            let took_ms = (now - known.lost_at).as_millis() as u64;
+                            tracing::info!(partition = part, step = steps, took_ms, "partition has caught up");
+                        }
                     }
                 }
             }
@@ -513,6 +521,7 @@ impl ClusterCore {
             if self.placed {
                 self.recoveries += 1;
                 self.replayed_steps += part.steps.saturating_sub(self.commits.committed());
+                part.behind = Some(part.steps);
             }
             moved.push(i as u16);
         }
