@@ -7,3 +7,4 @@ mod program;
 mod redis_faults;
 mod redis_server;
 mod support;
+mod throughput;
