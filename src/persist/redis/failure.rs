@@ -13,7 +13,14 @@ pub(super) struct Failure {
 /// Of a command that was sent.
 pub(super) fn of_command(error: &RedisError) -> Failure {
     let what = describe(error);
-    let says = |word: &str| error.code() == Some(word) || error.detail().is_some_and(|detail| detail.contains(word));
+    let answer = error.clone().into_server_errors();
+    let first = answer.as_ref().and_then(|errors| errors.first()).map(|(_, error)| error);
+    let (code, detail) = match first {
+        Some(error) => (Some(error.code()), error.details()),
+        None => (error.code(), error.detail()),
+    };
+    // An error inside a script is passed on as the script's, with the code somewhere in the text, by older servers.
+    let says = |word: &str| code == Some(word) || detail.is_some_and(|detail| detail.contains(word));
     let answered = |error| Failure { error, connection_is_good: true };
     let elsewhere = |error| Failure { error, connection_is_good: false };
     if error.is_io_error() {
