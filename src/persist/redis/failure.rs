@@ -62,9 +62,11 @@ pub(super) fn of_connecting(error: &RedisError) -> StoreError {
     }
 }
 
-/// Without what Redis repeats of the command, for that may hold a password.
+/// Of a pipeline only the first error, for the others are the same; and without what Redis repeats of the command, for that may
+/// hold a password.
 fn describe(error: &RedisError) -> String {
-    let text = error.to_string();
+    let first = error.clone().into_server_errors().and_then(|errors| Some(errors.first()?.1.to_string()));
+    let text = first.unwrap_or_else(|| error.to_string());
     match text.split_once(", with args beginning with") {
         Some((before, _)) => before.to_owned(),
         None => text,
