@@ -3,7 +3,8 @@
 #
 #   tools/setup.sh [system] [scenarios] [sumo]      default: all three
 #
-#   system     a C compiler (METIS is built from source) and Python 3 with venv; by apt-get, as root only
+#   system     a C compiler (METIS is built from source), Python 3 with venv, redis-server and openssl (the tests of
+#              stores start a Redis of their own); by apt-get, as root only
 #   scenarios  the RESCO scenarios, unpacked into $TESSDS_CACHE/scenarios
 #   sumo       SUMO, the reference, into $TESSDS_CACHE/venv
 #
@@ -47,6 +48,8 @@ do_system() {
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     command -v python3 >/dev/null || missing+=(python3)
     has_venv || missing+=(python3-venv)
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    command -v openssl >/dev/null || missing+=(openssl)
     if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
 }
 
@@ -107,7 +110,7 @@ if [ "$#" = 0 ]; then set -- system scenarios sumo; fi
 for part in "$@"; do
     case "$part" in
         system | scenarios | sumo) "do_$part" ;;
-        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown part '$part'; known are system, scenarios, sumo" ;;
     esac
 done

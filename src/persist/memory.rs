@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ids::check_name;
 use super::retention::plan_sweep;
@@ -27,8 +25,8 @@ struct Run {
 
 struct Shared {
     runs: Mutex<BTreeMap<RunName, Run>>,
-    /// Leases count from here; tokio's clock, so that a simulated cluster sees simulated time.
-    started: Instant,
+    /// Milliseconds since some moment; leases end by it.
+    clock: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// One handle of a store in memory. Clones share what is stored, as connections to one server do.
@@ -46,7 +44,13 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared { runs: Mutex::default(), started: Instant::now() }) }
+        let started = Instant::now();
+        Self::with_clock(move || started.elapsed().as_millis() as u64)
+    }
+
+    /// An empty store whose leases end by a clock that tells milliseconds: a simulated cluster has one time for all processes.
+    pub fn with_clock(clock: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { shared: Arc::new(Shared { runs: Mutex::default(), clock: Box::new(clock) }) }
     }
 
     /// Bytes of all parts of a run, committed or not.
@@ -70,7 +74,7 @@ impl MemoryStore {
     }
 
     fn now_ms(&self) -> u64 {
-        self.shared.started.elapsed().as_millis() as u64
+        (self.shared.clock)()
     }
 
     /// The call is done at once, but only when it is awaited.

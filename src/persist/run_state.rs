@@ -124,3 +124,80 @@ impl RunState {
         Self { lease: Some(lease), ..self.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persist::ContentHash;
+    use proptest::prelude::*;
+
+    const TTL: Duration = Duration::from_millis(100);
+
+    #[derive(Clone, Debug)]
+    enum Call {
+        Wait(u64),
+        Acquire,
+        Renew,
+        Release,
+        RaiseEpoch,
+        Commit(u64),
+    }
+
+    fn call() -> impl Strategy<Value = (usize, Call)> {
+        let call = prop_oneof![
+            (0..150u64).prop_map(Call::Wait),
+            Just(Call::Acquire),
+            Just(Call::Renew),
+            Just(Call::Release),
+            Just(Call::RaiseEpoch),
+            (0..30u64).prop_map(Call::Commit),
+        ];
+        (0..3usize, call)
+    }
+
+    proptest! {
+        /// I4: whatever three processes do, each believing in the epoch that it got last, only the one with the newest changes
+        /// anything, and nobody takes a lease that is alive.
+        #[test]
+        fn only_the_newest_epoch_changes_anything(calls in prop::collection::vec(call(), 0..60)) {
+            let (mut state, mut now_ms) = (RunState::default(), 0);
+            let mut believed = [NO_RUN; 3];
+            for (who, call) in calls {
+                let (epoch, holder) = (believed[who], format!("holder-{who}"));
+                let before = state.clone();
+                let after = match call {
+                    Call::Wait(ms) => { now_ms += ms; continue }
+                    Call::Acquire => {
+                        let result = state.acquire(&holder, now_ms, TTL);
+                        let free = before.alive(now_ms).is_none_or(|(by, _)| by == holder);
+                        prop_assert_eq!(result.is_ok(), free);
+                        result
+                    }
+                    Call::Renew => state.renew(&holder, epoch, now_ms, TTL),
+                    Call::Release => state.release(epoch),
+                    Call::RaiseEpoch => state.raise_epoch(epoch),
+                    Call::Commit(step) => {
+                        let manifest = Manifest { step, epoch, scenario: ContentHash(0), parts: vec![], created_ms: 0 };
+                        state.commit(&manifest, None).map(|decision| match decision {
+                            CommitDecision::Advance(state) => state,
+                            CommitDecision::Already => before.clone(),
+                        })
+                    }
+                };
+                match after {
+                    Ok(after) => {
+                        prop_assert!(matches!(call, Call::Acquire) || epoch == before.epoch, "{:?} in {:?}", call, epoch);
+                        prop_assert!(after.epoch >= before.epoch && after.committed >= before.committed);
+                        if after.epoch > before.epoch {
+                            prop_assert!(!believed.contains(&after.epoch), "an epoch belongs to one holder");
+                            believed[who] = after.epoch;
+                        }
+                        state = after;
+                    }
+                    Err(StoreError::Fenced { current }) => prop_assert!(current == state.epoch && (epoch < current || epoch == NO_RUN)),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}

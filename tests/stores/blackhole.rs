@@ -69,6 +69,7 @@ fn a_black_hole_is_left_as_soon_as_there_is_a_way_out() {
     block_on(async {
         let epoch = store.acquire(&run, "a", Duration::from_secs(60)).await.unwrap().epoch;
         let manifest = snapshot(&mut *store, &run, epoch, 10, 100_000).await.unwrap();
+        store.put_record(&run, epoch, "x", b"first").await.unwrap();
 
         relay.swallow();
         let since = Instant::now();

@@ -13,7 +13,14 @@ pub(super) struct Failure {
 /// Of a command that was sent.
 pub(super) fn of_command(error: &RedisError) -> Failure {
     let what = describe(error);
-    let says = |word: &str| error.code() == Some(word) || error.detail().is_some_and(|detail| detail.contains(word));
+    let answer = error.clone().into_server_errors();
+    let first = answer.as_ref().and_then(|errors| errors.first()).map(|(_, error)| error);
+    let (code, detail) = match first {
+        Some(error) => (Some(error.code()), error.details()),
+        None => (error.code(), error.detail()),
+    };
+    // An error inside a script is passed on as the script's, with the code somewhere in the text, by older servers.
+    let says = |word: &str| code == Some(word) || detail.is_some_and(|detail| detail.contains(word));
     let answered = |error| Failure { error, connection_is_good: true };
     let elsewhere = |error| Failure { error, connection_is_good: false };
     if error.is_io_error() {
@@ -55,9 +62,11 @@ pub(super) fn of_connecting(error: &RedisError) -> StoreError {
     }
 }
 
-/// Without what Redis repeats of the command, for that may hold a password.
+/// Of a pipeline only the first error, for the others are the same; and without what Redis repeats of the command, for that may
+/// hold a password.
 fn describe(error: &RedisError) -> String {
-    let text = error.to_string();
+    let first = error.clone().into_server_errors().and_then(|errors| Some(errors.first()?.1.to_string()));
+    let text = first.unwrap_or_else(|| error.to_string());
     match text.split_once(", with args beginning with") {
         Some((before, _)) => before.to_owned(),
         None => text,

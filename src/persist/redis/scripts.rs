@@ -28,7 +28,6 @@ pub(super) struct Scripts {
     pub raise_epoch: Script,
     pub put_record: Script,
     pub begin_value: Script,
-    pub put_chunk: Script,
     pub commit: Script,
     pub withdraw: Script,
     pub sweep: Script,
@@ -48,7 +47,6 @@ impl Scripts {
             raise_epoch: fenced(RAISE_EPOCH),
             put_record: fenced(PUT_RECORD),
             begin_value: plain(BEGIN_VALUE),
-            put_chunk: plain(PUT_CHUNK),
             commit: fenced(COMMIT),
             withdraw: fenced(WITHDRAW),
             sweep: fenced(SWEEP),
@@ -107,13 +105,6 @@ keep(KEYS[2])
 redis.call('HSET', KEYS[1], 'meta', ARGV[2])
 keep(KEYS[1])
 if redis.call('HLEN', KEYS[1]) == tonumber(ARGV[5]) then return {'complete'} end
-return {'ok'}
-";
-
-/// value; meta, number, bytes. A chunk that arrives after its value was swept is dropped: nobody would ever find it.
-const PUT_CHUNK: &str = "
-if redis.call('HGET', KEYS[1], 'meta') ~= ARGV[2] then return {'missing'} end
-redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
 return {'ok'}
 ";
 

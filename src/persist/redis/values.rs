@@ -1,6 +1,6 @@
 //! Large values: a hash with `meta` and the chunks under their numbers.
 
-use ::redis::{Cmd, cmd};
+use ::redis::{Cmd, cmd, pipe};
 
 use super::connection::{Connection, Effect};
 use super::reply::Reply;
@@ -42,7 +42,8 @@ pub(super) struct Index<'a> {
     pub score: Option<u64>,
 }
 
-/// Uploads a value, unless it is there. `Ok(false)`: other bytes have its key.
+/// Uploads a value, unless it is there: beginning it, its chunks, and a look at whether it is complete. `Ok(false)`: other bytes
+/// have its key.
 pub(super) async fn put(
     connection: &mut Connection,
     scripts: &Scripts,
@@ -54,20 +55,27 @@ pub(super) async fn put(
     let text = meta.text();
     let score = index.score.map(|score| score.to_string()).unwrap_or_default();
     let mut begin = scripts.begin_value.key(key);
-    begin.key(index.key).arg(connection.keep_ms()).arg(&text).arg(index.name).arg(score).arg(meta.fields());
+    begin.key(&index.key).arg(connection.keep_ms()).arg(&text).arg(index.name).arg(score).arg(meta.fields());
     match Reply::of(connection, Effect::Repeatable, &begin).await?.tag() {
         "conflict" => return Ok(false),
         "complete" => return Ok(true),
         _ => {}
     }
+    // Not by a script: handing it a chunk takes four times as long. So a chunk that arrives after its value was swept makes
+    // the key anew; it is given its life with it, and the last call below indexes it again.
+    let keep_ms = connection.keep_ms();
     for (number, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
-        let mut put = scripts.put_chunk.key(key);
-        put.arg(0).arg(&text).arg(number).arg(chunk);
-        if Reply::of(connection, Effect::Repeatable, &put).await?.tag() == "missing" {
-            return Err(StoreError::missing(format!("what was being uploaded as {} was deleted", index.name)));
+        let mut put = pipe();
+        put.cmd("HSET").arg(key).arg(number).arg(chunk).ignore();
+        if keep_ms > 0 {
+            put.cmd("PEXPIRE").arg(key).arg(keep_ms).ignore();
         }
+        connection.call(Effect::Repeatable, async |link| put.exec_async(link).await).await?;
     }
-    Ok(true)
+    match Reply::of(connection, Effect::Repeatable, &begin).await?.tag() {
+        "complete" => Ok(true),
+        _ => Err(StoreError::missing(format!("{} was deleted while it was being uploaded", index.name))),
+    }
 }
 
 /// The value; `None` when there is none. `what` names it in errors.
