@@ -88,21 +88,27 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunE
     };
     let name = cluster.resume.clone().or_else(|| cluster.run_id.clone()).unwrap_or_else(new_name);
     let run = RunName::new(name).map_err(|error| InputError::file("run-id", error.to_string()))?;
-    let holder = cluster.name.clone().unwrap_or_else(|| "master".to_owned());
-    let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
     System::new().block_on(async {
+        // Who cannot listen must not take the run from a master that does.
+        let networking: Arc<dyn Networking> =
+            if alone { Arc::new(LocalNetwork::default()) } else { Arc::new(TcpNetwork) };
+        let listen = cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS);
+        let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        let holder = match &cluster.name {
+            Some(name) => name.clone(),
+            None if alone => format!("standalone-{}", std::process::id()),
+            None => format!("master-{listen}"),
+        };
+        let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
         let mut store = open_store().map_err(|error| bad_store(&error))?;
-        let Some(launched) = launch(&mut *store, claim, given).await? else {
+        let partitions = cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0);
+        let Some(launched) = launch(&mut *store, claim, given, partitions).await? else {
             return Err(InputError::file(
                 run.as_str(),
                 "this run is finished; choose another --run-id to run it again",
             )
             .into());
         };
-        let networking: Arc<dyn Networking> =
-            if alone { Arc::new(LocalNetwork::default()) } else { Arc::new(TcpNetwork) };
-        let listen = cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS);
-        let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
         if alone {
             let setup = WorkerSetup {
                 name: "standalone".to_owned(),

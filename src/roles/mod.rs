@@ -2,6 +2,8 @@
 
 pub mod launch;
 pub mod master;
+mod newest_snapshot;
+mod recut;
 pub mod snapshots;
 pub mod standalone;
 pub mod worker;

@@ -10,6 +10,7 @@ use crate::actors::master::{self, Horizon, Master, Outcome};
 use crate::actors::neighbor_handler::{self, End, NeighborHandler, PeerAddress, PeerAt, Retention};
 use crate::actors::partition::{self, Neighbourhood, Outlets, Partition, Place, Region};
 use crate::actors::recorder::{self, Open, Recorder, Recording, RunRules};
+use crate::demand::Demand;
 use crate::diagnostics::InputError;
 use crate::graph::partition::{Cut, CutWeights, cut};
 use crate::graph::{Network, join_actuated_signals};
@@ -52,15 +53,22 @@ pub fn default_partitions(network: &Network, cores: usize) -> u32 {
 /// # Errors
 /// `parts` is 0, or the network is too small for it.
 pub fn cut_scenario(scenario: &Scenario, parts: u32) -> Result<Cut, InputError> {
-    let mut vehicles = vec![0u32; scenario.network.edges.len()];
-    for departure in &scenario.demand.departures {
-        for edge in scenario.demand.route(departure.route) {
+    cut_by_traffic(&scenario.network, &scenario.demand, scenario.settings.seed, parts)
+}
+
+/// As [`cut_scenario`].
+///
+/// # Errors
+/// As [`cut_scenario`].
+pub fn cut_by_traffic(network: &Network, demand: &Demand, seed: u64, parts: u32) -> Result<Cut, InputError> {
+    let mut vehicles = vec![0u32; network.edges.len()];
+    for departure in &demand.departures {
+        for edge in demand.route(departure.route) {
             vehicles[edge.index()] = vehicles[edge.index()].saturating_add(1);
         }
     }
-    let weights = CutWeights::of_usage(&scenario.network, &vehicles);
-    cut(&scenario.network, &weights, parts, scenario.settings.seed)
-        .map_err(|error| InputError::file("partitions", error.to_string()))
+    let weights = CutWeights::of_usage(network, &vehicles);
+    cut(network, &weights, parts, seed).map_err(|error| InputError::file("partitions", error.to_string()))
 }
 
 /// Simulates a scenario and writes its outputs.
