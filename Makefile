@@ -70,6 +70,10 @@ saturation: ## compare the saturation flow of a signalised lane with SUMO's
 bench: ## measure speed and memory against SUMO; writes docs/bench-table.md
 	tools/bench.py --scenarios "$(SCENARIOS)" $(ARGS)
 
+.PHONY: bench-cluster
+bench-cluster: ## measure what processes, snapshots and recovery cost; writes docs/cluster-table.md
+	tools/cluster_bench.py $(ARGS)
+
 .PHONY: example
 example: ## make examples/helsinki again from its map
 	tools/make_example.py
