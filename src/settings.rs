@@ -58,6 +58,8 @@ pub struct ClusterSettings {
     pub grace_ms: u64,
     /// The same when the master was restarted.
     pub adoption_ms: u64,
+    /// What becomes of the run when the store is out of order for long.
+    pub on_outage: OnOutage,
     /// The right to drive the run lapses so long after the master's last sign of life.
     pub lease_ms: u64,
 }
@@ -72,6 +74,7 @@ impl Default for ClusterSettings {
             timeout_ms: 2500,
             grace_ms: 500,
             adoption_ms: 3000,
+            on_outage: OnOutage::Pause,
             lease_ms: 5000,
         }
     }
@@ -108,6 +111,16 @@ impl Default for LogSettings {
     fn default() -> Self {
         Self { format: LogFormat::Auto, filter: "info".to_owned() }
     }
+}
+
+/// What becomes of a run whose snapshots cannot be stored any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOutage {
+    /// It waits at the bound of what can be kept, so that nothing is ever lost.
+    Pause,
+    /// It goes on, and cannot be recovered before the next snapshot.
+    Continue,
 }
 
 /// Whether a progress bar is shown.

@@ -41,12 +41,21 @@ pub struct Policy {
     pub snapshot_interval: Option<u64>,
     /// Steps that may be done beyond the last commit: the bound of what links and workers keep.
     pub uncommitted_steps: Option<u64>,
+    /// A store that is out of order is not waited for: the oldest of what is kept is given up instead.
+    pub outlive_store: bool,
     /// How often workers tell their progress; `None`: heartbeats are off.
     pub heartbeat_ms: Option<u64>,
     /// How long nothing may be heard.
     pub timeout_ms: u64,
     /// Partitions report positions for floating-car data.
     pub fcd: bool,
+}
+
+impl Policy {
+    /// Steps beyond the last commit at which the run waits for the store.
+    pub fn bound(&self) -> Option<u64> {
+        self.uncommitted_steps.filter(|_| !self.outlive_store)
+    }
 }
 
 /// What a worker needs to know before it hosts a partition.

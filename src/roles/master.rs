@@ -21,7 +21,7 @@ use crate::output::{Names, Outputs, Progress, Reporting};
 use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
-use crate::settings::ClusterSettings;
+use crate::settings::{ClusterSettings, OnOutage};
 use crate::sim::{RouteGuidance, World};
 
 /// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
@@ -70,6 +70,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let policy = Policy {
         snapshot_interval: interval.map(NonZeroU64::get),
         uncommitted_steps: uncommitted,
+        outlive_store: cluster.on_outage == OnOutage::Continue,
         heartbeat_ms: cluster.heartbeat.then_some(cluster.heartbeat_ms),
         timeout_ms: cluster.timeout_ms,
         fcd: paths.fcd.is_some(),

@@ -204,7 +204,7 @@ impl ClusterCore {
         }
         let was_placed = placed.iter().any(Option::is_some);
         let mut lifecycle = Lifecycle::resumed(count, plan.horizon, hold, steps);
-        if let Some(uncommitted) = plan.policy.uncommitted_steps {
+        if let Some(uncommitted) = plan.policy.bound() {
             lifecycle.handle(LifeEvent::Recoverable { steps: steps + uncommitted }, now.into_std(), &mut Vec::new());
         }
         Self {
@@ -594,7 +594,7 @@ impl ClusterCore {
         self.notices.retain(|notice| notice.at_step >= step);
         self.parts.iter_mut().for_each(|part| (part.failures, part.losses) = (0, 0));
         self.tell_all(&ToWorker::Committed { step }, effects);
-        if let Some(uncommitted) = self.plan.policy.uncommitted_steps {
+        if let Some(uncommitted) = self.plan.policy.bound() {
             self.live(LifeEvent::Recoverable { steps: step + uncommitted }, now, effects);
         }
         self.release(now, effects);

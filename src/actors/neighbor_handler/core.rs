@@ -29,8 +29,9 @@ pub struct End {
 pub enum Retention {
     /// Until the neighbour has read them: nothing is recovered.
     UntilRead,
-    /// Until a snapshot of a later step is committed; at most so many.
-    UntilCommitted { frames: usize },
+    /// Until a snapshot of a later step is committed; at most so many. `forget`: then the oldest are given up, and with them
+    /// what needs them; otherwise more is a failure.
+    UntilCommitted { frames: usize, forget: bool },
 }
 
 #[derive(Debug)]
@@ -95,10 +96,10 @@ struct Told {
 impl Core {
     /// A side whose partition stands after `at` steps.
     pub fn new(run: RunId, own: End, peer: End, retention: Retention, at: u64) -> Self {
-        let sent = SentLog::new(match retention {
-            Retention::UntilRead => UNREAD_FRAMES,
-            Retention::UntilCommitted { frames } => frames,
-        });
+        let sent = match retention {
+            Retention::UntilRead => SentLog::new(UNREAD_FRAMES, false),
+            Retention::UntilCommitted { frames, forget } => SentLog::new(frames, forget),
+        };
         let (generation, told) = (None, None);
         Self { run, own, peer, retention, sent, generation, dialled: 0, failures: 0, at, next_step: at, told }
     }
@@ -273,7 +274,7 @@ mod tests {
     use super::*;
 
     const RUN: RunId = RunId(7);
-    const KEEPING: Retention = Retention::UntilCommitted { frames: 64 };
+    const KEEPING: Retention = Retention::UntilCommitted { frames: 64, forget: false };
 
     fn end(part: u16, epoch: u64) -> End {
         End { part, epoch: Epoch(epoch) }

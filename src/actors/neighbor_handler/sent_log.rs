@@ -10,6 +10,8 @@ use crate::protocol::Frame;
 pub struct SentLog {
     frames: VecDeque<Arc<Frame>>,
     capacity: usize,
+    /// Gives up the oldest frame for a new one when it is full.
+    forgets: bool,
 }
 
 /// The log holds as many frames as it may.
@@ -18,8 +20,8 @@ pub struct SentLog {
 pub struct LogFull(pub usize);
 
 impl SentLog {
-    pub fn new(capacity: usize) -> Self {
-        Self { frames: VecDeque::new(), capacity: capacity.max(1) }
+    pub fn new(capacity: usize, forgets: bool) -> Self {
+        Self { frames: VecDeque::new(), capacity: capacity.max(1), forgets }
     }
 
     /// Keeps a frame. A frame of a step that is already there is the same frame (I1) and changes nothing.
@@ -31,7 +33,10 @@ impl SentLog {
             return Ok(());
         }
         if self.frames.len() >= self.capacity {
-            return Err(LogFull(self.frames.len()));
+            if !self.forgets {
+                return Err(LogFull(self.frames.len()));
+            }
+            self.frames.pop_front();
         }
         self.frames.push_back(frame);
         Ok(())
@@ -67,7 +72,7 @@ mod tests {
 
     #[test]
     fn frames_are_kept_until_they_are_cut_off() {
-        let mut log = SentLog::new(3);
+        let mut log = SentLog::new(3, false);
         assert_eq!((log.first_step(), log.get(5)), (None, None));
         for step in 5..8 {
             log.push(frame(step)).unwrap();
@@ -78,5 +83,12 @@ mod tests {
         log.push(frame(8)).unwrap();
         let kept: Vec<u64> = (4..10).filter_map(|step| log.get(step)).map(|f| f.step).collect();
         assert_eq!((log.first_step(), kept), (Some(6), vec![6, 7, 8]));
+    }
+
+    #[test]
+    fn a_log_that_forgets_keeps_the_newest_frames() {
+        let mut log = SentLog::new(3, true);
+        (0..5).for_each(|step| log.push(frame(step)).unwrap());
+        assert_eq!((log.first_step(), log.get(1), log.get(4)), (Some(2), None, Some(&frame(4))));
     }
 }

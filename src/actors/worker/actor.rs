@@ -218,7 +218,10 @@ impl Worker {
                     snapshots,
                 },
                 retention: match policy.uncommitted_steps {
-                    Some(steps) => Retention::UntilCommitted { frames: steps as usize + SPARE_FRAMES },
+                    Some(steps) => Retention::UntilCommitted {
+                        frames: steps as usize + SPARE_FRAMES,
+                        forget: policy.outlive_store,
+                    },
                     None => Retention::UntilRead,
                 },
                 snapshot_interval: policy.snapshot_interval,

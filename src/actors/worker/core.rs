@@ -119,6 +119,8 @@ pub struct Core {
     /// The master has said on this connection what it has.
     welcome: bool,
     fault_tolerant: bool,
+    /// Steps of which reports are kept at most.
+    kept_steps: Option<u64>,
     guests: BTreeMap<u16, Guest>,
     horizon: u64,
     committed: u64,
@@ -137,6 +139,7 @@ impl Core {
             connected: false,
             welcome: false,
             fault_tolerant: false,
+            kept_steps: None,
             guests: BTreeMap::new(),
             horizon: 0,
             committed: 0,
@@ -258,11 +261,22 @@ impl Core {
         self.welcome = true;
         self.run = Some(welcome.run);
         self.fault_tolerant = welcome.policy.snapshot_interval.is_some();
+        self.kept_steps = welcome.policy.uncommitted_steps.filter(|_| welcome.policy.outlive_store);
         let (committed, recorded, horizon) = (welcome.committed, welcome.recorded, welcome.horizon);
         effects.push(Effect::Prepare(welcome));
         self.commit(committed, effects);
         self.horizon = self.horizon.max(horizon);
         effects.push(Effect::Grant { part: None, horizon: self.horizon });
+        // The outputs cannot be completed from here: the partition has to be computed again.
+        for part in self.reports.lacking(recorded) {
+            if let Some(epoch) = self.guests.get(&part).map(|guest| guest.epoch)
+                && self.forget(part, epoch)
+            {
+                effects.push(Effect::Drop { part, epoch });
+                let reason = format!("reports since step {recorded} were given up while the store was out of order");
+                self.say(ToMaster::Exited { part, epoch, status: ExitStatus::Failed { reason } }, effects);
+            }
+        }
         // What was lost with the last connection, and what a new master has never seen.
         effects.extend(self.reports.since(recorded).map(|reports| Effect::Say(Arc::clone(reports))));
         for (part, guest) in self.guests.iter().filter(|(_, guest)| guest.is_up) {
@@ -305,6 +319,9 @@ impl Core {
         }
         let message = Arc::new(ToMaster::Reports { part, epoch: scene.epoch, until, reports });
         self.reports.push(part, until, Arc::clone(&message));
+        if let Some(kept) = self.kept_steps {
+            self.reports.give_up_before(part, until.saturating_sub(kept));
+        }
         if self.welcome {
             effects.push(Effect::Say(message));
         }

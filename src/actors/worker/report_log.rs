@@ -18,6 +18,8 @@ struct Batch {
 #[derive(Debug, Default)]
 pub struct ReportLog {
     batches: BTreeMap<u16, VecDeque<Batch>>,
+    /// By partition: reports of the steps before this one were given up.
+    given_up: BTreeMap<u16, u64>,
 }
 
 impl ReportLog {
@@ -35,9 +37,23 @@ impl ReportLog {
         }
     }
 
+    /// Forgets reports of the steps before `step` of one partition, though they are not committed.
+    pub fn give_up_before(&mut self, part: u16, step: u64) {
+        let Some(batches) = self.batches.get_mut(&part) else { return };
+        while let Some(batch) = batches.pop_front_if(|batch| batch.until <= step) {
+            self.given_up.insert(part, batch.until);
+        }
+    }
+
+    /// Partitions whose reports of `step` and later steps are not all here.
+    pub fn lacking(&self, step: u64) -> Vec<u16> {
+        self.given_up.iter().filter(|(_, until)| **until > step).map(|(part, _)| *part).collect()
+    }
+
     /// A partition is here no more, or computes again what it reported.
     pub fn forget(&mut self, part: u16) {
         self.batches.remove(&part);
+        self.given_up.remove(&part);
     }
 
     /// All reports of `step` and later steps, in the order in which they were made.
@@ -61,7 +77,9 @@ mod tests {
         assert_eq!((log.since(0).count(), log.since(10).count(), log.since(16).count()), (4, 3, 2));
         log.cut_before(20);
         assert_eq!(log.since(0).count(), 1);
+        log.give_up_before(0, 32);
+        assert_eq!((log.lacking(31), log.lacking(32)), (vec![0], vec![]));
         log.forget(0);
-        assert_eq!(log.since(0).count(), 0);
+        assert_eq!((log.since(0).count(), log.lacking(0)), (0, vec![]));
     }
 }
