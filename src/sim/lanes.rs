@@ -2,6 +2,7 @@
 
 use crate::ids::LaneId;
 
+use super::lane_store::LaneStore;
 use super::marks::Marks;
 use super::vehicle::Vehicle;
 use super::world::World;
@@ -25,7 +26,7 @@ impl Rear {
 /// Vehicles by lane, the foremost first.
 #[derive(Clone, Debug, Default)]
 pub struct Lanes {
-    pub vehicles: Vec<Vec<Vehicle>>,
+    pub vehicles: LaneStore,
     /// The hindmost vehicle that is itself on the lane.
     pub rear: Vec<Rear>,
     /// The hindmost body that reaches back onto the lane from a later one.
@@ -47,7 +48,7 @@ pub struct Lanes {
 impl Lanes {
     pub fn new(count: usize) -> Self {
         Self {
-            vehicles: vec![Vec::new(); count],
+            vehicles: LaneStore::new(count),
             rear: vec![Rear::FREE; count],
             overhang: vec![Rear::FREE; count],
             overhung: Vec::new(),
@@ -61,7 +62,24 @@ impl Lanes {
 
     #[inline]
     pub fn on(&self, lane: LaneId) -> &[Vehicle] {
-        &self.vehicles[lane.index()]
+        self.vehicles.on(lane)
+    }
+
+    /// Puts a vehicle into its place on a lane; equal positions are ordered by id.
+    pub fn place(&mut self, lane: LaneId, vehicle: Vehicle) {
+        let at = self
+            .on(lane)
+            .iter()
+            .rposition(|v| v.pos > vehicle.pos || (v.pos == vehicle.pos && v.id < vehicle.id))
+            .map_or(0, |i| i + 1);
+        self.vehicles.insert(lane, at, vehicle);
+    }
+
+    /// Moves the vehicles of a lane into `taken`, which is emptied first.
+    pub fn take(&mut self, lane: LaneId, taken: &mut Vec<Vehicle>) {
+        taken.clear();
+        taken.extend_from_slice(self.on(lane));
+        self.vehicles.truncate(lane, 0);
     }
 
     /// The hindmost body on the lane, its own or hanging over.
@@ -88,7 +106,7 @@ impl Lanes {
         let Self { vehicles, rear, occupied_m, shown, busy, .. } = self;
         shown.retain(|lane| {
             let i = lane.index();
-            let keep = !vehicles[i].is_empty();
+            let keep = !vehicles.is_empty(*lane);
             if !keep {
                 rear[i] = Rear::FREE;
                 occupied_m[i] = 0.0;
@@ -102,11 +120,11 @@ impl Lanes {
             self.covered.set(lane.index());
         }
         busy.clear();
-        busy.extend(lanes.iter().copied().filter(|lane| !vehicles[lane.index()].is_empty()));
+        busy.extend(lanes.iter().copied().filter(|lane| !vehicles.is_empty(*lane)));
         for at in 0..self.busy.len() {
             let lane = self.busy[at];
             let i = lane.index();
-            let Some(last) = self.vehicles[i].last() else { continue };
+            let Some(last) = self.vehicles.on(lane).last() else { continue };
             let driver = &world.types[usize::from(last.vtype)].driver;
             let rear = Rear {
                 back: last.pos - driver.length,
@@ -121,7 +139,7 @@ impl Lanes {
             self.covered.set(i);
             self.rear[i] = rear;
             self.occupied_m[i] =
-                self.vehicles[i].iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();
+                self.vehicles.on(lane).iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();
             if rear.back < 0.0 {
                 self.cover_upstream(world, lane, last.came_from, rear);
             }

@@ -18,6 +18,7 @@ mod insertion;
 mod junction;
 mod lane_change;
 mod lane_plan;
+mod lane_store;
 mod lanes;
 mod marks;
 mod measures;

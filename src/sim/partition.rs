@@ -198,7 +198,7 @@ impl Partition {
         self.apply_changes(now_ms);
         for (lane, mut vehicle) in std::mem::take(&mut self.inserted) {
             self.plans.settle(&self.world, &mut vehicle, lane);
-            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.lanes.place(lane, vehicle);
         }
     }
 
@@ -212,13 +212,13 @@ impl Partition {
             }
             let count = e.lane_count as usize;
             edge_lanes.resize(count.max(edge_lanes.len()), Vec::new());
-            for (slot, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
-                std::mem::swap(slot, &mut lanes.vehicles[lane.index()]);
+            for (taken, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
+                lanes.take(lane, taken);
             }
             let view = View { world, lanes, signals, plans, approaches, now_ms };
             changer.decide(&view, e.first_lane, &mut edge_lanes[..count], changes);
-            for (slot, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
-                std::mem::swap(slot, &mut lanes.vehicles[lane.index()]);
+            for (taken, lane) in edge_lanes.iter().zip(e.lanes()) {
+                lanes.vehicles.replace(lane, taken);
             }
         }
     }
@@ -234,7 +234,7 @@ impl Partition {
         });
         for i in order {
             let change = &changes[i];
-            let mut vehicle = self.lanes.vehicles[change.from.index()].remove(change.index);
+            let mut vehicle = self.lanes.vehicles.remove(change.from, change.index);
             vehicle.came_from = beside(&self.world, vehicle.came_from, change.to);
             self.plans.settle(&self.world, &mut vehicle, change.to);
             taken.push((change.to, vehicle));
@@ -245,7 +245,7 @@ impl Partition {
             }
         }
         for (lane, vehicle) in taken {
-            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.lanes.place(lane, vehicle);
         }
         self.changes = changes;
     }
@@ -441,11 +441,11 @@ impl Partition {
     /// When the bytes are not what [`Partition::export`] writes for the same mirror.
     pub fn import(&mut self, mirror: &Mirror, bytes: &[u8]) -> Result<(), HaloError> {
         let mut reader = Reader::new(bytes);
+        let mut vehicles = Vec::new();
         for lane in &mirror.lanes {
-            let mut vehicles = std::mem::take(&mut self.lanes.vehicles[lane.index()]);
             reader.vehicles(*lane, &mut vehicles)?;
             self.settle(*lane, &mut vehicles);
-            self.lanes.vehicles[lane.index()] = vehicles;
+            self.lanes.vehicles.replace(*lane, &vehicles);
         }
         for edge in &mirror.edges {
             let mut transfers = std::mem::take(&mut self.transfers[edge.index()]);
@@ -489,15 +489,6 @@ impl Partition {
             && self.scope.own_lanes.iter().all(|l| self.lanes.on(*l).is_empty())
             && self.busy_transfers.iter().all(|e| self.transfers[e.index()].is_empty())
     }
-}
-
-/// Puts a vehicle into its place on a lane; equal positions are ordered by id.
-pub(super) fn place(lane: &mut Vec<Vehicle>, vehicle: Vehicle) {
-    let at = lane
-        .iter()
-        .rposition(|v| v.pos > vehicle.pos || (v.pos == vehicle.pos && v.id < vehicle.id))
-        .map_or(0, |i| i + 1);
-    lane.insert(at, vehicle);
 }
 
 /// After a lane change the rear may still be on the way that the vehicle came by; it is then taken to hang over the lane
