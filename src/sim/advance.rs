@@ -133,7 +133,7 @@ impl Partition {
                     self.measure_overhang(vehicle, lane, &passage, now_ms);
                 }
             }
-            if way > 0.0 {
+            if way > 0.0 && self.world.sensing.has(lane.index()) {
                 self.detect(vehicle, lane, from, now_ms);
             }
             return Fate::Stays;

@@ -8,6 +8,8 @@ use crate::demand::{CarFollowing, VehicleType};
 
 /// Distance that is kept from every obstacle against rounding, metres.
 const GAP_EPS_M: f64 = 0.001;
+/// Slack of the bounds that spare an exact computation, metres: far beyond all rounding.
+const BOUND_SLACK_M: f64 = 1e-3;
 
 /// The driving parameters of a vehicle type, ready for a step length.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,9 @@ pub struct Driver {
     pub idm: Option<(f64, f64)>,
     /// Step length, seconds.
     pub dt: f64,
+    /// 1/(2·`decel`) and the slack of [`Driver::longest_way`]; in bounds only, never in a result.
+    half_per_decel: f64,
+    way_slack_m: f64,
 }
 
 impl Driver {
@@ -43,6 +48,8 @@ impl Driver {
                 CarFollowing::Krauss => None,
                 CarFollowing::Idm(idm) => Some((idm.delta, idm.stepping_s)),
             },
+            half_per_decel: 0.5 / vtype.decel_mps2,
+            way_slack_m: 0.125 * vtype.decel_mps2 * dt * dt + BOUND_SLACK_M,
             dt,
         }
     }
@@ -68,6 +75,52 @@ impl Driver {
     #[inline]
     pub fn min_next_speed_emergency(&self, speed: f64) -> f64 {
         (speed - self.emergency_decel * self.dt).max(0.0)
+    }
+
+    /// A bound of the way to a halt (braking by `decel` or harder after `headway_s`) that takes no division and no root.
+    /// The way in whole steps meets v²/2b + v·(headway − dt/2) at multiples of the speed lost per step and is linear in
+    /// between, so it exceeds that by b·dt²/8 at most.
+    #[inline]
+    fn longest_way(&self, speed: f64, headway_s: f64) -> f64 {
+        speed * (headway_s - 0.5 * self.dt + speed * self.half_per_decel) + self.way_slack_m
+    }
+
+    /// A bound of what is driven in a step at full acceleration and then needed to halt, metres.
+    #[inline]
+    pub fn longest_look(&self, speed: f64) -> f64 {
+        self.longest_way(self.max_next_speed(speed), self.tau + self.dt)
+    }
+
+    /// Whether [`Driver::brake_gap_with`] of `decel`, which is the own or a greater one, is at most `gap_m`.
+    #[inline]
+    pub fn can_brake(&self, speed: f64, decel: f64, gap_m: f64) -> bool {
+        gap_m > self.longest_way(speed, 0.0) || gap_m >= self.brake_gap_with(speed, decel, 0.0)
+    }
+
+    /// Certain that [`Driver::safe_stop_speed`] with the own deceleration and reaction time is at least `speed`.
+    #[inline]
+    pub fn surely_halts_within(&self, speed: f64, gap_m: f64) -> bool {
+        gap_m - GAP_EPS_M > self.longest_way(speed, self.tau)
+    }
+
+    /// Certain that [`Driver::safe_follow_speed`] is at least `speed`.
+    #[inline]
+    pub fn surely_safe_behind(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> bool {
+        let half_per_decel = if leader_decel <= self.decel { self.half_per_decel } else { 0.5 / leader_decel };
+        let lead_way = leader_speed * (leader_speed * half_per_decel - 0.5 * self.dt);
+        self.surely_halts_within(speed, gap_m + lead_way.max(0.0))
+    }
+
+    /// The lower one of `v` and [`Driver::follow_speed`], which is computed only where it may be the lower one.
+    #[inline]
+    pub fn at_most_following(&self, v: f64, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        if self.idm.is_none()
+            && v <= self.max_next_speed(speed)
+            && self.surely_safe_behind(v, gap_m, leader_speed, leader_decel)
+        {
+            return v;
+        }
+        v.min(self.follow_speed(speed, gap_m, leader_speed, leader_decel))
     }
 
     /// Metres driven until standing when braking by `decel` each step, plus `headway_s` at the present speed.

@@ -4,7 +4,7 @@ use crate::ids::LaneId;
 
 use super::lane_store::LaneStore;
 use super::marks::Marks;
-use super::vehicle::Vehicle;
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::world::World;
 
 /// The last (hindmost) body on a lane, as those behind it see it. Bodies that hang over the start of a following lane
@@ -39,6 +39,8 @@ pub struct Lanes {
     occupied: Marks,
     /// Lanes with a `rear` or an `overhang`.
     covered: Marks,
+    /// Lanes on which somebody stands, or whose hindmost vehicle waits.
+    held: Marks,
     /// Lanes of the last [`refresh`](Self::refresh) that had vehicles then, in its order.
     pub busy: Vec<LaneId>,
     /// Lanes whose `rear` and `occupied_m` are not those of an empty lane, to reset.
@@ -55,6 +57,7 @@ impl Lanes {
             occupied_m: vec![0.0; count],
             occupied: Marks::new(count),
             covered: Marks::new(count),
+            held: Marks::new(count),
             busy: Vec::new(),
             shown: Vec::new(),
         }
@@ -98,6 +101,13 @@ impl Lanes {
         self.occupied.has(lane.index())
     }
 
+    /// Whether somebody stands on the lane, or its hindmost vehicle waits for something; of the last
+    /// [`refresh`](Self::refresh).
+    #[inline]
+    pub fn is_held(&self, lane: LaneId) -> bool {
+        self.held.has(lane.index())
+    }
+
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.
     pub fn refresh(&mut self, world: &World, lanes: &[LaneId]) {
         for lane in self.overhung.drain(..) {
@@ -115,6 +125,7 @@ impl Lanes {
         });
         self.occupied.clear();
         self.covered.clear();
+        self.held.clear();
         for lane in &*shown {
             self.occupied.set(lane.index());
             self.covered.set(lane.index());
@@ -126,6 +137,7 @@ impl Lanes {
             let i = lane.index();
             let Some(last) = self.vehicles.on(lane).last() else { continue };
             let driver = &world.types[usize::from(last.vtype)].driver;
+            let came_from = last.came_from;
             let rear = Rear {
                 back: last.pos - driver.length,
                 speed: last.speed,
@@ -138,10 +150,18 @@ impl Lanes {
             self.occupied.set(i);
             self.covered.set(i);
             self.rear[i] = rear;
-            self.occupied_m[i] =
-                self.vehicles.on(lane).iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();
+            let mut is_held = last.is(flags::WAITS_AT_LINK | flags::STOPPED);
+            let mut occupied_m = 0.0;
+            for v in self.vehicles.on(lane) {
+                occupied_m += world.types[usize::from(v.vtype)].driver.length_with_gap();
+                is_held |= v.speed < HALTING_SPEED;
+            }
+            self.occupied_m[i] = occupied_m;
+            if is_held {
+                self.held.set(i);
+            }
             if rear.back < 0.0 {
-                self.cover_upstream(world, lane, last.came_from, rear);
+                self.cover_upstream(world, lane, came_from, rear);
             }
         }
     }

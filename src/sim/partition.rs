@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ids::{EdgeId, LaneId, LinkId, RouteId, VehicleId};
+use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
-use super::approach::Approaches;
+use super::approach::{Approaches, Distant, Notice};
 use super::departures::Departures;
 use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
@@ -31,6 +31,16 @@ pub struct ReportOptions {
     pub digest: bool,
 }
 
+/// A vehicle whose motion depends on what is beyond its lane's end.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    lane: LaneId,
+    /// Among the vehicles of the lane, and among all moves.
+    index: u32,
+    at: u32,
+    plan: Follow,
+}
+
 /// The state and the working memory of one partition.
 #[derive(Debug)]
 pub struct Partition {
@@ -51,9 +61,9 @@ pub struct Partition {
     pub(super) past: Digest,
     pub(super) report: StepReport,
     approaches: Approaches,
-    /// By lane: where its vehicles begin in `follow` and `moves`.
+    /// By lane: where its vehicles begin in `moves`.
     first: Vec<u32>,
-    follow: Vec<Follow>,
+    near: Vec<Near>,
     pub(super) moves: Vec<Move>,
     pub(super) entering: Vec<(LaneId, Vehicle)>,
     /// Lanes on which vehicles may have come to overlap in this step.
@@ -95,7 +105,7 @@ impl Partition {
             report: StepReport::default(),
             approaches: Approaches::new(network.links.len()),
             first: vec![0; lane_count],
-            follow: Vec::new(),
+            near: Vec::new(),
             moves: Vec::new(),
             entering: Vec::new(),
             crowded: Vec::new(),
@@ -146,43 +156,60 @@ impl Partition {
 
     /// Decides the motion of every vehicle that is moved here, from state(t).
     fn plan_moves(&mut self, now_ms: i64) {
-        let Self { world, scope, lanes, signals, plans, approaches, first, follow, moves, .. } = self;
+        let Self { world, scope, lanes, signals, plans, approaches, first, near, moves, .. } = self;
+        let key = random::step_key(world.settings.seed, now_ms as u64);
         approaches.clear();
-        follow.clear();
+        moves.clear();
+        near.clear();
         // Announcements are collected apart: the view that they are made from is shared.
         let mut announced = std::mem::take(approaches);
         let nobody = Approaches::default();
         let view = View { world, lanes, signals, plans, approaches: &nobody, now_ms };
         for &lane in &lanes.busy {
-            let on = lanes.on(lane);
-            first[lane.index()] = follow.len() as u32;
+            let is_moved = scope.is_moved[lane.index()];
+            first[lane.index()] = moves.len() as u32;
             let length = world.network.lane(lane).length_m;
             let mut ahead: Option<&Vehicle> = None;
             let mut ahead_m = 0.0;
-            for vehicle in on {
-                let speed = view.follow(vehicle, ahead, lane);
-                let mut plan = Follow { speed, ahead_m, link: LinkId::NONE, no_room: false };
-                if length - vehicle.pos < world.announce_m {
+            for (index, vehicle) in lanes.on(lane).iter().enumerate() {
+                let index = index as u32;
+                let driver = view.driver(vehicle);
+                let seen = length - vehicle.pos;
+                let mut plan = Follow {
+                    speed: view.follow(vehicle, ahead, lane),
+                    ahead_m,
+                    look_m: view.look_beyond_lane(driver, vehicle.speed, seen),
+                    ..Follow::default()
+                };
+                let is_near = seen < plan.look_m;
+                if seen < world.announce_m {
                     plan.link = view.own_link(vehicle, lane);
-                    plan.no_room = view.announce(vehicle, lane, plan, |link, approach| {
-                        announced.add(link, approach);
-                    });
+                    if is_near {
+                        plan.no_room = view.announce(vehicle, lane, plan, |link, coming| {
+                            announced.add(link, Notice::Near(coming));
+                        });
+                    } else if plan.link.is_some() && world.watched.has(plan.link.index()) {
+                        let Follow { speed, ahead_m, .. } = plan;
+                        announced.add(plan.link, Notice::Far(Distant { lane, index, speed, ahead_m }));
+                    }
                 }
-                follow.push(plan);
-                ahead_m += view.driver(vehicle).length_with_gap();
+                if is_moved {
+                    if is_near {
+                        near.push(Near { lane, index, at: moves.len() as u32, plan });
+                        moves.push(Move::default());
+                    } else {
+                        // Nothing beyond its lane concerns it.
+                        moves.push(view.decide(vehicle, lane, plan, key));
+                    }
+                }
+                ahead_m += driver.length_with_gap();
                 ahead = Some(vehicle);
             }
         }
         *approaches = announced;
         let view = View { world, lanes, signals, plans, approaches, now_ms };
-        let key = random::step_key(world.settings.seed, now_ms as u64);
-        moves.clear();
-        moves.resize(follow.len(), Move::default());
-        for &lane in lanes.busy.iter().filter(|lane| scope.is_moved[lane.index()]) {
-            let start = first[lane.index()] as usize;
-            for (i, vehicle) in lanes.on(lane).iter().enumerate() {
-                moves[start + i] = view.decide(vehicle, lane, follow[start + i], key);
-            }
+        for &Near { lane, index, at, plan } in &*near {
+            moves[at as usize] = view.decide(&lanes.on(lane)[index as usize], lane, plan, key);
         }
     }
 

@@ -44,6 +44,10 @@ impl<'a> View<'a> {
         (lane.speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed)
     }
     #[inline]
+    pub fn in_roundabout(&self, lane: LaneId) -> bool {
+        self.world.has_roundabouts && self.world.network.edge_of(lane).roundabout
+    }
+    #[inline]
     pub fn aspect(&self, link: &Link) -> Option<Aspect> {
         self.signals.aspect(link)
     }
