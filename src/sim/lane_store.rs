@@ -82,26 +82,20 @@ impl LaneStore {
         self.on_mut(lane).copy_from_slice(vehicles);
     }
 
-    /// Gives a lane slots for `len` vehicles; the first ones stay.
+    /// Gives a lane slots for `len` vehicles; the first ones stay. Blocks are never split, so there are never more of a size
+    /// than there were in use at once.
     fn resize(&mut self, lane: LaneId, len: u32) {
         let Room { start, len: old } = self.rooms[lane.index()];
         let (had, needs) = (capacity(old), capacity(len));
         let mut room = Room { start, len };
-        if needs > had {
-            room.start = self.take(needs);
-            let (from, to) = (start as usize, room.start as usize);
-            self.slots.copy_within(from..from + old as usize, to);
+        if needs != had {
+            if needs > 0 {
+                room.start = self.take(needs);
+                let (from, to) = (start as usize, room.start as usize);
+                self.slots.copy_within(from..from + old.min(len) as usize, to);
+            }
             if had > 0 {
                 self.free[had.trailing_zeros() as usize].push(start);
-            }
-        } else {
-            // What remains of a halved block are blocks of the sizes in between.
-            let mut size = had;
-            while size > needs {
-                let half = size / 2;
-                let left = if half >= needs && half > 0 { half } else { 0 };
-                self.free[(size - left).trailing_zeros() as usize].push(start + left);
-                size = left;
             }
         }
         self.rooms[lane.index()] = room;
@@ -157,11 +151,12 @@ mod tests {
                     list.truncate(at);
                     store.truncate(LaneId(lane), at);
                 }
-                _ => {
+                _ if list.len() < 100 || draw % 9 == 8 => {
                     let whole: Vec<Vehicle> = (0..draw % 7).map(vehicle).collect();
                     *list = (0..draw % 7).collect();
                     store.replace(LaneId(lane), &whole);
                 }
+                _ => {}
             }
             assert_eq!(places(&store, lane), lists[lane as usize], "round {round}");
             assert!(store.is_empty(LaneId(2)));
@@ -170,5 +165,6 @@ mod tests {
         let free: u32 = store.free.iter().enumerate().map(|(k, list)| (list.len() as u32) << k).sum();
         let used: u32 = store.rooms.iter().map(|r| capacity(r.len)).sum();
         assert_eq!(free + used, slots, "a slot is lost");
+        assert!(slots < 2 * 2 * 256, "{slots} slots");
     }
 }
