@@ -8,6 +8,7 @@ use super::collision::overlap;
 use super::measures::{Passage, stay};
 use super::motion::Move;
 use super::partition::Partition;
+use super::prefetch::prefetch_head;
 use super::report::{Teleport, TeleportCause, TripRecord, micro};
 use super::transfer::Transfer;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -27,7 +28,11 @@ impl Partition {
     pub(super) fn advance(&mut self, now_ms: i64) {
         let mut entering = std::mem::take(&mut self.entering);
         let busy = std::mem::take(&mut self.lanes.busy);
-        for &lane in &busy {
+        for (at, &lane) in busy.iter().enumerate() {
+            if let Some(&soon) = busy.get(at + 8) {
+                self.lanes.vehicles.prefetch_whole(soon);
+                prefetch_head(&self.world.network.lanes, soon.index());
+            }
             if self.scope.is_moved[lane.index()] {
                 self.advance_lane(lane, now_ms, &mut entering);
             }
@@ -469,7 +474,7 @@ impl Partition {
             .own_edges
             .iter()
             .copied()
-            .filter(|e| is_own(e) && !self.transfers[e.index()].is_empty())
+            .filter(|e| !self.transfers[e.index()].is_empty() && is_own(e))
             .collect();
     }
 }

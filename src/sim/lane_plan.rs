@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::demand::{Demand, Stop};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
+use super::prefetch::prefetch;
 use super::routes::Routes;
 use super::vehicle::Vehicle;
 use super::world::World;
@@ -116,6 +117,7 @@ impl LanePlans {
         let mut next: Vec<LaneChoice> = Vec::new();
         for index in (0..count).rev() {
             let edges = self.routes.edges(&world.demand, route);
+            prefetch_before(world, edges, index);
             let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
             let here = choices_of(world, edges[index], edges.get(index + 1).copied(), &next, slot, stop);
             self.edges[plan + index] = self.store(edges[index], &here);
@@ -145,6 +147,28 @@ impl LanePlans {
         }
         self.choices.extend_from_slice(here);
         new
+    }
+}
+
+/// Asks for the roads that are looked at next, towards the beginning of the route.
+fn prefetch_before(world: &World, edges: &[EdgeId], index: usize) {
+    let network = &world.network;
+    let before = |steps: usize| index.checked_sub(steps).map(|at| edges[at]);
+    if let Some(edge) = before(6) {
+        prefetch(&network.edges, edge.index());
+    }
+    if let Some(edge) = before(4) {
+        network.edge(edge).lanes().for_each(|lane| prefetch(&network.lanes, lane.index()));
+    }
+    if let Some(edge) = before(2) {
+        for link in network.edge(edge).lanes().flat_map(|lane| network.links_of(lane)) {
+            prefetch(&network.links, link.index());
+        }
+    }
+    if let Some(edge) = before(1) {
+        for link in network.edge(edge).lanes().flat_map(|lane| network.links_of(lane)) {
+            prefetch(&network.lanes, network.link(link).next.index());
+        }
     }
 }
 

@@ -5,7 +5,11 @@ use bytemuck::Zeroable;
 
 use crate::ids::LaneId;
 
+use super::prefetch::{prefetch, prefetch_head};
 use super::vehicle::Vehicle;
+
+/// Vehicles of a lane that are asked for ahead of time; those behind them follow in memory.
+const PREFETCHED: u32 = 4;
 
 /// The slots of one lane; there are `len.next_power_of_two()`, and none where nobody is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +52,24 @@ impl LaneStore {
     #[inline]
     pub fn is_empty(&self, lane: LaneId) -> bool {
         self.rooms[lane.index()].len == 0
+    }
+
+    /// Asks for the foremost vehicles of a lane.
+    #[inline]
+    pub fn prefetch(&self, lane: LaneId) {
+        let room = self.rooms[lane.index()];
+        for at in room.start..room.start + room.len.min(PREFETCHED) {
+            prefetch_head(&self.slots, at as usize);
+        }
+    }
+
+    /// Asks for all of the foremost vehicles of a lane, also for what is only kept up to date.
+    #[inline]
+    pub fn prefetch_whole(&self, lane: LaneId) {
+        let room = self.rooms[lane.index()];
+        for at in room.start..room.start + room.len.min(PREFETCHED) {
+            prefetch(&self.slots, at as usize);
+        }
     }
 
     /// Puts a vehicle before the `at`-th of the lane.

@@ -4,8 +4,12 @@ use crate::ids::LaneId;
 
 use super::lane_store::LaneStore;
 use super::marks::Marks;
+use super::prefetch::prefetch;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::world::World;
+
+/// Lanes for which memory is asked ahead.
+const AHEAD: usize = 12;
 
 /// The last (hindmost) body on a lane, as those behind it see it. Bodies that hang over the start of a following lane
 /// count on the lane that they cover.
@@ -133,6 +137,11 @@ impl Lanes {
         busy.clear();
         busy.extend(lanes.iter().copied().filter(|lane| !vehicles.is_empty(*lane)));
         for at in 0..self.busy.len() {
+            if let Some(&soon) = self.busy.get(at + AHEAD) {
+                self.vehicles.prefetch(soon);
+                prefetch(&self.rear, soon.index());
+                prefetch(&self.occupied_m, soon.index());
+            }
             let lane = self.busy[at];
             let i = lane.index();
             let Some(last) = self.vehicles.on(lane).last() else { continue };

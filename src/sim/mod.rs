@@ -26,6 +26,7 @@ mod motion;
 mod negotiation;
 mod neighbour;
 mod partition;
+mod prefetch;
 mod random;
 pub mod report;
 mod rerouting;

@@ -73,7 +73,8 @@ impl View<'_> {
     /// Those who approach a link, with their times and speeds.
     #[inline]
     pub fn approaching(&self, link_id: LinkId) -> impl Iterator<Item = Approach> {
-        self.approaches.of(link_id).filter_map(move |notice| match notice {
+        let notices = self.approaches.into_iter().flat_map(move |approaches| approaches.of(link_id));
+        notices.filter_map(move |notice| match notice {
             Notice::Near(coming) => Some(self.approach(coming, link_id)),
             Notice::Far(distant) => self.distant_approach(distant),
         })
@@ -206,26 +207,30 @@ impl View<'_> {
         false
     }
 
-    /// Pass two: the speed of the next step. `plan` is the result of pass one.
-    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Move {
+    /// The speed of the next step. `plan` is the result of pass one. `None`: it depends on who approaches the junctions, which
+    /// is not known before pass two.
+    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Option<Move> {
         if vehicle.is(flags::STOPPED) {
-            return Move::default();
+            return Some(Move::default());
         }
         let driver = self.driver(vehicle);
         let lane = self.lane(lane_id);
-        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, waits: false, least: 0.0 };
+        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, ..Walk::default() };
         let seen = lane.length_m - vehicle.pos;
         if let Some(stop) = self.stop_on(vehicle, lane_id, usize::from(vehicle.route_index)) {
             walk.v = walk.v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
         }
         if seen < plan.look_m {
             self.look_beyond(vehicle, driver, lane_id, plan, seen, &mut walk);
+            if walk.is_open {
+                return None;
+            }
             if walk.waits && self.in_roundabout(lane_id) {
                 // Who is in a roundabout keeps its right.
                 walk.waits = false;
             }
         }
-        self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key)
+        Some(self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key))
     }
 
     /// Walks the links ahead and lowers the speed to what they allow.
@@ -267,6 +272,9 @@ impl View<'_> {
             if decides {
                 let v_pass = || driver.speed_after(way, from).min(pass_limit).min(limit);
                 if self.must_wait(vehicle, driver, link, priority, seen, v_pass, walk) {
+                    if walk.is_open {
+                        return;
+                    }
                     walk.wait(halt(), if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
                     return;
                 }
@@ -371,6 +379,7 @@ impl View<'_> {
 }
 
 /// What a look ahead has found so far.
+#[derive(Default)]
 pub(super) struct Walk {
     /// The speed that is still allowed.
     pub(super) v: f64,
@@ -382,6 +391,8 @@ pub(super) struct Walk {
     pub(super) waits: bool,
     /// Speed that it should not fall below by dawdling.
     pub(super) least: f64,
+    /// It depends on approaches that are not known yet.
+    pub(super) is_open: bool,
 }
 
 impl Walk {

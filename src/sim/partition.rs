@@ -15,6 +15,7 @@ use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::measures::Measures;
 use super::motion::{Follow, Move};
+use super::prefetch::{prefetch, prefetch_head};
 use super::random;
 use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
 use super::scope::Scope;
@@ -31,9 +32,9 @@ pub struct ReportOptions {
     pub digest: bool,
 }
 
-/// A vehicle whose motion depends on what is beyond its lane's end.
+/// A vehicle whose motion depends on who else approaches a junction.
 #[derive(Clone, Copy, Debug)]
-struct Near {
+struct Yielding {
     lane: LaneId,
     /// Among the vehicles of the lane, and among all moves.
     index: u32,
@@ -63,7 +64,7 @@ pub struct Partition {
     approaches: Approaches,
     /// By lane: where its vehicles begin in `moves`.
     first: Vec<u32>,
-    near: Vec<Near>,
+    yielding: Vec<Yielding>,
     pub(super) moves: Vec<Move>,
     pub(super) entering: Vec<(LaneId, Vehicle)>,
     /// Lanes on which vehicles may have come to overlap in this step.
@@ -105,7 +106,7 @@ impl Partition {
             report: StepReport::default(),
             approaches: Approaches::new(network.links.len()),
             first: vec![0; lane_count],
-            near: Vec::new(),
+            yielding: Vec::new(),
             moves: Vec::new(),
             entering: Vec::new(),
             crowded: Vec::new(),
@@ -156,16 +157,24 @@ impl Partition {
 
     /// Decides the motion of every vehicle that is moved here, from state(t).
     fn plan_moves(&mut self, now_ms: i64) {
-        let Self { world, scope, lanes, signals, plans, approaches, first, near, moves, .. } = self;
+        let Self { world, scope, lanes, signals, plans, approaches, first, yielding, moves, .. } = self;
         let key = random::step_key(world.settings.seed, now_ms as u64);
         approaches.clear();
         moves.clear();
-        near.clear();
-        // Announcements are collected apart: the view that they are made from is shared.
-        let mut announced = std::mem::take(approaches);
-        let nobody = Approaches::default();
-        let view = View { world, lanes, signals, plans, approaches: &nobody, now_ms };
-        for &lane in &lanes.busy {
+        yielding.clear();
+        let view = View { world, lanes, signals, plans, approaches: None, now_ms };
+        for (at, &lane) in lanes.busy.iter().enumerate() {
+            // What the next lanes need comes while this one is worked on.
+            if let Some(&soon) = lanes.busy.get(at + 12) {
+                lanes.vehicles.prefetch(soon);
+                prefetch(&world.network.lanes, soon.index());
+            }
+            if let Some(&soon) = lanes.busy.get(at + 6) {
+                view.prefetch_link(soon);
+            }
+            if let Some(&soon) = lanes.busy.get(at + 3) {
+                view.prefetch_next(soon);
+            }
             let is_moved = scope.is_moved[lane.index()];
             first[lane.index()] = moves.len() as u32;
             let length = world.network.lane(lane).length_m;
@@ -186,30 +195,27 @@ impl Partition {
                     plan.link = view.own_link(vehicle, lane);
                     if is_near {
                         plan.no_room = view.announce(vehicle, lane, plan, |link, coming| {
-                            announced.add(link, Notice::Near(coming));
+                            approaches.add(link, Notice::Near(coming));
                         });
                     } else if plan.link.is_some() && world.watched.has(plan.link.index()) {
                         let Follow { speed, ahead_m, .. } = plan;
-                        announced.add(plan.link, Notice::Far(Distant { lane, index, speed, ahead_m }));
+                        approaches.add(plan.link, Notice::Far(Distant { lane, index, speed, ahead_m }));
                     }
                 }
                 if is_moved {
-                    if is_near {
-                        near.push(Near { lane, index, at: moves.len() as u32, plan });
-                        moves.push(Move::default());
-                    } else {
-                        // Nothing beyond its lane concerns it.
-                        moves.push(view.decide(vehicle, lane, plan, key));
+                    let decided = view.decide(vehicle, lane, plan, key);
+                    if decided.is_none() {
+                        yielding.push(Yielding { lane, index, at: moves.len() as u32, plan });
                     }
+                    moves.push(decided.unwrap_or_default());
                 }
                 ahead_m += driver.length_with_gap();
                 ahead = Some(vehicle);
             }
         }
-        *approaches = announced;
-        let view = View { world, lanes, signals, plans, approaches, now_ms };
-        for &Near { lane, index, at, plan } in &*near {
-            moves[at as usize] = view.decide(&lanes.on(lane)[index as usize], lane, plan, key);
+        let view = View { approaches: Some(approaches), ..view };
+        for &Yielding { lane, index, at, plan } in &*yielding {
+            moves[at as usize] = view.decide(&lanes.on(lane)[index as usize], lane, plan, key).unwrap_or_default();
         }
     }
 
@@ -230,9 +236,15 @@ impl Partition {
     }
 
     fn decide_changes(&mut self, now_ms: i64) {
-        let Self { world, lanes, signals, plans, approaches, changer, changes, edge_lanes, wide_edges, .. } = self;
+        let Self { world, lanes, signals, plans, changer, changes, edge_lanes, wide_edges, .. } = self;
         changes.clear();
-        for &edge in wide_edges.iter() {
+        for (at, &edge) in wide_edges.iter().enumerate() {
+            if let Some(&soon) = wide_edges.get(at + 8) {
+                prefetch(&world.network.edges, soon.index());
+            }
+            if let Some(&soon) = wide_edges.get(at + 4) {
+                world.network.edge(soon).lanes().for_each(|lane| lanes.vehicles.prefetch_whole(lane));
+            }
             let e = world.network.edge(edge);
             if e.lanes().all(|l| lanes.on(l).is_empty()) {
                 continue;
@@ -242,7 +254,7 @@ impl Partition {
             for (taken, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
                 lanes.take(lane, taken);
             }
-            let view = View { world, lanes, signals, plans, approaches, now_ms };
+            let view = View { world, lanes, signals, plans, approaches: None, now_ms };
             changer.decide(&view, e.first_lane, &mut edge_lanes[..count], changes);
             for (taken, lane) in edge_lanes.iter().zip(e.lanes()) {
                 lanes.vehicles.replace(lane, taken);
@@ -302,8 +314,8 @@ impl Partition {
     /// Puts teleported and parked vehicles back where there is room.
     fn return_transfers(&mut self, edge: EdgeId, now_ms: i64) {
         let mut rest = std::mem::take(&mut self.transfers[edge.index()]);
-        let Self { world, lanes, signals, plans, approaches, accepted, inserted, .. } = self;
-        let view = View { world, lanes, signals, plans, approaches, now_ms };
+        let Self { world, lanes, signals, plans, accepted, inserted, .. } = self;
+        let view = View { world, lanes, signals, plans, approaches: None, now_ms };
         rest.retain_mut(|transfer| {
             let mut vehicle = transfer.vehicle;
             let lane = if vehicle.is(flags::TELEPORTING) {
@@ -336,8 +348,8 @@ impl Partition {
             }
             let (route, changes) = departures.route_of(id, departure);
             let mut vehicle = self.newborn(id, route, changes, now_ms);
-            let Self { world: w, lanes, signals, plans, approaches, accepted, .. } = self;
-            let view = View { world: w, lanes, signals, plans, approaches, now_ms };
+            let Self { world: w, lanes, signals, plans, accepted, .. } = self;
+            let view = View { world: w, lanes, signals, plans, approaches: None, now_ms };
             let Some(lane) = view.try_depart(&mut vehicle, departure, accepted) else { return };
             departures.remove_first(edge);
             vehicle.depart_lane = lane;
@@ -377,7 +389,14 @@ impl Partition {
         counts.waiting = self.departures.waiting();
         counts.loaded = self.departures.loaded();
         let world = &self.world;
-        for &lane in &self.scope.own_lanes {
+        let own_lanes = &self.scope.own_lanes;
+        for (at, &lane) in own_lanes.iter().enumerate() {
+            if let Some(&soon) = own_lanes.get(at + 24)
+                && !self.lanes.vehicles.is_empty(soon)
+            {
+                self.lanes.vehicles.prefetch(soon);
+                prefetch_head(&world.network.lanes, soon.index());
+            }
             for v in self.lanes.on(lane) {
                 counts.running += 1;
                 if v.is(flags::STOPPED) {

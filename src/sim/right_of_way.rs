@@ -65,6 +65,10 @@ impl View<'_> {
         if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
             return true;
         }
+        if self.approaches.is_none() && (priority == Priority::Zipper || !link.yields_to.is_empty()) {
+            walk.is_open = true;
+            return true;
+        }
         if priority == Priority::Zipper {
             walk.v = walk.v.min(self.zip(vehicle, driver, link, seen));
             return false;
@@ -136,7 +140,7 @@ impl View<'_> {
         };
         let network = &self.world.network;
         for foe_id in &network.foe_links[link.yields_to.range()] {
-            if !self.approaches.is_approached(*foe_id) {
+            if !self.approaches.is_some_and(|approaches| approaches.is_approached(*foe_id)) {
                 continue;
             }
             let same_target = self.link(*foe_id).to == link.to;
