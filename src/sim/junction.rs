@@ -19,8 +19,9 @@ impl View<'_> {
     }
 
     /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear). Only standing
-    /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane.
-    pub(super) fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, ahead_m: f64) -> bool {
+    /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane; the link leaves the
+    /// `index`-th edge of its route.
+    pub(super) fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, index: usize, ahead_m: f64) -> bool {
         let to = link.to;
         if !self.lanes.is_held(to) && self.lane(to).length_m > ROOM_LOOK_LENGTHS * driver.length {
             // Nobody stands on the first road behind the junction, and it is long enough.
@@ -29,7 +30,7 @@ impl View<'_> {
         let need = driver.length_with_gap();
         let (mut space, mut seen) = (-ahead_m, 0.0);
         let mut lane_id = link.next;
-        let mut index = usize::from(vehicle.route_index);
+        let mut index = index;
         loop {
             let lane = self.lane(lane_id);
             if lane.internal {

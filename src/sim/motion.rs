@@ -149,7 +149,7 @@ impl View<'_> {
             if priority.is_red_or_yellow() && can_brake() {
                 return false;
             }
-            if self.keeps_clear(lane_id, link) && can_brake() && !self.has_room(vehicle, driver, link, ahead_m) {
+            if self.keeps_clear(lane_id, link) && can_brake() && !self.has_room(vehicle, driver, link, index, ahead_m) {
                 return lane_id == own_lane;
             }
             let next = self.lane(link.next);
@@ -281,7 +281,7 @@ impl View<'_> {
                 if (walk.no_room || !first)
                     && self.keeps_clear(lane_id, link)
                     && driver.can_brake(vehicle.speed, driver.decel, seen)
-                    && (walk.no_room || !self.has_room(vehicle, driver, link, walk.ahead_m))
+                    && (walk.no_room || !self.has_room(vehicle, driver, link, index, walk.ahead_m))
                 {
                     walk.wait(halt(), vehicle.speed);
                     return;
