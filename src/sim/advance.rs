@@ -384,14 +384,15 @@ impl Partition {
 
     fn teleport(&mut self, vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
         let l = self.world.network.lane(lane);
-        let cause =
-            if !l.internal && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues {
-                TeleportCause::WrongLane
-            } else if vehicle.is(flags::WAITS_AT_LINK) {
-                TeleportCause::Yield
-            } else {
-                TeleportCause::Jam
-            };
+        let cause = if !l.internal
+            && !self.plans.choice(&self.world, vehicle.plan, usize::from(vehicle.route_index), lane).continues
+        {
+            TeleportCause::WrongLane
+        } else if vehicle.is(flags::WAITS_AT_LINK) {
+            TeleportCause::Yield
+        } else {
+            TeleportCause::Jam
+        };
         self.take_off(vehicle, lane, cause, own, now_ms);
     }
 

@@ -77,6 +77,8 @@ pub struct Partition {
     edge_lanes: Vec<Vec<Vehicle>>,
     /// Own edges on which lanes can be changed.
     wide_edges: Vec<EdgeId>,
+    /// Those of them with vehicles, of the present step.
+    busy_wide: Vec<EdgeId>,
     /// Own edges with transfers, ascending.
     pub(super) busy_transfers: Vec<EdgeId>,
 }
@@ -117,6 +119,7 @@ impl Partition {
             inserted: Vec::new(),
             edge_lanes: Vec::new(),
             wide_edges,
+            busy_wide: Vec::new(),
             busy_transfers: Vec::new(),
             world,
             scope,
@@ -236,19 +239,26 @@ impl Partition {
     }
 
     fn decide_changes(&mut self, now_ms: i64) {
-        let Self { world, lanes, signals, plans, changer, changes, edge_lanes, wide_edges, .. } = self;
+        let Self { world, lanes, signals, plans, changer, changes, edge_lanes, wide_edges, busy_wide, .. } = self;
         changes.clear();
-        for (at, &edge) in wide_edges.iter().enumerate() {
-            if let Some(&soon) = wide_edges.get(at + 8) {
-                prefetch(&world.network.edges, soon.index());
+        let has_vehicles = |edge: &EdgeId| world.network.edge(*edge).lanes().any(|l| !lanes.vehicles.is_empty(l));
+        busy_wide.clear();
+        busy_wide.extend(wide_edges.iter().copied().filter(has_vehicles));
+        for (at, &edge) in busy_wide.iter().enumerate() {
+            let soon =
+                |ahead: usize| busy_wide.get(at + ahead).into_iter().flat_map(|e| world.network.edge(*e).lanes());
+            for lane in soon(8) {
+                lanes.vehicles.prefetch_whole(lane);
+                prefetch(&world.network.lanes, lane.index());
             }
-            if let Some(&soon) = wide_edges.get(at + 4) {
-                world.network.edge(soon).lanes().for_each(|lane| lanes.vehicles.prefetch_whole(lane));
+            for vehicle in soon(5).flat_map(|lane| lanes.on(lane)) {
+                plans.prefetch(vehicle.plan, usize::from(vehicle.route_index));
+            }
+            for vehicle in soon(2).flat_map(|lane| lanes.on(lane)) {
+                plans.prefetch_choices(vehicle.plan, usize::from(vehicle.route_index));
+                prefetch(&world.network.links, vehicle.link.index());
             }
             let e = world.network.edge(edge);
-            if e.lanes().all(|l| lanes.on(l).is_empty()) {
-                continue;
-            }
             let count = e.lane_count as usize;
             edge_lanes.resize(count.max(edge_lanes.len()), Vec::new());
             for (taken, lane) in edge_lanes.iter_mut().zip(e.lanes()) {

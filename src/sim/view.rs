@@ -45,6 +45,9 @@ impl<'a> View<'a> {
                 prefetch(&self.world.network.lanes, next.index());
                 prefetch(&self.lanes.rear, next.index());
             }
+            if let Some(first) = self.lanes.on(lane).first() {
+                self.plans.prefetch(first.plan, usize::from(first.route_index) + 1);
+            }
         }
     }
     /// The link of a lane's foremost vehicle, if it may be near enough to look beyond.
