@@ -73,8 +73,9 @@ pub struct Approaches {
 const NOBODY: u32 = u32::MAX;
 
 impl Approaches {
-    pub fn new(links: usize) -> Self {
-        Self { notices: Vec::new(), last: vec![NOBODY; links], approached: Marks::new(links) }
+    /// `vehicles`: how many are to be expected at once.
+    pub fn new(links: usize, vehicles: usize) -> Self {
+        Self { notices: Vec::with_capacity(vehicles), last: vec![NOBODY; links], approached: Marks::new(links) }
     }
 
     pub fn clear(&mut self) {

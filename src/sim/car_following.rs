@@ -8,6 +8,8 @@ use crate::demand::{CarFollowing, VehicleType};
 
 /// Distance that is kept from every obstacle against rounding, metres.
 const GAP_EPS_M: f64 = 0.001;
+/// Share of the way of the reaction time that is surely too short for a step of braking.
+const NO_WHOLE_STEP: f64 = 1.0 - 1e-6;
 /// Slack of the bounds that spare an exact computation, metres: far beyond all rounding.
 const BOUND_SLACK_M: f64 = 1e-3;
 
@@ -145,6 +147,10 @@ impl Driver {
         let s = self.dt;
         let b = decel * s;
         let t = headway_s;
+        if g < NO_WHOLE_STEP * b * t {
+            // Not one whole step of braking: what is left below, for n = 0.
+            return g / t;
+        }
         // n: whole steps of braking that fit into the gap.
         let root = (s * s + 4.0 * (s * (2.0 * g / b - t) + t * t)).max(0.0).sqrt();
         let n = floor(0.5 - (t - 0.5 * root) / s).max(0.0);

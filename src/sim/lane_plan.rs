@@ -72,7 +72,10 @@ const UNKNOWN: u32 = u32::MAX;
 
 impl LanePlans {
     pub fn new(demand: &Demand) -> Self {
-        Self { routes: Routes::new(demand), ..Self::default() }
+        // Reserved, not used: lists that grow leave their old places behind.
+        let count = demand.route_edges.len();
+        let (edges, choices) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        Self { routes: Routes::new(demand), edges, choices, ..Self::default() }
     }
 
     /// The plan of a vehicle.

@@ -33,8 +33,9 @@ pub struct LaneStore {
 }
 
 impl LaneStore {
-    pub fn new(lanes: usize) -> Self {
-        Self { rooms: vec![Room::default(); lanes], ..Self::default() }
+    /// Room for `vehicles` is reserved, not used: a block that grows leaves its old places behind.
+    pub fn new(lanes: usize, vehicles: usize) -> Self {
+        Self { slots: Vec::with_capacity(vehicles), rooms: vec![Room::default(); lanes], ..Self::default() }
     }
 
     #[inline]
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn lanes_hold_what_lists_of_their_own_would_hold() {
-        let mut store = LaneStore::new(3);
+        let mut store = LaneStore::new(3, 0);
         let mut lists = [const { Vec::new() }; 3];
         let mut x = 1u32;
         for round in 0..5000u32 {

@@ -52,9 +52,10 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    pub fn new(count: usize) -> Self {
+    /// `vehicles`: how many are to be expected at once.
+    pub fn new(count: usize, vehicles: usize) -> Self {
         Self {
-            vehicles: LaneStore::new(count),
+            vehicles: LaneStore::new(count, vehicles + vehicles / 2),
             rear: vec![Rear::FREE; count],
             overhang: vec![Rear::FREE; count],
             overhung: Vec::new(),

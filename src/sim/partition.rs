@@ -88,6 +88,7 @@ impl Partition {
     pub fn new(world: Arc<World>, scope: Scope) -> Self {
         let network = &world.network;
         let lane_count = network.lanes.len();
+        let expected = expected_vehicles(&world, &scope);
         let wide_edges = scope
             .own_edges
             .iter()
@@ -96,7 +97,7 @@ impl Partition {
             .collect();
         Self {
             steps: 0,
-            lanes: Lanes::new(lane_count),
+            lanes: Lanes::new(lane_count, expected),
             signals: Signals::new(network, world.settings.begin_ms),
             plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
@@ -106,10 +107,10 @@ impl Partition {
             counts: Counts::default(),
             past: Digest::default(),
             report: StepReport::default(),
-            approaches: Approaches::new(network.links.len()),
+            approaches: Approaches::new(network.links.len(), expected),
             first: vec![0; lane_count],
             yielding: Vec::new(),
-            moves: Vec::new(),
+            moves: Vec::with_capacity(expected),
             entering: Vec::new(),
             crowded: Vec::new(),
             entering_transfers: Vec::new(),
@@ -545,6 +546,13 @@ impl Partition {
             && self.scope.own_lanes.iter().all(|l| self.lanes.on(*l).is_empty())
             && self.busy_transfers.iter().all(|e| self.transfers[e.index()].is_empty())
     }
+}
+
+/// A guess of how many vehicles drive at once: as many as depart, or as fit on the lanes.
+fn expected_vehicles(world: &World, scope: &Scope) -> usize {
+    let metres: f64 = scope.known_lanes.iter().map(|l| world.network.lane(*l).length_m).sum();
+    let shortest = world.types.iter().map(|t| t.driver.length_with_gap()).fold(f64::INFINITY, f64::min);
+    world.demand.departures.len().min((metres / shortest.max(1.0)) as usize)
 }
 
 /// After a lane change the rear may still be on the way that the vehicle came by; it is then taken to hang over the lane
