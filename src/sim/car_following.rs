@@ -333,3 +333,56 @@ pub fn brake_gap(speed: f64, decel: f64, headway_s: f64, dt: f64) -> f64 {
     let steps = floor(speed / drop);
     dt * (steps * speed - drop * steps * (steps + 1.0) * 0.5) + speed * headway_s
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demand::VehicleClass;
+
+    /// Bounds spare an exact computation only where its result could not matter.
+    #[test]
+    fn bounds_are_never_surer_than_the_exact_computation() {
+        for (dt, decel, tau) in [(1.0, 4.5, 1.0), (0.5, 4.5, 1.0), (0.1, 7.5, 0.3), (1.0, 1.3, 2.2), (1.0, 4.5, 0.0)] {
+            let mut vtype = VehicleType::default_of("car", VehicleClass::Passenger);
+            (vtype.decel_mps2, vtype.tau_s) = (decel, tau);
+            let driver = Driver::new(&vtype, dt);
+            let speeds = || (0..400).map(|i| f64::from(i) * 0.1125);
+            for v in speeds() {
+                let (way, bound) = (driver.brake_gap(v), driver.longest_way(v, tau));
+                assert!(way <= bound && bound <= way + 0.25 * decel * dt * dt + 0.01, "{v} m/s: {way} {bound}");
+                for gap in (0..500).map(|i| f64::from(i) * 0.37) {
+                    if driver.surely_halts_within(v, gap) {
+                        assert!(driver.safe_stop_speed(gap, decel, tau) >= v, "{v} m/s, {gap} m");
+                    }
+                    assert_eq!(driver.can_brake(v, decel, gap), gap >= driver.brake_gap_with(v, decel, 0.0));
+                }
+            }
+            for (v, leader) in speeds().step_by(7).flat_map(|v| speeds().step_by(5).map(move |l| (v, l))) {
+                for gap in [-1.0, 0.0, 0.5, 2.0, 4.499, 4.501, 10.0, 33.3, 80.0] {
+                    for leader_decel in [decel, 2.0 * decel, 0.5 * decel] {
+                        let exact = v.min(driver.follow_speed(v, gap, leader, leader_decel));
+                        assert_eq!(
+                            driver.at_most_following(v, v, gap, leader, leader_decel).to_bits(),
+                            exact.to_bits()
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Less than one step of braking is the general formula for n = 0.
+    #[test]
+    fn short_gaps_give_the_same_bits_without_a_root() {
+        let driver = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
+        for i in 0..4600 {
+            let gap = f64::from(i) * 0.001;
+            let (g, b, t) = (gap - GAP_EPS_M, driver.decel, driver.tau);
+            let root = (1.0 + 4.0 * ((2.0 * g / b - t) + t * t)).max(0.0).sqrt();
+            let n = floor(0.5 - (t - 0.5 * root)).max(0.0);
+            let exact = n * b + (g - (0.5 * n * (n - 1.0) * b + n * b * t)) / (n + t);
+            let expected = if g < 0.0 { 0.0 } else { exact };
+            assert_eq!(driver.safe_stop_speed(gap, b, t).to_bits(), expected.to_bits(), "{gap} m");
+        }
+    }
+}

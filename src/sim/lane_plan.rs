@@ -342,3 +342,18 @@ fn set_offsets(choices: &mut [LaneChoice], next_offsets: &[i16]) {
         choices[i].offset = best.min_by_key(|j| (j.abs_diff(i), *j)).map_or(0, |j| j as i16 - i as i16);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_choice_keeps_its_link_and_marks() {
+        for link in [LinkId(0), LinkId(77), LinkId(NO_LINK - 1), LinkId::NONE] {
+            for (allowed, continues) in [(false, false), (true, false), (false, true), (true, true)] {
+                let choice = LaneChoice { length_m: 0.0, link, offset: 0, allowed, continues };
+                assert_eq!(unpack(pack(choice)), choice);
+            }
+        }
+    }
+}
