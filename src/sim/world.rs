@@ -125,7 +125,7 @@ impl World {
             let programs = network.signals.get(signal.index()).map_or(&[][..], |s| &s.programs);
             programs.iter().any(|p| p.kind == ProgramKind::Actuated)
         };
-        // A signal controls either all links of a lane or none.
+        // Detecting ends at the first link without an actuated signal.
         let senses = |l: &Lane| !l.internal && !l.links.is_empty() && is_actuated(network.link(l.only_link()).signal);
         let sensing = Marks::of(network.lanes.iter().map(senses));
         let foe_of = |c: &Conflict| if c.same_source { LaneId::NONE } else { c.foe };
