@@ -7,7 +7,8 @@ use super::closing::trip_so_far;
 use super::collision::overlap;
 use super::measures::{Passage, stay};
 use super::motion::Move;
-use super::partition::{Partition, place};
+use super::partition::Partition;
+use super::prefetch::prefetch_head;
 use super::report::{Teleport, TeleportCause, TripRecord, micro};
 use super::transfer::Transfer;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -27,7 +28,11 @@ impl Partition {
     pub(super) fn advance(&mut self, now_ms: i64) {
         let mut entering = std::mem::take(&mut self.entering);
         let busy = std::mem::take(&mut self.lanes.busy);
-        for &lane in &busy {
+        for (at, &lane) in busy.iter().enumerate() {
+            if let Some(&soon) = busy.get(at + 8) {
+                self.lanes.vehicles.prefetch_whole(soon);
+                prefetch_head(&self.world.network.lanes, soon.index());
+            }
             if self.scope.is_moved[lane.index()] {
                 self.advance_lane(lane, now_ms, &mut entering);
             }
@@ -35,7 +40,7 @@ impl Partition {
         self.lanes.busy = busy;
         // Those that came together from several lanes are put in order.
         for (lane, vehicle) in entering.drain(..) {
-            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.lanes.place(lane, vehicle);
             self.crowded.push(lane);
         }
         self.entering = entering;
@@ -46,13 +51,13 @@ impl Partition {
     fn advance_lane(&mut self, lane: LaneId, now_ms: i64, entering: &mut Vec<(LaneId, Vehicle)>) {
         let own = self.scope.owned[lane.index()];
         let start = self.first_move(lane);
-        let mut vehicles = std::mem::take(&mut self.lanes.vehicles[lane.index()]);
+        let count = self.lanes.on(lane).len();
         if own {
-            self.counts.vehicle_updates += vehicles.len() as u64;
+            self.counts.vehicle_updates += count as u64;
         }
         let mut kept = 0;
-        for i in 0..vehicles.len() {
-            let mut vehicle = vehicles[i];
+        for i in 0..count {
+            let mut vehicle = self.lanes.on(lane)[i];
             let decided = self.moves[start + i];
             let fate = if self.must_teleport(&vehicle, kept == 0) {
                 self.teleport(vehicle, lane, own, now_ms);
@@ -62,6 +67,7 @@ impl Partition {
             };
             match fate {
                 Fate::Stays => {
+                    let vehicles = self.lanes.vehicles.on_mut(lane);
                     vehicles[kept] = vehicle;
                     if kept > 0 && overlap(&self.world, &vehicles[kept - 1], &vehicle) {
                         self.crowded.push(lane);
@@ -76,8 +82,7 @@ impl Partition {
                 Fate::Leaves => {}
             }
         }
-        vehicles.truncate(kept);
-        self.lanes.vehicles[lane.index()] = vehicles;
+        self.lanes.vehicles.truncate(lane, kept);
     }
 
     /// Drives one step.
@@ -133,7 +138,7 @@ impl Partition {
                     self.measure_overhang(vehicle, lane, &passage, now_ms);
                 }
             }
-            if way > 0.0 {
+            if way > 0.0 && self.world.sensing.has(lane.index()) {
                 self.detect(vehicle, lane, from, now_ms);
             }
             return Fate::Stays;
@@ -359,7 +364,7 @@ impl Partition {
         self.leave_stop(vehicle, lane);
         // While parked, the lane that it came from is the one beside it.
         vehicle.came_from = lane;
-        self.entering_transfers.push((world.network.lane(lane).edge, Transfer { vehicle: *vehicle, ready_ms }));
+        self.entering_transfers.push((world.network.lane(lane).edge, Transfer::new(*vehicle, ready_ms)));
         Some(Fate::Leaves)
     }
 
@@ -379,14 +384,15 @@ impl Partition {
 
     fn teleport(&mut self, vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
         let l = self.world.network.lane(lane);
-        let cause =
-            if !l.internal && !self.plans.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).continues {
-                TeleportCause::WrongLane
-            } else if vehicle.is(flags::WAITS_AT_LINK) {
-                TeleportCause::Yield
-            } else {
-                TeleportCause::Jam
-            };
+        let cause = if !l.internal
+            && !self.plans.choice(&self.world, vehicle.plan, usize::from(vehicle.route_index), lane).continues
+        {
+            TeleportCause::WrongLane
+        } else if vehicle.is(flags::WAITS_AT_LINK) {
+            TeleportCause::Yield
+        } else {
+            TeleportCause::Jam
+        };
         self.take_off(vehicle, lane, cause, own, now_ms);
     }
 
@@ -437,7 +443,7 @@ impl Partition {
         let speed = world.network.lane(edge.first_lane).speed_mps.max(1.0);
         let ready_ms = now_ms + (edge.length_m / speed * 1000.0) as i64;
         vehicle.odometer += edge.length_m;
-        self.entering_transfers.push((here, Transfer { vehicle, ready_ms }));
+        self.entering_transfers.push((here, Transfer::new(vehicle, ready_ms)));
     }
 
     /// Teleporting vehicles that found no place go on along their route.
@@ -469,7 +475,7 @@ impl Partition {
             .own_edges
             .iter()
             .copied()
-            .filter(|e| is_own(e) && !self.transfers[e.index()].is_empty())
+            .filter(|e| !self.transfers[e.index()].is_empty() && is_own(e))
             .collect();
     }
 }

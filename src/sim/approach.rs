@@ -2,7 +2,7 @@
 //! leave the junction. The rules follow the intersection model of SUMO (Erdmann, Krajzewicz, 2013).
 
 use crate::graph::{Aspect, Link, RightOfWay};
-use crate::ids::{LinkId, VehicleId};
+use crate::ids::{LaneId, LinkId, VehicleId};
 
 use super::car_following::Driver;
 use super::marks::Marks;
@@ -26,39 +26,85 @@ pub struct Approach {
     pub waits: bool,
 }
 
-/// Approaching vehicles of all links that somebody yields to. The lists are sets: nothing depends on their order.
+/// A vehicle near a link, with what its [`Approach`] is computed from when somebody asks for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming {
+    pub vehicle: VehicleId,
+    pub vtype: u16,
+    pub waits: bool,
+    pub waiting_ms: u32,
+    /// Metres to the link.
+    pub dist_m: f64,
+    pub speed: f64,
+    /// The speeds with which it goes on and arrives, and the limit behind the link.
+    pub goes_on: f64,
+    pub arrival_speed: f64,
+    pub limit: f64,
+}
+
+/// A vehicle that is still far from the end of its lane. What it would tell is found out when somebody asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Distant {
+    pub lane: LaneId,
+    /// Among the vehicles of the lane.
+    pub index: u32,
+    /// Of its [`Follow`](super::motion::Follow).
+    pub speed: f64,
+    pub ahead_m: f64,
+}
+
+/// Who announced itself at a link.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice {
+    Near(Coming),
+    Far(Distant),
+}
+
+/// Approaching vehicles of all links that somebody yields to. Those of a link are a set: nothing depends on their order.
 #[derive(Clone, Debug, Default)]
 pub struct Approaches {
-    by_link: Vec<Vec<Approach>>,
-    touched: Vec<LinkId>,
+    /// Each with the one before it at the same link.
+    notices: Vec<(Notice, u32)>,
+    /// By link: the last notice; meaningful where `approached` has the link.
+    last: Vec<u32>,
     approached: Marks,
 }
 
+const NOBODY: u32 = u32::MAX;
+
 impl Approaches {
-    pub fn new(links: usize) -> Self {
-        Self { by_link: vec![Vec::new(); links], touched: Vec::new(), approached: Marks::new(links) }
+    /// `vehicles`: how many are to be expected at once.
+    pub fn new(links: usize, vehicles: usize) -> Self {
+        Self { notices: Vec::with_capacity(vehicles), last: vec![NOBODY; links], approached: Marks::new(links) }
     }
 
     pub fn clear(&mut self) {
-        for link in self.touched.drain(..) {
-            self.by_link[link.index()].clear();
-        }
+        self.notices.clear();
         self.approached.clear();
     }
 
     #[inline]
-    pub fn add(&mut self, link: LinkId, approach: Approach) {
-        let list = &mut self.by_link[link.index()];
-        if list.is_empty() {
-            self.touched.push(link);
-            self.approached.set(link.index());
-        }
-        list.push(approach);
+    pub fn add(&mut self, link: LinkId, notice: Notice) {
+        let before = if self.is_approached(link) { self.last[link.index()] } else { NOBODY };
+        self.approached.set(link.index());
+        self.last[link.index()] = self.notices.len() as u32;
+        self.notices.push((notice, before));
+    }
+
+    /// Somebody may be coming.
+    #[inline]
+    pub fn is_approached(&self, link: LinkId) -> bool {
+        self.approached.has(link.index())
     }
 
     #[inline]
-    pub fn of(&self, link: LinkId) -> &[Approach] {
-        if self.approached.has(link.index()) { &self.by_link[link.index()] } else { &[] }
+    pub fn of(&self, link: LinkId) -> impl Iterator<Item = &Notice> {
+        let mut at = if self.is_approached(link) { self.last[link.index()] } else { NOBODY };
+        std::iter::from_fn(move || {
+            let (notice, before) = self.notices.get(at as usize)?;
+            at = *before;
+            Some(notice)
+        })
     }
 }
 

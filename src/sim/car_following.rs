@@ -8,6 +8,10 @@ use crate::demand::{CarFollowing, VehicleType};
 
 /// Distance that is kept from every obstacle against rounding, metres.
 const GAP_EPS_M: f64 = 0.001;
+/// Share of the way of the reaction time that is surely too short for a step of braking.
+const NO_WHOLE_STEP: f64 = 1.0 - 1e-6;
+/// Slack of the bounds that spare an exact computation, metres: far beyond all rounding.
+const BOUND_SLACK_M: f64 = 1e-3;
 
 /// The driving parameters of a vehicle type, ready for a step length.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +29,9 @@ pub struct Driver {
     pub idm: Option<(f64, f64)>,
     /// Step length, seconds.
     pub dt: f64,
+    /// 1/(2·`decel`) and the slack of [`Driver::longest_way`]; in bounds only, never in a result.
+    half_per_decel: f64,
+    way_slack_m: f64,
 }
 
 impl Driver {
@@ -43,6 +50,8 @@ impl Driver {
                 CarFollowing::Krauss => None,
                 CarFollowing::Idm(idm) => Some((idm.delta, idm.stepping_s)),
             },
+            half_per_decel: 0.5 / vtype.decel_mps2,
+            way_slack_m: 0.125 * vtype.decel_mps2 * dt * dt + BOUND_SLACK_M,
             dt,
         }
     }
@@ -70,6 +79,52 @@ impl Driver {
         (speed - self.emergency_decel * self.dt).max(0.0)
     }
 
+    /// A bound of the way to a halt (braking by `decel` or harder after `headway_s`) that takes no division and no root.
+    /// The way in whole steps meets v²/2b + v·(headway − dt/2) at multiples of the speed lost per step and is linear in
+    /// between, so it exceeds that by b·dt²/8 at most.
+    #[inline]
+    fn longest_way(&self, speed: f64, headway_s: f64) -> f64 {
+        speed * (headway_s - 0.5 * self.dt + speed * self.half_per_decel) + self.way_slack_m
+    }
+
+    /// A bound of what is driven in a step at full acceleration and then needed to halt, metres.
+    #[inline]
+    pub fn longest_look(&self, speed: f64) -> f64 {
+        self.longest_way(self.max_next_speed(speed), self.tau + self.dt)
+    }
+
+    /// Whether [`Driver::brake_gap_with`] of `decel`, which is the own or a greater one, is at most `gap_m`.
+    #[inline]
+    pub fn can_brake(&self, speed: f64, decel: f64, gap_m: f64) -> bool {
+        gap_m > self.longest_way(speed, 0.0) || gap_m >= self.brake_gap_with(speed, decel, 0.0)
+    }
+
+    /// Certain that [`Driver::safe_stop_speed`] with the own deceleration and reaction time is at least `speed`.
+    #[inline]
+    pub fn surely_halts_within(&self, speed: f64, gap_m: f64) -> bool {
+        gap_m - GAP_EPS_M > self.longest_way(speed, self.tau)
+    }
+
+    /// Certain that [`Driver::safe_follow_speed`] is at least `speed`.
+    #[inline]
+    pub fn surely_safe_behind(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> bool {
+        let half_per_decel = if leader_decel <= self.decel { self.half_per_decel } else { 0.5 / leader_decel };
+        let lead_way = leader_speed * (leader_speed * half_per_decel - 0.5 * self.dt);
+        self.surely_halts_within(speed, gap_m + lead_way.max(0.0))
+    }
+
+    /// The lower one of `v` and [`Driver::follow_speed`], which is computed only where it may be the lower one.
+    #[inline]
+    pub fn at_most_following(&self, v: f64, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        if self.idm.is_none()
+            && v <= self.max_next_speed(speed)
+            && self.surely_safe_behind(v, gap_m, leader_speed, leader_decel)
+        {
+            return v;
+        }
+        v.min(self.follow_speed(speed, gap_m, leader_speed, leader_decel))
+    }
+
     /// Metres driven until standing when braking by `decel` each step, plus `headway_s` at the present speed.
     #[inline]
     pub fn brake_gap_with(&self, speed: f64, decel: f64, headway_s: f64) -> f64 {
@@ -92,6 +147,10 @@ impl Driver {
         let s = self.dt;
         let b = decel * s;
         let t = headway_s;
+        if g < NO_WHOLE_STEP * b * t {
+            // Not one whole step of braking: what is left below, for n = 0.
+            return g / t;
+        }
         // n: whole steps of braking that fit into the gap.
         let root = (s * s + 4.0 * (s * (2.0 * g / b - t) + t * t)).max(0.0).sqrt();
         let n = floor(0.5 - (t - 0.5 * root) / s).max(0.0);
@@ -273,4 +332,57 @@ pub fn brake_gap(speed: f64, decel: f64, headway_s: f64, dt: f64) -> f64 {
     let drop = decel * dt;
     let steps = floor(speed / drop);
     dt * (steps * speed - drop * steps * (steps + 1.0) * 0.5) + speed * headway_s
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demand::VehicleClass;
+
+    /// Bounds spare an exact computation only where its result could not matter.
+    #[test]
+    fn bounds_are_never_surer_than_the_exact_computation() {
+        for (dt, decel, tau) in [(1.0, 4.5, 1.0), (0.5, 4.5, 1.0), (0.1, 7.5, 0.3), (1.0, 1.3, 2.2), (1.0, 4.5, 0.0)] {
+            let mut vtype = VehicleType::default_of("car", VehicleClass::Passenger);
+            (vtype.decel_mps2, vtype.tau_s) = (decel, tau);
+            let driver = Driver::new(&vtype, dt);
+            let speeds = || (0..400).map(|i| f64::from(i) * 0.1125);
+            for v in speeds() {
+                let (way, bound) = (driver.brake_gap(v), driver.longest_way(v, tau));
+                assert!(way <= bound && bound <= way + 0.25 * decel * dt * dt + 0.01, "{v} m/s: {way} {bound}");
+                for gap in (0..500).map(|i| f64::from(i) * 0.37) {
+                    if driver.surely_halts_within(v, gap) {
+                        assert!(driver.safe_stop_speed(gap, decel, tau) >= v, "{v} m/s, {gap} m");
+                    }
+                    assert_eq!(driver.can_brake(v, decel, gap), gap >= driver.brake_gap_with(v, decel, 0.0));
+                }
+            }
+            for (v, leader) in speeds().step_by(7).flat_map(|v| speeds().step_by(5).map(move |l| (v, l))) {
+                for gap in [-1.0, 0.0, 0.5, 2.0, 4.499, 4.501, 10.0, 33.3, 80.0] {
+                    for leader_decel in [decel, 2.0 * decel, 0.5 * decel] {
+                        let exact = v.min(driver.follow_speed(v, gap, leader, leader_decel));
+                        assert_eq!(
+                            driver.at_most_following(v, v, gap, leader, leader_decel).to_bits(),
+                            exact.to_bits()
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// Less than one step of braking is the general formula for n = 0.
+    #[test]
+    fn short_gaps_give_the_same_bits_without_a_root() {
+        let driver = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
+        for i in 0..4600 {
+            let gap = f64::from(i) * 0.001;
+            let (g, b, t) = (gap - GAP_EPS_M, driver.decel, driver.tau);
+            let root = (1.0 + 4.0 * ((2.0 * g / b - t) + t * t)).max(0.0).sqrt();
+            let n = floor(0.5 - (t - 0.5 * root)).max(0.0);
+            let exact = n * b + (g - (0.5 * n * (n - 1.0) * b + n * b * t)) / (n + t);
+            let expected = if g < 0.0 { 0.0 } else { exact };
+            assert_eq!(driver.safe_stop_speed(gap, b, t).to_bits(), expected.to_bits(), "{gap} m");
+        }
+    }
 }

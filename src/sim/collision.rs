@@ -36,7 +36,7 @@ impl Partition {
         let mut at = 1;
         while let [leader, follower] = self.lanes.on(lane)[at - 1..(at + 1).min(self.lanes.on(lane).len())] {
             if overlap(&self.world, &leader, &follower) {
-                self.lanes.vehicles[lane.index()].remove(at);
+                self.lanes.vehicles.remove(lane, at);
                 self.take_off(follower, lane, TeleportCause::Collision, own, now_ms);
             } else {
                 at += 1;

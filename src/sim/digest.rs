@@ -2,11 +2,55 @@
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use bytemuck::{Pod, Zeroable};
+
 use super::transfer::Transfer;
 use super::vehicle::Vehicle;
 
-/// Bytes of a vehicle that are state (all but what is derived, which stands at the end).
-const STATE_BYTES: usize = std::mem::offset_of!(Vehicle, plan);
+/// What of a vehicle is state: all but what is derived. The order is that of the digests, whatever the order in memory is.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct State {
+    doubles: [f64; 4],
+    identity: [u32; 2],
+    counters: [u16; 4],
+    words: [u32; 16],
+    visits: [u16; 2],
+    padding: [u16; 2],
+}
+
+impl State {
+    fn of(v: &Vehicle) -> Self {
+        Self {
+            doubles: [v.pos, v.speed, v.time_loss, v.odometer],
+            identity: [v.id.0, v.route.0],
+            counters: [v.route_index, v.vtype, v.stops_done, v.flags],
+            words: [
+                v.speed_factor.to_bits(),
+                v.accel.to_bits(),
+                v.waiting_ms,
+                v.waiting_total_ms,
+                v.came_from.0,
+                v.junction_entry_ms as u32,
+                v.speed_gain.to_bits(),
+                v.keep_right.to_bits(),
+                v.look_ahead_speed.to_bits(),
+                v.advice.to_bits(),
+                v.depart_ms as u32,
+                v.depart_lane.0,
+                v.depart_pos.to_bits(),
+                v.depart_speed.to_bits(),
+                v.stop_end_ms as u32,
+                v.stop_total_ms,
+            ],
+            visits: [v.waiting_count, v.reroutes],
+            padding: [0; 2],
+        }
+    }
+}
+
+/// Bytes of [`State`] up to its padding.
+const STATE_BYTES: usize = 116;
 
 /// Sum of hashes modulo 2¹²⁸.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,11 +61,11 @@ impl Digest {
         self.0 = self.0.wrapping_add(xxh3_128_with_seed(bytes, place));
     }
     pub fn vehicle(&mut self, lane: u32, vehicle: &Vehicle) {
-        self.add(&bytemuck::bytes_of(vehicle)[..STATE_BYTES], u64::from(lane));
+        self.add(&bytemuck::bytes_of(&State::of(vehicle))[..STATE_BYTES], u64::from(lane));
     }
     pub fn transfer(&mut self, edge: u32, transfer: &Transfer) {
         let mut bytes = [0u8; STATE_BYTES + 8];
-        bytes[..STATE_BYTES].copy_from_slice(&bytemuck::bytes_of(&transfer.vehicle)[..STATE_BYTES]);
+        bytes[..STATE_BYTES].copy_from_slice(&bytemuck::bytes_of(&State::of(&transfer.vehicle))[..STATE_BYTES]);
         bytes[STATE_BYTES..].copy_from_slice(&transfer.ready_ms.to_le_bytes());
         self.add(&bytes, 1 << 32 | u64::from(edge));
     }

@@ -15,19 +15,22 @@ impl View<'_> {
     /// Whether vehicles must not enter this junction from `lane` without room behind it.
     #[inline]
     pub(super) fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
-        link.keep_clear
-            && !link.foes.is_empty()
-            && !self.lane(lane).internal
-            && !self.world.network.edge_of(lane).roundabout
+        link.keep_clear && !link.foes.is_empty() && !self.lane(lane).internal && !self.in_roundabout(lane)
     }
 
     /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear). Only standing
-    /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane.
-    pub(super) fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, ahead_m: f64) -> bool {
+    /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane; the link leaves the
+    /// `index`-th edge of its route.
+    pub(super) fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, index: usize, ahead_m: f64) -> bool {
+        let to = link.to;
+        if !self.lanes.is_held(to) && self.lane(to).length_m > ROOM_LOOK_LENGTHS * driver.length {
+            // Nobody stands on the first road behind the junction, and it is long enough.
+            return true;
+        }
         let need = driver.length_with_gap();
         let (mut space, mut seen) = (-ahead_m, 0.0);
         let mut lane_id = link.next;
-        let mut index = usize::from(vehicle.route_index);
+        let mut index = index;
         loop {
             let lane = self.lane(lane_id);
             if lane.internal {
@@ -35,7 +38,7 @@ impl View<'_> {
             } else {
                 index += 1;
                 let on = self.lanes.on(lane_id);
-                let in_roundabout = self.world.network.edge(lane.edge).roundabout;
+                let in_roundabout = self.in_roundabout(lane_id);
                 let mut taken = 0.0;
                 for v in on.iter().rev() {
                     let d = self.driver(v);
@@ -70,10 +73,12 @@ impl View<'_> {
             return v;
         }
         let inside = start < 0.0;
-        for conflict in &self.world.network.conflicts[lane.conflicts.range()] {
-            if conflict.same_source || !self.lanes.is_occupied(conflict.foe) {
+        for at in lane.conflicts.range() {
+            let foe = self.world.conflict_foes[at];
+            if foe.is_none() || !self.lanes.is_occupied(foe) {
                 continue;
             }
+            let conflict = &self.world.network.conflicts[at];
             let foes = self.lanes.on(conflict.foe);
             for foe in foes {
                 let lead = self.driver(foe);

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::demand::{Demand, Stop};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
+use super::prefetch::prefetch;
 use super::routes::Routes;
 use super::vehicle::Vehicle;
 use super::world::World;
@@ -31,11 +32,30 @@ pub struct LaneChoice {
     pub continues: bool,
 }
 
+/// The choices on the lanes of an edge, rightmost first. Those of a road with one lane tell no length: it matters only to
+/// who can change lanes.
+#[derive(Clone, Copy, Debug)]
+pub enum Choices<'a> {
+    One(LaneChoice),
+    Several(&'a [LaneChoice]),
+}
+
+impl std::ops::Deref for Choices<'_> {
+    type Target = [LaneChoice];
+    #[inline]
+    fn deref(&self) -> &[LaneChoice] {
+        match self {
+            Self::One(choice) => std::slice::from_ref(choice),
+            Self::Several(choices) => choices,
+        }
+    }
+}
+
 /// The routes, and the plans by route and class, computed on demand. A plan is known by where its first edge is in `edges`.
 #[derive(Debug, Default)]
 pub struct LanePlans {
     pub routes: Routes,
-    /// Per plan and edge: where its `choices` begin.
+    /// Per plan and edge: where its `choices` begin, or where the edge has one lane the choice itself, [packed](pack).
     edges: Vec<u32>,
     /// Equal choices on an edge are stored once where the route goes on beyond the horizon: most of those who turn the same
     /// way share them. Nearer to its end nearly every route has its own lengths.
@@ -52,7 +72,10 @@ const UNKNOWN: u32 = u32::MAX;
 
 impl LanePlans {
     pub fn new(demand: &Demand) -> Self {
-        Self { routes: Routes::new(demand), ..Self::default() }
+        // Reserved, not used: lists that grow leave their old places behind.
+        let count = demand.route_edges.len();
+        let (edges, choices) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        Self { routes: Routes::new(demand), edges, choices, ..Self::default() }
     }
 
     /// The plan of a vehicle.
@@ -78,16 +101,37 @@ impl LanePlans {
         self.of_route[key]
     }
 
-    /// Choices for the lanes of the `index`-th edge of the route, rightmost first; it has `lanes` lanes.
+    /// Choices for the lanes of the `index`-th edge of the route; it has `lanes` lanes.
     #[inline]
-    pub fn edge(&self, plan: u32, index: usize, lanes: usize) -> &[LaneChoice] {
-        let first = self.edges[plan as usize + index] as usize;
-        &self.choices[first..first + lanes]
+    pub fn edge(&self, plan: u32, index: usize, lanes: usize) -> Choices<'_> {
+        let word = self.edges[plan as usize + index];
+        if lanes > 1 { Choices::Several(&self.choices[word as usize..][..lanes]) } else { Choices::One(unpack(word)) }
     }
 
+    /// The choice for `lane`, which is on the `index`-th edge of the route.
     #[inline]
-    pub fn choice(&self, plan: u32, index: usize, lane_index: u32) -> LaneChoice {
-        self.choices[self.edges[plan as usize + index] as usize + lane_index as usize]
+    pub fn choice(&self, world: &World, plan: u32, index: usize, lane: LaneId) -> LaneChoice {
+        let word = self.edges[plan as usize + index];
+        if world.wide.has(lane.index()) {
+            self.choices[word as usize + world.network.lane(lane).index as usize]
+        } else {
+            unpack(word)
+        }
+    }
+
+    /// Asks for what tells the choices on the `index`-th edge; for those of an edge with several lanes, once that is there,
+    /// again by [`LanePlans::prefetch_choices`].
+    #[inline]
+    pub fn prefetch(&self, plan: u32, index: usize) {
+        prefetch(&self.edges, plan as usize + index);
+    }
+
+    /// Asks for the choices on the `index`-th edge, which has several lanes.
+    #[inline]
+    pub fn prefetch_choices(&self, plan: u32, index: usize) {
+        let first = self.edges.get(plan as usize + index).map_or(0, |first| *first as usize);
+        prefetch(&self.choices, first);
+        prefetch(&self.choices, first + 2);
     }
 
     /// The link by which a vehicle leaves `lane`, on its way over the `index`-th edge of its route; NONE at the end of the
@@ -95,7 +139,7 @@ impl LanePlans {
     #[inline]
     pub fn next_link(&self, world: &World, vehicle: &Vehicle, lane: LaneId, index: usize) -> LinkId {
         let l = world.network.lane(lane);
-        if l.internal { l.only_link() } else { self.choice(vehicle.plan, index, l.index).link }
+        if l.internal { l.only_link() } else { self.choice(world, vehicle.plan, index, lane).link }
     }
 
     /// Looks up the link by which a vehicle leaves the lane that it has come to.
@@ -105,21 +149,28 @@ impl LanePlans {
         vehicle.link = if l.internal {
             LinkId::NONE
         } else {
-            self.choice(vehicle.plan, usize::from(vehicle.route_index), l.index).link
+            self.choice(world, vehicle.plan, usize::from(vehicle.route_index), lane).link
         };
     }
 
     fn compute(&mut self, world: &World, route: RouteId, slot: u16, stops: &[Stop]) -> u32 {
         let plan = self.edges.len();
         let count = self.routes.len(route);
+        // Small steps: what was reserved and copied over is memory that is used.
+        if self.edges.capacity() < plan + count {
+            self.edges.reserve_exact((plan / 8).max(count));
+        }
         self.edges.resize(plan + count, UNKNOWN);
-        let mut next: Vec<LaneChoice> = Vec::new();
+        let (mut here, mut next) = (Vec::new(), Vec::new());
+        let mut next_offsets = Vec::new();
         for index in (0..count).rev() {
             let edges = self.routes.edges(&world.demand, route);
+            prefetch_before(world, edges, index);
             let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
-            let here = choices_of(world, edges[index], edges.get(index + 1).copied(), &next, slot, stop);
-            self.edges[plan + index] = self.store(edges[index], &here);
-            next = here;
+            let onward = edges.get(index + 1).copied();
+            choices_of(world, edges[index], onward, &next, slot, stop, &mut here, &mut next_offsets);
+            self.edges[plan + index] = if let [only] = here[..] { pack(only) } else { self.store(edges[index], &here) };
+            std::mem::swap(&mut here, &mut next);
         }
         plan as u32
     }
@@ -127,6 +178,9 @@ impl LanePlans {
     /// Where the choices on an edge are in `choices`.
     fn store(&mut self, edge: EdgeId, here: &[LaneChoice]) -> u32 {
         let new = self.choices.len() as u32;
+        if self.choices.capacity() < self.choices.len() + here.len() {
+            self.choices.reserve_exact((self.choices.len() / 8).max(here.len()));
+        }
         if here.iter().all(|c| f64::from(c.length_m) < HORIZON_M) {
             self.choices.extend_from_slice(here);
             return new;
@@ -148,6 +202,30 @@ impl LanePlans {
     }
 }
 
+/// Asks for the roads that are looked at next, towards the beginning of the route.
+fn prefetch_before(world: &World, edges: &[EdgeId], index: usize) {
+    let network = &world.network;
+    let before = |steps: usize| index.checked_sub(steps).map(|at| edges[at]);
+    if let Some(edge) = before(6) {
+        prefetch(&network.edges, edge.index());
+    }
+    if let Some(edge) = before(4) {
+        network.edge(edge).lanes().for_each(|lane| prefetch(&network.lanes, lane.index()));
+    }
+    if let Some(edge) = before(2) {
+        for link in network.edge(edge).lanes().flat_map(|lane| network.links_of(lane)) {
+            prefetch(&network.links, link.index());
+        }
+    }
+    if let Some(edge) = before(1) {
+        for link in network.edge(edge).lanes().flat_map(|lane| network.links_of(lane)) {
+            prefetch(&network.lanes, network.link(link).next.index());
+        }
+    }
+}
+
+/// Puts the choices on `edge` into `choices`; `next` are those on the edge behind it.
+#[allow(clippy::too_many_arguments)] // one edge in the context of its route, and two lists that are used again
 fn choices_of(
     world: &World,
     edge: EdgeId,
@@ -155,12 +233,14 @@ fn choices_of(
     next: &[LaneChoice],
     slot: u16,
     stop: Option<(LaneId, f64)>,
-) -> Vec<LaneChoice> {
+    choices: &mut Vec<LaneChoice>,
+    next_offsets: &mut Vec<i16>,
+) {
     let network = &world.network;
     let class = world.classes[usize::from(slot)];
-    let mut choices: Vec<LaneChoice> = Vec::new();
+    choices.clear();
     // Offset that is still needed on the next edge, to prefer lanes that lead straight to its best lane.
-    let mut next_offsets: Vec<i16> = Vec::new();
+    next_offsets.clear();
     for lane in network.edge(edge).lanes() {
         let l = network.lane(lane);
         let allowed = l.allowed.allows(class);
@@ -183,9 +263,33 @@ fn choices_of(
         choices.push(choice);
         next_offsets.push(best_next);
     }
-    set_offsets(&mut choices, &next_offsets);
-    choices
+    // A lane alone is the best one.
+    if choices.len() > 1 {
+        set_offsets(choices, next_offsets);
+    }
 }
+
+/// A choice without its length and offset, in one word: the link's number and two marks.
+fn pack(choice: LaneChoice) -> u32 {
+    let link = if choice.link.is_none() { NO_LINK } else { choice.link.0 };
+    assert!(link <= NO_LINK, "a network with 2^30 links does not fit into lane plans");
+    link | u32::from(choice.allowed) << 30 | u32::from(choice.continues) << 31
+}
+
+#[inline]
+fn unpack(word: u32) -> LaneChoice {
+    let link = word & NO_LINK;
+    LaneChoice {
+        length_m: 0.0,
+        link: if link == NO_LINK { LinkId::NONE } else { LinkId(link) },
+        offset: 0,
+        allowed: word >> 30 & 1 == 1,
+        continues: word >> 31 == 1,
+    }
+}
+
+/// The packed form of no link.
+const NO_LINK: u32 = (1 << 30) - 1;
 
 /// The link from `lane` to the lane of `next_edge` that goes on farthest.
 fn best_link(
@@ -231,19 +335,25 @@ fn set_offsets(choices: &mut [LaneChoice], next_offsets: &[i16]) {
         .map(|(_, o)| o.unsigned_abs())
         .min()
         .unwrap_or(0);
-    let best: Vec<bool> = choices
-        .iter()
-        .zip(next_offsets)
-        .map(|(c, o)| (!any || usable(c)) && c.length_m >= longest && o.unsigned_abs() == fewest)
-        .collect();
-    for (i, choice) in choices.iter_mut().enumerate() {
+    let is_best = |c: &LaneChoice, o: &i16| (!any || usable(c)) && c.length_m >= longest && o.unsigned_abs() == fewest;
+    for i in 0..choices.len() {
         // Ties go to the right.
-        let nearest = best
-            .iter()
-            .enumerate()
-            .filter(|(_, b)| **b)
-            .min_by_key(|(j, _)| (j.abs_diff(i), *j))
-            .map_or(0, |(j, _)| j as i16 - i as i16);
-        choice.offset = nearest;
+        let best = choices.iter().zip(next_offsets).enumerate().filter(|(_, (c, o))| is_best(c, o)).map(|(j, _)| j);
+        choices[i].offset = best.min_by_key(|j| (j.abs_diff(i), *j)).map_or(0, |j| j as i16 - i as i16);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_choice_keeps_its_link_and_marks() {
+        for link in [LinkId(0), LinkId(77), LinkId(NO_LINK - 1), LinkId::NONE] {
+            for (allowed, continues) in [(false, false), (true, false), (false, true), (true, true)] {
+                let choice = LaneChoice { length_m: 0.0, link, offset: 0, allowed, continues };
+                assert_eq!(unpack(pack(choice)), choice);
+            }
+        }
     }
 }

@@ -2,9 +2,14 @@
 
 use crate::ids::LaneId;
 
+use super::lane_store::LaneStore;
 use super::marks::Marks;
-use super::vehicle::Vehicle;
+use super::prefetch::prefetch;
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::world::World;
+
+/// Lanes for which memory is asked ahead.
+const AHEAD: usize = 12;
 
 /// The last (hindmost) body on a lane, as those behind it see it. Bodies that hang over the start of a following lane
 /// count on the lane that they cover.
@@ -25,7 +30,7 @@ impl Rear {
 /// Vehicles by lane, the foremost first.
 #[derive(Clone, Debug, Default)]
 pub struct Lanes {
-    pub vehicles: Vec<Vec<Vehicle>>,
+    pub vehicles: LaneStore,
     /// The hindmost vehicle that is itself on the lane.
     pub rear: Vec<Rear>,
     /// The hindmost body that reaches back onto the lane from a later one.
@@ -38,6 +43,8 @@ pub struct Lanes {
     occupied: Marks,
     /// Lanes with a `rear` or an `overhang`.
     covered: Marks,
+    /// Lanes on which somebody stands, or whose hindmost vehicle waits.
+    held: Marks,
     /// Lanes of the last [`refresh`](Self::refresh) that had vehicles then, in its order.
     pub busy: Vec<LaneId>,
     /// Lanes whose `rear` and `occupied_m` are not those of an empty lane, to reset.
@@ -45,15 +52,17 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    pub fn new(count: usize) -> Self {
+    /// `vehicles`: how many are to be expected at once.
+    pub fn new(count: usize, vehicles: usize) -> Self {
         Self {
-            vehicles: vec![Vec::new(); count],
+            vehicles: LaneStore::new(count, vehicles + vehicles / 2),
             rear: vec![Rear::FREE; count],
             overhang: vec![Rear::FREE; count],
             overhung: Vec::new(),
             occupied_m: vec![0.0; count],
             occupied: Marks::new(count),
             covered: Marks::new(count),
+            held: Marks::new(count),
             busy: Vec::new(),
             shown: Vec::new(),
         }
@@ -61,7 +70,24 @@ impl Lanes {
 
     #[inline]
     pub fn on(&self, lane: LaneId) -> &[Vehicle] {
-        &self.vehicles[lane.index()]
+        self.vehicles.on(lane)
+    }
+
+    /// Puts a vehicle into its place on a lane; equal positions are ordered by id.
+    pub fn place(&mut self, lane: LaneId, vehicle: Vehicle) {
+        let at = self
+            .on(lane)
+            .iter()
+            .rposition(|v| v.pos > vehicle.pos || (v.pos == vehicle.pos && v.id < vehicle.id))
+            .map_or(0, |i| i + 1);
+        self.vehicles.insert(lane, at, vehicle);
+    }
+
+    /// Moves the vehicles of a lane into `taken`, which is emptied first.
+    pub fn take(&mut self, lane: LaneId, taken: &mut Vec<Vehicle>) {
+        taken.clear();
+        taken.extend_from_slice(self.on(lane));
+        self.vehicles.truncate(lane, 0);
     }
 
     /// The hindmost body on the lane, its own or hanging over.
@@ -80,6 +106,13 @@ impl Lanes {
         self.occupied.has(lane.index())
     }
 
+    /// Whether somebody stands on the lane, or its hindmost vehicle waits for something; of the last
+    /// [`refresh`](Self::refresh).
+    #[inline]
+    pub fn is_held(&self, lane: LaneId) -> bool {
+        self.held.has(lane.index())
+    }
+
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.
     pub fn refresh(&mut self, world: &World, lanes: &[LaneId]) {
         for lane in self.overhung.drain(..) {
@@ -88,7 +121,7 @@ impl Lanes {
         let Self { vehicles, rear, occupied_m, shown, busy, .. } = self;
         shown.retain(|lane| {
             let i = lane.index();
-            let keep = !vehicles[i].is_empty();
+            let keep = !vehicles.is_empty(*lane);
             if !keep {
                 rear[i] = Rear::FREE;
                 occupied_m[i] = 0.0;
@@ -97,17 +130,24 @@ impl Lanes {
         });
         self.occupied.clear();
         self.covered.clear();
+        self.held.clear();
         for lane in &*shown {
             self.occupied.set(lane.index());
             self.covered.set(lane.index());
         }
         busy.clear();
-        busy.extend(lanes.iter().copied().filter(|lane| !vehicles[lane.index()].is_empty()));
+        busy.extend(lanes.iter().copied().filter(|lane| !vehicles.is_empty(*lane)));
         for at in 0..self.busy.len() {
+            if let Some(&soon) = self.busy.get(at + AHEAD) {
+                self.vehicles.prefetch(soon);
+                prefetch(&self.rear, soon.index());
+                prefetch(&self.occupied_m, soon.index());
+            }
             let lane = self.busy[at];
             let i = lane.index();
-            let Some(last) = self.vehicles[i].last() else { continue };
+            let Some(last) = self.vehicles.on(lane).last() else { continue };
             let driver = &world.types[usize::from(last.vtype)].driver;
+            let came_from = last.came_from;
             let rear = Rear {
                 back: last.pos - driver.length,
                 speed: last.speed,
@@ -120,10 +160,18 @@ impl Lanes {
             self.occupied.set(i);
             self.covered.set(i);
             self.rear[i] = rear;
-            self.occupied_m[i] =
-                self.vehicles[i].iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();
+            let mut is_held = last.is(flags::WAITS_AT_LINK | flags::STOPPED);
+            let mut occupied_m = 0.0;
+            for v in self.vehicles.on(lane) {
+                occupied_m += world.types[usize::from(v.vtype)].driver.length_with_gap();
+                is_held |= v.speed < HALTING_SPEED;
+            }
+            self.occupied_m[i] = occupied_m;
+            if is_held {
+                self.held.set(i);
+            }
             if rear.back < 0.0 {
-                self.cover_upstream(world, lane, last.came_from, rear);
+                self.cover_upstream(world, lane, came_from, rear);
             }
         }
     }

@@ -12,6 +12,13 @@ impl Marks {
         Self { words: vec![0; count.div_ceil(64)] }
     }
 
+    /// The set of positions at which `marked` is true.
+    pub fn of(marked: impl ExactSizeIterator<Item = bool>) -> Self {
+        let mut marks = Self::new(marked.len());
+        marked.enumerate().filter(|(_, is)| *is).for_each(|(at, _)| marks.set(at));
+        marks
+    }
+
     pub fn clear(&mut self) {
         self.words.fill(0);
     }

@@ -4,7 +4,7 @@
 
 use crate::ids::{LaneId, LinkId};
 
-use super::approach::{Approach, Priority, braked_speed, leave_time};
+use super::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
 use super::car_following::Driver;
 use super::junction::ROOM_LOOK_LENGTHS;
 use super::random::{Purpose, uniform};
@@ -23,6 +23,8 @@ pub struct Follow {
     pub ahead_m: f64,
     /// By which it leaves its lane; only known near the lane's end.
     pub link: LinkId,
+    /// How far it looks ahead; 0 where that is surely not beyond its lane's end.
+    pub look_m: f64,
     pub no_room: bool,
 }
 
@@ -50,16 +52,63 @@ impl View<'_> {
             let gap = leader.pos - lead.length - vehicle.pos - driver.min_gap;
             // Too far away to matter.
             if gap < self.world.reach_m {
-                v = v.min(driver.follow_speed(vehicle.speed, gap, leader.speed, lead.apparent_decel));
+                v = driver.at_most_following(v, vehicle.speed, gap, leader.speed, lead.apparent_decel);
             }
         } else {
             let over = self.lanes.overhang[lane_id.index()];
             let gap = over.back - vehicle.pos - driver.min_gap;
             if gap < self.world.reach_m {
-                v = v.min(driver.follow_speed(vehicle.speed, gap, over.speed, over.decel));
+                v = driver.at_most_following(v, vehicle.speed, gap, over.speed, over.decel);
             }
         }
         v.max(0.0)
+    }
+
+    /// How far the vehicle looks ahead when that may be beyond its lane's end, which is `seen` metres ahead; else 0.
+    #[inline]
+    pub fn look_beyond_lane(&self, driver: &Driver, speed: f64, seen: f64) -> f64 {
+        if seen > driver.longest_look(speed) { 0.0 } else { self.look_ahead(driver, speed) }
+    }
+
+    /// Those who approach a link, with their times and speeds.
+    #[inline]
+    pub fn approaching(&self, link_id: LinkId) -> impl Iterator<Item = Approach> {
+        let notices = self.approaches.into_iter().flat_map(move |approaches| approaches.of(link_id));
+        notices.filter_map(move |notice| match notice {
+            Notice::Near(coming) => Some(self.approach(coming, link_id)),
+            Notice::Far(distant) => self.distant_approach(distant),
+        })
+    }
+
+    fn approach(&self, coming: &Coming, link_id: LinkId) -> Approach {
+        let driver = &self.world.types[usize::from(coming.vtype)].driver;
+        let Coming { dist_m, goes_on, arrival_speed, limit, .. } = *coming;
+        let via_length_m = self.link(link_id).via_length_m;
+        let arrival_s = driver.minimal_arrival_time(dist_m, goes_on, arrival_speed);
+        let leave_speed = driver.speed_after(via_length_m, arrival_speed).min(limit);
+        Approach {
+            vehicle: coming.vehicle,
+            arrival_s,
+            braked_speed: braked_speed(driver, dist_m, goes_on, arrival_speed),
+            dist_m,
+            speed: coming.speed,
+            length_m: driver.length,
+            leave_s: leave_time(arrival_s, arrival_speed, leave_speed, via_length_m + driver.length),
+            leave_speed,
+            decel: driver.decel,
+            waiting_ms: coming.waiting_ms,
+            waits: coming.waits,
+        }
+    }
+
+    /// What a vehicle far from the end of its lane has to tell the link there.
+    fn distant_approach(&self, distant: &Distant) -> Option<Approach> {
+        let Distant { lane, index, speed, ahead_m } = *distant;
+        let vehicle = &self.lanes.on(lane)[index as usize];
+        let plan = Follow { speed, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
+        let mut told = None;
+        self.announce(vehicle, lane, plan, |link, coming| told = Some(self.approach(&coming, link)));
+        told
     }
 
     /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `plan` is what
@@ -69,17 +118,18 @@ impl View<'_> {
         vehicle: &Vehicle,
         lane_id: LaneId,
         plan: Follow,
-        mut tell: impl FnMut(LinkId, Approach),
+        mut tell: impl FnMut(LinkId, Coming),
     ) -> bool {
         let driver = self.driver(vehicle);
-        let look = self.look_ahead(driver, vehicle.speed);
+        let look = plan.look_m;
         let own_lane = lane_id;
         let mut lane_id = lane_id;
         let mut index = usize::from(vehicle.route_index);
         let mut seen = self.lane(lane_id).length_m - vehicle.pos;
         let ahead_m = plan.ahead_m;
         let mut v = plan.speed;
-        let mut v_pass = driver.speed_after(seen, v);
+        // The speed at the link is that after accelerating from `from` over `way`, within `pass_limit`.
+        let (mut way, mut from, mut pass_limit) = (seen, v, f64::INFINITY);
         let mut known = Some(plan.link);
         let mut slowed = false;
         // The junction at the end of its lane is told early; those behind it as far as it looks for room.
@@ -95,50 +145,46 @@ impl View<'_> {
             }
             let link = self.link(link_id);
             let priority = self.priority(link);
-            let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
-            if priority.is_red_or_yellow() && can_brake {
+            let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
+            if priority.is_red_or_yellow() && can_brake() {
                 return false;
             }
-            if self.keeps_clear(lane_id, link) && can_brake && !self.has_room(vehicle, driver, link, ahead_m) {
+            if self.keeps_clear(lane_id, link) && can_brake() && !self.has_room(vehicle, driver, link, index, ahead_m) {
                 return lane_id == own_lane;
             }
             let next = self.lane(link.next);
             let limit = self.allowed(vehicle, driver, next);
-            v = v.min(driver.free_speed(seen, limit, false).max(driver.min_next_speed(vehicle.speed)));
-            v_pass = v_pass.min(limit);
-            let mut arrival_speed = v_pass;
-            if priority.gives_way() && can_brake && !link.exit && seen > link.visibility_m {
-                let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
-                arrival_speed = arrival_speed.min(driver.speed_after(link.visibility_m, at_sight));
-                slowed = true;
+            // A limit that is not lower slows nobody down.
+            if limit < v {
+                v = v.min(driver.free_speed(seen, limit, false).max(driver.min_next_speed(vehicle.speed)));
             }
-            slowed |= priority.gives_way() && can_brake && self.world.network.edge_of(link.to).roundabout;
+            pass_limit = pass_limit.min(limit);
+            let gives_way = priority.gives_way() && can_brake();
+            let slows = gives_way && !link.exit && seen > link.visibility_m;
+            slowed |= slows || (gives_way && self.in_roundabout(link.to));
             if link.watched {
-                let arrival_s = driver.minimal_arrival_time(seen, v, arrival_speed);
-                {
-                    let leave_speed = driver.speed_after(link.via_length_m, arrival_speed).min(limit);
-                    tell(
-                        link_id,
-                        Approach {
-                            vehicle: vehicle.id,
-                            arrival_s,
-                            braked_speed: braked_speed(driver, seen, v, arrival_speed),
-                            dist_m: seen,
-                            speed: vehicle.speed,
-                            length_m: driver.length,
-                            leave_s: leave_time(
-                                arrival_s,
-                                arrival_speed,
-                                leave_speed,
-                                link.via_length_m + driver.length,
-                            ),
-                            leave_speed,
-                            decel: driver.decel,
-                            waiting_ms: vehicle.waiting_ms,
-                            waits: vehicle.is(flags::WAITS_AT_LINK) && vehicle.waiting_ms > 0,
-                        },
-                    );
+                let mut arrival_speed = driver.speed_after(way, from).min(pass_limit);
+                if slows {
+                    let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
+                    arrival_speed = arrival_speed.min(driver.speed_after(link.visibility_m, at_sight));
                 }
+                tell(
+                    link_id,
+                    Coming {
+                        vehicle: vehicle.id,
+                        vtype: vehicle.vtype,
+                        waits: vehicle.is(flags::WAITS_AT_LINK) && vehicle.waiting_ms > 0,
+                        waiting_ms: vehicle.waiting_ms,
+                        dist_m: seen,
+                        speed: vehicle.speed,
+                        goes_on: v,
+                        arrival_speed,
+                        limit,
+                    },
+                );
+            }
+            if far {
+                return false;
             }
             if next.internal {
                 inner_m += next.length_m;
@@ -153,34 +199,38 @@ impl View<'_> {
             lane_id = link.next;
             seen += next.length_m;
             let enough = (ROOM_LOOK_LENGTHS * driver.length).max(driver.length + inner_m);
-            if far || (seen >= look && roads_m > enough) {
+            if seen >= look && roads_m > enough {
                 return false;
             }
-            v_pass = driver.speed_after(next.length_m, v).min(limit);
+            (way, from, pass_limit) = (next.length_m, v, limit);
         }
         false
     }
 
-    /// Pass two: the speed of the next step. `plan` is the result of pass one.
-    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Move {
+    /// The speed of the next step. `plan` is the result of pass one. `None`: it depends on who approaches the junctions, which
+    /// is not known before pass two.
+    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Option<Move> {
         if vehicle.is(flags::STOPPED) {
-            return Move::default();
+            return Some(Move::default());
         }
         let driver = self.driver(vehicle);
         let lane = self.lane(lane_id);
-        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, waits: false, least: 0.0 };
+        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, ..Walk::default() };
         let seen = lane.length_m - vehicle.pos;
         if let Some(stop) = self.stop_on(vehicle, lane_id, usize::from(vehicle.route_index)) {
             walk.v = walk.v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
         }
-        if seen < self.look_ahead(driver, vehicle.speed) {
-            self.look_beyond(vehicle, driver, lane_id, plan.link, seen, &mut walk);
-            if walk.waits && self.world.network.edge(lane.edge).roundabout {
+        if seen < plan.look_m {
+            self.look_beyond(vehicle, driver, lane_id, plan, seen, &mut walk);
+            if walk.is_open {
+                return None;
+            }
+            if walk.waits && self.in_roundabout(lane_id) {
                 // Who is in a roundabout keeps its right.
                 walk.waits = false;
             }
         }
-        self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key)
+        Some(self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key))
     }
 
     /// Walks the links ahead and lowers the speed to what they allow.
@@ -189,17 +239,18 @@ impl View<'_> {
         vehicle: &Vehicle,
         driver: &Driver,
         lane_id: LaneId,
-        link: LinkId,
+        plan: Follow,
         seen: f64,
         walk: &mut Walk,
     ) {
-        let look = self.look_ahead(driver, vehicle.speed);
+        let look = plan.look_m;
         let slowest = driver.min_next_speed(vehicle.speed);
         let (mut lane_id, mut seen) = (lane_id, seen);
         let mut index = usize::from(vehicle.route_index);
-        let mut v_pass = driver.speed_after(seen, walk.v);
+        // The speed at the link is that after accelerating from `from` over `way`.
+        let (mut way, mut from, mut pass_limit) = (seen, walk.v, f64::INFINITY);
         let mut first = true;
-        let mut known = Some(link);
+        let mut known = Some(plan.link);
         walk.v = walk.v.min(self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos - 1e-9));
         loop {
             let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
@@ -213,34 +264,42 @@ impl View<'_> {
             }
             let link = self.link(link_id);
             let limit = self.allowed(vehicle, driver, self.lane(link.next));
+            let priority = self.priority(link);
+            let decides = !link.exit || link.signal.is_some();
             // What it would drive to halt before this link.
-            let mut halt = f64::INFINITY;
-            if !link.exit || link.signal.is_some() {
-                let priority = self.priority(link);
-                halt = self.halt_before(vehicle, driver, priority, seen).min(walk.v);
-                if self.must_wait(vehicle, driver, link, priority, seen, v_pass.min(limit), walk) {
-                    walk.wait(halt, if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
+            let unhindered = walk.v;
+            let halt = || self.halt_before(vehicle, driver, priority, seen).min(unhindered);
+            if decides {
+                let v_pass = || driver.speed_after(way, from).min(pass_limit).min(limit);
+                if self.must_wait(vehicle, driver, link, priority, seen, v_pass, walk) {
+                    if walk.is_open {
+                        return;
+                    }
+                    walk.wait(halt(), if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
                     return;
                 }
-                if self.keeps_clear(lane_id, link)
-                    && seen >= driver.brake_gap_with(vehicle.speed, driver.decel, 0.0)
-                    && (walk.no_room || (!first && !self.has_room(vehicle, driver, link, walk.ahead_m)))
+                if (walk.no_room || !first)
+                    && self.keeps_clear(lane_id, link)
+                    && driver.can_brake(vehicle.speed, driver.decel, seen)
+                    && (walk.no_room || !self.has_room(vehicle, driver, link, index, walk.ahead_m))
                 {
-                    walk.wait(halt, vehicle.speed);
+                    walk.wait(halt(), vehicle.speed);
                     return;
                 }
             }
-            walk.v = walk.v.min(driver.free_speed(seen, limit, false).max(slowest));
+            if limit < walk.v {
+                walk.v = walk.v.min(driver.free_speed(seen, limit, false).max(slowest));
+            }
             let mut conflict = self.mind_conflicts(vehicle, driver, link.next, seen);
-            if halt < f64::INFINITY {
+            if decides && conflict < walk.v {
                 // At least it can drive up to the line.
-                conflict = conflict.max(halt);
+                conflict = conflict.max(halt());
             }
             walk.v = walk.v.min(conflict);
             let rear = self.lanes.last(link.next);
             let gap = seen + rear.back - driver.min_gap;
             if gap < self.world.reach_m {
-                walk.v = walk.v.min(driver.follow_speed(vehicle.speed, gap, rear.speed, rear.decel));
+                walk.v = driver.at_most_following(walk.v, vehicle.speed, gap, rear.speed, rear.decel);
             }
             let next = self.lane(link.next);
             if !next.internal {
@@ -258,7 +317,7 @@ impl View<'_> {
             if seen >= look {
                 return;
             }
-            v_pass = driver.speed_after(next.length_m, walk.v).min(limit);
+            (way, from, pass_limit) = (next.length_m, walk.v, limit);
             first = false;
         }
     }
@@ -266,11 +325,11 @@ impl View<'_> {
     /// Speed that leaves room for a vehicle near the start of a coming road that has to change onto the lane ahead, which
     /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::lane_change)).
     fn let_in(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> Option<f64> {
-        let lane = self.lane(lane_id);
-        let edge = self.world.network.edge(lane.edge);
-        if edge.lane_count < 2 {
+        if !self.world.wide.has(lane_id.index()) {
             return None;
         }
+        let lane = self.lane(lane_id);
+        let edge = self.world.network.edge(lane.edge);
         let wishes = [(lane.index.checked_sub(1), flags::WANTS_LEFT), (lane.index.checked_add(1), flags::WANTS_RIGHT)];
         let mut v: Option<f64> = None;
         for (beside, wish) in wishes {
@@ -320,6 +379,7 @@ impl View<'_> {
 }
 
 /// What a look ahead has found so far.
+#[derive(Default)]
 pub(super) struct Walk {
     /// The speed that is still allowed.
     pub(super) v: f64,
@@ -331,6 +391,8 @@ pub(super) struct Walk {
     pub(super) waits: bool,
     /// Speed that it should not fall below by dawdling.
     pub(super) least: f64,
+    /// It depends on approaches that are not known yet.
+    pub(super) is_open: bool,
 }
 
 impl Walk {

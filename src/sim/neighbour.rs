@@ -33,7 +33,7 @@ impl<'a> View<'a> {
         let mut lane_id = lane;
         let mut index = usize::from(vehicle.route_index);
         let mut seen = self.lane(lane).length_m - vehicle.pos;
-        let look = self.look_ahead(driver, vehicle.speed);
+        let look = self.look_beyond_lane(driver, vehicle.speed, seen);
         while seen < look {
             let link = self.next_link(vehicle, lane_id, index);
             if link.is_none() {
@@ -118,7 +118,7 @@ impl<'a> View<'a> {
             taken += self.lanes.occupied_m[to.index()];
             seen += lane.length_m;
             index += 1;
-            link = self.plans.choice(vehicle.plan, index, lane.index).link;
+            link = self.plans.choice(self.world, vehicle.plan, index, to).link;
         }
         taken
     }

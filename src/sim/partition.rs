@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ids::{EdgeId, LaneId, LinkId, RouteId, VehicleId};
+use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
-use super::approach::Approaches;
+use super::approach::{Approaches, Distant, Notice};
 use super::departures::Departures;
 use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
@@ -15,6 +15,7 @@ use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::measures::Measures;
 use super::motion::{Follow, Move};
+use super::prefetch::{prefetch, prefetch_head};
 use super::random;
 use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
 use super::scope::Scope;
@@ -29,6 +30,16 @@ use super::world::World;
 pub struct ReportOptions {
     pub fcd: bool,
     pub digest: bool,
+}
+
+/// A vehicle whose motion depends on who else approaches a junction.
+#[derive(Clone, Copy, Debug)]
+struct Yielding {
+    lane: LaneId,
+    /// Among the vehicles of the lane, and among all moves.
+    index: u32,
+    at: u32,
+    plan: Follow,
 }
 
 /// The state and the working memory of one partition.
@@ -51,9 +62,9 @@ pub struct Partition {
     pub(super) past: Digest,
     pub(super) report: StepReport,
     approaches: Approaches,
-    /// By lane: where its vehicles begin in `follow` and `moves`.
+    /// By lane: where its vehicles begin in `moves`.
     first: Vec<u32>,
-    follow: Vec<Follow>,
+    yielding: Vec<Yielding>,
     pub(super) moves: Vec<Move>,
     pub(super) entering: Vec<(LaneId, Vehicle)>,
     /// Lanes on which vehicles may have come to overlap in this step.
@@ -66,6 +77,8 @@ pub struct Partition {
     edge_lanes: Vec<Vec<Vehicle>>,
     /// Own edges on which lanes can be changed.
     wide_edges: Vec<EdgeId>,
+    /// Those of them with vehicles, of the present step.
+    busy_wide: Vec<EdgeId>,
     /// Own edges with transfers, ascending.
     pub(super) busy_transfers: Vec<EdgeId>,
 }
@@ -75,6 +88,7 @@ impl Partition {
     pub fn new(world: Arc<World>, scope: Scope) -> Self {
         let network = &world.network;
         let lane_count = network.lanes.len();
+        let expected = expected_vehicles(&world, &scope);
         let wide_edges = scope
             .own_edges
             .iter()
@@ -83,7 +97,7 @@ impl Partition {
             .collect();
         Self {
             steps: 0,
-            lanes: Lanes::new(lane_count),
+            lanes: Lanes::new(lane_count, expected),
             signals: Signals::new(network, world.settings.begin_ms),
             plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
@@ -93,10 +107,10 @@ impl Partition {
             counts: Counts::default(),
             past: Digest::default(),
             report: StepReport::default(),
-            approaches: Approaches::new(network.links.len()),
+            approaches: Approaches::new(network.links.len(), expected),
             first: vec![0; lane_count],
-            follow: Vec::new(),
-            moves: Vec::new(),
+            yielding: Vec::new(),
+            moves: Vec::with_capacity(expected),
             entering: Vec::new(),
             crowded: Vec::new(),
             entering_transfers: Vec::new(),
@@ -106,6 +120,7 @@ impl Partition {
             inserted: Vec::new(),
             edge_lanes: Vec::new(),
             wide_edges,
+            busy_wide: Vec::new(),
             busy_transfers: Vec::new(),
             world,
             scope,
@@ -146,43 +161,65 @@ impl Partition {
 
     /// Decides the motion of every vehicle that is moved here, from state(t).
     fn plan_moves(&mut self, now_ms: i64) {
-        let Self { world, scope, lanes, signals, plans, approaches, first, follow, moves, .. } = self;
+        let Self { world, scope, lanes, signals, plans, approaches, first, yielding, moves, .. } = self;
+        let key = random::step_key(world.settings.seed, now_ms as u64);
         approaches.clear();
-        follow.clear();
-        // Announcements are collected apart: the view that they are made from is shared.
-        let mut announced = std::mem::take(approaches);
-        let nobody = Approaches::default();
-        let view = View { world, lanes, signals, plans, approaches: &nobody, now_ms };
-        for &lane in &lanes.busy {
-            let on = lanes.on(lane);
-            first[lane.index()] = follow.len() as u32;
+        moves.clear();
+        yielding.clear();
+        let view = View { world, lanes, signals, plans, approaches: None, now_ms };
+        for (at, &lane) in lanes.busy.iter().enumerate() {
+            // What the next lanes need comes while this one is worked on.
+            if let Some(&soon) = lanes.busy.get(at + 12) {
+                lanes.vehicles.prefetch(soon);
+                prefetch(&world.network.lanes, soon.index());
+            }
+            if let Some(&soon) = lanes.busy.get(at + 6) {
+                view.prefetch_link(soon);
+            }
+            if let Some(&soon) = lanes.busy.get(at + 3) {
+                view.prefetch_next(soon);
+            }
+            let is_moved = scope.is_moved[lane.index()];
+            first[lane.index()] = moves.len() as u32;
             let length = world.network.lane(lane).length_m;
             let mut ahead: Option<&Vehicle> = None;
             let mut ahead_m = 0.0;
-            for vehicle in on {
-                let speed = view.follow(vehicle, ahead, lane);
-                let mut plan = Follow { speed, ahead_m, link: LinkId::NONE, no_room: false };
-                if length - vehicle.pos < world.announce_m {
+            for (index, vehicle) in lanes.on(lane).iter().enumerate() {
+                let index = index as u32;
+                let driver = view.driver(vehicle);
+                let seen = length - vehicle.pos;
+                let mut plan = Follow {
+                    speed: view.follow(vehicle, ahead, lane),
+                    ahead_m,
+                    look_m: view.look_beyond_lane(driver, vehicle.speed, seen),
+                    ..Follow::default()
+                };
+                let is_near = seen < plan.look_m;
+                if seen < world.announce_m {
                     plan.link = view.own_link(vehicle, lane);
-                    plan.no_room = view.announce(vehicle, lane, plan, |link, approach| {
-                        announced.add(link, approach);
-                    });
+                    if is_near {
+                        plan.no_room = view.announce(vehicle, lane, plan, |link, coming| {
+                            approaches.add(link, Notice::Near(coming));
+                        });
+                    } else if plan.link.is_some() && world.watched.has(plan.link.index()) {
+                        let Follow { speed, ahead_m, .. } = plan;
+                        approaches.add(plan.link, Notice::Far(Distant { lane, index, speed, ahead_m }));
+                    }
                 }
-                follow.push(plan);
-                ahead_m += view.driver(vehicle).length_with_gap();
+                if is_moved {
+                    let decided = view.decide(vehicle, lane, plan, key);
+                    if decided.is_none() {
+                        yielding.push(Yielding { lane, index, at: moves.len() as u32, plan });
+                    }
+                    moves.push(decided.unwrap_or_default());
+                }
+                ahead_m += driver.length_with_gap();
                 ahead = Some(vehicle);
             }
         }
-        *approaches = announced;
-        let view = View { world, lanes, signals, plans, approaches, now_ms };
-        let key = random::step_key(world.settings.seed, now_ms as u64);
-        moves.clear();
-        moves.resize(follow.len(), Move::default());
-        for &lane in lanes.busy.iter().filter(|lane| scope.is_moved[lane.index()]) {
-            let start = first[lane.index()] as usize;
-            for (i, vehicle) in lanes.on(lane).iter().enumerate() {
-                moves[start + i] = view.decide(vehicle, lane, follow[start + i], key);
-            }
+        let view = View { approaches: Some(approaches), ..view };
+        for &Yielding { lane, index, at, plan } in &*yielding {
+            moves[at as usize] = view.decide(&lanes.on(lane)[index as usize], lane, plan, key).unwrap_or_default();
         }
     }
 
@@ -198,27 +235,40 @@ impl Partition {
         self.apply_changes(now_ms);
         for (lane, mut vehicle) in std::mem::take(&mut self.inserted) {
             self.plans.settle(&self.world, &mut vehicle, lane);
-            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.lanes.place(lane, vehicle);
         }
     }
 
     fn decide_changes(&mut self, now_ms: i64) {
-        let Self { world, lanes, signals, plans, approaches, changer, changes, edge_lanes, wide_edges, .. } = self;
+        let Self { world, lanes, signals, plans, changer, changes, edge_lanes, wide_edges, busy_wide, .. } = self;
         changes.clear();
-        for &edge in wide_edges.iter() {
-            let e = world.network.edge(edge);
-            if e.lanes().all(|l| lanes.on(l).is_empty()) {
-                continue;
+        let has_vehicles = |edge: &EdgeId| world.network.edge(*edge).lanes().any(|l| !lanes.vehicles.is_empty(l));
+        busy_wide.clear();
+        busy_wide.extend(wide_edges.iter().copied().filter(has_vehicles));
+        for (at, &edge) in busy_wide.iter().enumerate() {
+            let soon =
+                |ahead: usize| busy_wide.get(at + ahead).into_iter().flat_map(|e| world.network.edge(*e).lanes());
+            for lane in soon(8) {
+                lanes.vehicles.prefetch_whole(lane);
+                prefetch(&world.network.lanes, lane.index());
             }
+            for vehicle in soon(5).flat_map(|lane| lanes.on(lane)) {
+                plans.prefetch(vehicle.plan, usize::from(vehicle.route_index));
+            }
+            for vehicle in soon(2).flat_map(|lane| lanes.on(lane)) {
+                plans.prefetch_choices(vehicle.plan, usize::from(vehicle.route_index));
+                prefetch(&world.network.links, vehicle.link.index());
+            }
+            let e = world.network.edge(edge);
             let count = e.lane_count as usize;
             edge_lanes.resize(count.max(edge_lanes.len()), Vec::new());
-            for (slot, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
-                std::mem::swap(slot, &mut lanes.vehicles[lane.index()]);
+            for (taken, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
+                lanes.take(lane, taken);
             }
-            let view = View { world, lanes, signals, plans, approaches, now_ms };
+            let view = View { world, lanes, signals, plans, approaches: None, now_ms };
             changer.decide(&view, e.first_lane, &mut edge_lanes[..count], changes);
-            for (slot, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
-                std::mem::swap(slot, &mut lanes.vehicles[lane.index()]);
+            for (taken, lane) in edge_lanes.iter().zip(e.lanes()) {
+                lanes.vehicles.replace(lane, taken);
             }
         }
     }
@@ -234,7 +284,7 @@ impl Partition {
         });
         for i in order {
             let change = &changes[i];
-            let mut vehicle = self.lanes.vehicles[change.from.index()].remove(change.index);
+            let mut vehicle = self.lanes.vehicles.remove(change.from, change.index);
             vehicle.came_from = beside(&self.world, vehicle.came_from, change.to);
             self.plans.settle(&self.world, &mut vehicle, change.to);
             taken.push((change.to, vehicle));
@@ -245,7 +295,7 @@ impl Partition {
             }
         }
         for (lane, vehicle) in taken {
-            place(&mut self.lanes.vehicles[lane.index()], vehicle);
+            self.lanes.place(lane, vehicle);
         }
         self.changes = changes;
     }
@@ -275,8 +325,8 @@ impl Partition {
     /// Puts teleported and parked vehicles back where there is room.
     fn return_transfers(&mut self, edge: EdgeId, now_ms: i64) {
         let mut rest = std::mem::take(&mut self.transfers[edge.index()]);
-        let Self { world, lanes, signals, plans, approaches, accepted, inserted, .. } = self;
-        let view = View { world, lanes, signals, plans, approaches, now_ms };
+        let Self { world, lanes, signals, plans, accepted, inserted, .. } = self;
+        let view = View { world, lanes, signals, plans, approaches: None, now_ms };
         rest.retain_mut(|transfer| {
             let mut vehicle = transfer.vehicle;
             let lane = if vehicle.is(flags::TELEPORTING) {
@@ -309,8 +359,8 @@ impl Partition {
             }
             let (route, changes) = departures.route_of(id, departure);
             let mut vehicle = self.newborn(id, route, changes, now_ms);
-            let Self { world: w, lanes, signals, plans, approaches, accepted, .. } = self;
-            let view = View { world: w, lanes, signals, plans, approaches, now_ms };
+            let Self { world: w, lanes, signals, plans, accepted, .. } = self;
+            let view = View { world: w, lanes, signals, plans, approaches: None, now_ms };
             let Some(lane) = view.try_depart(&mut vehicle, departure, accepted) else { return };
             departures.remove_first(edge);
             vehicle.depart_lane = lane;
@@ -350,7 +400,14 @@ impl Partition {
         counts.waiting = self.departures.waiting();
         counts.loaded = self.departures.loaded();
         let world = &self.world;
-        for &lane in &self.scope.own_lanes {
+        let own_lanes = &self.scope.own_lanes;
+        for (at, &lane) in own_lanes.iter().enumerate() {
+            if let Some(&soon) = own_lanes.get(at + 24)
+                && !self.lanes.vehicles.is_empty(soon)
+            {
+                self.lanes.vehicles.prefetch(soon);
+                prefetch_head(&world.network.lanes, soon.index());
+            }
             for v in self.lanes.on(lane) {
                 counts.running += 1;
                 if v.is(flags::STOPPED) {
@@ -441,11 +498,11 @@ impl Partition {
     /// When the bytes are not what [`Partition::export`] writes for the same mirror.
     pub fn import(&mut self, mirror: &Mirror, bytes: &[u8]) -> Result<(), HaloError> {
         let mut reader = Reader::new(bytes);
+        let mut vehicles = Vec::new();
         for lane in &mirror.lanes {
-            let mut vehicles = std::mem::take(&mut self.lanes.vehicles[lane.index()]);
             reader.vehicles(*lane, &mut vehicles)?;
             self.settle(*lane, &mut vehicles);
-            self.lanes.vehicles[lane.index()] = vehicles;
+            self.lanes.vehicles.replace(*lane, &vehicles);
         }
         for edge in &mirror.edges {
             let mut transfers = std::mem::take(&mut self.transfers[edge.index()]);
@@ -491,13 +548,11 @@ impl Partition {
     }
 }
 
-/// Puts a vehicle into its place on a lane; equal positions are ordered by id.
-pub(super) fn place(lane: &mut Vec<Vehicle>, vehicle: Vehicle) {
-    let at = lane
-        .iter()
-        .rposition(|v| v.pos > vehicle.pos || (v.pos == vehicle.pos && v.id < vehicle.id))
-        .map_or(0, |i| i + 1);
-    lane.insert(at, vehicle);
+/// A guess of how many vehicles drive at once: as many as depart, or as fit on the lanes.
+fn expected_vehicles(world: &World, scope: &Scope) -> usize {
+    let metres: f64 = scope.known_lanes.iter().map(|l| world.network.lane(*l).length_m).sum();
+    let shortest = world.types.iter().map(|t| t.driver.length_with_gap()).fold(f64::INFINITY, f64::min);
+    world.demand.departures.len().min((metres / shortest.max(1.0)) as usize)
 }
 
 /// After a lane change the rear may still be on the way that the vehicle came by; it is then taken to hang over the lane

@@ -130,7 +130,7 @@ impl Partition {
                 let route = driving[found].1;
                 if self.can_take(&vehicle, lane, route) {
                     let plan = self.plans.plan_of(&world, vehicle.id.0, route, vehicle.vtype, vehicle.stops_done);
-                    let vehicle = &mut self.lanes.vehicles[lane.index()][at];
+                    let vehicle = &mut self.lanes.vehicles.on_mut(lane)[at];
                     vehicle.route = route;
                     vehicle.plan = plan;
                     self.plans.settle(&world, vehicle, lane);

@@ -42,19 +42,20 @@ impl View<'_> {
         link: &Link,
         priority: Priority,
         seen: f64,
-        v_pass: f64,
+        v_pass: impl FnOnce() -> f64,
         walk: &mut Walk,
     ) -> bool {
-        let can_brake = seen >= driver.brake_gap_with(vehicle.speed, stop_decel(driver, priority), 0.0);
+        let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
         match priority {
             Priority::Red => return true,
-            Priority::Yellow => return can_brake,
+            Priority::Yellow => return can_brake(),
             _ => {}
         }
         // A link with priority is open; one that lets wait inside the junction is decided there.
         if priority == Priority::Major || link.cont {
             return false;
         }
+        let can_brake = can_brake();
         let inherits_major = self.lane(link.from).internal && self.enters_with_priority(link.from);
         let slows = priority.gives_way() && !inherits_major;
         if slows && can_brake && seen > link.visibility_m {
@@ -64,12 +65,16 @@ impl View<'_> {
         if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
             return true;
         }
+        if self.approaches.is_none() && (priority == Priority::Zipper || !link.yields_to.is_empty()) {
+            walk.is_open = true;
+            return true;
+        }
         if priority == Priority::Zipper {
             walk.v = walk.v.min(self.zip(vehicle, driver, link, seen));
             return false;
         }
         if !link.yields_to.is_empty()
-            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass, walk.v, can_brake)
+            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass(), walk.v, can_brake)
         {
             // Too fast to halt even with full braking: get through (before a light it halts all the same).
             let hopeless = !can_brake
@@ -92,7 +97,7 @@ impl View<'_> {
             if self.link(*foe_id).to != link.to {
                 continue;
             }
-            for foe in self.approaches.of(*foe_id) {
+            for foe in self.approaching(*foe_id) {
                 if (foe.dist_m, foe.vehicle) < (seen, vehicle.id) {
                     let gap = (seen - foe.dist_m - foe.length_m - driver.min_gap).max(0.0);
                     v = v.min(
@@ -135,12 +140,11 @@ impl View<'_> {
         };
         let network = &self.world.network;
         for foe_id in &network.foe_links[link.yields_to.range()] {
-            let foes = self.approaches.of(*foe_id);
-            if foes.is_empty() {
+            if !self.approaches.is_some_and(|approaches| approaches.is_approached(*foe_id)) {
                 continue;
             }
             let same_target = self.link(*foe_id).to == link.to;
-            if foes.iter().any(|foe| blocks(&claim, foe, same_target, priority)) {
+            if self.approaching(*foe_id).any(|foe| blocks(&claim, &foe, same_target, priority)) {
                 return true;
             }
         }

@@ -59,7 +59,7 @@ pub fn roundabout_bonus(view: &View<'_>, vehicle: &Vehicle, first: LaneId, best:
         inner_m += inner_lane.map_or(0.0, |l| share * view.lanes.occupied_m[l.index()]);
         seen += lane.length_m;
         let next = |lane: LaneId| {
-            let link = view.plans.choice(vehicle.plan, index, view.lane(lane).index).link;
+            let link = view.plans.choice(view.world, vehicle.plan, index, lane).link;
             link.is_some().then(|| view.link(link).to)
         };
         (outer_lane, inner_lane) = (next(outer), inner_lane.and_then(next));

@@ -146,7 +146,7 @@ impl Partition {
             reader.vehicles(lane, &mut vehicles)?;
             if wants(lane) {
                 self.settle(lane, &mut vehicles);
-                std::mem::swap(&mut self.lanes.vehicles[lane.index()], &mut vehicles);
+                self.lanes.vehicles.replace(lane, &vehicles);
             }
         }
         reader.finish()?;

@@ -8,44 +8,54 @@ use crate::ids::{LaneId, LinkId, RouteId, VehicleId};
 pub const HALTING_SPEED: f64 = 0.1;
 
 /// A running vehicle. Everything that its future depends on is here, except immutable network and demand.
+///
+/// Two cache lines: in the first what decisions, its own and those of others, read in every step; in the second what is
+/// only kept up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Vehicle {
     /// Front bumper along the lane, metres.
     pub pos: f64,
     /// m/s.
     pub speed: f64,
-    /// Sum of time lost against the wished speed, seconds.
-    pub time_loss: f64,
-    /// Metres driven.
-    pub odometer: f64,
     pub id: VehicleId,
-    pub route: RouteId,
-    /// Index of the current edge in the route; on an internal lane that of the edge it came from.
-    pub route_index: u16,
     pub vtype: u16,
-    /// Number of stops already made.
-    pub stops_done: u16,
     pub flags: u16,
     pub speed_factor: f32,
     /// Change of speed in the last step, m/s².
     pub accel: f32,
+    /// The link by which it leaves its lane, kept so that no step has to look into the plan; NONE at the end of its route,
+    /// where its lane does not lead on, and on internal lanes. Derived: no part of the state or the digest, and computed
+    /// anew by who receives the vehicle.
+    pub link: LinkId,
+    /// Index of the lane plan in its partition; derived like `link`.
+    pub plan: u32,
+    /// Index of the current edge in the route; on an internal lane that of the edge it came from.
+    pub route_index: u16,
+    /// Number of stops already made.
+    pub stops_done: u16,
     /// Time since it last moved, ms; 0 while it moves or stands at a stop.
     pub waiting_ms: u32,
-    /// Sum of waiting times, ms.
-    pub waiting_total_ms: u32,
+    /// Speed advised by vehicles that want to change lanes, for one step; infinite when there is none.
+    pub advice: f32,
     /// Internal lane over which it came onto its lane, or NONE.
     pub came_from: LaneId,
     /// When it entered the junction that it is in, ms.
     pub junction_entry_ms: i32,
+    /// Lane change: slowly decaying speed that sets how far it looks ahead, m/s.
+    pub look_ahead_speed: f32,
+
+    /// Sum of time lost against the wished speed, seconds.
+    pub time_loss: f64,
+    /// Metres driven.
+    pub odometer: f64,
     /// Lane change: inclination to gain speed to the left (positive) or right (negative).
     pub speed_gain: f32,
     /// Lane change: inclination to return to the right (negative grows stronger).
     pub keep_right: f32,
-    /// Lane change: slowly decaying speed that sets how far it looks ahead, m/s.
-    pub look_ahead_speed: f32,
-    /// Speed advised by vehicles that want to change lanes, for one step; infinite when there is none.
-    pub advice: f32,
+    pub route: RouteId,
+    /// Sum of waiting times, ms.
+    pub waiting_total_ms: u32,
     pub depart_ms: i32,
     pub depart_lane: LaneId,
     pub depart_pos: f32,
@@ -57,13 +67,7 @@ pub struct Vehicle {
     /// Number of times that it came to wait.
     pub waiting_count: u16,
     pub reroutes: u16,
-    /// Index of the lane plan in its partition. This and all that follows is derived: no part of the state or the digest,
-    /// and computed anew by who receives the vehicle.
-    pub plan: u32,
-    /// The link by which it leaves its lane, kept so that no step has to look into the plan; NONE at the end of its route,
-    /// where its lane does not lead on, and on internal lanes.
-    pub link: LinkId,
-    /// Fills the record up to 128 bytes, two cache lines.
+    /// Fills the record up to 128 bytes.
     pub spare: u32,
 }
 

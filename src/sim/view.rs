@@ -7,6 +7,7 @@ use super::approach::{Approaches, Priority};
 use super::car_following::Driver;
 use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
+use super::prefetch::prefetch;
 use super::signals::Signals;
 use super::vehicle::{Vehicle, flags};
 use super::world::{TypeParams, World};
@@ -18,7 +19,8 @@ pub struct View<'a> {
     pub lanes: &'a Lanes,
     pub signals: &'a Signals,
     pub plans: &'a LanePlans,
-    pub approaches: &'a Approaches,
+    /// `None` while they are being collected.
+    pub approaches: Option<&'a Approaches>,
     pub now_ms: i64,
 }
 
@@ -26,6 +28,35 @@ impl<'a> View<'a> {
     #[inline]
     pub fn lane(&self, id: LaneId) -> &'a Lane {
         &self.world.network.lanes[id.index()]
+    }
+    /// Asks for what a vehicle at the end of a lane reads first: its lane's record, and then its link.
+    #[inline]
+    pub fn prefetch_link(&self, lane: LaneId) {
+        if let Some(link) = self.link_of_first(lane) {
+            prefetch(&self.world.network.links, link.index());
+        }
+    }
+    /// Asks for the lane behind that link.
+    #[inline]
+    pub fn prefetch_next(&self, lane: LaneId) {
+        if let Some(link) = self.link_of_first(lane) {
+            let link = self.link(link);
+            for next in [link.next, link.to] {
+                prefetch(&self.world.network.lanes, next.index());
+                prefetch(&self.lanes.rear, next.index());
+            }
+            if let Some(first) = self.lanes.on(lane).first() {
+                self.plans.prefetch(first.plan, usize::from(first.route_index) + 1);
+            }
+        }
+    }
+    /// The link of a lane's foremost vehicle, if it may be near enough to look beyond.
+    #[inline]
+    fn link_of_first(&self, lane: LaneId) -> Option<LinkId> {
+        let first = self.lanes.on(lane).first()?;
+        let near = self.lane(lane).length_m - first.pos < self.world.reach_m;
+        let link = if near { self.own_link(first, lane) } else { LinkId::NONE };
+        link.is_some().then_some(link)
     }
     #[inline]
     pub fn link(&self, id: LinkId) -> &'a Link {
@@ -42,6 +73,10 @@ impl<'a> View<'a> {
     #[inline]
     pub fn allowed(&self, vehicle: &Vehicle, driver: &Driver, lane: &Lane) -> f64 {
         (lane.speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed)
+    }
+    #[inline]
+    pub fn in_roundabout(&self, lane: LaneId) -> bool {
+        self.world.has_roundabouts && self.world.network.edge_of(lane).roundabout
     }
     #[inline]
     pub fn aspect(&self, link: &Link) -> Option<Aspect> {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
-use crate::graph::{EdgeKind, Network};
-use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
+use crate::graph::{Conflict, EdgeKind, Lane, Network, ProgramKind};
+use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
+use super::marks::Marks;
 use super::routing_schedule::RoutingSchedule;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
@@ -56,6 +57,14 @@ pub struct World {
     pub stride_m: f64,
     /// By vehicle: its departure has stops. Apart from the departures because it is asked for every vehicle in every step.
     stopping: Vec<bool>,
+    /// Links that somebody yields to.
+    pub watched: Marks,
+    /// Lanes beside which there are others.
+    pub wide: Marks,
+    /// Lanes whose vehicles actuate a signal.
+    pub sensing: Marks,
+    /// By conflict: the other lane; NONE where both lanes come from the same one, which is settled there.
+    pub conflict_foes: Vec<LaneId>,
     /// When routes are found by the traffic; `None`: never.
     pub routing: Option<RoutingSchedule>,
 }
@@ -110,6 +119,17 @@ impl World {
             junction_degree[edge.to.index()] += 1;
         }
         let stopping = demand.departures.iter().map(|d| !d.stops.is_empty()).collect();
+        let watched = Marks::of(network.links.iter().map(|l| l.watched));
+        let wide = Marks::of(network.lanes.iter().map(|l| network.edge(l.edge).lane_count > 1));
+        let is_actuated = |signal: SignalId| {
+            let programs = network.signals.get(signal.index()).map_or(&[][..], |s| &s.programs);
+            programs.iter().any(|p| p.kind == ProgramKind::Actuated)
+        };
+        // Detecting ends at the first link without an actuated signal.
+        let senses = |l: &Lane| !l.internal && !l.links.is_empty() && is_actuated(network.link(l.only_link()).signal);
+        let sensing = Marks::of(network.lanes.iter().map(senses));
+        let foe_of = |c: &Conflict| if c.same_source { LaneId::NONE } else { c.foe };
+        let conflict_foes = network.conflicts.iter().map(foe_of).collect();
         let routing = RoutingSchedule::of(&demand, &settings);
         Self {
             network,
@@ -126,6 +146,10 @@ impl World {
             junction_degree,
             stride_m,
             stopping,
+            watched,
+            wide,
+            sensing,
+            conflict_foes,
             routing,
         }
     }
