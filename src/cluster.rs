@@ -53,8 +53,8 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
     })
 }
 
-/// Runs as a master, or as a master with a worker of its own in the same process.
-pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunError> {
+/// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.
+pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finished>, RunError> {
     let cluster = &args.cluster;
     let alone = cluster.role == Role::Standalone;
     let url = store_url(process);
@@ -138,10 +138,11 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunE
             quiet: process.progress == Progress::Never,
         };
         tokio::select! {
-            finished = drive_run(setup, launched) => finished,
-            () = terminated() => Err(RunError::Failed(format!(
-                "stopped; go on with 'tessds run --resume {run}' and the same store"
-            ))),
+            finished = drive_run(setup, launched) => finished.map(Some),
+            () = terminated() => {
+                tracing::info!(run = %run, "stopped; workers wait for the next master, and --resume goes on with the run");
+                Ok(None)
+            }
         }
     })
 }

@@ -65,7 +65,10 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
         RunReport::prepare(path)?;
     }
     let finished = if args.cluster.role == Role::Master || args.cluster.resume.is_some() || !process.store.is_empty() {
-        cluster::drive(args, &process)?
+        match cluster::drive(args, &process)? {
+            Some(finished) => finished,
+            None => return Ok(()),
+        }
     } else {
         whole_run(args, &process)?
     };

@@ -15,8 +15,9 @@ use crate::protocol::Epoch;
 pub const PLACES: &str = "places";
 /// Under this name it is stored how the run ended.
 pub const OUTCOME: &str = "outcome";
-/// Commits that stay in the store.
-const KEPT_COMMITS: usize = 2;
+/// Commits that stay when a new snapshot begins to come in; with that one, and while nothing comes in, there are two.
+/// So the store never holds three, and there is nearly always one to fall back to.
+const KEPT_COMMITS: usize = 1;
 /// Tries of a call that the run does not depend on, and pauses between them.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -87,7 +88,14 @@ impl Keeper {
                 _ = renewal.tick() => self.renew().await,
             };
             if let Err(fenced) = done {
-                self.answer(Kept::Fenced(format!("another master drives the run '{}' now: {fenced}", self.tenure.run)));
+                let run = &self.tenure.run;
+                self.answer(Kept::Fenced(match fenced {
+                    StoreError::Fenced { current: Epoch(0) } => format!(
+                        "the store has lost the run '{run}', as a Redis that is restarted without persistence does; nothing can \
+                         be recovered, so start the run again"
+                    ),
+                    fenced => format!("another master drives the run '{run}' now: {fenced}"),
+                }));
                 break;
             }
         }
@@ -109,15 +117,13 @@ impl Keeper {
                 let manifest = Manifest { step, epoch, scenario: self.tenure.scenario, parts, created_ms };
                 let store = &mut self.store;
                 match persist(async || store.commit(&run, &manifest).await).await {
-                    Ok(()) => {
-                        self.answer(Kept::Committed);
-                        self.sweep(epoch).await;
-                    }
+                    Ok(()) => self.answer(Kept::Committed),
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                     Err(error) => self.answer(Kept::CommitFailed(error.to_string())),
                 }
             }
             Order::SaveRecorder { epoch, step, state } => {
+                self.sweep(epoch).await;
                 let scenario = self.tenure.scenario;
                 let sealed = Envelope { scenario, step, epoch, part: PartName::Recorder }.seal(&state);
                 let (store, mut attempt) = (&mut self.store, 0);
