@@ -23,6 +23,8 @@ use super::given_scenario;
 
 const MASTER_ADDRESS: &str = "127.0.0.1:7700";
 const WORKER_ADDRESS: &str = "127.0.0.1:0";
+/// A fault that a worker has for tests (docs/chaos.md).
+const FAULT: &str = "TESSDS_FAULT";
 const DEFAULT_STORE: &str = "dir:tessds-store";
 
 /// Runs as a worker.
@@ -34,6 +36,10 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
         );
     }
     check_store(&url)?;
+    let planned_panic = match std::env::var(FAULT) {
+        Ok(plan) => Some(plan.parse().map_err(|error: String| InputError::file(FAULT, error))?),
+        Err(_) => None,
+    };
     let cluster = &args.cluster;
     System::new().block_on(async {
         let listen = cluster.listen.as_deref().unwrap_or(WORKER_ADDRESS);
@@ -48,6 +54,7 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
             limits: Limits::default(),
             open_store: Arc::new(move || open(&url)),
             threads: Threads::Own,
+            planned_panic,
         };
         work_for(setup, terminated()).await
     })
@@ -120,6 +127,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
                 limits: Limits::default(),
                 open_store,
                 threads: Threads::Own,
+                planned_panic: None,
             };
             spawn_local(async move {
                 if let Err(error) = work_for(setup, std::future::pending()).await {

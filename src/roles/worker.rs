@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::standalone::RunError;
 use crate::actors::threads::Threads;
-use crate::actors::worker::{OpenStore, Setup, Terminate, Worker};
+use crate::actors::worker::{OpenStore, PlannedPanic, Setup, Terminate, Worker};
 use crate::protocol::{Limits, Listener, Networking};
 
 /// Where and how a worker works.
@@ -24,6 +24,8 @@ pub struct WorkerSetup {
     pub limits: Limits,
     pub open_store: OpenStore,
     pub threads: Threads,
+    /// For tests.
+    pub planned_panic: Option<PlannedPanic>,
 }
 
 /// Works until the run is over, or until `terminate` says so: then it hands over what it hosts first. To be called in an
@@ -32,11 +34,33 @@ pub struct WorkerSetup {
 /// # Errors
 /// The run failed, or the master refuses this worker.
 pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Result<(), RunError> {
-    let WorkerSetup { name, incarnation, master, advertised, listener, networking, limits, open_store, threads } =
-        setup;
+    let WorkerSetup {
+        name,
+        incarnation,
+        master,
+        advertised,
+        listener,
+        networking,
+        limits,
+        open_store,
+        threads,
+        planned_panic,
+    } = setup;
     tracing::info!(worker = name, address = listener.address(), master, "worker looks for its master");
     let (end, ended) = oneshot::channel();
-    let setup = Setup { name, incarnation, master, advertised, listener, networking, limits, open_store, threads, end };
+    let setup = Setup {
+        name,
+        incarnation,
+        master,
+        advertised,
+        listener,
+        networking,
+        limits,
+        open_store,
+        threads,
+        planned_panic,
+        end,
+    };
     let worker = Worker::create(move |ctx| {
         ctx.set_mailbox_capacity(Worker::MAILBOX);
         Worker::new(setup)

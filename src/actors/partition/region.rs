@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::core::Kernel;
+use crate::actors::worker::PlannedPanic;
 use crate::sim::report::{DetectorReport, IntervalReport, RouteUpdate, StepReport, TripRecord};
 use crate::sim::{HaloError, Mirror, Partition, PartitionState, ReportOptions, Scope, StateError, World};
 
@@ -36,6 +37,8 @@ pub struct Region {
     /// By neighbour.
     borders: Vec<Border>,
     report: ReportOptions,
+    /// For tests.
+    pub planned_panic: Option<PlannedPanic>,
 }
 
 /// A partition with the numbers of those that it exchanges roads with.
@@ -70,7 +73,7 @@ impl Region {
                 neighbours.push(other.part);
             }
         }
-        Ok(Neighbourhood { region: Self { partition, borders, report }, neighbours })
+        Ok(Neighbourhood { region: Self { partition, borders, report, planned_panic: None }, neighbours })
     }
 }
 
@@ -79,6 +82,9 @@ impl Kernel for Region {
         self.partition.steps()
     }
     fn step(&mut self) -> StepReport {
+        if let Some(plan) = &self.planned_panic {
+            plan.strike(self.partition.steps());
+        }
         self.partition.step(self.report)
     }
     fn export(&self, neighbour: usize) -> Vec<u8> {

@@ -12,6 +12,7 @@ use super::core::{Core, Effect, Event, Identity};
 use super::depot::{Depot, Load, OpenStore, Prepare};
 use super::lodging::{Furnishing, Lodging};
 use super::master_link::{Beat, Hangup, MasterLink, Say, Watch};
+use super::planned_panic::PlannedPanic;
 use crate::actors::accept_all;
 use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{Accepted, Network, PeerAddress, PeerSilent, Retention};
@@ -41,6 +42,8 @@ pub struct Setup {
     pub limits: Limits,
     pub open_store: OpenStore,
     pub threads: Threads,
+    /// For tests.
+    pub planned_panic: Option<PlannedPanic>,
     /// Told how it ended.
     pub end: oneshot::Sender<Result<(), String>>,
 }
@@ -173,10 +176,14 @@ impl Worker {
         let Some(lodging) = self.lodgings.get(&part).filter(|lodging| lodging.epoch == epoch) else { return };
         let (world, scopes, worker) = (Arc::clone(world), Arc::clone(scopes), ctx.address());
         let report = ReportOptions { fcd: welcome.policy.fcd, digest: false };
+        let planned_panic = self.setup.planned_panic.as_ref().and_then(|plan| plan.of(part));
         let started = lodging.thread.handle().spawn_fn(move || {
             let build = || Region::build(&world, &scopes, part, report, state.as_deref());
             let built = match catch_unwind(AssertUnwindSafe(build)) {
-                Ok(built) => built.map_err(|error| error.to_string()),
+                Ok(built) => built.map_err(|error| error.to_string()).map(|mut built| {
+                    built.region.planned_panic = planned_panic;
+                    built
+                }),
                 Err(_) => Err("the kernel panicked while the partition was built".to_owned()),
             };
             if worker.try_send(Built { part, epoch, built }).is_err() {

@@ -6,8 +6,10 @@ mod core;
 mod depot;
 mod lodging;
 mod master_link;
+mod planned_panic;
 mod report_log;
 
 pub use self::actor::{Setup, Terminate, Worker};
 pub use self::core::{Core, Effect, Event, Identity};
 pub use self::depot::OpenStore;
+pub use self::planned_panic::PlannedPanic;
