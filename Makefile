@@ -8,16 +8,23 @@ CARGO ?= cargo
 EXAMPLE := examples/helsinki
 OUT := out
 TESSDS = $(or $(CARGO_TARGET_DIR),target)/release/tessds
+TESTED = $(or $(CARGO_TARGET_DIR),target)/debug/tessds
 
 # Further scenario folders for `make fidelity` and `make bench`, and further flags for their scripts.
 SCENARIOS ?=
 ARGS ?=
+
+# First seed and number of runs for `make chaos`, time for `make soak`.
+SEED ?= 1
+RUNS ?= 10
+MINUTES ?= 8
 
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 	@echo
 	@echo 'SCENARIOS="DIR DIR" adds scenario folders to fidelity and bench; ARGS="--only NAME" goes to their scripts.'
+	@echo 'make chaos SEED=7 RUNS=50; make soak MINUTES=20.'
 
 .PHONY: build
 build: ## build the release binary
@@ -46,6 +53,8 @@ test: ## run all tests
 	tools/setup.sh system scenarios
 	python3 -m unittest discover -s tools
 	$(CARGO) test --locked --doc
+	$(CARGO) build --locked
+	tools/chaos.py --quick --seed 1 --runs 4 --tessds $(TESTED)
 	if $(CARGO) nextest --version >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked; \
 	else $(CARGO) test --locked --lib --bins --tests; fi
@@ -57,6 +66,19 @@ verify: ## do what CI does: format, lints, docs, tests
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	$(MAKE) --no-print-directory test
+
+.PHONY: chaos
+chaos: ## RUNS clusters under faults drawn from SEED; each must end as if undisturbed
+	tools/chaos.py --seed $(SEED) --runs $(RUNS) --scenarios "$(SCENARIOS)" $(ARGS)
+
+.PHONY: chaos-proof
+chaos-proof: ## show that the chaos harness sees bugs that are planted on purpose
+	$(CARGO) build --locked --features planted-bugs --target-dir $(OUT)/planted
+	tools/chaos_proof.py --tessds $(OUT)/planted/debug/tessds $(ARGS)
+
+.PHONY: soak
+soak: ## run a cluster for MINUTES, half of it fault tolerant, and watch what it takes
+	tools/soak.py --minutes $(MINUTES) $(ARGS)
 
 .PHONY: fidelity
 fidelity: ## compare with SUMO on public scenarios; writes docs/fidelity-table.md

