@@ -13,7 +13,7 @@ use tessds::cli::{Role, RunArgs};
 use tessds::diagnostics::InputError;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork};
-use tessds::roles::launch::{Claim, Given, launch};
+use tessds::roles::launch::{Claim, Given, Launched, launch};
 use tessds::roles::master::{Finished, MasterSetup, drive as drive_run};
 use tessds::roles::standalone::{RunError, cut_scenario, default_partitions};
 use tessds::roles::worker::{WorkerSetup, work as work_for};
@@ -109,12 +109,12 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
         let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
         let mut store = open_store().map_err(|error| bad_store(&error))?;
         let partitions = cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0);
-        let Some(launched) = launch(&mut *store, claim, given, partitions).await? else {
-            return Err(InputError::file(
-                run.as_str(),
-                "this run is finished; choose another --run-id to run it again",
-            )
-            .into());
+        let launched = match launch(&mut *store, claim, given, partitions).await? {
+            Launched::Ready(launched) => *launched,
+            Launched::Finished(finished) => {
+                tracing::warn!(run = %run, "run was finished before and is not repeated; choose another --run-id for that");
+                return Ok(*finished);
+            }
         };
         if alone {
             let setup = WorkerSetup {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
+use super::master::Finished;
 use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
-use crate::actors::master::{OUTCOME, PLACES, PlacedPart, Tenure};
+use crate::actors::master::{OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
 use crate::graph::join_actuated_signals;
@@ -65,8 +66,16 @@ pub struct Launch {
     pub placed: Vec<Option<PlacedPart>>,
 }
 
+/// What there is to do about a run.
+pub enum Launched {
+    /// Drive it.
+    Ready(Box<Launch>),
+    /// Nothing: it was finished before.
+    Finished(Box<Finished>),
+}
+
 /// Takes the lease of the run and makes it ready; an interrupted run is cut into `partitions` if that is said, and goes on in
-/// as many as before otherwise. `None`: it was finished before.
+/// as many as before otherwise.
 ///
 /// # Errors
 /// [`RunError::Input`] when the store holds another run of this name, or none and nothing is `given`; [`RunError::Failed`] when
@@ -76,7 +85,7 @@ pub async fn launch(
     claim: Claim,
     given: Option<Given>,
     partitions: Option<u32>,
-) -> Result<Option<Launch>, RunError> {
+) -> Result<Launched, RunError> {
     let run = &claim.run;
     if given.is_none() && get(async || store.status(run).await).await?.is_none() {
         let what = "the store holds no run of this name; see 'tessds snapshot ls'";
@@ -86,26 +95,31 @@ pub async fn launch(
     let mut tenure =
         Tenure { run: run.clone(), holder: claim.holder.clone(), epoch, ttl: claim.lease, scenario: ContentHash(0) };
     let prepared = prepare(store, &mut tenure, given, partitions).await;
-    if !matches!(prepared, Ok(Some(_))) {
+    if !matches!(prepared, Ok(Prepared::Ready(..))) {
         // Nobody should have to wait for the lease of a run that is not driven.
         get(async || store.release(run, epoch).await).await?;
     }
-    Ok(prepared?.map(|(compiled, outputs, standing, placed)| Launch { tenure, compiled, outputs, standing, placed }))
+    Ok(match prepared? {
+        Prepared::Ready(compiled, outputs, standing, placed) => {
+            Launched::Ready(Box::new(Launch { tenure, compiled: *compiled, outputs, standing: *standing, placed }))
+        }
+        Prepared::Finished(finished) => Launched::Finished(finished),
+    })
 }
 
-type Prepared = (CompiledScenario, OutputPaths, Option<Standing>, Vec<Option<PlacedPart>>);
+enum Prepared {
+    Ready(Box<CompiledScenario>, OutputPaths, Box<Option<Standing>>, Vec<Option<PlacedPart>>),
+    Finished(Box<Finished>),
+}
 
 async fn prepare(
     store: &mut dyn SnapshotStore,
     tenure: &mut Tenure,
     given: Option<Given>,
     partitions: Option<u32>,
-) -> Result<Option<Prepared>, RunError> {
+) -> Result<Prepared, RunError> {
     let (run, epoch) = (tenure.run.clone(), tenure.epoch);
     let record = read_record(store, &run).await?;
-    if get(async || store.get_record(&run, OUTCOME).await).await?.is_some() {
-        return Ok(None);
-    }
     let given = given.map(compile);
     let record = match (record, &given) {
         (Some(record), Some((compiled, outputs))) => {
@@ -130,6 +144,9 @@ async fn prepare(
             return Err(InputError::file(run.as_str(), what).into());
         }
     };
+    if let Some(bytes) = get(async || store.get_record(&run, OUTCOME).await).await? {
+        return Ok(Prepared::Finished(Box::new(finished(store, &run, &record, &bytes).await?)));
+    }
     let mut snapshot = newest_snapshot(store, &run, epoch).await?;
     // A run that was cut anew has another compiled scenario than it was started with.
     tenure.scenario = snapshot.as_ref().map_or(record.scenario, |snapshot| snapshot.manifest.scenario);
@@ -150,7 +167,23 @@ async fn prepare(
         placed = Vec::new();
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    Ok(Some((compiled, record.outputs, standing, placed)))
+    Ok(Prepared::Ready(Box::new(compiled), record.outputs, Box::new(standing), placed))
+}
+
+/// What a run has come to that was finished before.
+async fn finished(
+    store: &mut dyn SnapshotStore,
+    run: &RunName,
+    record: &RunRecord,
+    result: &[u8],
+) -> Result<Finished, RunError> {
+    let unreadable =
+        |what: String| RunError::Failed(format!("what the store holds of run '{run}' cannot be read: {what}"));
+    let RunResult { recording, partitions, recoveries, replayed_steps } =
+        RunResult::decode(result).map_err(|error| unreadable(error.to_string()))?;
+    let bytes = get(async || store.get_blob(run, record.scenario).await).await?;
+    let settings = CompiledScenario::decode(&bytes).map_err(|error| unreadable(error.to_string()))?.settings;
+    Ok(Finished { recording, settings, partitions: usize::from(partitions), recoveries, replayed_steps })
 }
 
 async fn acquire(store: &mut dyn SnapshotStore, claim: &Claim) -> Result<crate::protocol::Epoch, RunError> {

@@ -106,7 +106,7 @@ class Connection:
     async def run(self, client_reader, server_reader):
         upload, download = asyncio.Queue(WINDOW), asyncio.Queue(WINDOW)
         jobs = [
-            self._read(client_reader, upload, self.relay.on_upload),
+            self._read(client_reader, upload, lambda size: self.relay.on_upload(size)),
             self._write(upload, self.server),
             self._read(server_reader, download, lambda size: None),
             self._write(download, self.client),

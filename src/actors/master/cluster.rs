@@ -92,8 +92,8 @@ impl ClusterMaster {
                         self.order(Order::SavePlaces { epoch, places }, ctx);
                     }
                 }
-                Effect::Conclude { epoch, finished } => match &self.orders {
-                    Some(_) => self.order(Order::Conclude { epoch, finished }, ctx),
+                Effect::Conclude { epoch, result } => match &self.orders {
+                    Some(_) => self.order(Order::Conclude { epoch, result: result.map(|result| result.encode()) }, ctx),
                     None => ctx.notify(Kept::Concluded),
                 },
                 Effect::Close { closings, wall } => {

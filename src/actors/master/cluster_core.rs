@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
+use super::run_result::RunResult;
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
@@ -116,10 +117,10 @@ pub enum Effect {
         epoch: Epoch,
         places: Vec<Option<PlacedPart>>,
     },
-    /// It is over; `finished` when it must not be resumed.
+    /// It is over; with a result when it must not be resumed.
     Conclude {
         epoch: Epoch,
-        finished: bool,
+        result: Option<Box<RunResult>>,
     },
     /// To the recorder.
     Close {
@@ -618,9 +619,17 @@ impl ClusterCore {
                 // Workers are told when it is stored how the run ended.
                 LifeEffect::Stop => {}
                 LifeEffect::End(outcome) => {
-                    let finished = matches!(outcome, Outcome::Finished(_));
+                    let result = match &outcome {
+                        Outcome::Finished(recording) => Some(Box::new(RunResult {
+                            recording: (**recording).clone(),
+                            partitions: self.plan.partitions,
+                            recoveries: self.recoveries,
+                            replayed_steps: self.replayed_steps,
+                        })),
+                        Outcome::Failed(_) => None,
+                    };
                     self.outcome = Some(outcome);
-                    effects.push(Effect::Conclude { epoch: self.epoch, finished });
+                    effects.push(Effect::Conclude { epoch: self.epoch, result });
                 }
             }
         }

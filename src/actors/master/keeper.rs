@@ -32,7 +32,7 @@ pub enum Order {
     Commit { epoch: Epoch, complete: Complete },
     SaveRecorder { epoch: Epoch, step: u64, state: Vec<u8> },
     SavePlaces { epoch: Epoch, places: Vec<u8> },
-    Conclude { epoch: Epoch, finished: bool },
+    Conclude { epoch: Epoch, result: Option<Vec<u8>> },
 }
 
 /// What came of it.
@@ -148,10 +148,10 @@ impl Keeper {
                     Ok(()) => {}
                 }
             }
-            Order::Conclude { epoch, finished } => {
+            Order::Conclude { epoch, result } => {
                 let store = &mut self.store;
-                if finished {
-                    match persist(async || store.put_record(&run, epoch, OUTCOME, b"finished").await).await {
+                if let Some(result) = result {
+                    match persist(async || store.put_record(&run, epoch, OUTCOME, &result).await).await {
                         Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                         Err(error) => {
                             tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it")

@@ -6,6 +6,7 @@ mod cluster_core;
 mod commits;
 mod core;
 mod keeper;
+mod run_result;
 mod session;
 mod workers;
 
@@ -14,3 +15,4 @@ pub use self::cluster::{ClusterMaster, ClusterOutcome, WorkerCalls};
 pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
 pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, Tenure, persist};
+pub use self::run_result::RunResult;

@@ -9,7 +9,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::core::{Core, Effect, Event, Identity};
-use super::depot::{Depot, Load, OpenStore, Prepare};
+use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare};
 use super::lodging::{Furnishing, Lodging};
 use super::master_link::{Beat, Hangup, MasterLink, Say, Watch};
 use super::planned_panic::PlannedPanic;
@@ -25,6 +25,8 @@ use crate::sim::{PartitionState, ReportOptions, Scope, World};
 
 /// What a leaving worker waits for its partitions to be taken off it.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(25);
+/// How often a worker without a master asks the store whether the run is over: its master may have ended unheard.
+const ASK_OUTCOME: Duration = Duration::from_secs(2);
 /// Frames that a link keeps beyond what the horizon lets be uncommitted.
 const SPARE_FRAMES: usize = 8;
 
@@ -61,6 +63,8 @@ pub struct Worker {
     waiting: Vec<(u16, Epoch, Option<PartRef>)>,
     lodgings: BTreeMap<u16, Lodging>,
     places: BTreeMap<u16, Place>,
+    /// While there is no connection to a master that was there before.
+    asking: Option<SpawnHandle>,
     effects: Vec<Effect>,
 }
 
@@ -80,6 +84,7 @@ impl Worker {
             waiting: Vec::new(),
             lodgings: BTreeMap::new(),
             places: BTreeMap::new(),
+            asking: None,
             effects: Vec::new(),
         }
     }
@@ -338,6 +343,9 @@ impl Handler<LinkUp> for Worker {
     type Result = ();
 
     fn handle(&mut self, _: LinkUp, ctx: &mut Self::Context) {
+        if let Some(asking) = self.asking.take() {
+            ctx.cancel_future(asking);
+        }
         let steps = self.lodgings.iter().map(|(part, lodging)| (*part, lodging.steps())).collect();
         self.feed(Event::Connected(steps), ctx);
     }
@@ -353,6 +361,29 @@ impl Handler<LinkDown> for Worker {
 
     fn handle(&mut self, _: LinkDown, ctx: &mut Self::Context) {
         self.feed(Event::Disconnected, ctx);
+        if self.asking.is_none() {
+            self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
+                if let Err(reason) = worker.to_depot(AskOutcome) {
+                    tracing::debug!(reason, "the store is not asked whether the run is over");
+                }
+            }));
+        }
+    }
+}
+
+/// The store says that the run is finished.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RunIsOver;
+
+impl Handler<RunIsOver> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, _: RunIsOver, ctx: &mut Self::Context) {
+        if self.asking.is_some() {
+            tracing::info!("the run is over, and its master has ended");
+            self.end(Ok(()), ctx);
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::actor::{Loaded, NotLoaded, Prepared, SnapshotNotStored, SnapshotStored, Worker};
-use crate::actors::master::persist;
+use super::actor::{Loaded, NotLoaded, Prepared, RunIsOver, SnapshotNotStored, SnapshotStored, Worker};
+use crate::actors::master::{OUTCOME, persist};
 use crate::actors::partition::Snapshot;
 use crate::persist::{ContentHash, Envelope, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::{Epoch, Stored};
@@ -147,6 +147,25 @@ impl Handler<Load> for Depot {
         self.with_store(ctx, work, move |loaded, depot| match loaded {
             Ok(state) => depot.tell(Loaded { part, epoch, state: Box::new(state) }),
             Err(reason) => depot.tell(NotLoaded { part, epoch, reason }),
+        });
+    }
+}
+
+/// Ask whether the run is finished, for a worker that hears nothing of its master.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskOutcome;
+
+impl Handler<AskOutcome> for Depot {
+    type Result = ();
+
+    fn handle(&mut self, _: AskOutcome, ctx: &mut Self::Context) {
+        let Some((run, _)) = self.run.clone() else { return };
+        let work = async move |store: &mut dyn SnapshotStore| store.get_record(&run, OUTCOME).await;
+        self.with_store(ctx, work, |outcome, depot| match outcome {
+            Ok(Some(_)) => depot.tell(RunIsOver),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the store does not say whether the run is over"),
         });
     }
 }
