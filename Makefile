@@ -73,8 +73,9 @@ chaos: ## RUNS clusters under faults drawn from SEED; each must end as if undist
 
 .PHONY: chaos-proof
 chaos-proof: ## show that the chaos harness sees bugs that are planted on purpose
-	$(CARGO) build --locked --features planted-bugs --target-dir $(OUT)/planted
-	tools/chaos_proof.py --tessds $(OUT)/planted/debug/tessds $(ARGS)
+	$(CARGO) build --locked --features planted-bugs
+	mkdir -p $(OUT) && cp $(TESTED) $(OUT)/tessds-planted
+	tools/chaos_proof.py --tessds $(OUT)/tessds-planted $(ARGS)
 
 .PHONY: soak
 soak: ## run a cluster for MINUTES, half of it fault tolerant, and watch what it takes

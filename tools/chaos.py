@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -185,6 +186,8 @@ def main():
     if not shutil.which("redis-server"):
         common.setup("system")
     a.folder = a.folder.resolve()
+    # What was started has to be ended, also when the harness itself is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         return 1 if chaos(a, common.tessds(a.tessds), common.scenarios(a.scenarios)) else 0
     except schedule.BadSchedule as error:

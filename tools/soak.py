@@ -18,6 +18,7 @@ import gzip
 import pathlib
 import re
 import shutil
+import signal
 import sys
 import time
 
@@ -29,7 +30,7 @@ from harness.cluster import Cluster
 FOLDER = common.ROOT / "out" / "soak"
 COMBINATIONS = [(False, False), (False, True), (True, False), (True, True)]
 # Flows, seconds between two vehicles of one, and steps a second for which there is demand: more than a fast machine does.
-FLOWS, PERIOD_S, STEPS_PER_S = 60, 60, 4000
+FLOWS, PERIOD_S, STEPS_PER_S = 60, 120, 4000
 SAMPLES = 60
 FAULTS = [
     {"fault": "kill", "target": ["w2"], "for_s": 0.5},
@@ -87,7 +88,10 @@ class Soak:
             "cluster.heartbeat": str(self.heartbeat).lower(),
             "cluster.snapshot_interval": 100,
         }
-        return {"store": a.store, "workers": a.workers, "partitions": a.workers, "options": [], "settings": settings}
+        return {
+            "store": a.store, "workers": a.workers, "partitions": a.workers, "options": [], "settings": settings,
+            "faults": FAULTS if self.faulty else [],
+        }  # fmt: skip
 
     async def run(self, binary, cfg, a, seconds, folder):
         summary = folder / "summary.xml"
@@ -152,6 +156,8 @@ def main():
     p.add_argument("--tessds", metavar="PATH", help="the program to test; by default the release build, made anew")
     p.add_argument("--folder", type=pathlib.Path, default=FOLDER)
     a = p.parse_args()
+    # What was started has to be ended, also when the harness itself is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if a.workers < 3:
         common.fail("--workers has to be at least 3: one is left alone, one killed, one frozen")
     binary, example = common.tessds(a.tessds), common.scenarios()["helsinki"]

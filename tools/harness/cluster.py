@@ -1,4 +1,4 @@
-"""A cluster of real processes: one master, workers, a store, and a relay on every connection between them."""
+"""A cluster of real processes: one master, workers, a store, and a relay on every connection that is to be disturbed."""
 
 import asyncio
 import json
@@ -19,6 +19,16 @@ END_S = 10.0
 POLL_S = 0.003
 
 
+def relays_of(schedule):
+    """Names of the relays that a schedule needs. The others would only slow the cluster down."""
+    needed = {name for fault in schedule["faults"] for name in fault.get("target", []) if ">" in name}
+    needed |= {f"{fault['when']['write']}>store" for fault in schedule["faults"] if "write" in fault.get("when", {})}
+    if any(fault["fault"] == "usurp" for fault in schedule["faults"]):
+        # The second master listens somewhere else.
+        needed |= {f"w{n}>master" for n in range(1, 2 * schedule["workers"] + len(schedule["faults"]))}
+    return needed
+
+
 class RunOver(Exception):
     """The run ended before a fault was due."""
 
@@ -36,6 +46,7 @@ class Cluster:
         self.outputs = outputs or output_options(folder)
         self.begun = time.monotonic()
         self.processes, self.everyone, self.relays = {}, [], {}
+        self.wanted_relays = relays_of(schedule)
         self.events, self.news = [], asyncio.Event()
         self.over = asyncio.Event()
         self.step, self.problems, self.notes = 0, [], []
@@ -75,11 +86,11 @@ class Cluster:
 
     async def start_worker(self, name):
         url = await self.store_url(name)
-        master = await self.relay(f"{name}>master", ("127.0.0.1", self.master_port))
-        peers = await self.relay(f">{name}")
+        master = await self.port(f"{name}>master", self.master_port)
+        peers = await self.port(f">{name}", None)
         command = [
-            self.binary, "run", "--role", "worker", "--name", name, "--master", f"127.0.0.1:{master.port}", "--listen",
-            "127.0.0.1:0", "--advertise", f"127.0.0.1:{peers.port}", "--store", url,
+            self.binary, "run", "--role", "worker", "--name", name, "--master", f"127.0.0.1:{master}", "--listen",
+            "127.0.0.1:0", "--store", url, *(["--advertise", f"127.0.0.1:{peers}"] if peers else []),
         ]  # fmt: skip
         # A panic strikes the first process of a name alone; the one that replaces it is well.
         fault = self.panics.pop(name, None)
@@ -88,13 +99,15 @@ class Cluster:
     async def store_url(self, name):
         if self.store.kind == "dir":
             return self.store.url
-        relay = await self.relay(f"{name}>store", ("127.0.0.1", self.store.port))
-        return f"redis://127.0.0.1:{relay.port}"
+        return f"redis://127.0.0.1:{await self.port(f'{name}>store', self.store.port)}"
 
-    async def relay(self, name, target=None):
+    async def port(self, name, target):
+        """The port to connect to: that of the relay of this name, if it is needed, or else the target's own."""
+        if name not in self.wanted_relays:
+            return target
         if name not in self.relays:
-            self.relays[name] = await Relay(name, target).start()
-        return self.relays[name]
+            self.relays[name] = await Relay(name, target and ("127.0.0.1", target)).start()
+        return self.relays[name].port
 
     async def _launch(self, name, command, environment):
         process = Process(name, self._event)
@@ -107,8 +120,8 @@ class Cluster:
         code = await process.ended()
         is_master = process.name == "master"
         if is_master:
-            links = {p.name: self.relays.get(f"{p.name}>master") for p in self.everyone if p.is_alive}
-            self.unreached = {name for name, relay in links.items() if relay and not relay.is_through}
+            links = {p: self.relays.get(f"{p.name}>master") for p in self.everyone if p.is_alive}
+            self.unreached = {p.name for p, relay in links.items() if not p.has_joined or (relay and not relay.is_through)}
         if code not in (0, *process.expected):
             self.problems.append(f"{process.name} ended with code {code}")
         # A worker may hear before anybody else that the run is over; the master says when it is.
@@ -123,6 +136,8 @@ class Cluster:
         self.events.append((process.name, event))
         if message == "snapshot committed":
             self.step = max(self.step, event.get("step", 0))
+        elif message == "worker joined" and event.get("worker") in self.processes:
+            self.processes[event["worker"]].has_joined = True
         elif message == "worker looks for its master" and f">{process.name}" in self.relays:
             host, _, port = event["address"].rpartition(":")
             self.relays[f">{process.name}"].target = (host, int(port))

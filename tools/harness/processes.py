@@ -18,6 +18,8 @@ class Process:
         # Exit codes that are in order, beside 0; a signal is its negative number.
         self.expected = set()
         self.is_frozen = False
+        # A worker that its master knows.
+        self.has_joined = False
 
     async def start(self, command, folder, environment):
         log = open(pathlib.Path(folder) / f"{self.name}.log", "ab")
