@@ -113,7 +113,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
             Launched::Ready(launched) => *launched,
             Launched::Finished(finished) => {
                 tracing::warn!(run = %run, "run was finished before and is not repeated; choose another --run-id for that");
-                return Ok(*finished);
+                return Ok(Some(*finished));
             }
         };
         if alone {

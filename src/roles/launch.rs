@@ -95,20 +95,21 @@ pub async fn launch(
     let mut tenure =
         Tenure { run: run.clone(), holder: claim.holder.clone(), epoch, ttl: claim.lease, scenario: ContentHash(0) };
     let prepared = prepare(store, &mut tenure, given, partitions).await;
-    if !matches!(prepared, Ok(Prepared::Ready(..))) {
+    if !matches!(prepared, Ok(Prepared::Ready(_))) {
         // Nobody should have to wait for the lease of a run that is not driven.
         get(async || store.release(run, epoch).await).await?;
     }
     Ok(match prepared? {
-        Prepared::Ready(compiled, outputs, standing, placed) => {
-            Launched::Ready(Box::new(Launch { tenure, compiled: *compiled, outputs, standing: *standing, placed }))
+        Prepared::Ready(ready) => {
+            let (compiled, outputs, standing, placed) = *ready;
+            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
     })
 }
 
 enum Prepared {
-    Ready(Box<CompiledScenario>, OutputPaths, Box<Option<Standing>>, Vec<Option<PlacedPart>>),
+    Ready(Box<(CompiledScenario, OutputPaths, Option<Standing>, Vec<Option<PlacedPart>>)>),
     Finished(Box<Finished>),
 }
 
@@ -167,7 +168,7 @@ async fn prepare(
         placed = Vec::new();
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    Ok(Prepared::Ready(Box::new(compiled), record.outputs, Box::new(standing), placed))
+    Ok(Prepared::Ready(Box::new((compiled, record.outputs, standing, placed))))
 }
 
 /// What a run has come to that was finished before.

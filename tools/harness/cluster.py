@@ -125,7 +125,7 @@ class Cluster:
         if code not in (0, *process.expected):
             self.problems.append(f"{process.name} ended with code {code}")
         # A worker may hear before anybody else that the run is over; the master says when it is.
-        if (is_master and code == 0) or self.problems:
+        if (is_master and code == 0 and not process.is_told_to_end) or self.problems:
             self.over.set()
         self.news.set()
 
@@ -141,8 +141,12 @@ class Cluster:
         elif message == "worker looks for its master" and f">{process.name}" in self.relays:
             host, _, port = event["address"].rpartition(":")
             self.relays[f">{process.name}"].target = (host, int(port))
-        elif "panicked at" in message and not any(f in message for f in ("TESSDS_FAULT", "a fault")):
+        elif "panicked at" in message and "planned_panic.rs" not in message:
             self.problems.append(f"{process.name}: {message}")
+        elif message == "partition ended" and "TESSDS_FAULT" not in event.get("status", ""):
+            # No fault from outside may end one. It would be recovered from, so the result alone does not show it.
+            self.problems.append(f"partition {event.get('partition')} ended by itself: {event.get('status')}")
+            self.over.set()
         self.news.set()
 
     async def until(self, condition):

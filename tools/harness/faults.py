@@ -6,8 +6,8 @@ import random
 from .cluster import RunOver
 from .stores import free_port
 
-# Exit code of a master that was told to stop, or that lost its run to another one.
-STOPPED = 1
+# Exit code of a master that lost its run to another one.
+FENCED = 1
 
 
 async def due(cluster, when, fired):
@@ -85,9 +85,9 @@ async def leave(cluster, fault):
 
 
 async def stop(cluster, fault):
-    """SIGTERM to the master, which then can be resumed."""
+    """SIGTERM to the master: it ends with code 0, and the run goes on with the next one."""
     for victim in named(cluster, fault):
-        victim.terminate(STOPPED)
+        victim.terminate()
         await cluster.first(victim.process.wait(), cluster.over.wait())
     await cluster.pause(fault["for_s"])
     await restart(cluster, "master")
@@ -101,7 +101,7 @@ async def join(cluster, fault):
 async def usurp(cluster, fault):
     """A master is frozen, another one takes over, and the first comes back: it must see that it is not wanted any more."""
     for old in named(cluster, fault):
-        old.expected.add(STOPPED)
+        old.expected.add(FENCED)
         old.freeze()
         await cluster.start_master(free_port())
         for name, relay in cluster.relays.items():

@@ -17,7 +17,7 @@ class Process:
         self.process, self._reading = None, None
         # Exit codes that are in order, beside 0; a signal is its negative number.
         self.expected = set()
-        self.is_frozen = False
+        self.is_frozen, self.is_told_to_end = False, False
         # A worker that its master knows.
         self.has_joined = False
 
@@ -84,5 +84,6 @@ class Process:
         self.send(signal.SIGCONT)
 
     def terminate(self, *expected):
+        self.is_told_to_end = True
         self.expected.update(expected)
         self.send(signal.SIGTERM)
