@@ -108,8 +108,10 @@ pub async fn launch(
     })
 }
 
+type Ready = (CompiledScenario, OutputPaths, Option<Standing>, Vec<Option<PlacedPart>>);
+
 enum Prepared {
-    Ready(Box<(CompiledScenario, OutputPaths, Option<Standing>, Vec<Option<PlacedPart>>)>),
+    Ready(Box<Ready>),
     Finished(Box<Finished>),
 }
 
