@@ -40,8 +40,9 @@ impl ReportLog {
     /// Forgets reports of the steps before `step` of one partition, though they are not committed.
     pub fn give_up_before(&mut self, part: u16, step: u64) {
         let Some(batches) = self.batches.get_mut(&part) else { return };
-        while let Some(batch) = batches.pop_front_if(|batch| batch.until <= step) {
-            self.given_up.insert(part, batch.until);
+        while let Some(until) = batches.front().map(|batch| batch.until).filter(|until| *until <= step) {
+            batches.pop_front();
+            self.given_up.insert(part, until);
         }
     }
 
