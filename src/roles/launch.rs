@@ -63,6 +63,8 @@ pub struct Launch {
     pub standing: Option<Standing>,
     /// Where an earlier master has left the partitions.
     pub placed: Vec<Option<PlacedPart>>,
+    /// It was cut anew: what an earlier master has left behind is of no use.
+    pub recut: bool,
 }
 
 /// Takes the lease of the run and makes it ready; an interrupted run is cut into `partitions` if that is said, and goes on in
@@ -90,10 +92,19 @@ pub async fn launch(
         // Nobody should have to wait for the lease of a run that is not driven.
         get(async || store.release(run, epoch).await).await?;
     }
-    Ok(prepared?.map(|(compiled, outputs, standing, placed)| Launch { tenure, compiled, outputs, standing, placed }))
+    Ok(prepared?.map(|prepared| {
+        let Prepared { compiled, outputs, standing, placed, recut } = prepared;
+        Launch { tenure, compiled, outputs, standing, placed, recut }
+    }))
 }
 
-type Prepared = (CompiledScenario, OutputPaths, Option<Standing>, Vec<Option<PlacedPart>>);
+struct Prepared {
+    compiled: CompiledScenario,
+    outputs: OutputPaths,
+    standing: Option<Standing>,
+    placed: Vec<Option<PlacedPart>>,
+    recut: bool,
+}
 
 async fn prepare(
     store: &mut dyn SnapshotStore,
@@ -141,16 +152,16 @@ async fn prepare(
             CompiledScenario::decode(&bytes).map_err(|e| InputError::file(run.as_str(), e.to_string()))?
         }
     };
-    let mut placed = match get(async || store.get_record(&run, PLACES).await).await? {
+    let placed = match get(async || store.get_record(&run, PLACES).await).await? {
         Some(bytes) => rmp_serde::from_slice(&bytes).unwrap_or_default(),
         None => Vec::new(),
     };
-    if let Some(partitions) = partitions.filter(|partitions| *partitions != compiled.cut.parts) {
+    let other = partitions.filter(|partitions| *partitions != compiled.cut.parts);
+    if let Some(partitions) = other {
         (compiled, snapshot) = recut(store, tenure, compiled, snapshot, partitions).await?;
-        placed = Vec::new();
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    Ok(Some((compiled, record.outputs, standing, placed)))
+    Ok(Some(Prepared { compiled, outputs: record.outputs, standing, placed, recut: other.is_some() }))
 }
 
 async fn acquire(store: &mut dyn SnapshotStore, claim: &Claim) -> Result<crate::protocol::Epoch, RunError> {

@@ -149,6 +149,8 @@ impl Keeper {
                 }
             }
             Order::Conclude { epoch, finished } => {
+                // The epoch may have been raised after the order was given.
+                let epoch = epoch.max(self.tenure.epoch);
                 let store = &mut self.store;
                 if finished {
                     match persist(async || store.put_record(&run, epoch, OUTCOME, b"finished").await).await {
