@@ -104,7 +104,8 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
         let holder = match &cluster.name {
             Some(name) => name.clone(),
             None if alone => format!("standalone-{}", std::process::id()),
-            None => format!("master-{listen}"),
+            // The store takes no colons and brackets in names, which addresses have.
+            None => format!("master-{}", listen.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")),
         };
         let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
         let mut store = open_store().map_err(|error| bad_store(&error))?;

@@ -64,6 +64,8 @@ pub struct Launch {
     pub standing: Option<Standing>,
     /// Where an earlier master has left the partitions.
     pub placed: Vec<Option<PlacedPart>>,
+    /// It was cut anew: what an earlier master has left behind is of no use.
+    pub recut: bool,
 }
 
 /// What there is to do about a run.
@@ -101,14 +103,20 @@ pub async fn launch(
     }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
-            let (compiled, outputs, standing, placed) = *ready;
-            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed }))
+            let Ready { compiled, outputs, standing, placed, recut } = *ready;
+            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
     })
 }
 
-type Ready = (CompiledScenario, OutputPaths, Option<Standing>, Vec<Option<PlacedPart>>);
+struct Ready {
+    compiled: CompiledScenario,
+    outputs: OutputPaths,
+    standing: Option<Standing>,
+    placed: Vec<Option<PlacedPart>>,
+    recut: bool,
+}
 
 enum Prepared {
     Ready(Box<Ready>),
@@ -161,16 +169,17 @@ async fn prepare(
             CompiledScenario::decode(&bytes).map_err(|e| InputError::file(run.as_str(), e.to_string()))?
         }
     };
-    let mut placed = match get(async || store.get_record(&run, PLACES).await).await? {
+    let placed = match get(async || store.get_record(&run, PLACES).await).await? {
         Some(bytes) => rmp_serde::from_slice(&bytes).unwrap_or_default(),
         None => Vec::new(),
     };
-    if let Some(partitions) = partitions.filter(|partitions| *partitions != compiled.cut.parts) {
+    let other = partitions.filter(|partitions| *partitions != compiled.cut.parts);
+    if let Some(partitions) = other {
         (compiled, snapshot) = recut(store, tenure, compiled, snapshot, partitions).await?;
-        placed = Vec::new();
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    Ok(Prepared::Ready(Box::new((compiled, record.outputs, standing, placed))))
+    let recut = other.is_some();
+    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut })))
 }
 
 /// What a run has come to that was finished before.

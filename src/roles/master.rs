@@ -57,7 +57,7 @@ pub struct Finished {
 /// [`RunError::Input`] when an output cannot be opened, [`RunError::Failed`] when the run ends early; then it can be resumed.
 pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunError> {
     let MasterSetup { store, listener, limits, workers, cluster, threads, quiet } = setup;
-    let Launch { tenure, compiled, outputs: paths, standing, placed } = launch;
+    let Launch { tenure, compiled, outputs: paths, standing, placed, recut } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
     let world =
@@ -96,7 +96,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         capacity: uncommitted.unwrap_or(0).max(horizon.ahead()) as usize + 1,
         checkpoints: interval.is_some(),
     };
-    let mut resumed = Resumed { placed, ..Resumed::default() };
+    let mut resumed = Resumed { placed, recut, ..Resumed::default() };
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
@@ -175,9 +175,11 @@ fn serve(master: &Addr<ClusterMaster>, purpose: Purpose, mut stream: Box<dyn cra
             }
         }
         Purpose::Neighbour { .. } => {
+            let reason = "this is a master, not a worker";
+            tracing::warn!(error = reason, "connection refused");
             spawn_local(async move {
                 // Whoever hangs up before needs no answer.
-                let _ = answer(&mut *stream, Err("this is a master, not a worker".to_owned())).await;
+                let _ = answer(&mut *stream, Err(reason.to_owned())).await;
             });
         }
     }

@@ -50,10 +50,12 @@ pub struct Measures {
     by_lane: Vec<Vec<u32>>,
 }
 
+type SavedLanes = Vec<(LaneId, LaneStats)>;
+
 /// Open intervals: by request its begin and the lanes that saw a vehicle, and the detectors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedMeasures {
-    mean_data: Vec<(u32, i64, Vec<(LaneId, LaneStats)>)>,
+    mean_data: Vec<(u32, i64, SavedLanes)>,
     /// Index, begin and measures.
     detectors: Vec<(u32, i64, DetectorStats)>,
 }

@@ -11,7 +11,7 @@ use tessds::actors::threads::Threads;
 use tessds::graph::partition::random_cut;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, Networking};
-use tessds::roles::launch::{Claim, launch};
+use tessds::roles::launch::{Claim, Launched, launch};
 use tessds::roles::master::{MasterSetup, drive};
 use tessds::roles::standalone::{Division, run};
 use tessds::roles::worker::{WorkerSetup, work};
@@ -95,8 +95,7 @@ impl Site {
         };
         match drive(setup, launched).await {
             Ok(finished) => {
-                self.hub.people().ended =
-                    Some(Ended::Finished(Box::new(finished.recording), finished.recoveries));
+                self.hub.people().ended = Some(Ended::Finished(Box::new(finished.recording), finished.recoveries));
                 self.ended(host, process, "finished");
             }
             Err(error) => self.ended(host, process, &error.to_string()),

@@ -14,12 +14,23 @@ use crate::common::demand::Random;
 type Pair = (String, String);
 
 enum End {
-    Repair { pair: Pair, both: bool },
-    Release { pair: Pair },
-    Losses { pair: Pair },
-    Restart { host: String },
+    Repair {
+        pair: Pair,
+        both: bool,
+    },
+    Release {
+        pair: Pair,
+    },
+    Losses {
+        pair: Pair,
+    },
+    Restart {
+        host: String,
+    },
     /// A master that another one has replaced ends at last.
-    Kill { host: &'static str },
+    Kill {
+        host: &'static str,
+    },
     Latency,
     Store,
 }
@@ -208,7 +219,8 @@ impl Faults {
                 self.crash(&master, lasting, sim);
             }
             10 => {
-                let hosts: Vec<String> = self.workers.iter().cloned().chain([self.hub().people().master.clone()]).collect();
+                let hosts: Vec<String> =
+                    self.workers.iter().cloned().chain([self.hub().people().master.clone()]).collect();
                 for host in hosts {
                     if self.random.below(2) == 0 {
                         self.crash(&host, lasting, sim);

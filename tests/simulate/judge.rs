@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tessds::scenario::CompiledScenario;
 use tessds::protocol::{Epoch, PeerMessage, ToMaster, ToWorker};
+use tessds::scenario::CompiledScenario;
 use tessds::sim::report::{Counts, StepReport};
 use tessds::sim::{Mirror, Scope, Vehicle, World};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -98,7 +98,10 @@ impl Judge {
             self.count("frames");
             let first = *self.frames.entry((from, to, frame.step)).or_insert(hash);
             if first != hash || frame.from != from {
-                self.accuse(format!("I1: the frame of step {} from {from} to {to} differs from the first one", frame.step));
+                self.accuse(format!(
+                    "I1: the frame of step {} from {from} to {to} differs from the first one",
+                    frame.step
+                ));
             }
         }
     }

@@ -115,7 +115,8 @@ fn sweep(first: u64, runs: u64, threads: usize) -> (BTreeMap<&'static str, u64>,
 fn a_short_sweep_of_seeds_ends_as_if_nothing_had_happened() {
     let (seen, _, faults) = sweep(1, SHORT_SWEEP, 2);
     assert!(faults.is_empty(), "{} of {SHORT_SWEEP} seeds failed:\n{}", faults.len(), faults.join("\n"));
-    for what in ["frames", "commits", "crashes", "crashes of the master", "second masters", "placements from a commit"] {
+    for what in ["frames", "commits", "crashes", "crashes of the master", "second masters", "placements from a commit"]
+    {
         assert!(seen.get(what).is_some_and(|count| *count > 0), "never seen: {what}; {seen:?}");
     }
 }

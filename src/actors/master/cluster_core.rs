@@ -62,6 +62,8 @@ pub struct Resumed {
     /// Routes that were found before the commit for steps after it.
     pub notices: Vec<RouteNotice>,
     pub hold: Option<u64>,
+    /// The run was cut anew: what workers have of it is of no use.
+    pub recut: bool,
 }
 
 #[derive(Debug)]
@@ -172,6 +174,8 @@ pub struct ClusterCore {
     placed: bool,
     raising: bool,
     begun: bool,
+    /// Partitions that an earlier master has placed can go on.
+    adopts: bool,
     /// Workers of an earlier master are given until then.
     adopting_until: Option<Instant>,
     outcome: Option<Outcome>,
@@ -181,7 +185,12 @@ pub struct ClusterCore {
 
 impl ClusterCore {
     pub fn new(plan: Plan, epoch: Epoch, resumed: Resumed, now: Instant) -> Self {
-        let Resumed { steps, parts: last, placed, notices, hold } = resumed;
+        let Resumed { steps, parts: last, mut placed, notices, hold, recut } = resumed;
+        // Without fault tolerance workers keep no reports for another master, which therefore has to begin again.
+        let adopts = plan.policy.snapshot_interval.is_some() && !recut;
+        if !adopts {
+            placed.clear();
+        }
         let count = usize::from(plan.partitions);
         let mut workers = Workers::default();
         let mut parts = Vec::with_capacity(count);
@@ -209,6 +218,7 @@ impl ClusterCore {
             lifecycle.handle(LifeEvent::Recoverable { steps: steps + uncommitted }, now.into_std(), &mut Vec::new());
         }
         Self {
+            adopts,
             adopting_until: was_placed.then(|| now + plan.adoption_grace),
             plan,
             epoch,
@@ -238,6 +248,12 @@ impl ClusterCore {
                 if let Some(incarnation) = self.workers.disconnect(session, now) {
                     let worker = self.name(incarnation);
                     tracing::warn!(worker, reason, "connection to worker lost");
+                } else {
+                    tracing::warn!(
+                        session = session.0,
+                        error = reason,
+                        "connection refused: nobody has joined over it"
+                    );
                 }
             }
             Event::Tick => self.watch(now, effects),
@@ -260,7 +276,7 @@ impl ClusterCore {
                 );
                 self.commits.failed();
             }
-            Event::Fenced(reason) => self.fail(reason, effects),
+            Event::Fenced(reason) => self.fenced(reason, effects),
             Event::Concluded => {
                 let failure = match &self.outcome {
                     Some(Outcome::Failed(reason)) => Some(reason.clone()),
@@ -278,7 +294,10 @@ impl ClusterCore {
         if self.outcome.is_some() {
             return;
         }
-        if let Some(complete) = self.commits.next() {
+        // Under an epoch that is being raised the store would take it for a commit of another master.
+        if !self.raising
+            && let Some(complete) = self.commits.next()
+        {
             effects.push(Effect::Commit { epoch: self.epoch, complete });
         }
         self.recover(now, effects);
@@ -292,8 +311,19 @@ impl ClusterCore {
 
     fn message(&mut self, session: SessionId, message: ToMaster, now: Instant, effects: &mut Vec<Effect>) {
         if let ToMaster::Join { name, incarnation, address, run, hosted, stored } = message {
+            let newest = hosted.iter().map(|hosted| hosted.epoch).max();
+            if newest.is_some_and(|newest| newest > self.epoch) {
+                // Another master has placed them, and this one will soon hear that it is fenced off (I4).
+                tracing::warn!(
+                    worker = name,
+                    epoch = newest.map(|epoch| epoch.0),
+                    "worker refused: a newer master has it"
+                );
+                return effects.push(Effect::Hangup { session });
+            }
             let replaced = if run.is_some_and(|run| run != self.plan.run) {
                 let reason = format!("this master drives the run '{}'; end the worker's run first", self.plan.name);
+                tracing::warn!(worker = name, error = reason, "worker refused");
                 effects.push(Effect::Tell { session, message: ToWorker::Refused { reason } });
                 return effects.push(Effect::Hangup { session });
             } else {
@@ -305,7 +335,7 @@ impl ClusterCore {
             };
             effects.extend(replaced.map(|session| Effect::Hangup { session }));
             tracing::info!(worker = name, partitions = hosted.len(), "worker joined");
-            return self.joined(session, Incarnation(incarnation), &hosted, stored, effects);
+            return self.joined(session, Incarnation(incarnation), &hosted, stored, now, effects);
         }
         let Some(incarnation) = self.workers.heard(session, now) else { return };
         match message {
@@ -361,6 +391,7 @@ impl ClusterCore {
         incarnation: Incarnation,
         hosted: &[Hosted],
         stored: Vec<Stored>,
+        now: Instant,
         effects: &mut Vec<Effect>,
     ) {
         let mut tell = |message| effects.push(Effect::Tell { session, message });
@@ -378,10 +409,14 @@ impl ClusterCore {
         if let Some(steps) = self.lifecycle.finished_at() {
             tell(ToWorker::Finish { steps });
         }
+        let mut outdone = Vec::new();
         for Hosted { part, epoch, steps } in hosted {
             let Some(known) = self.parts.get_mut(usize::from(*part)) else { continue };
             // An epoch is given to one placement only, so who has a newer one was placed by a master that could not say so.
-            let is_newer = known.stage != Stage::Running && *epoch > known.epoch;
+            let is_newer = self.adopts && *epoch > known.epoch;
+            if is_newer {
+                outdone.push((*part, known.host, known.epoch));
+            }
             if is_newer || (*epoch == known.epoch && known.host == Some(incarnation)) {
                 (known.epoch, known.host, known.stage) = (*epoch, Some(incarnation), Stage::Running);
                 known.steps = *steps;
@@ -389,15 +424,33 @@ impl ClusterCore {
                 tell(ToWorker::Drop { part: *part, epoch: *epoch });
             }
         }
-        // What was under way to it when a connection broke.
+        for (part, host, epoch) in &outdone {
+            self.commits.lost(*part);
+            if let Some(session) = host.and_then(|host| self.workers.session(host)) {
+                effects.push(Effect::Tell { session, message: ToWorker::Drop { part: *part, epoch: *epoch } });
+            }
+        }
         let missing = self.parts.iter().enumerate().filter(|(part, known)| {
             let is_there = hosted.iter().any(|h| usize::from(h.part) == *part && h.epoch == known.epoch);
             known.host == Some(incarnation) && !is_there
         });
-        let missing: Vec<(u16, Epoch)> = missing.map(|(part, known)| (part as u16, known.epoch)).collect();
-        tell(ToWorker::Places(self.places()));
-        for (part, epoch) in missing {
-            effects.push(self.host(session, part, epoch));
+        let missing: Vec<(u16, Epoch, Stage)> =
+            missing.map(|(part, known)| (part as u16, known.epoch, known.stage)).collect();
+        let places = ToWorker::Places(self.places());
+        if outdone.is_empty() {
+            effects.push(Effect::Tell { session, message: places });
+        } else {
+            self.tell_all(&places, effects);
+        }
+        for (part, epoch, stage) in missing {
+            if stage == Stage::Loading && self.plan.policy.snapshot_interval.is_none() {
+                // It was under way to the worker when the connection broke, and nobody has heard of it.
+                effects.push(self.host(session, part, epoch));
+            } else {
+                // The worker had it, or may have had it, and it ended while nobody heard of that. What it had stored must not
+                // count any more, nor may its neighbours take the next one for it: that needs a new epoch.
+                self.lose(part, "its worker came back without it", stage == Stage::Running, now, effects);
+            }
         }
         stored.iter().for_each(|stored| self.stored(stored));
     }
@@ -425,7 +478,8 @@ impl ClusterCore {
     // Losing and placing.
 
     fn watch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if self.adopting_until.is_some_and(|until| now >= until) {
+        // Who is back is given no more time than others when it is lost again.
+        if self.begun || self.adopting_until.is_some_and(|until| now >= until) {
             self.adopting_until = None;
         }
         let grace = if self.adopting_until.is_some() { self.plan.adoption_grace } else { self.plan.grace };
@@ -639,6 +693,13 @@ impl ClusterCore {
         }
     }
 
+    /// Another master drives the run. Its workers are told nothing: they are the other one's now, and look for it (I4).
+    fn fenced(&mut self, reason: String, effects: &mut Vec<Effect>) {
+        let outcome = Outcome::Failed(reason);
+        self.outcome = Some(outcome.clone());
+        effects.push(Effect::End(outcome));
+    }
+
     /// Ends the run without a result. What is committed stays, and the run can be resumed.
     fn fail(&mut self, reason: String, effects: &mut Vec<Effect>) {
         if self.outcome.is_none() {
@@ -656,3 +717,7 @@ impl ClusterCore {
         self.workers.get(incarnation).map_or("?", |worker| &worker.name)
     }
 }
+
+#[cfg(test)]
+#[path = "cluster_core_tests.rs"]
+mod tests;

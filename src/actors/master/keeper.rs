@@ -151,6 +151,8 @@ impl Keeper {
                 }
             }
             Order::Conclude { epoch, result } => {
+                // The epoch may have been raised after the order was given.
+                let epoch = epoch.max(self.tenure.epoch);
                 let store = &mut self.store;
                 if let Some(result) = result {
                     match persist(async || store.put_record(&run, epoch, OUTCOME, &result).await).await {

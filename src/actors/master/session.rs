@@ -1,10 +1,17 @@
 //! One worker's connection, on the master.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
 use actix::prelude::*;
 
 use super::workers::SessionId;
 use crate::actors::recorder::ReportBatch;
 use crate::protocol::{Connection, Limits, RunId, Scene, Stream, ToMaster, ToWorker, decode, encode};
+
+/// A worker joins at once; who has said nothing for so long is none, or is gone.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a session delivers.
 #[derive(Clone)]
@@ -45,7 +52,15 @@ impl Actor for WorkerSession {
     fn started(&mut self, ctx: &mut Self::Context) {
         let Some(stream) = self.stream.take() else { return };
         let (outlets, id, run, own) = (self.outlets.clone(), self.id, self.run, ctx.address());
+        let heard = Rc::new(Cell::new(false));
+        let is_heard = Rc::clone(&heard);
+        ctx.run_later(JOIN_TIMEOUT, move |session, ctx| {
+            if !is_heard.get() {
+                session.end(format!("nothing said within {} s", JOIN_TIMEOUT.as_secs()), ctx);
+            }
+        });
         let deliver = move |bytes: Vec<u8>| {
+            heard.set(true);
             let outlets = outlets.clone();
             async move {
                 match decode::<ToMaster>(&bytes) {

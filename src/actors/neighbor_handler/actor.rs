@@ -147,8 +147,13 @@ impl NeighborHandler {
         let deliver = move |bytes: Vec<u8>| {
             let handler = deliver_to.clone();
             async move {
-                let Ok(message) = decode(&bytes) else { return false };
-                handler.send(FromPeer { generation, message }).await.is_ok()
+                match decode(&bytes) {
+                    Ok(message) => handler.send(FromPeer { generation, message }).await.is_ok(),
+                    Err(error) => {
+                        tracing::warn!(%error, "a neighbour sent what is no message");
+                        false
+                    }
+                }
             }
         };
         let ended = move |reason: String| {
@@ -310,6 +315,10 @@ impl Handler<Accepted> for NeighborHandler {
                 self.core.own().epoch.0
             ))
         };
+        if let Err(error) = &verdict {
+            let (partition, peer) = (self.core.own().part, self.core.peer().part);
+            tracing::info!(partition, peer, error, "connection refused");
+        }
         let welcome = verdict.is_ok();
         let answering = async move {
             let mut stream = stream.rehomed().map_err(|error| error.to_string())?;

@@ -149,7 +149,9 @@ impl Worker {
 
     fn prepare(&mut self, welcome: Box<Welcome>) {
         self.to_link(Beat(welcome.policy.heartbeat_ms.map(Duration::from_millis)));
-        if self.welcome.is_none() {
+        // A run that was resumed in another number of partitions has another scenario than before.
+        if self.welcome.as_ref().is_none_or(|before| before.scenario != welcome.scenario) {
+            self.scenario = None;
             let prepare = Prepare { run: welcome.name.clone(), scenario: welcome.scenario };
             if let Err(reason) = self.to_depot(prepare) {
                 tracing::error!(reason, "the scenario cannot be learnt");
@@ -530,11 +532,17 @@ impl Handler<PeerCalls> for Worker {
                 stream = call.stream;
                 format!("partition {to} does not take calls of partition {from} now")
             }
-            Purpose::Neighbour { .. } => "this worker is in another run".to_owned(),
-            Purpose::Work => "this is a worker, not a master".to_owned(),
+            Purpose::Neighbour { .. } => stray("this worker is in another run"),
+            Purpose::Work => stray("this is a worker, not a master"),
         };
         refuse(stream, refusal, self, ctx);
     }
+}
+
+/// Neighbours may call a little early or late; these callers are wrong here at any time.
+fn stray(reason: &str) -> String {
+    tracing::warn!(error = reason, "connection refused");
+    reason.to_owned()
 }
 
 fn refuse(mut stream: Box<dyn Stream>, reason: String, worker: &Worker, ctx: &mut Context<Worker>) {

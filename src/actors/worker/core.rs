@@ -163,7 +163,7 @@ impl Core {
                 self.join(effects);
             }
             Event::Disconnected => (self.connected, self.welcome) = (false, false),
-            Event::FromMaster(message) => self.from_master(message, effects),
+            Event::FromMaster(message) => self.told(message, effects),
             Event::Built { part, epoch, steps } => self.built(part, epoch, steps, effects),
             Event::NotBuilt { part, epoch, reason } => {
                 if self.forget(part, epoch) {
@@ -215,7 +215,7 @@ impl Core {
         effects.push(Effect::Say(Arc::new(join)));
     }
 
-    fn from_master(&mut self, message: ToWorker, effects: &mut Vec<Effect>) {
+    fn told(&mut self, message: ToWorker, effects: &mut Vec<Effect>) {
         match message {
             ToWorker::Welcome(welcome) => self.welcomed(welcome, effects),
             ToWorker::Refused { reason } => effects.push(Effect::End(Err(format!("the master refuses: {reason}")))),

@@ -1,0 +1,552 @@
+//! A master among workers that come, go, fail and come back, in any order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::persist::{PartId, PartName};
+
+const RUN: RunId = RunId(7);
+const INTERVAL: u64 = 10;
+const GRACE: Duration = Duration::from_millis(500);
+const EPOCH: Epoch = Epoch(1);
+
+fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
+    let policy = Policy {
+        snapshot_interval: fault_tolerance.then_some(INTERVAL),
+        uncommitted_steps: fault_tolerance.then_some(8 * INTERVAL),
+        outlive_store: false,
+        heartbeat_ms: Some(100),
+        timeout_ms: 5000,
+        fcd: false,
+    };
+    Plan {
+        run: RUN,
+        name: RunName::new("rush-hour").expect("a name"),
+        scenario: ContentHash(1),
+        partitions,
+        workers,
+        policy,
+        grace: GRACE,
+        adoption_grace: 4 * GRACE,
+        horizon: Horizon { window: 64, end: None },
+    }
+}
+
+fn reference(part: PartName, step: u64, epoch: Epoch) -> PartRef {
+    PartRef::new(PartId { step, epoch, part, attempt: 0 }, b"state")
+}
+
+/// A partition in a worker: in which epoch it was placed there, and its steps.
+#[derive(Clone, Copy, Debug)]
+struct Guest {
+    epoch: Epoch,
+    steps: u64,
+}
+
+/// A worker as far as a master sees it.
+#[derive(Debug, Default)]
+struct Process {
+    incarnation: u64,
+    session: Option<SessionId>,
+    guests: BTreeMap<u16, Guest>,
+    stored: Vec<Stored>,
+}
+
+/// A master, its workers and its store.
+struct World {
+    core: ClusterCore,
+    now: Instant,
+    workers: Vec<Process>,
+    sessions: u64,
+    incarnations: u64,
+    /// What the store was asked for and has not answered.
+    raising: Option<Epoch>,
+    committing: Option<u64>,
+    epoch: Epoch,
+    committed: u64,
+    /// To whom each placement was given.
+    placements: BTreeMap<(u16, Epoch), u64>,
+    ended: Option<Outcome>,
+}
+
+impl World {
+    fn new(plan: Plan, workers: usize) -> Self {
+        let now = Instant::now();
+        let core = ClusterCore::new(plan, EPOCH, Resumed::default(), now);
+        let mut world = Self {
+            core,
+            now,
+            workers: Vec::new(),
+            sessions: 0,
+            incarnations: 0,
+            raising: None,
+            committing: None,
+            epoch: EPOCH,
+            committed: 0,
+            placements: BTreeMap::new(),
+            ended: None,
+        };
+        for _ in 0..workers {
+            world.workers.push(Process::default());
+            world.begin(world.workers.len() - 1);
+        }
+        world
+    }
+
+    /// A master and workers that host what there is, all of it up.
+    fn running(partitions: u16, workers: usize) -> Self {
+        let mut world = Self::new(plan(partitions, workers, true), workers);
+        for worker in 0..workers {
+            world.join(worker);
+        }
+        (0..workers).for_each(|worker| world.ready(worker));
+        assert!(world.core.parts.iter().all(|part| part.stage == Stage::Running));
+        world
+    }
+
+    fn begin(&mut self, worker: usize) {
+        self.incarnations += 1;
+        self.workers[worker] = Process { incarnation: self.incarnations, ..Process::default() };
+    }
+
+    fn feed(&mut self, event: Event) -> Vec<Effect> {
+        if self.ended.is_some() {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        self.core.handle(event, self.now, &mut effects);
+        for effect in &effects {
+            self.carry_out(effect);
+        }
+        self.check();
+        effects
+    }
+
+    fn message(&mut self, worker: usize, message: ToMaster) -> Vec<Effect> {
+        match self.workers[worker].session {
+            Some(session) => self.feed(Event::Message { session, message }),
+            None => Vec::new(),
+        }
+    }
+
+    fn carry_out(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Tell { session, message } => {
+                let committed = self.committed;
+                let Some(worker) = self.workers.iter_mut().find(|worker| worker.session == Some(*session)) else {
+                    return;
+                };
+                match message {
+                    ToWorker::Host { part, epoch, from } => {
+                        let steps = from.map_or(0, |from| from.id.step);
+                        assert_eq!(steps, committed, "a partition goes on from the last commit");
+                        let known = &self.core.parts[usize::from(*part)];
+                        assert_eq!((known.epoch, known.host), (*epoch, Some(Incarnation(worker.incarnation))));
+                        let given = self.placements.insert((*part, *epoch), worker.incarnation);
+                        assert_eq!(given, None, "an epoch is given to one placement of partition {part} only");
+                        worker.guests.insert(*part, Guest { epoch: *epoch, steps });
+                        worker.stored.retain(|stored| stored.part != *part);
+                    }
+                    ToWorker::Drop { part, epoch } => {
+                        if worker.guests.get(part).is_some_and(|guest| guest.epoch == *epoch) {
+                            worker.guests.remove(part);
+                            worker.stored.retain(|stored| stored.part != *part);
+                        }
+                    }
+                    ToWorker::End { .. } => *worker = Process::default(),
+                    ToWorker::Committed { step } => worker.stored.retain(|stored| stored.reference.id.step > *step),
+                    _ => {}
+                }
+            }
+            Effect::Hangup { session } => {
+                if let Some(worker) = self.workers.iter_mut().find(|worker| worker.session == Some(*session)) {
+                    worker.session = None;
+                }
+            }
+            Effect::RaiseEpoch { epoch } => {
+                assert_eq!((self.raising, *epoch), (None, self.epoch), "one at a time");
+                self.raising = Some(*epoch);
+            }
+            Effect::Commit { epoch, complete } => {
+                assert_eq!((self.committing, *epoch), (None, self.epoch), "one at a time");
+                assert!(complete.step > self.committed, "commits go forward");
+                assert_eq!(self.raising, None, "the store would take it for one of an older master");
+                for (reference, known) in complete.parts.iter().zip(&self.core.parts) {
+                    assert_ne!(known.stage, Stage::Lost, "nothing is committed while a partition is lost");
+                    assert_eq!(reference.id.epoch, known.epoch, "what an older placement has stored does not count");
+                }
+                self.committing = Some(complete.step);
+            }
+            Effect::End(outcome) => self.ended = Some(outcome.clone()),
+            Effect::SavePlaces { .. } | Effect::Conclude { .. } | Effect::Close { .. } => {}
+        }
+    }
+
+    /// Every partition has exactly one host that may be alive, or is lost and waits for one.
+    fn check(&self) {
+        for (number, part) in self.core.parts.iter().enumerate() {
+            match part.stage {
+                Stage::Lost => assert_eq!(part.host, None, "partition {number}"),
+                Stage::Loading | Stage::Running => {
+                    let host = part.host.expect("a host");
+                    assert!(self.core.workers.get(host).is_some(), "the host of partition {number} is known");
+                    assert!(part.epoch <= self.epoch);
+                }
+            }
+        }
+        assert_eq!(self.core.raising, self.raising.is_some());
+    }
+
+    // What may happen.
+
+    fn join(&mut self, worker: usize) -> Vec<Effect> {
+        self.sessions += 1;
+        let session = SessionId(self.sessions);
+        let process = &mut self.workers[worker];
+        process.session = Some(session);
+        let hosted = process.guests.iter().map(|(p, g)| Hosted { part: *p, epoch: g.epoch, steps: g.steps }).collect();
+        let message = ToMaster::Join {
+            name: format!("worker-{worker}"),
+            incarnation: process.incarnation,
+            address: format!("worker-{worker}:1"),
+            run: Some(RUN),
+            hosted,
+            stored: process.stored.clone(),
+        };
+        self.feed(Event::Message { session, message })
+    }
+
+    fn disconnect(&mut self, worker: usize) {
+        if let Some(session) = self.workers[worker].session.take() {
+            self.feed(Event::SessionEnded { session, reason: "cut".to_owned() });
+        }
+    }
+
+    /// The process dies, and another one begins; it has not called yet.
+    fn kill(&mut self, worker: usize) {
+        self.disconnect(worker);
+        self.begin(worker);
+    }
+
+    fn ready(&mut self, worker: usize) {
+        for (part, guest) in self.workers[worker].guests.clone() {
+            self.message(worker, ToMaster::Ready { part, epoch: guest.epoch, steps: guest.steps });
+        }
+    }
+
+    /// All partitions of a worker come to their next snapshot, if the horizon lets them.
+    fn advance(&mut self, worker: usize) {
+        let bound = self.committed + 8 * INTERVAL;
+        let mut stored = Vec::new();
+        for (part, guest) in &mut self.workers[worker].guests {
+            if guest.steps + INTERVAL <= bound {
+                guest.steps += INTERVAL;
+                let reference = reference(PartName::Partition(*part), guest.steps, guest.epoch);
+                stored.push(Stored { part: *part, epoch: guest.epoch, reference });
+            }
+        }
+        self.workers[worker].stored.extend(stored.iter().copied());
+        for stored in stored {
+            self.message(worker, ToMaster::Stored(stored));
+        }
+        // The recorder has what all partitions have reported.
+        let guests = || self.workers.iter().flat_map(|worker| &worker.guests);
+        let parts: BTreeSet<u16> = guests().map(|(part, _)| *part).collect();
+        let recorded = guests().map(|(_, guest)| guest.steps).min().filter(|_| parts.len() == self.core.parts.len());
+        for step in (self.committed..=recorded.unwrap_or(0)).step_by(INTERVAL as usize).skip(1) {
+            self.feed(Event::RecorderStored(reference(PartName::Recorder, step, self.epoch)));
+        }
+    }
+
+    fn fail(&mut self, worker: usize) {
+        if let Some((part, guest)) = self.workers[worker].guests.pop_first() {
+            self.workers[worker].stored.retain(|stored| stored.part != part);
+            let status = ExitStatus::Panicked { step: guest.steps, message: "planted".to_owned() };
+            self.message(worker, ToMaster::Exited { part, epoch: guest.epoch, status });
+        }
+    }
+
+    /// The store answers in the order in which it was asked: a commit never comes after an epoch that was raised later.
+    fn store_answers(&mut self, well: bool) {
+        if let Some(step) = self.committing.take() {
+            if well {
+                self.committed = step;
+                self.feed(Event::Committed);
+            } else {
+                self.feed(Event::CommitFailed("no room".to_owned()));
+            }
+        } else if let Some(epoch) = self.raising.take() {
+            self.epoch = Epoch(epoch.0 + 1);
+            self.feed(Event::EpochRaised(self.epoch));
+        }
+    }
+
+    fn tick(&mut self, passed: Duration) {
+        self.now += passed;
+        // The connected ones give signs of life.
+        for worker in 0..self.workers.len() {
+            self.message(worker, ToMaster::Progress { steps: Vec::new() });
+        }
+        self.feed(Event::Tick);
+    }
+
+    fn leave(&mut self, worker: usize) {
+        self.message(worker, ToMaster::Leaving);
+    }
+
+    /// What a placement says that is over.
+    fn stale(&mut self, worker: usize, part: u16) {
+        let part = part % self.core.plan.partitions;
+        let present = self.core.parts[usize::from(part)].epoch;
+        let Some(epoch) = present.0.checked_sub(1).map(Epoch) else { return };
+        let look = |core: &ClusterCore| format!("{:?} {:?}", core.parts, core.commits);
+        let before = look(&self.core);
+        let reference = reference(PartName::Partition(part), self.committed + INTERVAL, epoch);
+        let status = ExitStatus::Failed { reason: "long ago".to_owned() };
+        for message in [
+            ToMaster::Ready { part, epoch, steps: 3 },
+            ToMaster::Stored(Stored { part, epoch, reference }),
+            ToMaster::Exited { part, epoch, status },
+            ToMaster::PeerSilent { part: 0, peer: part, peer_epoch: epoch },
+            ToMaster::Closed { part, epoch, closing: Box::default() },
+        ] {
+            self.message(worker, message);
+        }
+        assert_eq!(look(&self.core), before, "what carries an older epoch changes nothing");
+    }
+
+    /// Faults are over: everybody connects, and the run gets on.
+    fn heal(&mut self) {
+        let goal = self.committed + 3 * INTERVAL;
+        // Who is about to leave ends, sooner or later.
+        let leaving: BTreeSet<u64> = self.core.workers.leaving().map(|incarnation| incarnation.0).collect();
+        for worker in 0..self.workers.len() {
+            if leaving.contains(&self.workers[worker].incarnation) {
+                self.kill(worker);
+            }
+        }
+        for _ in 0..40 {
+            for worker in 0..self.workers.len() {
+                if self.workers[worker].incarnation == 0 {
+                    self.begin(worker);
+                }
+                if self.workers[worker].session.is_none() {
+                    self.join(worker);
+                }
+                self.ready(worker);
+                self.advance(worker);
+                self.store_answers(true);
+            }
+            self.tick(Duration::from_secs(4));
+            if self.committed >= goal {
+                return;
+            }
+        }
+        panic!("the run does not get on: {:?}", self.core);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_happens_placement_and_commits_are_sound_and_the_run_gets_on_afterwards(
+        partitions in 1..6u16,
+        workers in 1..5usize,
+        events in prop::collection::vec((0..13u8, 0..5usize, 0..6u16), 0..120),
+    ) {
+        let mut world = World::new(plan(partitions, workers, true), workers);
+        for (event, worker, part) in events {
+            let worker = worker % workers;
+            match event {
+                0 | 1 => {
+                    if world.workers[worker].incarnation == 0 {
+                        world.begin(worker);
+                    }
+                    if world.workers[worker].session.is_none() {
+                        world.join(worker);
+                    }
+                }
+                2 => world.disconnect(worker),
+                3 => world.kill(worker),
+                4 | 5 => world.ready(worker),
+                6 | 7 => world.advance(worker),
+                8 => world.fail(worker),
+                9 => world.store_answers(part != 0),
+                10 => world.tick(Duration::from_millis(200 * u64::from(part))),
+                11 => world.leave(worker),
+                _ => world.stale(worker, part),
+            }
+        }
+        match &world.ended {
+            None => world.heal(),
+            Some(Outcome::Failed(reason)) => {
+                prop_assert!(reason.contains("is broken") && reason.contains("then resume the run 'rush-hour'"), "{reason}");
+            }
+            Some(other) => prop_assert!(false, "{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_worker_that_joins_late_becomes_a_standby_and_changes_nothing() {
+    let mut world = World::running(4, 2);
+    world.workers.push(Process::default());
+    world.begin(2);
+    let told = world.join(2);
+    let is_news = |effect: &Effect| {
+        let Effect::Tell { message, .. } = effect else { return false };
+        matches!(message, ToWorker::Welcome(_) | ToWorker::Places(_))
+    };
+    assert!(told.len() == 2 && told.iter().all(is_news), "{told:?}");
+    // It takes over, as it has nothing else to do.
+    world.kill(0);
+    world.tick(2 * GRACE);
+    world.store_answers(true);
+    assert_eq!(world.workers[2].guests.len(), 2 - usize::from(world.workers[1].guests.len() > 2));
+}
+
+#[test]
+fn a_partition_that_fails_again_and_again_ends_the_run_with_a_word_to_the_operator() {
+    let mut world = World::running(1, 1);
+    for failures in 1..=MAX_FAILURES + 1 {
+        assert_eq!(world.ended, None, "after {failures} failures");
+        world.fail(0);
+        world.tick(Duration::from_secs(4));
+        world.store_answers(true);
+    }
+    let Some(Outcome::Failed(reason)) = &world.ended else { panic!("{:?}", world.ended) };
+    assert!(reason.contains("partition 0 is broken: since the snapshot of step 0 it failed 6 times"), "{reason}");
+    assert!(reason.contains("panicked in step 0: planted"), "{reason}");
+    assert!(reason.ends_with("look into the logs of its workers, then resume the run 'rush-hour'"), "{reason}");
+}
+
+#[test]
+fn a_commit_gives_a_partition_that_failed_a_new_chance() {
+    let mut world = World::running(1, 1);
+    for _ in 0..3 * MAX_FAILURES {
+        world.fail(0);
+        world.tick(Duration::from_secs(4));
+        world.store_answers(true);
+        world.advance(0);
+        world.store_answers(true);
+    }
+    assert_eq!(world.ended, None);
+}
+
+#[test]
+fn a_worker_that_comes_back_without_its_partition_gets_it_in_a_new_epoch() {
+    // It was given again in the same epoch: then what it had stored before still counted, and a commit could cut the logs
+    // that it needed for its replay.
+    let mut world = World::running(2, 2);
+    let host = world.workers.iter().position(|worker| worker.guests.contains_key(&1)).expect("a host");
+    world.advance(host);
+    world.disconnect(host);
+    world.workers[host].guests.clear();
+    world.workers[host].stored.clear();
+    world.join(host);
+    world.tick(GRACE);
+    assert!(world.raising.is_some());
+    world.advance(1 - host);
+    assert_eq!(world.committing, None, "partition 1 has to store that snapshot again");
+    world.store_answers(true);
+    world.heal();
+}
+
+#[test]
+fn a_worker_that_leaves_hands_over_at_a_commit() {
+    let mut world = World::running(2, 2);
+    world.leave(0);
+    let hosted: BTreeSet<u16> = world.workers[0].guests.keys().copied().collect();
+    assert_eq!(hosted.len(), 1, "until the next commit it stays");
+    (0..2).for_each(|worker| world.advance(worker));
+    world.store_answers(true);
+    assert_eq!(world.workers[0].incarnation, 0, "it may end");
+    world.store_answers(true);
+    assert_eq!(world.workers[1].guests.len(), 2);
+    assert_eq!(world.core.recoveries().1, 0, "nothing is computed again");
+}
+
+fn placed(world: &World, part: u16) -> PlacedPart {
+    let part = &world.core.parts[usize::from(part)];
+    let host = part.host.expect("a host");
+    let worker = world.core.workers.get(host).expect("a worker");
+    let (name, address) = (worker.name.clone(), worker.address.clone());
+    PlacedPart { epoch: part.epoch, incarnation: host.0, worker: name, address }
+}
+
+/// Another master, that knows of these placements.
+fn restart(world: &mut World, fault_tolerance: bool, knows: &[bool]) {
+    let places = knows.iter().enumerate().map(|(part, knows)| knows.then(|| placed(world, part as u16))).collect();
+    let resumed = Resumed { placed: places, ..Resumed::default() };
+    world.epoch = Epoch(world.epoch.0 + 1);
+    let plan = plan(knows.len() as u16, world.workers.len(), fault_tolerance);
+    world.core = ClusterCore::new(plan, world.epoch, resumed, world.now);
+    (world.raising, world.committing) = (None, None);
+    world.workers.iter_mut().for_each(|worker| worker.session = None);
+}
+
+#[test]
+fn a_new_master_adopts_partitions_where_they_are_also_those_of_which_it_was_not_told() {
+    for knows in [[true, true], [true, false], [false, false]] {
+        let mut world = World::running(2, 2);
+        (0..2).for_each(|worker| world.advance(worker));
+        let before = world.placements.clone();
+        restart(&mut world, true, &knows);
+        (0..2).for_each(|worker| drop(world.join(worker)));
+        assert_eq!(world.placements, before, "{knows:?}");
+        assert!(world.core.parts.iter().all(|part| part.stage == Stage::Running), "{knows:?}");
+        world.heal();
+        assert_eq!(world.core.recoveries(), (0, 0), "{knows:?}");
+    }
+}
+
+#[test]
+fn a_new_master_gives_the_workers_of_the_old_one_time_and_then_replaces_them() {
+    let mut world = World::running(2, 2);
+    restart(&mut world, true, &[true, true]);
+    world.join(0);
+    world.tick(2 * GRACE);
+    assert_eq!(world.raising, None);
+    world.tick(4 * GRACE);
+    assert!(world.raising.is_some());
+    world.store_answers(true);
+    assert_eq!(world.workers[0].guests.len(), 2);
+}
+
+#[test]
+fn without_fault_tolerance_a_new_master_begins_again() {
+    // It adopted partitions whose reports nobody had any more, and waited for them for ever.
+    let mut world = World::running(2, 2);
+    restart(&mut world, false, &[true, true]);
+    (0..2).for_each(|worker| drop(world.join(worker)));
+    let epoch = world.epoch;
+    assert!(world.workers.iter().all(|worker| worker.guests.values().all(|guest| guest.epoch == epoch)));
+    assert_eq!(world.workers.iter().map(|worker| worker.guests.len()).sum::<usize>(), 2);
+}
+
+#[test]
+fn a_master_that_is_fenced_off_tells_nobody_anything() {
+    // It told its workers that the run had failed, and they ended, although they were another master's by then.
+    let mut world = World::running(2, 2);
+    let effects = world.feed(Event::Fenced("another master drives it".to_owned()));
+    assert!(matches!(&effects[..], [Effect::End(Outcome::Failed(_))]), "{effects:?}");
+    // A worker that the other one has placed is nothing to it either.
+    let mut world = World::running(2, 2);
+    world.disconnect(0);
+    for guest in world.workers[0].guests.values_mut() {
+        guest.epoch = Epoch(9);
+    }
+    assert!(matches!(&world.join(0)[..], [Effect::Hangup { .. }]));
+}
+
+#[test]
+fn a_master_that_is_fenced_off_at_the_very_end_ends() {
+    // It waited for ever for the store to conclude a run that was another master's.
+    let mut world = World::running(1, 1);
+    world.core.outcome = Some(Outcome::Failed("not yet concluded".to_owned()));
+    let effects = world.feed(Event::Fenced("another master drives it".to_owned()));
+    assert!(matches!(&effects[..], [Effect::End(Outcome::Failed(_))]), "{effects:?}");
+}

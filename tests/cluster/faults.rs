@@ -1,0 +1,78 @@
+//! Processes that are killed, or told to end.
+
+use crate::run::{Cluster, Plan};
+
+const STEPS: u64 = 1500;
+
+#[test]
+fn a_killed_worker_is_replaced() {
+    let mut cluster = Plan::new(STEPS, 4).start();
+    cluster.committed(100);
+    cluster.kill_worker(1);
+    cluster.ends_as_undisturbed();
+    assert!(cluster.report()["recoveries"].as_u64() >= Some(1));
+}
+
+#[test]
+fn two_workers_killed_one_after_the_other_are_replaced_by_those_that_are_left() {
+    let mut cluster = Plan::new(STEPS, 4).start();
+    cluster.committed(100);
+    cluster.kill_worker(3);
+    cluster.master.wait_for("worker is lost", |_| true);
+    cluster.kill_worker(0);
+    cluster.ends_as_undisturbed();
+    assert!(cluster.report()["recoveries"].as_u64() >= Some(2));
+}
+
+fn kill_and_restart_master(cluster: &mut Cluster) {
+    cluster.master.kill();
+    cluster.restart_master(4, 4);
+    cluster.master.wait_for("run goes on from its last snapshot", |_| true);
+}
+
+#[test]
+fn a_killed_master_is_restarted_and_adopts_its_workers() {
+    let mut cluster = Plan::new(STEPS, 4).start();
+    cluster.committed(100);
+    kill_and_restart_master(&mut cluster);
+    cluster.ends_as_undisturbed();
+    assert_eq!(cluster.report()["recoveries"], 0, "the partitions stayed where they were");
+}
+
+#[test]
+fn a_master_that_is_killed_before_the_first_commit_starts_from_the_beginning_with_the_workers_it_finds() {
+    let mut cluster = Plan::new(STEPS, 4).with("CLUSTER__SNAPSHOT_INTERVAL", 400).start();
+    cluster.master.wait_for("partition is up", |_| true);
+    cluster.master.kill();
+    cluster.restart_master(4, 4);
+    cluster.ends_as_undisturbed();
+}
+
+#[test]
+fn master_and_worker_killed_together_are_replaced() {
+    // The worker does not come back: the sooner that is taken for sure, the sooner the test is over.
+    let mut cluster = Plan::new(STEPS, 4).with("CLUSTER__ADOPTION_MS", 2000).start();
+    cluster.committed(100);
+    cluster.kill_worker(2);
+    kill_and_restart_master(&mut cluster);
+    cluster.ends_as_undisturbed();
+    assert!(cluster.report()["recoveries"].as_u64() >= Some(1));
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_hands_over_to_a_standby() {
+    let mut cluster = Plan::new(STEPS, 4).start();
+    cluster.master.wait_for("worker joined", |_| true);
+    cluster.add_worker(&[]);
+    cluster.master.wait_for("worker joined", |event| event["worker"] == "worker-4");
+    cluster.committed(100);
+    let index = cluster.host_of(1);
+    let mut leaving = cluster.workers.remove(index);
+    leaving.signal("TERM");
+    leaving.ends_with(0);
+    cluster.ends_as_undisturbed();
+    assert_eq!(cluster.master.count("worker is lost"), 0, "it has handed over, and is not missed");
+    let placed = cluster.master.events();
+    let anew = placed.iter().rfind(|event| event["message"] == "partition placed").expect("a placement");
+    assert!(anew["step"].as_u64() > Some(0), "its partition goes on from a snapshot: {anew}");
+}
