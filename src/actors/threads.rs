@@ -1,6 +1,7 @@
 //! On which threads actors live.
 
-use actix::{Arbiter, ArbiterHandle};
+use actix::prelude::*;
+use tokio::task::spawn_local;
 
 /// How a process spreads its actors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,25 +15,37 @@ pub enum Threads {
 /// A thread for actors. When it is dropped, the thread ends after the message at which it is.
 #[derive(Debug)]
 pub struct Thread {
-    handle: ArbiterHandle,
+    /// `None`: the thread that called [`Threads::start`].
     own: Option<Arbiter>,
 }
 
 impl Threads {
     pub fn start(self) -> Thread {
-        match self {
-            Self::Own => {
-                let arbiter = Arbiter::new();
-                Thread { handle: arbiter.handle(), own: Some(arbiter) }
-            }
-            Self::Shared => Thread { handle: Arbiter::current(), own: None },
-        }
+        Thread { own: (self == Self::Own).then(Arbiter::new) }
     }
 }
 
 impl Thread {
-    pub fn handle(&self) -> &ArbiterHandle {
-        &self.handle
+    /// Starts an actor there. Needs no Arbiter when the thread is shared: a simulated host has none.
+    pub fn start<A: Actor<Context = Context<A>>>(
+        &self,
+        make: impl FnOnce(&mut Context<A>) -> A + Send + 'static,
+    ) -> Addr<A> {
+        match &self.own {
+            Some(arbiter) => A::start_in_arbiter(&arbiter.handle(), make),
+            None => A::create(make),
+        }
+    }
+
+    /// Calls a function there. `false`: the thread has ended.
+    pub fn call(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        match &self.own {
+            Some(arbiter) => arbiter.spawn_fn(work),
+            None => {
+                spawn_local(async { work() });
+                true
+            }
+        }
     }
 }
 

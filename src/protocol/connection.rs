@@ -56,9 +56,11 @@ impl Connection {
             }
         });
         let reading = spawn_local(async move {
+            // In this order and not by lot, so that a simulated run is deterministic.
             let end = tokio::select! {
-                end = read(incoming, limits.frame_bytes, deliver) => end,
+                biased;
                 Ok(error) = failure => error.to_string(),
+                end = read(incoming, limits.frame_bytes, deliver) => end,
             };
             ended(end);
         });

@@ -123,7 +123,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let progress = Progress::new(settings.begin_ms, settings.end_ms, settings.step_ms, quiet);
     let recording = threads.start();
     let mailbox = Recorder::mailbox(usize::from(partitions), 2);
-    let recorder = Recorder::start_in_arbiter(recording.handle(), move |ctx| {
+    let recorder = recording.start(move |ctx: &mut Context<Recorder>| {
         ctx.set_mailbox_capacity(mailbox);
         Recorder::new(core, progress)
     });

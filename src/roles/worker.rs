@@ -67,6 +67,7 @@ pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Re
     });
     let mut ended = std::pin::pin!(ended);
     let result = tokio::select! {
+        biased;
         result = &mut ended => result,
         () = terminate => {
             if worker.try_send(Terminate).is_err() {

@@ -80,12 +80,14 @@ impl Keeper {
         let mut renewal = interval(self.tenure.ttl / 4);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // In this order and not by lot, so that a simulated run is deterministic; a renewal is due now and then only.
             let done = tokio::select! {
+                biased;
+                _ = renewal.tick() => self.renew().await,
                 order = orders.recv() => match order {
                     Some(order) => self.carry_out(order).await,
                     None => break,
                 },
-                _ = renewal.tick() => self.renew().await,
             };
             if let Err(fenced) = done {
                 let run = &self.tenure.run;

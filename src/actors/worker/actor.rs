@@ -182,7 +182,7 @@ impl Worker {
         let (world, scopes, worker) = (Arc::clone(world), Arc::clone(scopes), ctx.address());
         let report = ReportOptions { fcd: welcome.policy.fcd, digest: false };
         let planned_panic = self.setup.planned_panic.as_ref().and_then(|plan| plan.of(part));
-        let started = lodging.thread.handle().spawn_fn(move || {
+        let started = lodging.thread.call(move || {
             let build = || Region::build(&world, &scopes, part, report, state.as_deref());
             let built = match catch_unwind(AssertUnwindSafe(build)) {
                 Ok(built) => built.map_err(|error| error.to_string()).map(|mut built| {
@@ -296,7 +296,7 @@ impl Actor for Worker {
         match open() {
             // Opening makes no connection yet; it only checks the address. The depot opens its own, on its thread.
             Ok(_) => {
-                let depot = Depot::start_in_arbiter(thread.handle(), move |ctx| {
+                let depot = thread.start(move |ctx: &mut Context<Depot>| {
                     ctx.set_mailbox_capacity(Depot::MAILBOX);
                     Depot::new(open().expect("it could be opened a moment ago"), worker)
                 });
@@ -307,7 +307,7 @@ impl Actor for Worker {
         let thread = self.setup.threads.start();
         let (master, networking) = (self.setup.master.clone(), Arc::clone(&self.setup.networking));
         let (limits, worker, spread) = (self.setup.limits, address.clone(), self.setup.incarnation as u32);
-        let link = MasterLink::start_in_arbiter(thread.handle(), move |ctx| {
+        let link = thread.start(move |ctx: &mut Context<MasterLink>| {
             ctx.set_mailbox_capacity(MasterLink::MAILBOX);
             MasterLink::new(master, networking, limits, worker, spread)
         });

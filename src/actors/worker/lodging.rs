@@ -56,8 +56,8 @@ impl Lodging {
         let scene = Scene { run: network.run, epoch: self.epoch };
         let core = partition::Core::new(Place { scene, part }, region, neighbours.len(), snapshot_interval);
         let (steps, degree) = (core.steps(), neighbours.len());
-        let (handle, progress) = (self.thread.handle(), Arc::clone(&self.progress));
-        let partition = Partition::start_in_arbiter(handle, move |ctx| {
+        let (thread, progress) = (&self.thread, Arc::clone(&self.progress));
+        let partition = thread.start(move |ctx: &mut Context<Partition>| {
             ctx.set_mailbox_capacity(Partition::mailbox(degree) + 64);
             Partition::new(core, outlets, progress)
         });
@@ -67,9 +67,7 @@ impl Lodging {
             let (own, other) = (End { part, epoch: scene.epoch }, End { part: peer, epoch: Epoch(0) });
             let core = neighbor_handler::Core::new(scene.run, own, other, retention, steps);
             let network = network.clone();
-            let handler = NeighborHandler::start_in_arbiter(handle, move |_| {
-                NeighborHandler::new(core, neighbour, Some(network), frames, gone)
-            });
+            let handler = thread.start(move |_| NeighborHandler::new(core, neighbour, Some(network), frames, gone));
             (peer, Neighbour { handler, told: None })
         };
         self.neighbours = neighbours.into_iter().enumerate().map(start).collect();
