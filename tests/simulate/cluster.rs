@@ -1,0 +1,264 @@
+//! One run of a whole cluster: real actors on simulated hosts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tessds::actors::recorder::Recording;
+use tessds::actors::threads::Threads;
+use tessds::graph::partition::random_cut;
+use tessds::persist::{MemoryStore, RunName, SnapshotStore};
+use tessds::protocol::{Limits, Networking};
+use tessds::roles::launch::{Claim, launch};
+use tessds::roles::master::{MasterSetup, drive};
+use tessds::roles::standalone::{Division, run};
+use tessds::roles::worker::{WorkerSetup, work};
+use tokio::sync::Notify;
+
+use super::faults::Faults;
+use super::hub::{Ended, Hub, now_ms};
+use super::network::SimNetwork;
+use super::plan::Plan;
+use super::store::{FaultyStore, Planted, Weather};
+use crate::common::demand::Random;
+
+/// Without faults a run has to end within so much simulated time.
+const LIVENESS: Duration = Duration::from_secs(90);
+/// What the last messages may take.
+const AFTERMATH: Duration = Duration::from_secs(2);
+pub const MASTERS: [&str; 2] = ["master-0", "master-1"];
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    /// Equal for two runs of one seed.
+    pub trace: u64,
+    pub simulated: Duration,
+    pub recoveries: u64,
+    pub processes: u64,
+    /// How often things happened.
+    pub seen: BTreeMap<&'static str, u64>,
+}
+
+/// What processes of all hosts start with.
+pub struct Site {
+    pub plan: Rc<Plan>,
+    pub hub: Arc<Hub>,
+    pub weather: Arc<Mutex<Weather>>,
+    memory: MemoryStore,
+    planted: Planted,
+    folder: PathBuf,
+}
+
+impl Site {
+    fn store(&self, process: u64) -> FaultyStore {
+        FaultyStore {
+            memory: self.memory.clone(),
+            weather: Arc::clone(&self.weather),
+            hub: Arc::clone(&self.hub),
+            process,
+            planted: self.planted,
+        }
+    }
+
+    fn network(&self, host: &str) -> SimNetwork {
+        SimNetwork { hub: Arc::clone(&self.hub), host: host.to_owned() }
+    }
+
+    async fn master(self: Rc<Self>, host: &'static str) {
+        let process = self.hub.start(host);
+        let mut store = self.store(process);
+        let claim = Claim {
+            run: RunName::new("simulated").expect("a good name"),
+            holder: if self.plan.seed.is_multiple_of(2) { "master".to_owned() } else { host.to_owned() },
+            lease: Duration::from_millis(self.plan.cluster.lease_ms),
+        };
+        let given = self.plan.given(&self.folder);
+        let launched = match launch(&mut store, claim, Some(given)).await {
+            Ok(Some(launched)) => launched,
+            Ok(None) => {
+                self.hub.people().ended.get_or_insert(Ended::Before);
+                return;
+            }
+            Err(error) => return self.ended(host, process, &error.to_string()),
+        };
+        let setup = MasterSetup {
+            store: Box::new(store),
+            listener: self.network(host).listen("0.0.0.0:7700").await.expect("a free port"),
+            limits: Limits::default(),
+            workers: self.plan.workers,
+            cluster: self.plan.cluster.clone(),
+            threads: Threads::Shared,
+            quiet: true,
+        };
+        match drive(setup, launched).await {
+            Ok(finished) => {
+                self.hub.people().ended =
+                    Some(Ended::Finished(Box::new(finished.recording), finished.recoveries));
+                self.ended(host, process, "finished");
+            }
+            Err(error) => self.ended(host, process, &error.to_string()),
+        }
+    }
+
+    async fn worker(self: Rc<Self>, host: String, after: Duration) {
+        tokio::time::sleep(after).await;
+        let process = self.hub.start(&host);
+        let network = self.network(&host);
+        let leave = Arc::new(Notify::new());
+        self.hub.people().leave.insert(host.clone(), Arc::clone(&leave));
+        let (memory, weather, hub) = (self.memory.clone(), Arc::clone(&self.weather), Arc::clone(&self.hub));
+        let planted = self.planted;
+        let setup = WorkerSetup {
+            name: host.clone(),
+            incarnation: Random(self.plan.seed ^ process).next(),
+            master: "master:7700".to_owned(),
+            advertised: None,
+            listener: network.listen("0.0.0.0:7800").await.expect("a free port"),
+            networking: Arc::new(network),
+            limits: Limits::default(),
+            open_store: Arc::new(move || {
+                let (memory, weather, hub) = (memory.clone(), Arc::clone(&weather), Arc::clone(&hub));
+                Ok(Box::new(FaultyStore { memory, weather, hub, process, planted }) as Box<dyn SnapshotStore>)
+            }),
+            threads: Threads::Shared,
+        };
+        let result = work(setup, async move { leave.notified().await }).await;
+        let text = result.err().map_or_else(|| "done".to_owned(), |error| error.to_string());
+        self.ended(&host, process, &text);
+    }
+
+    fn ended(&self, host: &str, process: u64, how: &str) {
+        tracing::info!(host, process, how, "process ended");
+        self.hub.judge().note(now_ms(), host, how, &process.to_le_bytes());
+    }
+}
+
+/// Simulates the plan to its end, and checks everything.
+///
+/// # Errors
+/// What was broken.
+pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
+    let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
+    let folder = || tempfile::tempdir_in(&base).expect("a folder");
+    let (expected, found) = (folder(), folder());
+    let undisturbed = undisturbed(&plan, expected.path());
+
+    let mut builder = turmoil::Builder::new();
+    builder
+        .rng_seed(plan.seed)
+        .epoch(std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        .simulation_duration(Duration::from_secs(3600))
+        .tick_duration(plan.tick)
+        .min_message_latency(plan.latency.0)
+        .max_message_latency(plan.latency.1)
+        .tcp_capacity(1024)
+        .enable_random_order();
+    let mut sim = builder.build();
+    let weather = Weather { random: Random(plan.seed ^ 0x57_0ce), failing: 0, delay_ms: 3, outage: false };
+    let site = Rc::new(Site {
+        hub: Arc::new(Hub::new(plan.partitions)),
+        weather: Arc::new(Mutex::new(weather)),
+        memory: MemoryStore::with_clock(now_ms),
+        planted,
+        folder: found.path().to_owned(),
+        plan: Rc::new(plan),
+    });
+    let plan = Rc::clone(&site.plan);
+    MASTERS[0].clone_into(&mut site.hub.people().master);
+    for host in MASTERS {
+        let site = Rc::clone(&site);
+        sim.host(host, move || {
+            let site = Rc::clone(&site);
+            async move {
+                site.master(host).await;
+                Ok(())
+            }
+        });
+    }
+    sim.crash(MASTERS[1]);
+    let mut random = Random(plan.seed ^ 0xc10c);
+    let workers: Vec<String> = (0..plan.workers + plan.late_workers).map(|n| format!("worker-{n}")).collect();
+    for (n, host) in workers.iter().enumerate() {
+        let late = Duration::from_millis(if n < plan.workers { random.next() % 100 } else { random.next() % 4000 });
+        let (site, host) = (Rc::clone(&site), host.clone());
+        sim.host(host.as_str(), {
+            let host = host.clone();
+            move || {
+                let (site, host) = (Rc::clone(&site), host.clone());
+                async move {
+                    site.worker(host, late).await;
+                    Ok(())
+                }
+            }
+        });
+    }
+
+    let mut faults = Faults::new(Rc::clone(&site), workers);
+    let mut over_at = None;
+    loop {
+        sim.step().map_err(|error| error.to_string())?;
+        let now = sim.elapsed();
+        site.hub.judge().verdict()?;
+        super::panicked()?;
+        let is_over = site.hub.people().ended.is_some();
+        if is_over && over_at.is_none() {
+            over_at = Some(now);
+            faults.end(&mut sim);
+        }
+        if over_at.is_some_and(|at| now > at + AFTERMATH) {
+            break;
+        }
+        if over_at.is_none() {
+            faults.go_on(&mut sim);
+        }
+        if now > plan.quiet_from + LIVENESS {
+            return Err(format!("the run does not end: {:?} committed after {now:?}", site.hub.judge().committed()));
+        }
+    }
+    let recoveries = match site.hub.people().ended.take() {
+        Some(Ended::Finished(recording, recoveries)) => {
+            check_recording(&undisturbed, &recording)?;
+            recoveries
+        }
+        _ => 0,
+    };
+    compare(expected.path(), found.path())?;
+    let judge = site.hub.judge();
+    let (trace, seen) = (judge.trace(), judge.seen.clone());
+    let processes = site.hub.people().started;
+    Ok(Report { trace, simulated: sim.elapsed(), recoveries, processes, seen })
+}
+
+/// The whole network in one partition, without any cluster.
+fn undisturbed(plan: &Plan, folder: &Path) -> Recording {
+    let given = plan.given(folder);
+    let cut = random_cut(&given.scenario.network, 1, 0).expect("a network with junctions");
+    run(given.scenario, &given.outputs, Division { cut, threads: 1, quiet: true }).expect("an undisturbed run")
+}
+
+fn check_recording(expected: &Recording, found: &Recording) -> Result<(), String> {
+    let found = Recording { wall: expected.wall, ..found.clone() };
+    if *expected == found { Ok(()) } else { Err(format!("I1: expected {expected:?}, found {found:?}")) }
+}
+
+fn compare(expected: &Path, found: &Path) -> Result<(), String> {
+    let names = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).expect("the folder");
+        let mut names: Vec<_> = entries.map(|entry| entry.expect("a file").file_name()).collect();
+        names.sort();
+        names
+    };
+    if names(expected) != names(found) {
+        return Err(format!("I2: files {:?}, expected {:?}", names(found), names(expected)));
+    }
+    for name in names(expected) {
+        let read = |folder: &Path| std::fs::read(folder.join(&name)).expect("a file");
+        if read(expected) != read(found) {
+            return Err(format!("I2: {} differs", name.display()));
+        }
+    }
+    Ok(())
+}
