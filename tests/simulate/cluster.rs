@@ -27,7 +27,7 @@ use crate::common::demand::Random;
 /// Without faults a run has to end within so much simulated time.
 const LIVENESS: Duration = Duration::from_secs(90);
 /// What the last messages may take.
-const AFTERMATH: Duration = Duration::from_secs(2);
+const AFTERMATH: Duration = Duration::from_millis(400);
 pub const MASTERS: [&str; 2] = ["master-0", "master-1"];
 
 /// What came of a run.
@@ -159,7 +159,7 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
     let mut sim = builder.build();
     let weather = Weather { random: Random(plan.seed ^ 0x57_0ce), failing: 0, delay_ms: 3, outage: false };
     let site = Rc::new(Site {
-        hub: Arc::new(Hub::new(plan.partitions)),
+        hub: Arc::new(Hub::new(&plan.scenario)),
         weather: Arc::new(Mutex::new(weather)),
         memory: MemoryStore::with_clock(now_ms),
         planted,

@@ -18,6 +18,8 @@ enum End {
     Release { pair: Pair },
     Losses { pair: Pair },
     Restart { host: String },
+    /// A master that another one has replaced ends at last.
+    Kill { host: &'static str },
     Latency,
     Store,
 }
@@ -130,6 +132,12 @@ impl Faults {
                 self.down.remove(&host);
                 self.note(sim, "restarts", &host);
                 sim.bounce(host.as_str());
+            }
+            End::Kill { host } => {
+                if self.hub().people().master != host && sim.is_host_running(host) {
+                    self.note(sim, "replaced masters killed", host);
+                    sim.crash(host);
+                }
             }
             End::Latency => sim.set_max_message_latency(slowest),
             End::Store => {
@@ -262,21 +270,22 @@ impl Faults {
 
     /// A second master takes over while the first one lives and perhaps is cut off.
     fn usurp(&mut self, lasting: Duration, sim: &mut Sim) {
-        let old = self.hub().people().master.clone();
-        let new = if old == MASTERS[0] { MASTERS[1] } else { MASTERS[0] };
-        if sim.is_host_running(new) || self.down.contains(&old) {
+        let [first, second] = MASTERS;
+        let (old, new) = if self.hub().people().master == first { (first, second) } else { (second, first) };
+        if sim.is_host_running(new) || self.down.contains(old) {
             return;
         }
         self.note(sim, "second masters", new);
         let is_cut_off = self.random.below(3) > 0;
         for worker in self.workers.clone() {
-            let pair = if old < worker { (old.clone(), worker) } else { (worker, old.clone()) };
+            let pair = (old.to_owned(), worker);
             if is_cut_off && self.busy.insert(pair.clone()) {
                 // What it says arrives later, as from a process that was stopped for a while.
                 sim.hold(pair.0.as_str(), pair.1.as_str());
                 self.later(sim.elapsed() + lasting, End::Release { pair });
             }
         }
+        self.later(sim.elapsed() + 2 * lasting, End::Kill { host: old });
         new.clone_into(&mut self.hub().people().master);
         sim.bounce(new);
     }

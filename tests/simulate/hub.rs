@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tessds::actors::recorder::Recording;
 use tessds::protocol::Purpose;
+use tessds::scenario::CompiledScenario;
 use tokio::sync::Notify;
 
 use super::judge::Judge;
@@ -44,8 +45,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    pub fn new(partitions: u16) -> Self {
-        Self { judge: Mutex::new(Judge::new(partitions)), people: Mutex::default() }
+    pub fn new(scenario: &CompiledScenario) -> Self {
+        Self { judge: Mutex::new(Judge::new(scenario)), people: Mutex::default() }
     }
     pub fn judge(&self) -> MutexGuard<'_, Judge> {
         self.judge.lock().expect("no panic")

@@ -42,7 +42,7 @@ impl Plan {
         let mut between = |low: u64, high: u64| low + random.next() % (high - low + 1);
         let millis = Duration::from_millis;
         let net_name = NETS[between(0, NETS.len() as u64 - 1) as usize];
-        let (vehicles, steps) = (between(10, 60) as usize, between(60, 200));
+        let (vehicles, steps) = (between(10, 60) as usize, between(60, 400));
         let (partitions, workers) = (between(1, 7) as u16, between(1, 4) as usize);
         let late_workers = between(0, 2) as usize;
         let heartbeat_ms = between(40, 200);
@@ -74,7 +74,7 @@ impl Plan {
             ..Settings::default()
         };
         let cut = random_cut(&network, u32::from(partitions), between(0, 1 << 40)).expect("a network with junctions");
-        let slowest = between(2, 12);
+        let slowest = between(2, 25);
         Self {
             seed,
             net: net_name,
@@ -86,8 +86,8 @@ impl Plan {
             cluster,
             tick: millis(1),
             latency: (millis(0), millis(slowest)),
-            quiet_from: millis(between(500, 5000)),
-            fault_every: millis(between(60, 800)),
+            quiet_from: millis(between(500, 6000)),
+            fault_every: millis(between(25, 500)),
             scenario: Arc::new(CompiledScenario {
                 network: Arc::new(network),
                 demand: Arc::new(demand),
