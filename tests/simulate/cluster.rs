@@ -141,10 +141,9 @@ impl Site {
 /// # Errors
 /// What was broken.
 pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
-    let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
-    let folder = || tempfile::tempdir_in(&base).expect("a folder");
-    let (expected, found) = (folder(), folder());
-    let undisturbed = undisturbed(&plan, expected.path());
+    let folders = Folders::new(plan.seed);
+    let (expected, found) = (folders.base.join("expected"), folders.base.join("found"));
+    let undisturbed = undisturbed(&plan, &expected);
 
     let mut builder = turmoil::Builder::new();
     builder
@@ -163,7 +162,7 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
         weather: Arc::new(Mutex::new(weather)),
         memory: MemoryStore::with_clock(now_ms),
         planted,
-        folder: found.path().to_owned(),
+        folder: found.clone(),
         plan: Rc::new(plan),
     });
     let plan = Rc::clone(&site.plan);
@@ -225,11 +224,41 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
         }
         _ => 0,
     };
-    compare(expected.path(), found.path())?;
+    compare(&expected, &found)?;
     let judge = site.hub.judge();
     let (trace, seen) = (judge.trace(), judge.seen.clone());
     let processes = site.hub.people().started;
     Ok(Report { trace, simulated: sim.elapsed(), recoveries, processes, seen })
+}
+
+/// Folders for the outputs of one seed. Their names are in what is sent and stored, so they are the same in every run; who
+/// simulates the same seed at the same time has to wait.
+struct Folders {
+    base: PathBuf,
+    _lock: std::fs::File,
+}
+
+impl Folders {
+    fn new(seed: u64) -> Self {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let parent = parent.join("tessds-simulate");
+        std::fs::create_dir_all(&parent).expect("a folder");
+        let lock = std::fs::File::create(parent.join(format!("{seed}.lock"))).expect("a lock file");
+        lock.lock().expect("a lock");
+        let base = parent.join(seed.to_string());
+        drop(std::fs::remove_dir_all(&base));
+        for name in ["expected", "found"] {
+            std::fs::create_dir_all(base.join(name)).expect("a folder");
+        }
+        Self { base, _lock: lock }
+    }
+}
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.base));
+    }
 }
 
 /// The whole network in one partition, without any cluster.

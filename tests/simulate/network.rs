@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tessds::protocol::{Listener, NetworkFuture, Networking, Opening, Purpose, Stream, decode};
+use tessds::protocol::{
+    Listener, NetworkFuture, Networking, Opening, PeerMessage, Purpose, Stream, ToMaster, ToWorker, decode,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -70,20 +72,34 @@ impl Tap {
             return;
         }
         let purpose = self.hub.people().purposes.get(&self.caller).cloned().expect("a known caller");
+        let (local, remote) = (&wire.local, &wire.remote);
         match purpose {
             Purpose::Neighbour { from, to, .. } => {
                 let (from, to) = if self.dialled { (from, to) } else { (to, from) };
-                self.hub.judge().peer(from, to, &decode(bytes).expect("a message of a neighbour"));
+                let message: PeerMessage = decode(bytes).expect("a message of a neighbour");
+                tracing::trace!(local, remote, from, to, message = short(&message), "MESSAGE");
+                self.hub.judge().peer(from, to, &message);
             }
             Purpose::Work if self.dialled => {
-                self.hub.judge().to_master(&decode(bytes).expect("a message to the master"));
+                let message: ToMaster = decode(bytes).expect("a message to the master");
+                tracing::trace!(local, remote, message = short(&message), "MESSAGE");
+                self.hub.judge().to_master(&message);
             }
             Purpose::Work => {
-                let process = self.hub.process_on(&wire.remote);
-                self.hub.judge().to_worker(process, &decode(bytes).expect("a message to a worker"));
+                let message: ToWorker = decode(bytes).expect("a message to a worker");
+                tracing::trace!(local, remote, message = short(&message), "MESSAGE");
+                let process = self.hub.process_on(remote);
+                self.hub.judge().to_worker(process, &message);
             }
         }
     }
+}
+
+/// For the log.
+fn short(message: &impl std::fmt::Debug) -> String {
+    let mut text = format!("{message:?}");
+    text.truncate(text.floor_char_boundary(240));
+    text
 }
 
 struct SimStream {
