@@ -147,18 +147,21 @@ impl Core {
                     self.grant(effects);
                 }
             }
-            (Phase::Running, Event::Recorded { steps, over, hold }) => {
-                self.recorded = steps;
-                self.hold = hold;
-                if over { self.finish(steps, effects) } else { self.grant(effects) }
+            // Also while partitions are built: those that an earlier master has left behind go on to the horizon that it gave.
+            (Phase::Building | Phase::Running, Event::Recorded { steps, over, hold }) => {
+                (self.recorded, self.hold) = (steps, hold);
+                if over {
+                    self.finish(steps, effects);
+                } else if self.phase == Phase::Running {
+                    self.grant(effects);
+                }
             }
-            (Phase::Building, Event::Recorded { steps, hold, .. }) => (self.recorded, self.hold) = (steps, hold),
             (Phase::Building, Event::Recoverable { steps }) => self.recoverable = steps,
             (Phase::Running, Event::Recoverable { steps }) => {
                 self.recoverable = steps;
                 self.grant(effects);
             }
-            (Phase::Running, Event::RoutesFound(notice)) => effects.push(Effect::Announce(notice)),
+            (Phase::Building | Phase::Running, Event::RoutesFound(notice)) => effects.push(Effect::Announce(notice)),
             (Phase::Closing, Event::PartitionClosed { part, closing }) => self.closed(part, *closing, now, effects),
             (Phase::Closing, Event::PartitionExited { status: ExitStatus::Finished, .. }) => {}
             (Phase::Building | Phase::Running | Phase::Closing, Event::PartitionExited { part, status }) => {
@@ -258,6 +261,28 @@ mod tests {
         let notice = RouteNotice { scene, at_step: 4, updates: Vec::new() };
         assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
         assert_eq!(handle(&mut core, held(4, 8)), [Effect::Grant { horizon: 8 }]);
+    }
+
+    /// A master was replaced. Partitions that it had left behind went on to the horizon that it had given, and were recorded,
+    /// before the new master had all partitions together. The routes found by then were dropped, nobody waited for them, and the
+    /// run had another result (simulated seed 1080).
+    #[test]
+    fn routes_that_are_found_while_partitions_are_built_are_announced() {
+        let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45) }, Some(20), 10);
+        let scene = Scene { run: RunId(1), epoch: Epoch(3) };
+        let notice = RouteNotice { scene, at_step: 20, updates: Vec::new() };
+        assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
+        assert_eq!(handle(&mut core, Event::Recorded { steps: 16, over: false, hold: Some(30) }), []);
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 30 }]);
+    }
+
+    /// The same, with the last step.
+    #[test]
+    fn a_run_whose_last_step_is_recorded_while_partitions_are_built_finishes() {
+        let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45) }, None, 40);
+        assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish { steps: 45 }]);
+        assert_eq!(handle(&mut core, Event::Ready), []);
+        assert_eq!(core.finished_at(), Some(45));
     }
 
     #[test]
