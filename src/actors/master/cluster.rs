@@ -224,6 +224,11 @@ impl Handler<Checkpointed> for ClusterMaster {
 
     fn handle(&mut self, message: Checkpointed, ctx: &mut Self::Context) {
         let Checkpointed { step, state } = message;
+        // A slow store leaves snapshots out, as partitions do; only what the run depends on may fill the queue. The earliest
+        // ones are kept, so one of the next commits has all its parts.
+        if self.orders.as_ref().is_some_and(|orders| orders.capacity() <= orders.max_capacity() / 2) {
+            return tracing::warn!(step, "the recorder's state is left out: the store is slow");
+        }
         self.order(Order::SaveRecorder { epoch: self.epoch, step, state }, ctx);
     }
 }
