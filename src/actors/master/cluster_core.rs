@@ -297,6 +297,10 @@ impl ClusterCore {
                 effects.push(Effect::Tell { session, message: ToWorker::Refused { reason } });
                 return effects.push(Effect::Hangup { session });
             } else {
+                // An address is one process's at a time: who was there before is gone, although nobody said so.
+                if let Some(former) = self.workers.other_at(&address, Incarnation(incarnation)) {
+                    self.lose_worker(former, "another process has taken its place", now, effects);
+                }
                 self.workers.join(session, Incarnation(incarnation), name.clone(), address, now)
             };
             effects.extend(replaced.map(|session| Effect::Hangup { session }));

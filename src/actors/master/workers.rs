@@ -58,6 +58,12 @@ impl Workers {
         before
     }
 
+    /// Another process that was at this address.
+    pub fn other_at(&self, address: &str, incarnation: Incarnation) -> Option<Incarnation> {
+        let is_former = |(other, worker): &(&Incarnation, &Worker)| **other != incarnation && worker.address == address;
+        self.known.iter().find(is_former).map(|(other, _)| *other)
+    }
+
     /// A connection has ended. Gives whose it was, unless that worker has another one by now.
     pub fn disconnect(&mut self, session: SessionId, now: Instant) -> Option<Incarnation> {
         let incarnation = self.sessions.remove(&session)?;
@@ -125,5 +131,23 @@ impl Workers {
             Some(_) => timeout.filter(|timeout| now - worker.since > *timeout).map(|_| "it gives no sign of life"),
         };
         self.known.iter().filter_map(|(incarnation, worker)| Some((*incarnation, is_overdue(worker)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host lost power and came back, and heartbeats were off: the master waited for the former process for ever (simulated
+    /// seed 1443).
+    #[test]
+    fn a_process_at_the_address_of_another_one_replaces_it() {
+        let (mut workers, now) = (Workers::default(), Instant::now());
+        for (number, address) in [(1, "a:7"), (2, "b:7")] {
+            workers.join(SessionId(number), Incarnation(number), "w".to_owned(), address.to_owned(), now);
+        }
+        assert_eq!(workers.other_at("a:7", Incarnation(3)), Some(Incarnation(1)));
+        assert_eq!(workers.other_at("a:7", Incarnation(1)), None);
+        assert_eq!(workers.other_at("c:7", Incarnation(3)), None);
     }
 }
