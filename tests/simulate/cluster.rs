@@ -11,7 +11,7 @@ use tessds::actors::threads::Threads;
 use tessds::graph::partition::random_cut;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, Networking};
-use tessds::roles::launch::{Claim, launch};
+use tessds::roles::launch::{Claim, Launched, launch};
 use tessds::roles::master::{MasterSetup, drive};
 use tessds::roles::standalone::{Division, run};
 use tessds::roles::worker::{WorkerSetup, work};
@@ -48,7 +48,7 @@ pub struct Site {
     pub hub: Arc<Hub>,
     pub weather: Arc<Mutex<Weather>>,
     memory: MemoryStore,
-    planted: Planted,
+    pub planted: Planted,
     folder: PathBuf,
 }
 
@@ -76,11 +76,11 @@ impl Site {
             lease: Duration::from_millis(self.plan.cluster.lease_ms),
         };
         let given = self.plan.given(&self.folder);
-        let launched = match launch(&mut store, claim, Some(given)).await {
-            Ok(Some(launched)) => launched,
-            Ok(None) => {
-                self.hub.people().ended.get_or_insert(Ended::Before);
-                return;
+        let launched = match launch(&mut store, claim, Some(given), None).await {
+            Ok(Launched::Ready(launched)) => *launched,
+            Ok(Launched::Finished(finished)) => {
+                self.hub.people().ended = Some(Ended::of(finished));
+                return self.ended(host, process, "was finished before");
             }
             Err(error) => return self.ended(host, process, &error.to_string()),
         };
@@ -95,8 +95,7 @@ impl Site {
         };
         match drive(setup, launched).await {
             Ok(finished) => {
-                self.hub.people().ended =
-                    Some(Ended::Finished(Box::new(finished.recording), finished.recoveries));
+                self.hub.people().ended = Some(Ended::of(finished));
                 self.ended(host, process, "finished");
             }
             Err(error) => self.ended(host, process, &error.to_string()),
@@ -124,6 +123,7 @@ impl Site {
                 Ok(Box::new(FaultyStore { memory, weather, hub, process, planted }) as Box<dyn SnapshotStore>)
             }),
             threads: Threads::Shared,
+            planned_panic: None,
         };
         let result = work(setup, async move { leave.notified().await }).await;
         let text = result.err().map_or_else(|| "done".to_owned(), |error| error.to_string());
@@ -218,11 +218,11 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
         }
     }
     let recoveries = match site.hub.people().ended.take() {
-        Some(Ended::Finished(recording, recoveries)) => {
+        Some(Ended { recording, recoveries }) => {
             check_recording(&undisturbed, &recording)?;
             recoveries
         }
-        _ => 0,
+        None => 0,
     };
     compare(&expected, &found)?;
     let judge = site.hub.judge();

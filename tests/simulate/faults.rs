@@ -8,18 +8,30 @@ use turmoil::Sim;
 
 use super::cluster::{MASTERS, Site};
 use super::hub::Hub;
+use super::store::Planted;
 use crate::common::demand::Random;
 
 /// Pairs of hosts and hosts that something is wrong with already.
 type Pair = (String, String);
 
 enum End {
-    Repair { pair: Pair, both: bool },
-    Release { pair: Pair },
-    Losses { pair: Pair },
-    Restart { host: String },
+    Repair {
+        pair: Pair,
+        both: bool,
+    },
+    Release {
+        pair: Pair,
+    },
+    Losses {
+        pair: Pair,
+    },
+    Restart {
+        host: String,
+    },
     /// A master that another one has replaced ends at last.
-    Kill { host: &'static str },
+    Kill {
+        host: &'static str,
+    },
     Latency,
     Store,
 }
@@ -163,7 +175,9 @@ impl Faults {
         let lasting = if self.random.below(3) > 0 { self.millis(5, 300) } else { self.millis(200, 2500) };
         // Without heartbeats nobody looks after a connection of which one end is lost.
         let both = !self.site.plan.cluster.heartbeat || self.random.below(2) == 0;
-        match self.random.below(16) {
+        // Two masters at once are rare, and what this bug is about.
+        let is_unfenced = self.site.planted == Planted::UnfencedCommit;
+        match if is_unfenced { 15 } else { self.random.below(16) } {
             0 => {
                 let Some(pair) = self.pair() else { return };
                 self.note(sim, "partitions", &pair.0);
@@ -208,7 +222,8 @@ impl Faults {
                 self.crash(&master, lasting, sim);
             }
             10 => {
-                let hosts: Vec<String> = self.workers.iter().cloned().chain([self.hub().people().master.clone()]).collect();
+                let hosts: Vec<String> =
+                    self.workers.iter().cloned().chain([self.hub().people().master.clone()]).collect();
                 for host in hosts {
                     if self.random.below(2) == 0 {
                         self.crash(&host, lasting, sim);

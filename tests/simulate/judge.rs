@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tessds::scenario::CompiledScenario;
 use tessds::protocol::{Epoch, PeerMessage, ToMaster, ToWorker};
+use tessds::scenario::CompiledScenario;
 use tessds::sim::report::{Counts, StepReport};
 use tessds::sim::{Mirror, Scope, Vehicle, World};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -98,7 +98,10 @@ impl Judge {
             self.count("frames");
             let first = *self.frames.entry((from, to, frame.step)).or_insert(hash);
             if first != hash || frame.from != from {
-                self.accuse(format!("I1: the frame of step {} from {from} to {to} differs from the first one", frame.step));
+                self.accuse(format!(
+                    "I1: the frame of step {} from {from} to {to} differs from the first one",
+                    frame.step
+                ));
             }
         }
     }
@@ -217,19 +220,21 @@ impl Judge {
 
 /// A frame without what its receiver computes anew: where in a partition's tables a vehicle's plan is depends on its history.
 fn without_derived(frame: &[u8], mirror: &Mirror) -> Vec<u8> {
-    const BEYOND_TRANSFERRED: usize = size_of::<i64>();
+    /// What a vehicle beside the road has in addition.
+    const BESIDE: usize = 64;
     let mut bytes = frame.to_vec();
     let mut at = 0;
     let lanes = mirror.lanes.iter().map(|_| size_of::<Vehicle>());
-    let edges = mirror.edges.iter().map(|_| size_of::<Vehicle>() + BEYOND_TRANSFERRED);
+    let edges = mirror.edges.iter().map(|_| size_of::<Vehicle>() + BESIDE);
     for size in lanes.chain(edges) {
         let Some(count) = bytes.get(at..at + 4) else { return bytes };
         let count = u32::from_le_bytes(count.try_into().expect("four bytes")) as usize;
         at += 4;
         for _ in 0..count {
-            let derived = at + std::mem::offset_of!(Vehicle, plan)..at + size_of::<Vehicle>();
-            if let Some(derived) = bytes.get_mut(derived) {
-                derived.fill(0);
+            for field in [std::mem::offset_of!(Vehicle, plan), std::mem::offset_of!(Vehicle, link)] {
+                if let Some(derived) = bytes.get_mut(at + field..at + field + size_of::<u32>()) {
+                    derived.fill(0);
+                }
             }
             at += size;
         }
