@@ -79,7 +79,7 @@ impl Site {
         let launched = match launch(&mut store, claim, Some(given), None).await {
             Ok(Launched::Ready(launched)) => *launched,
             Ok(Launched::Finished(finished)) => {
-                self.hub.people().ended = Some(Ended::of(finished));
+                self.hub.people().ended = Some(Ended::of(*finished));
                 return self.ended(host, process, "was finished before");
             }
             Err(error) => return self.ended(host, process, &error.to_string()),
