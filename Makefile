@@ -81,6 +81,11 @@ chaos-proof: ## show that the chaos harness sees bugs that are planted on purpos
 soak: ## run a cluster for MINUTES, half of it fault tolerant, and watch what it takes
 	tools/soak.py --minutes $(MINUTES) $(ARGS)
 
+.PHONY: simulate
+simulate: ## whole clusters in simulation: SEED=first RUNS=number
+	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked --test simulate -- \
+	    --ignored --nocapture many_seeds
+
 .PHONY: fidelity
 fidelity: ## compare with SUMO on public scenarios; writes docs/fidelity-table.md
 	tools/fidelity.py --scenarios "$(SCENARIOS)" $(ARGS)

@@ -48,7 +48,7 @@ pub struct Site {
     pub hub: Arc<Hub>,
     pub weather: Arc<Mutex<Weather>>,
     memory: MemoryStore,
-    planted: Planted,
+    pub planted: Planted,
     folder: PathBuf,
 }
 
@@ -78,9 +78,9 @@ impl Site {
         let given = self.plan.given(&self.folder);
         let launched = match launch(&mut store, claim, Some(given), None).await {
             Ok(Launched::Ready(launched)) => *launched,
-            Ok(Launched::Finished(_)) => {
-                self.hub.people().ended.get_or_insert(Ended::Before);
-                return;
+            Ok(Launched::Finished(finished)) => {
+                self.hub.people().ended = Some(Ended::of(*finished));
+                return self.ended(host, process, "was finished before");
             }
             Err(error) => return self.ended(host, process, &error.to_string()),
         };
@@ -95,7 +95,7 @@ impl Site {
         };
         match drive(setup, launched).await {
             Ok(finished) => {
-                self.hub.people().ended = Some(Ended::Finished(Box::new(finished.recording), finished.recoveries));
+                self.hub.people().ended = Some(Ended::of(finished));
                 self.ended(host, process, "finished");
             }
             Err(error) => self.ended(host, process, &error.to_string()),
@@ -218,11 +218,11 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
         }
     }
     let recoveries = match site.hub.people().ended.take() {
-        Some(Ended::Finished(recording, recoveries)) => {
+        Some(Ended { recording, recoveries }) => {
             check_recording(&undisturbed, &recording)?;
             recoveries
         }
-        _ => 0,
+        None => 0,
     };
     compare(&expected, &found)?;
     let judge = site.hub.judge();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tessds::actors::recorder::Recording;
 use tessds::protocol::Purpose;
+use tessds::roles::master::Finished;
 use tessds::scenario::CompiledScenario;
 use tokio::sync::Notify;
 
@@ -18,10 +19,15 @@ pub fn now_ms() -> u64 {
 }
 
 /// How the run ended, as a master told.
-pub enum Ended {
-    Finished(Box<Recording>, u64),
-    /// A master was started that found the run finished.
-    Before,
+pub struct Ended {
+    pub recording: Recording,
+    pub recoveries: u64,
+}
+
+impl Ended {
+    pub fn of(finished: Finished) -> Self {
+        Self { recording: finished.recording, recoveries: finished.recoveries }
+    }
 }
 
 #[derive(Default)]

@@ -220,19 +220,21 @@ impl Judge {
 
 /// A frame without what its receiver computes anew: where in a partition's tables a vehicle's plan is depends on its history.
 fn without_derived(frame: &[u8], mirror: &Mirror) -> Vec<u8> {
-    const BEYOND_TRANSFERRED: usize = size_of::<i64>();
+    /// What a vehicle beside the road has in addition.
+    const BESIDE: usize = 64;
     let mut bytes = frame.to_vec();
     let mut at = 0;
     let lanes = mirror.lanes.iter().map(|_| size_of::<Vehicle>());
-    let edges = mirror.edges.iter().map(|_| size_of::<Vehicle>() + BEYOND_TRANSFERRED);
+    let edges = mirror.edges.iter().map(|_| size_of::<Vehicle>() + BESIDE);
     for size in lanes.chain(edges) {
         let Some(count) = bytes.get(at..at + 4) else { return bytes };
         let count = u32::from_le_bytes(count.try_into().expect("four bytes")) as usize;
         at += 4;
         for _ in 0..count {
-            let derived = at + std::mem::offset_of!(Vehicle, plan)..at + size_of::<Vehicle>();
-            if let Some(derived) = bytes.get_mut(derived) {
-                derived.fill(0);
+            for field in [std::mem::offset_of!(Vehicle, plan), std::mem::offset_of!(Vehicle, link)] {
+                if let Some(derived) = bytes.get_mut(at + field..at + field + size_of::<u32>()) {
+                    derived.fill(0);
+                }
             }
             at += size;
         }

@@ -23,7 +23,7 @@ use plan::Plan;
 use store::Planted;
 
 /// Seeds of the sweep that every test run makes.
-const SHORT_SWEEP: u64 = 40;
+const SHORT_SWEEP: u64 = 60;
 
 thread_local! {
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -123,7 +123,7 @@ fn a_short_sweep_of_seeds_ends_as_if_nothing_had_happened() {
 
 #[test]
 fn a_seed_gives_the_same_trace_again() {
-    for seed in 1..=6 {
+    for seed in 900_000..900_004 {
         let traces = [(); 2].map(|()| simulate_seed(seed, Planted::Nothing).expect("a good run").trace);
         assert_eq!(traces[0], traces[1], "seed {seed}");
     }
@@ -134,7 +134,7 @@ fn planted_bugs_are_found() {
     for (planted, invariant) in
         [(Planted::ForgottenCommit, "I5"), (Planted::ForgottenPart, "I5"), (Planted::UnfencedCommit, "I4")]
     {
-        let found = (1..=60).find_map(|seed| simulate_seed(seed, planted).err());
+        let found = (800_000..800_040).find_map(|seed| simulate_seed(seed, planted).err());
         let found = found.unwrap_or_else(|| panic!("{planted:?} is not found"));
         assert!(found.contains(invariant), "{planted:?} is found for another reason: {found}");
     }

@@ -18,11 +18,14 @@ const SHORT: Duration = Duration::from_millis(150);
 
 type Store = Box<dyn SnapshotStore>;
 
+/// Damages a stored part.
+type Damaging = dyn Fn(&RunName, &PartRef, Damage);
+
 /// Opens handles of one store, and can spoil what is stored.
 struct Bench {
     handle: Box<dyn Fn() -> Store + Send + Sync>,
     /// Cuts the last byte of a part off, or flips a bit of it.
-    damage: Box<dyn Fn(&RunName, &PartRef, Damage)>,
+    damage: Box<Damaging>,
 }
 
 #[derive(Clone, Copy)]

@@ -149,11 +149,11 @@ impl World {
                         worker.guests.insert(*part, Guest { epoch: *epoch, steps });
                         worker.stored.retain(|stored| stored.part != *part);
                     }
-                    ToWorker::Drop { part, epoch } => {
-                        if worker.guests.get(part).is_some_and(|guest| guest.epoch == *epoch) {
-                            worker.guests.remove(part);
-                            worker.stored.retain(|stored| stored.part != *part);
-                        }
+                    ToWorker::Drop { part, epoch }
+                        if worker.guests.get(part).is_some_and(|guest| guest.epoch == *epoch) =>
+                    {
+                        worker.guests.remove(part);
+                        worker.stored.retain(|stored| stored.part != *part);
                     }
                     ToWorker::End { .. } => *worker = Process::default(),
                     ToWorker::Committed { step } => worker.stored.retain(|stored| stored.reference.id.step > *step),
