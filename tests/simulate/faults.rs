@@ -266,7 +266,8 @@ impl Faults {
         self.note(sim, if MASTERS.contains(&host) { "crashes of the master" } else { "crashes" }, host);
         // A host without power says no good-bye to its peers.
         let others: Vec<String> = self.workers.iter().cloned().chain(MASTERS.map(str::to_owned)).collect();
-        let silent: Vec<&String> = if self.random.below(3) == 0 {
+        // Without heartbeats nobody would miss it.
+        let silent: Vec<&String> = if self.site.plan.cluster.heartbeat && self.random.below(3) == 0 {
             others.iter().filter(|other| *other != host && !self.is_busy(host, other)).collect()
         } else {
             Vec::new()

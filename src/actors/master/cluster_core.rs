@@ -403,9 +403,11 @@ impl ClusterCore {
             policy: self.plan.policy,
             committed: self.commits.committed(),
             recorded: self.lifecycle.recorded(),
-            horizon: self.lifecycle.granted(),
+            // Not what is granted: partitions would go past the steps that the notices are for before these are here.
+            horizon: self.commits.committed(),
         })));
         self.notices.iter().for_each(|notice| tell(ToWorker::Routes(notice.clone())));
+        tell(ToWorker::Grant { horizon: self.lifecycle.granted(), recorded: self.lifecycle.recorded() });
         if let Some(steps) = self.lifecycle.finished_at() {
             tell(ToWorker::Finish { steps });
         }
