@@ -106,7 +106,7 @@ impl Judge {
         }
     }
 
-    pub fn to_master(&mut self, message: &ToMaster) {
+    pub fn hear_worker(&mut self, message: &ToMaster) {
         match message {
             ToMaster::Reports { part, until, reports, .. } => {
                 let first = until - reports.len() as u64;
@@ -141,7 +141,7 @@ impl Judge {
     }
 
     /// `process`: the one that is told.
-    pub fn to_worker(&mut self, process: u64, message: &ToWorker) {
+    pub fn hear_master(&mut self, process: u64, message: &ToWorker) {
         match message {
             ToWorker::Host { part, epoch, from } => {
                 self.count(if from.is_some() { "placements from a commit" } else { "placements from the beginning" });

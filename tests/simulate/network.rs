@@ -83,13 +83,13 @@ impl Tap {
             Purpose::Work if self.dialled => {
                 let message: ToMaster = decode(bytes).expect("a message to the master");
                 tracing::trace!(local, remote, message = short(&message), "MESSAGE");
-                self.hub.judge().to_master(&message);
+                self.hub.judge().hear_worker(&message);
             }
             Purpose::Work => {
                 let message: ToWorker = decode(bytes).expect("a message to a worker");
                 tracing::trace!(local, remote, message = short(&message), "MESSAGE");
                 let process = self.hub.process_on(remote);
-                self.hub.judge().to_worker(process, &message);
+                self.hub.judge().hear_master(process, &message);
             }
         }
     }
@@ -98,7 +98,9 @@ impl Tap {
 /// For the log.
 fn short(message: &impl std::fmt::Debug) -> String {
     let mut text = format!("{message:?}");
-    text.truncate(text.floor_char_boundary(240));
+    if let Some((end, _)) = text.char_indices().nth(240) {
+        text.truncate(end);
+    }
     text
 }
 

@@ -63,7 +63,7 @@ impl Plan {
             // Some runs end when the last vehicle has arrived.
             end_ms: Some(steps as i64 * 1000),
             seed: between(0, 1 << 40),
-            rerouting: (between(0, 2) == 0).then(|| Rerouting {
+            rerouting: (between(0, 2) == 0).then_some(Rerouting {
                 probability: 1.0,
                 period_ms: 20_000,
                 pre_period_ms: 20_000,
