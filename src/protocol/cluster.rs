@@ -89,6 +89,8 @@ pub enum ToMaster {
         hosted: Vec<Hosted>,
         /// Parts in the store that it has not seen committed.
         stored: Vec<Stored>,
+        /// The newest placement of each partition that it has been told of.
+        told: Vec<(u16, Epoch)>,
     },
     /// A partition stands where it was to go on from.
     Ready {

@@ -310,7 +310,7 @@ impl ClusterCore {
     // Messages of workers.
 
     fn message(&mut self, session: SessionId, message: ToMaster, now: Instant, effects: &mut Vec<Effect>) {
-        if let ToMaster::Join { name, incarnation, address, run, hosted, stored } = message {
+        if let ToMaster::Join { name, incarnation, address, run, hosted, stored, told } = message {
             let newest = hosted.iter().map(|hosted| hosted.epoch).max();
             if newest.is_some_and(|newest| newest > self.epoch) {
                 // Another master has placed them, and this one will soon hear that it is fenced off (I4).
@@ -335,7 +335,7 @@ impl ClusterCore {
             };
             effects.extend(replaced.map(|session| Effect::Hangup { session }));
             tracing::info!(worker = name, partitions = hosted.len(), "worker joined");
-            return self.joined(session, Incarnation(incarnation), &hosted, stored, now, effects);
+            return self.joined(session, Incarnation(incarnation), &hosted, stored, &told, now, effects);
         }
         let Some(incarnation) = self.workers.heard(session, now) else { return };
         match message {
@@ -391,6 +391,7 @@ impl ClusterCore {
         incarnation: Incarnation,
         hosted: &[Hosted],
         stored: Vec<Stored>,
+        told: &[(u16, Epoch)],
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
@@ -455,6 +456,22 @@ impl ClusterCore {
             }
         }
         stored.iter().for_each(|stored| self.stored(stored));
+        self.outdate(told, now, effects);
+    }
+
+    /// A master may tell where it places a partition and be gone before that is stored. Those who have heard of it wait for
+    /// this placement and refuse the one that was adopted instead; so there has to be a newer one.
+    fn outdate(&mut self, told: &[(u16, Epoch)], now: Instant, effects: &mut Vec<Effect>) {
+        for &(part, epoch) in told {
+            let Some(known) = self.parts.get(usize::from(part)).filter(|known| known.epoch < epoch) else { continue };
+            if self.plan.policy.snapshot_interval.is_none() || known.stage == Stage::Lost {
+                continue;
+            }
+            if let Some(session) = known.host.and_then(|host| self.workers.session(host)) {
+                effects.push(Effect::Tell { session, message: ToWorker::Drop { part, epoch: known.epoch } });
+            }
+            self.lose(part, "a newer placement of it was announced and is not there", false, now, effects);
+        }
     }
 
     fn stored(&mut self, stored: &Stored) {

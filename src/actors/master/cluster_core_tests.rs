@@ -214,6 +214,7 @@ impl World {
             run: Some(RUN),
             hosted,
             stored: process.stored.clone(),
+            told: Vec::new(),
         };
         self.feed(Event::Message { session, message })
     }
@@ -398,9 +399,9 @@ fn a_worker_that_joins_late_becomes_a_standby_and_changes_nothing() {
     let told = world.join(2);
     let is_news = |effect: &Effect| {
         let Effect::Tell { message, .. } = effect else { return false };
-        matches!(message, ToWorker::Welcome(_) | ToWorker::Places(_))
+        matches!(message, ToWorker::Welcome(_) | ToWorker::Grant { .. } | ToWorker::Places(_))
     };
-    assert!(told.len() == 2 && told.iter().all(is_news), "{told:?}");
+    assert!(told.len() == 3 && told.iter().all(is_news), "{told:?}");
     // It takes over, as it has nothing else to do.
     world.kill(0);
     world.tick(2 * GRACE);
@@ -486,6 +487,33 @@ fn restart(world: &mut World, fault_tolerance: bool, knows: &[bool]) {
     world.core = ClusterCore::new(plan, world.epoch, resumed, world.now);
     (world.raising, world.committing) = (None, None);
     world.workers.iter_mut().for_each(|worker| worker.session = None);
+}
+
+/// A master had raised the epoch and told where partition 0 would be, and was gone before that was stored or anybody hosted
+/// it. The new master knew the placement before, which was still there, and adopted it; its neighbour waited for the other
+/// one for ever (seed 7181 of the simulated cluster).
+#[test]
+fn a_placement_that_was_announced_and_never_came_about_is_followed_by_a_newer_one() {
+    let mut world = World::running(2, 2);
+    restart(&mut world, true, &[true, true]);
+    let stale = world.core.parts[0].epoch;
+    // The former master's epoch was higher than any that was stored with a place.
+    world.core.epoch = Epoch(stale.0 + 5);
+    world.epoch = world.core.epoch;
+    world.join(0);
+    assert_eq!(world.core.parts[0].stage, Stage::Running);
+    let session = SessionId(world.sessions + 1);
+    let mut effects = Vec::new();
+    let told = [(0, Epoch(stale.0 + 1))];
+    world.core.outdate(&told, world.now, &mut effects);
+    assert_eq!((world.core.parts[0].stage, world.core.parts[0].host), (Stage::Lost, None));
+    let dropped = effects.iter().any(|effect| {
+        matches!(effect, Effect::Tell { message: ToWorker::Drop { part: 0, epoch }, session: to } if *epoch == stale && *to < session)
+    });
+    assert!(dropped, "{effects:?}");
+    effects.clear();
+    world.core.outdate(&told, world.now, &mut effects);
+    assert_eq!(effects, [], "once is enough");
 }
 
 #[test]

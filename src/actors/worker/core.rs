@@ -129,6 +129,8 @@ pub struct Core {
     notices: Vec<Arc<RouteNotice>>,
     reports: ReportLog,
     stored: Vec<Stored>,
+    /// The newest placement of each partition.
+    told: BTreeMap<u16, Epoch>,
     leaving: bool,
 }
 
@@ -148,6 +150,7 @@ impl Core {
             notices: Vec::new(),
             reports: ReportLog::default(),
             stored: Vec::new(),
+            told: BTreeMap::new(),
             leaving: false,
         }
     }
@@ -211,6 +214,7 @@ impl Core {
             run: self.run,
             hosted: hosted.collect(),
             stored: self.stored.clone(),
+            told: self.told.iter().map(|(part, epoch)| (*part, *epoch)).collect(),
         };
         effects.push(Effect::Say(Arc::new(join)));
     }
@@ -219,7 +223,10 @@ impl Core {
         match message {
             ToWorker::Welcome(welcome) => self.welcomed(welcome, effects),
             ToWorker::Refused { reason } => effects.push(Effect::End(Err(format!("the master refuses: {reason}")))),
-            ToWorker::Places(places) => effects.push(Effect::Link(places)),
+            ToWorker::Places(places) => {
+                self.told = places.iter().map(|place| (place.part, place.epoch)).collect();
+                effects.push(Effect::Link(places));
+            }
             ToWorker::Host { part, epoch, from } => {
                 // A newer placement replaces an older one here, too.
                 let guest = Guest { epoch, steps: from.map_or(0, |from| from.id.step), is_up: false };
