@@ -335,7 +335,8 @@ impl ClusterCore {
             };
             effects.extend(replaced.map(|session| Effect::Hangup { session }));
             tracing::info!(worker = name, partitions = hosted.len(), "worker joined");
-            return self.joined(session, Incarnation(incarnation), &hosted, stored, &told, now, effects);
+            self.joined(session, Incarnation(incarnation), &hosted, stored, now, effects);
+            return self.outdate(&told, now, effects);
         }
         let Some(incarnation) = self.workers.heard(session, now) else { return };
         match message {
@@ -391,7 +392,6 @@ impl ClusterCore {
         incarnation: Incarnation,
         hosted: &[Hosted],
         stored: Vec<Stored>,
-        told: &[(u16, Epoch)],
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
@@ -456,7 +456,6 @@ impl ClusterCore {
             }
         }
         stored.iter().for_each(|stored| self.stored(stored));
-        self.outdate(told, now, effects);
     }
 
     /// A master may tell where it places a partition and be gone before that is stored. Those who have heard of it wait for

@@ -193,6 +193,11 @@ impl Core {
 
     fn finish(&mut self, steps: u64, effects: &mut Vec<Effect>) {
         self.phase = Phase::Closing;
+        // Partitions that an earlier master has left behind may have come to the end; one that is lost now has to get there, too.
+        if steps > self.granted {
+            self.granted = steps;
+            effects.push(Effect::Grant { horizon: steps });
+        }
         effects.push(Effect::Finish { steps });
     }
 
@@ -280,7 +285,8 @@ mod tests {
     #[test]
     fn a_run_whose_last_step_is_recorded_while_partitions_are_built_finishes() {
         let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45) }, None, 40);
-        assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish { steps: 45 }]);
+        let effects = handle(&mut core, recorded(45, true));
+        assert_eq!(effects, [Effect::Grant { horizon: 45 }, Effect::Finish { steps: 45 }]);
         assert_eq!(handle(&mut core, Event::Ready), []);
         assert_eq!(core.finished_at(), Some(45));
     }
