@@ -31,9 +31,9 @@ fn a_run_is_gone_on_with_on_other_workers_and_then_in_one_process() {
 
     // It is finished, and nobody goes on with it.
     cluster.resume("standalone");
-    cluster.master.ends_with(2);
+    cluster.master.ends_with(0);
     assert!(
-        cluster.master.tail().contains("this run is finished; choose another --run-id"),
+        cluster.master.tail().contains("finished before and is not repeated; choose another --run-id"),
         "{}",
         cluster.master.tail()
     );
