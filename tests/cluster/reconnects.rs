@@ -10,7 +10,7 @@ const GREETING: i64 = 420;
 
 /// How often the link is cut. `TESSDS_RECONNECTS=10000` takes some minutes: a link that breaks is tried again after 10 ms.
 fn reconnects() -> u64 {
-    std::env::var("TESSDS_RECONNECTS").map_or(150, |count| count.parse().expect("TESSDS_RECONNECTS: a number"))
+    std::env::var("TESSDS_RECONNECTS").map_or(40, |count| count.parse().expect("TESSDS_RECONNECTS: a number"))
 }
 
 /// What becomes of the connections: the first is held, to count what there is of everything; then they are cut, in the opening,
