@@ -209,8 +209,9 @@ def recovery(binary, cfg, steps, repeat):
                     binary, cfg, folder, 2, f"dir:{folder}/store", "-e", steps, "--snapshot-interval", 50
                 )  # fmt: skip
                 try:
-                    standby = cluster.worker("standby")
-                    cluster.workers.append(standby)
+                    # It comes when all places are taken; else it might be one of the two that are not.
+                    cluster.wait_for("partition is up", 2)
+                    cluster.workers.append(cluster.worker("standby"))
                     cluster.wait_for("snapshot committed", 2)
                     time.sleep(2.0)
                     at = time.time()
@@ -244,7 +245,7 @@ def main():
     work = {
         "throughput": lambda: throughput(binary, cfg, a.steps, a.repeat),
         "step": lambda: step_time(binary, a.repeat),
-        "recovery": lambda: recovery(binary, cfg, a.steps, a.repeat),
+        "recovery": lambda: recovery(binary, cfg, 2 * a.steps, a.repeat),
     }
     texts = [work[part]() for part in a.part or PARTS]
     text = "\n\n".join(texts)

@@ -109,6 +109,12 @@ pub trait SnapshotStore {
     /// `status.committed` names a step that is not in the list.
     fn commits<'a>(&'a mut self, run: &'a RunName) -> StoreFuture<'a, Vec<Manifest>>;
 
+    /// Commits that stay while a new snapshot comes in; the snapshot makes it one more. With two there is always one to fall back
+    /// to when the newest turns out to be damaged. A store whose room is dear says one.
+    fn kept_commits(&self) -> usize {
+        2
+    }
+
     /// Deletes the commits beyond the newest `keep`, and parts up to the newest commit that none of the kept ones names. Never
     /// parts of newer steps. Fenced. Bounded work.
     fn sweep<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, keep: usize) -> StoreFuture<'a, Swept>;

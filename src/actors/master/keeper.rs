@@ -15,9 +15,6 @@ use crate::protocol::Epoch;
 pub const PLACES: &str = "places";
 /// Under this name it is stored how the run ended.
 pub const OUTCOME: &str = "outcome";
-/// Commits that stay when a new snapshot begins to come in; with that one, and while nothing comes in, there are two.
-/// So the store never holds three, and there is nearly always one to fall back to.
-const KEPT_COMMITS: usize = 1;
 /// Tries of a call that the run does not depend on, and pauses between them.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -208,8 +205,9 @@ impl Keeper {
     }
 
     async fn sweep(&mut self, epoch: Epoch) {
+        let kept = self.store.kept_commits();
         loop {
-            match self.store.sweep(&self.tenure.run, epoch, KEPT_COMMITS).await {
+            match self.store.sweep(&self.tenure.run, epoch, kept).await {
                 Ok(swept) if swept.more => {}
                 Ok(_) => return,
                 // The next commit sweeps again.

@@ -129,6 +129,11 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl SnapshotStore for RedisStore {
+    /// Memory, which is to stay below three snapshots.
+    fn kept_commits(&self) -> usize {
+        1
+    }
+
     fn put_blob<'a>(&'a mut self, run: &'a RunName, bytes: &'a [u8]) -> StoreFuture<'a, ContentHash> {
         Box::pin(async move {
             chunks::check_value("a blob", bytes.len() as u64)?;
