@@ -22,9 +22,9 @@ fn fate(number: u64, cuts: u64) -> Fate {
     let noise = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
     let bytes = match number {
         // Now and then the run comes a few steps further.
-        _ if number.is_multiple_of((cuts / 50).max(5)) => noise % 6000,
+        _ if number.is_multiple_of((cuts / 50).max(5)) => noise % 1200,
         _ if number.is_multiple_of(16) => noise % 200,
-        _ => 200 + noise % 600,
+        _ => 200 + noise % 400,
     };
     Fate::CutAfter(bytes as i64)
 }
