@@ -3,6 +3,7 @@
 pub mod actors;
 pub mod attributes;
 pub mod cli;
+pub mod control;
 pub mod demand;
 pub mod diagnostics;
 pub mod graph;

@@ -1,0 +1,51 @@
+//! Why a command is not carried out.
+
+use super::lifecycle::RunState;
+
+/// Each kind has a code that front ends tell apart, as HTTP uses them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Not a message of the protocol.
+    #[error("{0}")]
+    Malformed(String),
+    #[error("unknown command '{0}'; 'commands' lists what there is")]
+    Unknown(String),
+    /// An argument is missing, of the wrong type or out of range.
+    #[error("{command}: {message}")]
+    Argument { command: &'static str, message: String },
+    /// No such edge, lane, signal, vehicle, partition or worker.
+    #[error("there is no {kind} '{name}'")]
+    NoSuchObject { kind: &'static str, name: String },
+    #[error("'{command}' is not possible while the run is {state}; it is when the run is {allowed}")]
+    WrongState { command: &'static str, state: RunState, allowed: String },
+    /// It contradicts how things are.
+    #[error("{0}")]
+    Conflict(String),
+    /// What is loaded cannot be simulated.
+    #[error("{0}")]
+    Input(String),
+    /// Try again later.
+    #[error("{0}")]
+    Busy(String),
+    /// The run ended, or the program is ending, before it was carried out.
+    #[error("{0}")]
+    Gone(String),
+}
+
+impl CommandError {
+    /// Code of the reply.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Malformed(_) | Self::Argument { .. } => 400,
+            Self::Unknown(_) | Self::NoSuchObject { .. } => 404,
+            Self::WrongState { .. } | Self::Conflict(_) => 409,
+            Self::Input(_) => 422,
+            Self::Busy(_) => 503,
+            Self::Gone(_) => 410,
+        }
+    }
+
+    pub fn argument(command: &'static str, message: impl Into<String>) -> Self {
+        Self::Argument { command, message: message.into() }
+    }
+}

@@ -1,0 +1,235 @@
+//! One WebSocket client: its commands, its answers, its streams.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use futures_util::stream::FuturesUnordered;
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::hub::{Hub, Seat};
+use super::limits::Rate;
+use crate::control::command::{Command, Subscription, Topic};
+use crate::control::live::View;
+use crate::control::message::{Reply, read};
+use crate::control::registry::find;
+use crate::control::CommandError;
+
+/// Commands of one client that wait for their answers; more are answered with an error.
+const MAX_UNANSWERED: usize = 64;
+/// Commands that are nonsense, in a row, until the connection is closed.
+const MAX_NONSENSE: u32 = 20;
+
+/// A stream that a client has asked for.
+struct Stream {
+    subscription: Subscription,
+    due: Instant,
+    /// Step and number of the last update that was sent.
+    last: Option<u64>,
+}
+
+impl Stream {
+    fn period(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.subscription.rate_hz)
+    }
+}
+
+/// Why a connection is closed.
+enum End {
+    Gone,
+    Close(u16, &'static str),
+}
+
+/// Serves a client until it goes.
+pub async fn serve(socket: WebSocket, hub: Hub, seat: Seat) {
+    let mut client = Client {
+        rate: Rate::new(hub.limits.messages_per_s, hub.limits.burst, Instant::now()),
+        socket,
+        hub,
+        seat,
+        streams: BTreeMap::new(),
+        nonsense: 0,
+    };
+    if let End::Close(code, reason) = client.run().await {
+        tracing::info!(client = client.seat.number, reason, "connection to client closed");
+        let frame = CloseFrame { code, reason: reason.into() };
+        // Who is gone does not hear it.
+        let _ = timeout(Duration::from_secs(1), client.socket.send(Message::Close(Some(frame)))).await;
+    }
+}
+
+struct Client {
+    socket: WebSocket,
+    hub: Hub,
+    seat: Seat,
+    rate: Rate,
+    streams: BTreeMap<Topic, Stream>,
+    nonsense: u32,
+}
+
+impl Client {
+    async fn run(&mut self) -> End {
+        let mut unanswered = FuturesUnordered::new();
+        loop {
+            let due = self.streams.values().map(|stream| stream.due).min();
+            let next_update = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let ended = tokio::select! {
+                Some(reply) = unanswered.next(), if !unanswered.is_empty() => self.send(Reply::to_text(&reply)).await,
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Text(text))) => {
+                        let hub = self.hub.clone();
+                        match self.hear(&text, unanswered.len()) {
+                            Heard::Answer(reply) => self.send(reply.to_text()).await,
+                            Heard::Ask(request) => {
+                                unanswered.push(async move { hub.ask(request).await });
+                                None
+                            }
+                        }
+                    }
+                    Some(Ok(Message::Binary(_))) => Some(End::Close(close_code::UNSUPPORTED, "messages are JSON texts")),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+                    Some(Ok(Message::Close(_))) | None => Some(End::Gone),
+                    Some(Err(error)) => Some(self.broken(&error.to_string()).await),
+                },
+                () = next_update => self.update().await,
+            };
+            if self.nonsense > MAX_NONSENSE {
+                return End::Close(close_code::POLICY, "too many messages that are none of the protocol");
+            }
+            if let Some(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    /// A message that is too long cannot be read to its end, so there is nothing to go on with.
+    async fn broken(&mut self, error: &str) -> End {
+        if !error.contains("too long") && !error.contains("too big") && !error.contains("Space limit") {
+            return End::Gone;
+        }
+        let limit = self.hub.limits.message_bytes;
+        let text = format!("a message has at most {limit} bytes; the connection is closed");
+        let reply = Reply::new(Default::default(), Err(CommandError::Malformed(text)));
+        match self.send(reply.to_text()).await {
+            Some(end) => end,
+            None => End::Close(close_code::SIZE, "message too long"),
+        }
+    }
+
+    fn hear(&mut self, text: &str, unanswered: usize) -> Heard {
+        let (echo, request) = read(text);
+        let refuse = |error| Heard::Answer(Reply::new(echo.clone(), Err(error)));
+        if !self.rate.admits(Instant::now()) {
+            let limit = self.hub.limits.messages_per_s;
+            return refuse(CommandError::Busy(format!("more than {limit} messages a second; this one is left out")));
+        }
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                self.nonsense += 1;
+                return refuse(error);
+            }
+        };
+        self.nonsense = 0;
+        let outcome = find(&request).and_then(|spec| match spec.subject {
+            "subscribe" | "unsubscribe" => Command::read(spec, &request).map(Some),
+            _ => Ok(None),
+        });
+        match outcome {
+            Err(error) => refuse(error),
+            Ok(Some(command)) => Heard::Answer(Reply::new(echo, Ok(self.streamed(command)))),
+            Ok(None) if unanswered >= MAX_UNANSWERED => {
+                refuse(CommandError::Busy(format!("{MAX_UNANSWERED} commands wait for their answers already")))
+            }
+            Ok(None) => Heard::Ask(request),
+        }
+    }
+
+    fn streamed(&mut self, command: Command) -> Value {
+        match command {
+            Command::Subscribe(subscription) => {
+                self.seat.subscribe(subscription.clone());
+                let stream = Stream { subscription: subscription.clone(), due: Instant::now(), last: None };
+                self.streams.insert(subscription.topic, stream);
+                json!({"topic": subscription.topic.name(), "rate": subscription.rate_hz})
+            }
+            Command::Unsubscribe(topic) => {
+                self.seat.unsubscribe(topic.map(Topic::name));
+                self.streams.retain(|of, _| topic.is_some_and(|topic| topic != *of));
+                json!({"topics": self.streams.keys().map(|topic| topic.name()).collect::<Vec<_>>()})
+            }
+            _ => Value::Null,
+        }
+    }
+
+    /// Sends what is due, as long as there is something new. What a client missed is not sent later.
+    async fn update(&mut self) -> Option<End> {
+        let now = Instant::now();
+        let mut texts = Vec::new();
+        for stream in self.streams.values_mut().filter(|stream| stream.due <= now) {
+            let period = stream.period();
+            stream.due = (stream.due + period).max(now);
+            let view = self.hub.live.view.borrow().clone();
+            let status = self.hub.live.status.borrow().clone();
+            let body = match stream.subscription.topic {
+                Topic::Health => serde_json::to_value(&*status).ok(),
+                Topic::Partitions => Some(json!({"step": status.step, "partitions": status.partitions, "workers": status.workers})),
+                _ if stream.last == Some(view.step) || view.time <= 0.0 && view.step == 0 && view.signals.is_empty() => None,
+                topic => {
+                    stream.last = Some(view.step);
+                    Some(roads(&view, topic, &stream.subscription))
+                }
+            };
+            if let Some(data) = body {
+                let topic = stream.subscription.topic.name();
+                texts.push(json!({"type1": "down", "type2": topic, "code": 200, "msg": "update", "data": data}).to_string());
+            }
+        }
+        for text in texts {
+            if let Some(end) = self.send(text).await {
+                return Some(end);
+            }
+        }
+        None
+    }
+
+    /// A client that does not read is given up; nothing piles up for it but what its socket holds.
+    async fn send(&mut self, text: String) -> Option<End> {
+        match timeout(self.hub.limits.send_timeout, self.socket.send(Message::Text(text.into()))).await {
+            Ok(Ok(())) => None,
+            Ok(Err(_)) => Some(End::Gone),
+            Err(_) => Some(End::Close(close_code::POLICY, "it does not read what it is sent")),
+        }
+    }
+}
+
+enum Heard {
+    Answer(Reply),
+    Ask(crate::control::message::Request),
+}
+
+/// What a subscription wants of a view.
+fn roads(view: &View, topic: Topic, subscription: &Subscription) -> Value {
+    let wanted = |name: &str| subscription.names.is_empty() || subscription.names.iter().any(|own| own == name);
+    let list = match topic {
+        Topic::Vehicles => {
+            let inside = |x: f32, y: f32| {
+                subscription.area.is_none_or(|[x0, y0, x1, y1]| {
+                    (x0..=x1).contains(&f64::from(x)) && (y0..=y1).contains(&f64::from(y))
+                })
+            };
+            let vehicles: Vec<_> = view.vehicles.iter().filter(|vehicle| inside(vehicle.x, vehicle.y)).collect();
+            json!(vehicles)
+        }
+        Topic::Edges => json!(view.edges.iter().filter(|edge| wanted(&edge.id)).collect::<Vec<_>>()),
+        _ => json!(view.signals.iter().filter(|signal| wanted(&signal.id)).collect::<Vec<_>>()),
+    };
+    json!({"step": view.step, "time": view.time, "truncated": view.truncated, topic.name(): list})
+}

@@ -1,0 +1,135 @@
+//! What the gateway answers over HTTP.
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::auth::Refused;
+use super::client;
+use super::hub::Hub;
+use super::openapi::openapi;
+use crate::control::documentation::commands_json;
+use crate::control::message::{Echo, Reply, read};
+use crate::control::{CommandError, RunState};
+
+/// All routes.
+pub fn router(hub: Hub) -> Router {
+    let limit = hub.limits.message_bytes;
+    Router::new()
+        .route("/ws", get(web_socket))
+        .route("/command", post(command))
+        .route("/ticket", post(ticket))
+        .route("/status", get(status))
+        .route("/commands", get(|| async { Json(commands_json()) }))
+        .route("/openapi.json", get(|| async { Json(openapi()) }))
+        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/readyz", get(ready))
+        .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here; see /openapi.json") })
+        .layer(DefaultBodyLimit::max(limit))
+        .with_state(hub)
+}
+
+fn error(status: StatusCode, text: impl Into<String>) -> Response {
+    let body = json!({"code": status.as_u16(), "msg": text.into(), "data": Value::Null});
+    (status, Json(body)).into_response()
+}
+
+fn refused(refused: Refused) -> Response {
+    let status = if refused == Refused::BadOrigin { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
+    error(status, refused.text())
+}
+
+fn check(hub: &Hub, head: &HeaderMap, ticket: Option<&str>) -> Result<(), Box<Response>> {
+    hub.access().check(head, ticket, Instant::now()).map_err(|reason| {
+        tracing::warn!(error = reason.text(), "client refused");
+        Box::new(refused(reason))
+    })
+}
+
+#[derive(Deserialize)]
+struct Ticket {
+    ticket: Option<String>,
+}
+
+async fn web_socket(
+    State(hub): State<Hub>,
+    Query(Ticket { ticket }): Query<Ticket>,
+    head: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if let Err(response) = check(&hub, &head, ticket.as_deref()) {
+        return *response;
+    }
+    let Some(seat) = hub.seat() else {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "too many clients; see control.max_clients");
+    };
+    let limit = hub.limits.message_bytes;
+    upgrade
+        .max_message_size(limit)
+        .max_frame_size(limit)
+        // What a client does not read waits here and in its socket, and no more than this.
+        .max_write_buffer_size(16 * limit)
+        .on_upgrade(move |socket| client::serve(socket, hub, seat))
+}
+
+async fn command(State(hub): State<Hub>, head: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    if let Err(response) = check(&hub, &head, None) {
+        return *response;
+    }
+    let reply = match body {
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let text = format!("a message has at most {} bytes", hub.limits.message_bytes);
+            return error(StatusCode::PAYLOAD_TOO_LARGE, text);
+        }
+        Err(rejection) => return error(rejection.status(), rejection.body_text()),
+        Ok(body) => match std::str::from_utf8(&body).map(read) {
+            Ok((_, Ok(request))) if matches!(&*request.subject, "subscribe" | "unsubscribe") => {
+                let text = "streams go over a WebSocket at /ws".to_owned();
+                Reply::new(request.echo().clone(), Err(CommandError::Malformed(text)))
+            }
+            Ok((_, Ok(request))) => hub.ask(request).await,
+            Ok((echo, Err(error))) => Reply::new(echo, Err(error)),
+            Err(_) => Reply::new(Echo::default(), Err(CommandError::Malformed("not UTF-8".to_owned()))),
+        },
+    };
+    let status = StatusCode::from_u16(reply.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(reply)).into_response()
+}
+
+async fn ticket(State(hub): State<Hub>, head: HeaderMap) -> Response {
+    if let Err(response) = check(&hub, &head, None) {
+        return *response;
+    }
+    let ticket = hub.access().ticket(Instant::now());
+    match ticket {
+        Some(ticket) => {
+            let seconds = super::auth::TICKET_LIFE.as_secs();
+            Json(json!({"code": 200, "msg": "ok", "data": {"ticket": ticket, "seconds": seconds}})).into_response()
+        }
+        None => error(StatusCode::SERVICE_UNAVAILABLE, "the machine gives no random numbers"),
+    }
+}
+
+async fn status(State(hub): State<Hub>, head: HeaderMap) -> Response {
+    if let Err(response) = check(&hub, &head, None) {
+        return *response;
+    }
+    let status = hub.live.status.borrow().clone();
+    Json(json!({"code": 200, "msg": "ok", "data": &*status})).into_response()
+}
+
+/// Whether a client's commands would be of use: not when a run has failed. Needs no token, for probes have none.
+async fn ready(State(hub): State<Hub>) -> Response {
+    let state = hub.live.status.borrow().state;
+    let status = if state == RunState::Failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(json!({"status": state.name()}))).into_response()
+}

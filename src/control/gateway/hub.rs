@@ -1,0 +1,116 @@
+//! What all clients share: who may come in, who is there, and what they want to see.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::auth::Access;
+use super::limits::GatewayLimits;
+use crate::control::command::Subscription;
+use crate::control::live::{Interest, LiveIn};
+use crate::control::message::{Reply, Request};
+use crate::control::{Asked, CommandError};
+
+/// Shared by the tasks of the gateway; none of its locks is held over a wait, and none guards a connection.
+#[derive(Clone)]
+pub struct Hub {
+    pub limits: GatewayLimits,
+    pub live: LiveIn,
+    front: mpsc::Sender<Asked>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    access: Mutex<Access>,
+    /// By client and topic.
+    subscriptions: Mutex<BTreeMap<(u64, &'static str), Subscription>>,
+    clients: AtomicUsize,
+    next: AtomicU64,
+}
+
+/// A client's place in the hub; leaves with it.
+pub struct Seat {
+    pub number: u64,
+    hub: Hub,
+}
+
+/// A panic of another task leaves lists that are still lists.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    pub fn new(limits: GatewayLimits, access: Access, front: mpsc::Sender<Asked>, live: LiveIn) -> Self {
+        let shared = Shared {
+            access: Mutex::new(access),
+            subscriptions: Mutex::default(),
+            clients: AtomicUsize::new(0),
+            next: AtomicU64::new(0),
+        };
+        Self { limits, live, front, shared: Arc::new(shared) }
+    }
+
+    pub fn access(&self) -> MutexGuard<'_, Access> {
+        lock(&self.shared.access)
+    }
+
+    /// `None`: there are as many as there may be.
+    pub fn seat(&self) -> Option<Seat> {
+        let limit = self.limits.clients;
+        let taken = self.shared.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| {
+            (clients < limit).then_some(clients + 1)
+        });
+        taken.ok()?;
+        Some(Seat { number: self.shared.next.fetch_add(1, Ordering::Relaxed), hub: self.clone() })
+    }
+
+    /// Has a command carried out. There is always one answer.
+    pub async fn ask(&self, request: Request) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let failed = |error| Reply::new(request.echo().clone(), Err(error));
+        let asked = Asked { request: request.clone(), reply };
+        if self.front.try_send(asked).is_err() {
+            return failed(CommandError::Busy("too many commands at once; send it again later".to_owned()));
+        }
+        match tokio::time::timeout(self.limits.answer_timeout, answer).await {
+            Ok(Ok(outcome)) => Reply::new(request.echo().clone(), outcome),
+            Ok(Err(_)) => failed(CommandError::Gone("the run ended before the command was carried out".to_owned())),
+            Err(_) => {
+                let text = "the command is not carried out yet; ask for the status before you send it again";
+                failed(CommandError::Busy(text.to_owned()))
+            }
+        }
+    }
+
+    fn tell_interest(&self) {
+        let interest = Arc::new(Interest::of(lock(&self.shared.subscriptions).values()));
+        self.live.interest.send_if_modified(|present| {
+            let is_new = *present != interest;
+            *present = interest;
+            is_new
+        });
+    }
+}
+
+impl Seat {
+    pub fn subscribe(&self, subscription: Subscription) {
+        lock(&self.hub.shared.subscriptions).insert((self.number, subscription.topic.name()), subscription);
+        self.hub.tell_interest();
+    }
+
+    /// Of one topic, or of all.
+    pub fn unsubscribe(&self, topic: Option<&'static str>) {
+        lock(&self.hub.shared.subscriptions)
+            .retain(|(client, of), _| *client != self.number || topic.is_some_and(|topic| topic != *of));
+        self.hub.tell_interest();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.hub.shared.clients.fetch_sub(1, Ordering::Relaxed);
+        self.unsubscribe(None);
+    }
+}

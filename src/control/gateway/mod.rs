@@ -1,0 +1,16 @@
+//! HTTP and WebSocket for front ends and operators. It has a thread of its own, so no client ever holds up the run; a client
+//! that does not read is dropped.
+
+mod auth;
+mod client;
+mod http;
+mod hub;
+mod limits;
+mod openapi;
+mod serve;
+mod tls;
+
+pub use auth::{Access, AccessError};
+pub use limits::GatewayLimits;
+pub use serve::{Gateway, GatewayError, GatewaySetup};
+pub use tls::{TlsError, TlsFiles};
