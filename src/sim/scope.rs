@@ -54,6 +54,11 @@ impl Scope {
 }
 
 impl Scope {
+    /// Whether the state of a lane is here at the start of a step.
+    pub fn knows(&self, network: &Network, lane: LaneId) -> bool {
+        self.known_edges.binary_search(&network.lane(lane).edge).is_ok()
+    }
+
     /// A signal belongs to who owns the first lane before it.
     pub fn owns_signal(&self, network: &Network, signal: SignalId) -> bool {
         let lanes = &network.signal(signal).lanes;

@@ -1,0 +1,16 @@
+//! Orders of operators, from the master to all partitions that they concern and to the recorder.
+
+use serde::{Deserialize, Serialize};
+
+use super::Scene;
+use crate::sim::Order;
+
+/// Orders that are applied at the beginning of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrderNotice {
+    pub scene: Scene,
+    /// The first step that is computed with them.
+    pub at_step: u64,
+    /// In the order in which they were given.
+    pub orders: Vec<Order>,
+}
