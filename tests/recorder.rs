@@ -66,7 +66,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: Option<&[u8]>, epoch: u64) -> Core {
-    let names = Names { network: Arc::clone(&world.network), demand: Arc::clone(&world.demand) };
+    let names = Names::new(Arc::clone(&world.network), Arc::clone(&world.demand));
     let reporting =
         Reporting { partitions: 1, begin_ms: 0, step_ms: 1000, capacity: AHEAD, checkpoints: interval.is_some() };
     let (paths, requests) = (paths(folder), &world.requests);

@@ -1,7 +1,7 @@
 //! Which edge follows which, for whom, and what it costs to pass from one to the next.
 
 use crate::graph::{EdgeKind, Network, Permissions, RightOfWay};
-use crate::ids::{EdgeId, LinkId};
+use crate::ids::{EdgeId, LaneId, LinkId};
 
 use super::VehicleClass;
 
@@ -36,6 +36,11 @@ pub struct RoadGraph {
 
 impl RoadGraph {
     pub fn new(network: &Network) -> Self {
+        Self::avoiding(network, |_| false)
+    }
+
+    /// Without ways onto closed lanes.
+    pub fn avoiding(network: &Network, is_closed: impl Fn(LaneId) -> bool) -> Self {
         let mut first = Vec::with_capacity(network.edges.len() + 1);
         let mut arcs: Vec<Arc> = Vec::with_capacity(network.links.len());
         let mut allowed = Vec::with_capacity(network.edges.len());
@@ -48,7 +53,7 @@ impl RoadGraph {
                 continue;
             }
             for lane in edge.lanes() {
-                for link in network.links_of(lane) {
+                for link in network.links_of(lane).filter(|link| !is_closed(network.link(*link).to)) {
                     push(&mut arcs, begin, arc(network, link));
                 }
             }

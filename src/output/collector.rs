@@ -35,6 +35,9 @@ impl MergedStep {
             all.detectors.extend(report.detectors);
             all.edge_speeds.extend(report.edge_speeds);
             all.route_requests.extend(report.route_requests);
+            all.removals.extend(report.removals);
+            all.orders_met += report.orders_met;
+            all.detour_requests.extend(report.detour_requests);
             all.digest = all.digest.wrapping_add(report.digest);
         }
         all.arrivals.sort_unstable_by_key(|trip| trip.vehicle);
@@ -43,6 +46,8 @@ impl MergedStep {
         all.fcd.sort_unstable_by_key(|record| record.vehicle);
         all.edge_speeds.sort_unstable();
         all.route_requests.sort_unstable_by_key(|request| request.vehicle);
+        all.removals.sort_unstable_by_key(|trip| trip.vehicle);
+        all.detour_requests.sort_unstable_by_key(|request| request.vehicle);
         all.intervals = join_intervals(all.intervals);
         all.detectors = join_detectors(all.detectors);
         Self(all)

@@ -7,6 +7,7 @@ use super::lane_shapes::LaneShapes;
 use super::sink::{Names, RunEnd, Sink};
 use super::summary::is_due;
 use super::text::{Tag, write_end, write_root};
+use crate::sim::NewVehicle;
 
 /// Writes the vehicles of each step, or of each `period_ms` when that is more than 0, by id.
 pub struct Fcd {
@@ -24,6 +25,10 @@ impl Fcd {
 }
 
 impl Sink for Fcd {
+    fn admit(&mut self, new: &NewVehicle) {
+        self.names.admit(new);
+    }
+
     fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         write_root(out, "fcd-export", "fcd_file");
         Ok(())
@@ -70,7 +75,8 @@ mod tests {
     use super::*;
     use crate::ids::{LaneId, VehicleId};
     use crate::output::testing::{names, written};
-    use crate::sim::report::{FcdRecord, StepReport};
+    use crate::sim::NewVehicle;
+use crate::sim::report::{FcdRecord, StepReport};
 
     fn step(time_ms: i64, fcd: Vec<FcdRecord>) -> MergedStep {
         MergedStep::of([StepReport { time_ms, fcd, ..StepReport::default() }])

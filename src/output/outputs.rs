@@ -11,6 +11,7 @@ use super::statistics::TripTotals;
 use crate::diagnostics::InputError;
 use crate::ids::LaneId;
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
+use crate::sim::NewVehicle;
 use crate::sim::report::{Counts, StepReport};
 
 /// Files are brought up to date after this many steps, for those who follow them.
@@ -152,6 +153,11 @@ impl Outputs {
             digest: 0,
             steps: 0,
         }
+    }
+
+    /// Makes a vehicle known that an order adds; to be called in the order of ids, before the step of the order is written.
+    pub fn admit(&mut self, new: &NewVehicle) {
+        self.outputs.iter_mut().for_each(|output| output.sink.admit(new));
     }
 
     /// Takes the report of one partition. Repeated reports change nothing.

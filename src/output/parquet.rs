@@ -17,6 +17,7 @@ use super::collector::MergedStep;
 use super::lane_shapes::LaneShapes;
 use super::sink::{Names, RunEnd, Sink};
 use super::summary::is_due;
+use crate::sim::NewVehicle;
 use crate::sim::report::FcdRecord;
 
 /// Rows that are gathered before they are encoded: bounds the memory, and large enough to compress well.
@@ -122,6 +123,10 @@ impl ParquetFcd {
 }
 
 impl Sink for ParquetFcd {
+    fn admit(&mut self, new: &NewVehicle) {
+        self.names.admit(new);
+    }
+
     fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.encode(out).map_err(io::Error::other)
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::collector::MergedStep;
 use crate::demand::{Demand, Departure, VehicleType};
 use crate::graph::Network;
-use crate::ids::VehicleId;
+use crate::ids::{RouteId, VehicleId};
+use crate::sim::NewVehicle;
 use crate::sim::report::TripRecord;
 
 /// The names behind the ids of the reports.
@@ -14,11 +15,21 @@ use crate::sim::report::TripRecord;
 pub struct Names {
     pub network: Arc<Network>,
     pub demand: Arc<Demand>,
+    /// Vehicles that orders added, whose ids follow those of the demand.
+    pub added: Vec<Departure>,
 }
 
 impl Names {
+    pub fn new(network: Arc<Network>, demand: Arc<Demand>) -> Self {
+        Self { network, demand, added: Vec::new() }
+    }
     pub fn departure(&self, vehicle: VehicleId) -> &Departure {
-        &self.demand.departures[vehicle.index()]
+        let known = &self.demand.departures;
+        known.get(vehicle.index()).unwrap_or_else(|| &self.added[vehicle.index() - known.len()])
+    }
+    /// The next vehicle that an order adds.
+    pub fn admit(&mut self, new: &NewVehicle) {
+        self.added.push(new.departure(RouteId::NONE));
     }
     pub fn vehicle_type(&self, vehicle: VehicleId) -> &VehicleType {
         &self.demand.types[self.departure(vehicle).vtype.index()]
@@ -47,6 +58,8 @@ pub trait Sink: Send {
     fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()>;
     /// Appends what closes the file.
     fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()>;
+    /// Learns of a vehicle that an order adds, before the steps that know it.
+    fn admit(&mut self, _: &NewVehicle) {}
     /// What it remembers of the steps so far, beside the bytes that it gave; nothing in most cases.
     fn save(&self) -> Vec<u8> {
         Vec::new()

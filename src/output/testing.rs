@@ -117,7 +117,7 @@ pub fn names_of(vehicles: usize) -> Names {
         departures: (0..vehicles).map(departure).collect(),
         ..Demand::default()
     };
-    Names { network: Arc::new(network()), demand: Arc::new(demand) }
+    Names::new(Arc::new(network()), Arc::new(demand))
 }
 
 pub fn names() -> Names {

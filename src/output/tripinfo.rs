@@ -5,6 +5,7 @@ use std::io;
 use super::collector::MergedStep;
 use super::sink::{Names, RunEnd, Sink};
 use super::text::{Tag, write_end, write_root};
+use crate::sim::NewVehicle;
 use crate::sim::report::TripRecord;
 
 /// Writes trips in order of arrival, those of one step by vehicle.
@@ -19,7 +20,8 @@ impl TripInfo {
         Self { names, unfinished }
     }
 
-    fn trip(&self, trip: &TripRecord, end_ms: i64, out: &mut Vec<u8>) {
+    /// `vaporized`: why the vehicle left the network before its way was over.
+    fn trip(&self, trip: &TripRecord, end_ms: i64, vaporized: &str, out: &mut Vec<u8>) {
         let network = &self.names.network;
         let name = &self.names.departure(trip.vehicle).name;
         let arrived = trip.arrival_lane.is_some();
@@ -52,12 +54,16 @@ impl TripInfo {
             .prefixed("devices", "tripinfo_", name)
             .text("vType", &self.names.vehicle_type(trip.vehicle).name)
             .number("speedFactor", trip.speed_factor)
-            .text("vaporized", if arrived { "" } else { "end" })
+            .text("vaporized", vaporized)
             .empty();
     }
 }
 
 impl Sink for TripInfo {
+    fn admit(&mut self, new: &NewVehicle) {
+        self.names.admit(new);
+    }
+
     fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         write_root(out, "tripinfos", "tripinfo_file");
         Ok(())
@@ -65,7 +71,10 @@ impl Sink for TripInfo {
 
     fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
         for trip in &step.arrivals {
-            self.trip(trip, trip.arrival_ms, out);
+            self.trip(trip, trip.arrival_ms, "", out);
+        }
+        for trip in &step.removals {
+            self.trip(trip, trip.arrival_ms, "traci", out);
         }
         Ok(())
     }
@@ -75,7 +84,7 @@ impl Sink for TripInfo {
             let mut trips: Vec<_> = end.unfinished.iter().collect();
             trips.sort_by_key(|trip| trip.vehicle);
             for trip in trips {
-                self.trip(trip, end.end_ms, out);
+                self.trip(trip, end.end_ms, "end", out);
             }
         }
         write_end(out, 0, "tripinfos");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Scene;
-use crate::sim::report::RouteUpdate;
+use crate::sim::report::{RouteCause, RouteUpdate};
 
 /// Routes that hold from the beginning of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,5 +11,7 @@ pub struct RouteNotice {
     pub scene: Scene,
     /// The first step that is computed with them.
     pub at_step: u64,
+    /// Of two for one step that by the traffic is taken over first. There is one of each cause at most.
+    pub cause: RouteCause,
     pub updates: Vec<RouteUpdate>,
 }

@@ -88,7 +88,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     };
 
     // The recorder, from the beginning or from where it stood.
-    let names = Names { network: Arc::clone(&world.network), demand: Arc::clone(&world.demand) };
+    let names = Names::new(Arc::clone(&world.network), Arc::clone(&world.demand));
     let reporting = Reporting {
         partitions: usize::from(partitions),
         begin_ms: rules.begin_ms,
@@ -100,7 +100,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
-            let guidance = standing.recorder.guidance.and_then(|state| RouteGuidance::restored(&world, state));
+            let guidance = RouteGuidance::restored(&world, standing.recorder.guidance);
             let core = recorder::Core::resumed(scene, rules, outputs, guidance, standing.recorder.notices);
             (resumed.steps, resumed.parts) = (standing.step, Some(standing.parts));
             tracing::info!(run = %tenure.run, step = standing.step, "run goes on from its last snapshot");

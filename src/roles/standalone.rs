@@ -90,7 +90,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
         capacity: horizon.ahead() as usize + 1,
         checkpoints: false,
     };
-    let names = Names { network: Arc::clone(&world.network), demand: Arc::clone(&world.demand) };
+    let names = Names::new(Arc::clone(&world.network), Arc::clone(&world.demand));
     let outputs = Outputs::open(&names, paths, &world.requests, reporting)?;
     let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
     let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
@@ -147,13 +147,13 @@ impl Wiring {
         self,
         regions: Vec<Neighbourhood>,
         outputs: Outputs,
-        guidance: Option<RouteGuidance>,
+        guidance: RouteGuidance,
         progress: Progress,
     ) -> Outcome {
         let Self { rules, horizon, threads } = self;
         let scene = Scene { run: RunId(1), epoch: Epoch(1) };
         let count = regions.len();
-        let hold = guidance.as_ref().and_then(RouteGuidance::hold_ms).map(|ms| rules.step_of(ms));
+        let hold = guidance.hold_ms().map(|ms| rules.step_of(ms));
         let recording = Arbiter::new();
         let recorder = Recorder::start_in_arbiter(&recording.handle(), move |ctx| {
             ctx.set_mailbox_capacity(Recorder::mailbox(count, horizon.ahead()));

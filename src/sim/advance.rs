@@ -106,6 +106,7 @@ impl Partition {
         }
         vehicle.set(flags::EMERGENCY, decided.emergency);
         let allowed = (limit * f64::from(vehicle.speed_factor)).min(driver.max_speed);
+        let allowed = self.world.overlay.pace(vehicle, allowed);
         let step_ms = self.world.settings.step_ms as u32;
         if vehicle.is(flags::STOPPED) {
             vehicle.waiting_ms = 0;
@@ -177,6 +178,7 @@ impl Partition {
             let to = if passes { length } else { vehicle.pos };
             if owned && !self.measures.is_idle() {
                 let allowed = (network.lane(at).speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed);
+                let allowed = world.overlay.pace(vehicle, allowed);
                 let passage = Passage {
                     lane: at,
                     from_m: from,

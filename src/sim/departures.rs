@@ -1,6 +1,6 @@
 //! Vehicles of a partition that have not departed yet: those to come, and per edge the queue of those that wait.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use super::world::World;
 /// Departures on own edges.
 #[derive(Debug, Default)]
 pub struct Departures {
-    /// All of the partition, by time.
+    /// All of the demand's that depart here, by time.
     all: Vec<VehicleId>,
     /// How many of `all` have reached their time.
     reached: usize,
@@ -21,6 +21,12 @@ pub struct Departures {
     waiting_count: u64,
     /// Routes of trips that do not take the one found at load, and how often it was changed while they waited.
     routes: BTreeMap<VehicleId, (RouteId, u16)>,
+    /// Vehicles that orders added here, with the edges on which they depart. Their ids are not in order of time.
+    added: BTreeMap<VehicleId, EdgeId>,
+    /// Those of them whose time has not come, by time.
+    added_to_come: BTreeSet<(i64, VehicleId)>,
+    /// Vehicles to come that an order took away.
+    removed: BTreeSet<VehicleId>,
 }
 
 /// What cannot be told from the time alone.
@@ -28,6 +34,7 @@ pub struct Departures {
 pub struct SavedDepartures {
     waiting: Vec<(EdgeId, Vec<VehicleId>)>,
     routes: Vec<(VehicleId, RouteId, u16)>,
+    removed: Vec<VehicleId>,
 }
 
 impl Departures {
@@ -47,17 +54,78 @@ impl Departures {
         Self { all, ..Self::default() }
     }
 
-    /// Queues the vehicles whose time has come.
-    pub fn advance(&mut self, world: &World, now_ms: i64) {
+    /// A vehicle that departs on an own edge, and that the demand did not know.
+    pub fn add(&mut self, world: &World, vehicle: VehicleId, edge: EdgeId) {
+        self.added.insert(vehicle, edge);
+        self.added_to_come.insert((world.demand.departures[vehicle.index()].depart_ms, vehicle));
+    }
+
+    /// Queues the vehicles whose time has come. Returns how many of them an order took away before.
+    pub fn advance(&mut self, world: &World, now_ms: i64) -> u64 {
+        let mut removed = 0;
         while let Some(id) = self.all.get(self.reached) {
             let departure = &world.demand.departures[id.index()];
             if departure.depart_ms > now_ms {
                 break;
             }
             self.reached += 1;
+            if !self.removed.is_empty() && self.removed.remove(id) {
+                removed += 1;
+                continue;
+            }
             self.waiting.entry(world.route(departure.route)[0]).or_default().push_back(*id);
             self.waiting_count += 1;
         }
+        while let Some((_, id)) = self.added_to_come.first().copied().filter(|(depart_ms, _)| *depart_ms <= now_ms) {
+            self.added_to_come.pop_first();
+            if self.removed.remove(&id) {
+                removed += 1;
+            } else if let Some(edge) = self.added.get(&id) {
+                self.waiting.entry(*edge).or_default().push_back(id);
+                self.waiting_count += 1;
+            }
+        }
+        removed
+    }
+
+    /// Where a vehicle departs that is to depart here and has not done so.
+    pub fn edge_of(&self, world: &World, vehicle: VehicleId) -> Option<EdgeId> {
+        if self.removed.contains(&vehicle) {
+            return None;
+        }
+        if let Some(edge) = self.added.get(&vehicle) {
+            let depart_ms = world.demand.departures[vehicle.index()].depart_ms;
+            let is_there = self.added_to_come.contains(&(depart_ms, vehicle)) || self.is_waiting(*edge, vehicle);
+            return is_there.then_some(*edge);
+        }
+        let at = self.all.binary_search(&vehicle).ok()?;
+        let edge = world.route(world.demand.departures[vehicle.index()].route)[0];
+        (at >= self.reached || self.is_waiting(edge, vehicle)).then_some(edge)
+    }
+
+    fn is_waiting(&self, edge: EdgeId, vehicle: VehicleId) -> bool {
+        let Some(queue) = self.waiting.get(&edge) else { return false };
+        // Queues are in order of departure, and so are the ids of those that the demand knows.
+        if self.added.is_empty() { queue.binary_search(&vehicle).is_ok() } else { queue.contains(&vehicle) }
+    }
+
+    /// Takes a vehicle away; `None`: it is not to depart here any more. Returns whether it waited; else it is gone when
+    /// its time comes.
+    pub fn remove(&mut self, world: &World, vehicle: VehicleId) -> Option<bool> {
+        let edge = self.edge_of(world, vehicle)?;
+        self.routes.remove(&vehicle);
+        if !self.is_waiting(edge, vehicle) {
+            self.removed.insert(vehicle);
+            return Some(false);
+        }
+        if let Some(queue) = self.waiting.get_mut(&edge) {
+            queue.retain(|id| *id != vehicle);
+            self.waiting_count -= 1;
+            if queue.is_empty() {
+                self.waiting.remove(&edge);
+            }
+        }
+        Some(true)
     }
 
     pub fn waiting_edges(&self) -> impl Iterator<Item = EdgeId> + '_ {
@@ -87,14 +155,8 @@ impl Departures {
 
     /// Gives another route to a vehicle that departs on an own edge and has not done so; ignores all other vehicles.
     pub fn set_route(&mut self, world: &World, vehicle: VehicleId, route: RouteId, is_change: bool) {
-        let Ok(at) = self.all.binary_search(&vehicle) else { return };
-        let departure = &world.demand.departures[vehicle.index()];
-        // Queues are in order of departure, and so are the ids.
-        let is_waiting = || {
-            let queue = self.waiting.get(&world.route(departure.route)[0]);
-            queue.is_some_and(|queue| queue.binary_search(&vehicle).is_ok())
-        };
-        if at >= self.reached || is_waiting() {
+        if self.edge_of(world, vehicle).is_some() {
+            let departure = &world.demand.departures[vehicle.index()];
             let changes = self.route_of(vehicle, departure).1.saturating_add(u16::from(is_change));
             self.routes.insert(vehicle, (route, changes));
         }
@@ -107,7 +169,12 @@ impl Departures {
     pub fn save(&self) -> SavedDepartures {
         let waiting = self.waiting.iter().map(|(edge, queue)| (*edge, queue.iter().copied().collect()));
         let routes = self.routes.iter().map(|(vehicle, (route, changes))| (*vehicle, *route, *changes));
-        SavedDepartures { waiting: waiting.collect(), routes: routes.collect() }
+        let removed = self.removed.iter().copied().collect();
+        SavedDepartures { waiting: waiting.collect(), routes: routes.collect(), removed }
+    }
+
+    fn departs_here(&self, vehicle: VehicleId) -> bool {
+        self.all.binary_search(&vehicle).is_ok() || self.added.contains_key(&vehicle)
     }
 
     /// Takes over the queues of the edges that are wanted, and the new routes of those who depart here.
@@ -117,8 +184,13 @@ impl Departures {
             self.waiting.entry(*edge).or_default().extend(queue);
         }
         for &(vehicle, route, changes) in &saved.routes {
-            if self.all.binary_search(&vehicle).is_ok() {
+            if self.departs_here(vehicle) {
                 self.routes.insert(vehicle, (route, changes));
+            }
+        }
+        for &vehicle in &saved.removed {
+            if self.departs_here(vehicle) {
+                self.removed.insert(vehicle);
             }
         }
     }
@@ -127,6 +199,7 @@ impl Departures {
     pub fn restored(&mut self, world: &World, last_ms: Option<i64>) {
         let has_come = |id: &VehicleId| last_ms.is_some_and(|ms| world.demand.departures[id.index()].depart_ms <= ms);
         self.reached = self.all.partition_point(has_come);
+        self.added_to_come.retain(|(_, id)| !has_come(id));
     }
 
     pub fn waiting(&self) -> u64 {
@@ -134,10 +207,10 @@ impl Departures {
     }
 
     pub fn loaded(&self) -> u64 {
-        self.reached as u64
+        (self.reached + self.added.len() - self.added_to_come.len()) as u64
     }
 
     pub fn is_done(&self) -> bool {
-        self.reached == self.all.len() && self.waiting_count == 0
+        self.reached == self.all.len() && self.added_to_come.is_empty() && self.waiting_count == 0
     }
 }

@@ -76,6 +76,14 @@ impl Digest {
     pub fn signal(&mut self, signal: u32, words: &[i64]) {
         self.add(bytemuck::cast_slice(words), 3 << 32 | u64::from(signal));
     }
+    /// What an order of some kind left of an object.
+    pub fn order(&mut self, kind: u64, object: u32, words: &[u64]) {
+        self.add(bytemuck::cast_slice(words), (5 + kind) << 32 | u64::from(object));
+    }
+    /// A vehicle that an order took away.
+    pub fn removed(&mut self, vehicle: u32, now_ms: i64) {
+        self.add(bytemuck::cast_slice(&[now_ms]), 16 << 32 | u64::from(vehicle));
+    }
     /// A finished trip: keeps the past in the digest, not only the present.
     pub fn arrived(&mut self, vehicle: u32, words: &[i64]) {
         self.add(bytemuck::cast_slice(words), 4 << 32 | u64::from(vehicle));

@@ -89,7 +89,7 @@ impl View<'_> {
     /// Tries to put a parked vehicle back beside its place.
     pub fn try_leave_parking(&self, vehicle: &mut Vehicle, lane: LaneId, accepted: &Accepted) -> bool {
         let pos = vehicle.pos;
-        self.fits(vehicle, DepartSpeed::Given(0.0), lane, pos, accepted)
+        !self.world.overlay.is_closed(lane) && self.fits(vehicle, DepartSpeed::Given(0.0), lane, pos, accepted)
     }
 
     fn depart_lane(&self, vehicle: &Vehicle, departure: &Departure) -> Option<LaneId> {
@@ -188,6 +188,11 @@ impl View<'_> {
             leaders.push((v.pos - d.length, v.speed, d.apparent_decel));
         }
         leaders.push((over.back, over.speed, over.decel));
+        if let Some(block) = self.world.overlay.block_on(lane_id, self.now_ms)
+            && back < block.to_m
+        {
+            leaders.push((block.from_m, 0.0, driver.decel));
+        }
         let here = accepted.bodies.iter().filter(|b| b.0 == lane_id);
         for body in here.clone().filter(|b| b.1 >= pos) {
             leaders.push((body.2, body.3, self.world.types[usize::from(body.4)].driver.apparent_decel));
@@ -276,6 +281,12 @@ impl View<'_> {
                 && !limit(driver.safe_follow_speed(gap, *speed, rear.speed, rear.decel, true), speed)
             {
                 return false;
+            }
+            if let Some(block) = self.world.overlay.block_on(link.next, self.now_ms) {
+                let gap = (seen + block.from_m - driver.min_gap).max(0.0);
+                if !limit(driver.safe_stop_speed(gap, driver.decel, 0.0), speed) {
+                    return false;
+                }
             }
             if !next.internal {
                 index += 1;

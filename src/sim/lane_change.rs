@@ -209,6 +209,7 @@ impl LaneChanger {
         } else {
             view.leader_beyond(&vehicle, LaneId(first.0 + l as u32))
         };
+        let leader = view.nearer_block(&vehicle, LaneId(first.0 + l as u32), true, leader);
         for right in [true, false] {
             let t = if right { l.wrapping_sub(1) } else { l + 1 };
             if t >= lanes.len() {
@@ -216,7 +217,10 @@ impl LaneChanger {
             }
             let target_id = LaneId(first.0 + t as u32);
             let may = if right { lane.change_right } else { lane.change_left };
-            if !may.allows(class) || !view.lane(target_id).allowed.allows(class) {
+            if !may.allows(class)
+                || !view.lane(target_id).allowed.allows(class)
+                || view.world.overlay.is_closed(target_id)
+            {
                 continue;
             }
             let around = self.look_around(view, &vehicle, leader, first, lanes, l, t, &changes[start..]);
@@ -276,6 +280,7 @@ impl LaneChanger {
         } else {
             view.leader_beyond(vehicle, target_id)
         };
+        target_leader = view.nearer_block(vehicle, target_id, false, target_leader);
         for change in accepted.iter().filter(|c| c.to == target_id) {
             let gap = change.back - vehicle.pos - driver.min_gap;
             if target_leader.is_none_or(|n| gap < n.gap) {

@@ -1,6 +1,6 @@
 //! Which lanes continue a route, how far, and by which link: SUMO calls these the best lanes. A plan belongs to a route
 //! and a vehicle class (or to one departure when it has stops), is computed backwards from the route's end when first
-//! needed, and never changes.
+//! needed, and never changes until lanes are closed or opened.
 
 use std::collections::HashMap;
 
@@ -76,6 +76,16 @@ impl LanePlans {
         let count = demand.route_edges.len();
         let (edges, choices) = (Vec::with_capacity(count), Vec::with_capacity(count));
         Self { routes: Routes::new(demand), edges, choices, ..Self::default() }
+    }
+
+    /// Forgets all plans: lanes were closed or opened.
+    pub fn forget(&mut self) {
+        let Self { edges, choices, known, of_route, of_departure, routes: _ } = self;
+        edges.clear();
+        choices.clear();
+        known.clear();
+        of_route.clear();
+        of_departure.clear();
     }
 
     /// The plan of a vehicle.
@@ -243,11 +253,13 @@ fn choices_of(
     next_offsets.clear();
     for lane in network.edge(edge).lanes() {
         let l = network.lane(lane);
-        let allowed = l.allowed.allows(class);
+        let may_drive = l.allowed.allows(class);
+        // Nobody comes onto a closed lane, but who is on it drives on.
+        let allowed = may_drive && !world.overlay.is_closed(lane);
         let mut choice =
             LaneChoice { length_m: l.length_m as f32, link: LinkId::NONE, offset: 0, allowed, continues: false };
         let mut best_next: i16 = 0;
-        if !allowed {
+        if !may_drive {
             // Drivable for who is there already, but it leads nowhere.
         } else if let Some((_, stop_m)) = stop.filter(|(s, _)| *s != lane) {
             // Useful only as far as the stop, which is beside it.
@@ -256,6 +268,12 @@ fn choices_of(
             choice.continues = true;
         } else if let Some((link, target)) = best_link(world, lane, next_edge, next, class) {
             choice.link = link;
+            // Behind a link onto a closed lane is only who could not halt before it.
+            if world.overlay.is_closed(network.link(link).to) {
+                choices.push(choice);
+                next_offsets.push(best_next);
+                continue;
+            }
             choice.continues = true;
             choice.length_m = (l.length_m + f64::from(target.length_m)).min(HORIZON_M) as f32;
             best_next = target.offset;
@@ -309,8 +327,10 @@ fn best_link(
             continue;
         }
         let target = next[to.index as usize];
+        let is_open = !world.overlay.is_closed(l.to);
         let better = match best {
             None => true,
+            Some((known, _)) if is_open == world.overlay.is_closed(network.link(known).to) => is_open,
             Some((_, b)) => {
                 target.length_m > b.length_m
                     || (target.length_m == b.length_m && target.offset.unsigned_abs() < b.offset.unsigned_abs())

@@ -47,7 +47,7 @@ mod world;
 pub use car_following::Driver;
 pub use digest::Digest;
 pub use halo::{HaloError, Mirror};
-pub use orders::{NewVehicle, Observation, Order, SeenEdge, SeenSignal, SeenVehicle, Watch};
+pub use orders::{NewVehicle, Observation, Order, OrderError, SeenEdge, SeenSignal, SeenVehicle, Watch};
 pub use partition::{Partition, ReportOptions};
 pub use route_guidance::{GuidanceState, RouteGuidance, RouteOrders};
 pub use routing_schedule::RoutingSchedule;

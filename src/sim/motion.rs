@@ -46,7 +46,12 @@ impl View<'_> {
             return 0.0;
         }
         let lane = self.lane(lane_id);
-        let mut v = driver.free_next_speed(vehicle.speed, self.allowed(vehicle, driver, lane));
+        let mut wished = self.allowed(vehicle, driver, lane);
+        if self.world.overlay.is_limited(lane_id) || vehicle.is(flags::LIMITED) {
+            // A limit that comes all at once is no reason to brake hard.
+            wished = wished.max(driver.min_next_speed(vehicle.speed));
+        }
+        let mut v = driver.free_next_speed(vehicle.speed, wished);
         if let Some(leader) = ahead {
             let lead = self.driver(leader);
             let gap = leader.pos - lead.length - vehicle.pos - driver.min_gap;
@@ -136,7 +141,8 @@ impl View<'_> {
         let far = seen >= look;
         let (mut roads_m, mut inner_m) = (0.0, 0.0);
         while seen < self.world.announce_m {
-            if v <= 1e-4 || self.stop_on(vehicle, lane_id, index).is_some() {
+            let from_m = if lane_id == own_lane { vehicle.pos } else { 0.0 };
+            if v <= 1e-4 || self.halt_on(vehicle, lane_id, index, from_m).is_some() {
                 return false;
             }
             let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
@@ -217,8 +223,8 @@ impl View<'_> {
         let lane = self.lane(lane_id);
         let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, ..Walk::default() };
         let seen = lane.length_m - vehicle.pos;
-        if let Some(stop) = self.stop_on(vehicle, lane_id, usize::from(vehicle.route_index)) {
-            walk.v = walk.v.min(driver.stop_speed(vehicle.speed, stop.end_m - vehicle.pos, driver.decel));
+        if let Some(halt_m) = self.halt_on(vehicle, lane_id, usize::from(vehicle.route_index), vehicle.pos) {
+            walk.v = walk.v.min(driver.stop_speed(vehicle.speed, halt_m - vehicle.pos, driver.decel));
         }
         if seen < plan.look_m {
             self.look_beyond(vehicle, driver, lane_id, plan, seen, &mut walk);
@@ -309,8 +315,8 @@ impl View<'_> {
                 }
             }
             lane_id = link.next;
-            if let Some(stop) = self.stop_on(vehicle, lane_id, index) {
-                walk.v = walk.v.min(driver.stop_speed(vehicle.speed, seen + stop.end_m, driver.decel).max(slowest));
+            if let Some(halt_m) = self.halt_on(vehicle, lane_id, index, 0.0) {
+                walk.v = walk.v.min(driver.stop_speed(vehicle.speed, seen + halt_m, driver.decel).max(slowest));
                 return;
             }
             seen += next.length_m;

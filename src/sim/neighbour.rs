@@ -53,6 +53,25 @@ impl<'a> View<'a> {
         None
     }
 
+    /// `leader`, or the blocked section of `lane` if that is nearer: like somebody who stands at a stop. Who is in the
+    /// section drives out of it, but nobody changes into it.
+    pub fn nearer_block(
+        &self,
+        vehicle: &Vehicle,
+        lane: LaneId,
+        is_on_lane: bool,
+        leader: Option<Neighbour<'a>>,
+    ) -> Option<Neighbour<'a>> {
+        let Some(block) = self.world.overlay.block_on(lane, self.now_ms) else { return leader };
+        let driver = self.driver(vehicle);
+        let gap = block.from_m - vehicle.pos - driver.min_gap;
+        let is_past = if is_on_lane { vehicle.pos >= block.from_m } else { vehicle.pos - driver.length >= block.to_m };
+        if is_past || leader.is_some_and(|n| n.gap <= gap) {
+            return leader;
+        }
+        Some(Neighbour { gap, speed: 0.0, accel: 0.0, driver, index: None, stopped: true, flags: 0 })
+    }
+
     /// A body of which only the rear is known; it is taken to brake like the vehicle that looks at it.
     fn body(&self, gap: f64, rear: super::lanes::Rear, driver: &'a Driver) -> Neighbour<'a> {
         Neighbour { gap, speed: rear.speed, accel: rear.accel, driver, index: None, stopped: false, flags: 0 }

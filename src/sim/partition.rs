@@ -15,6 +15,7 @@ use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::measures::Measures;
 use super::motion::{Follow, Move};
+use super::orders::Ordered;
 use super::prefetch::{prefetch, prefetch_head};
 use super::random;
 use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
@@ -61,6 +62,8 @@ pub struct Partition {
     /// Sum over finished trips.
     pub(super) past: Digest,
     pub(super) report: StepReport,
+    /// What the orders before this step left for its report.
+    pub(super) ordered: Ordered,
     approaches: Approaches,
     /// By lane: where its vehicles begin in `moves`.
     first: Vec<u32>,
@@ -107,6 +110,7 @@ impl Partition {
             counts: Counts::default(),
             past: Digest::default(),
             report: StepReport::default(),
+            ordered: Ordered::default(),
             approaches: Approaches::new(network.links.len(), expected),
             first: vec![0; lane_count],
             yielding: Vec::new(),
@@ -148,7 +152,9 @@ impl Partition {
     /// Computes state(t+1). The mirrored roads must hold state(t).
     pub fn step(&mut self, options: ReportOptions) -> StepReport {
         let now_ms = self.now_ms();
-        self.report = StepReport { time_ms: now_ms, ..StepReport::default() };
+        let Ordered { met, removals, asks } = std::mem::take(&mut self.ordered);
+        self.report = StepReport { time_ms: now_ms, orders_met: met, removals, ..StepReport::default() };
+        self.end_orders(now_ms);
         self.lanes.refresh(&self.world, &self.scope.known_lanes);
         self.signals.advance(&self.world.network, now_ms);
         self.plan_moves(now_ms);
@@ -156,7 +162,11 @@ impl Partition {
         self.lanes.refresh(&self.world, &self.scope.moved_lanes);
         self.change_and_insert(now_ms);
         self.steps += 1;
-        self.finish_report(now_ms, options)
+        let mut report = self.finish_report(now_ms, options);
+        if asks {
+            report.detour_requests = self.ask_for_detours();
+        }
+        report
     }
 
     /// Decides the motion of every vehicle that is moved here, from state(t).
@@ -301,7 +311,7 @@ impl Partition {
     }
 
     fn decide_insertions(&mut self, now_ms: i64) {
-        self.departures.advance(&self.world, now_ms);
+        self.counts.discarded += self.departures.advance(&self.world, now_ms);
         let mut departures = std::mem::take(&mut self.departures);
         let mut edges: Vec<EdgeId> = departures.waiting_edges().collect();
         edges.extend(self.busy_transfers.iter().copied());
@@ -391,7 +401,12 @@ impl Partition {
         vehicle.came_from = LaneId::NONE;
         vehicle.advice = f32::INFINITY;
         vehicle.depart_ms = now_ms as i32;
-        vehicle.plan = self.plans.plan_of(&self.world, id.0, route, vtype, 0);
+        vehicle.set(flags::LIMITED, self.world.overlay.standing.paces.contains_key(&id));
+        if route != departure.route {
+            // Stops are places on the route that it does not take.
+            vehicle.stops_done = departure.stops.len as u16;
+        }
+        vehicle.plan = self.plans.plan_of(&self.world, id.0, route, vtype, vehicle.stops_done);
         vehicle
     }
 
@@ -417,7 +432,7 @@ impl Partition {
                 }
                 counts.speed_um += micro(v.speed);
                 let driver = &world.types[usize::from(v.vtype)].driver;
-                let allowed = world.allowed_speed(lane, driver, v.speed_factor);
+                let allowed = world.overlay.pace(v, world.allowed_speed(lane, driver, v.speed_factor));
                 counts.relative_speed_millionths += micro(v.speed / allowed.max(HALTING_SPEED));
             }
         }
@@ -469,6 +484,10 @@ impl Partition {
             let departure = &self.world.demand.departures[v.index()];
             digest.waiting(v.0, departures.route_of(v, departure).0.0);
         });
+        if !self.world.overlay.standing.is_empty() {
+            self.world.overlay.standing.digest(&self.scope, &mut digest);
+            self.digest_signals(&mut digest);
+        }
         digest
     }
 

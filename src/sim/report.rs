@@ -191,6 +191,15 @@ pub enum RoutingStage {
     Driving,
 }
 
+/// Why routes were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RouteCause {
+    /// The present traffic.
+    Traffic,
+    /// An order closed or opened roads.
+    Closure,
+}
+
 /// A vehicle asks for a faster route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteRequest {
@@ -229,6 +238,12 @@ pub struct StepReport {
     pub edge_speeds: Vec<(EdgeId, i64)>,
     /// Vehicles that ask for a route at a snapshot.
     pub route_requests: Vec<RouteRequest>,
+    /// Trips that orders ended; not among the arrivals.
+    pub removals: Vec<TripRecord>,
+    /// Orders before this step that found their vehicle or signal.
+    pub orders_met: u32,
+    /// Vehicles that ask for a way round closed roads, in a step with orders.
+    pub detour_requests: Vec<RouteRequest>,
     /// Digest of the partition's state after the step, when it was asked for.
     pub digest: u128,
 }

@@ -1,9 +1,11 @@
-//! Finds routes by the present traffic for the vehicles of all partitions, as SUMO's rerouting device does: for trips when
-//! they depart, again while they wait to be inserted, and for equipped vehicles on the way.
+//! Finds routes for the vehicles of all partitions: by the present traffic, as SUMO's rerouting device does, for trips when
+//! they depart, again while they wait to be inserted, and for equipped vehicles on the way; and ways round roads that an
+//! order closed, for everybody ([`diversions`](super::orders)).
 //!
-//! Synchronous, and a pure function of the merged reports. Who runs it also keeps partitions from steps at or beyond
-//! [`RouteGuidance::hold_ms`] and hands them [`RouteOrders`] before the step that these name.
+//! Synchronous, and a pure function of the merged reports and the orders. Who runs it also keeps partitions from steps at or
+//! beyond [`RouteGuidance::hold_ms`] and hands them [`RouteOrders`] before the step that these name.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::demand::{EdgeDelays, RoadGraph, Roads, RouteSearch, Travel};
 use crate::ids::{EdgeId, VehicleId};
 
-use super::report::{RouteRequest, RouteUpdate, RoutingStage, StepReport};
+use super::orders::{Assigned, Order, OrderLog};
+use super::report::{RouteCause, RouteRequest, RouteUpdate, RoutingStage, StepReport};
 use super::routes::Routes;
 use super::routing_schedule::RoutingSchedule;
 use super::world::World;
@@ -19,95 +22,153 @@ use super::world::World;
 /// New routes, to be given to all partitions ([`Partition::apply_routes`](super::Partition::apply_routes)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteOrders {
-    /// They hold from the beginning of the step that computes this time, ms.
+    /// They hold from the beginning of the step that computes this time, ms. Of two with the same time that by the traffic
+    /// is taken over first.
     pub at_ms: i64,
+    pub cause: RouteCause,
     /// Those to depart by id, then those that asked by id.
     pub updates: Vec<RouteUpdate>,
 }
 
 /// What the guidance has to remember: all of it but the working memory of the search.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GuidanceState {
-    delays: EdgeDelays,
-    routes: Routes,
+    /// `None`: nobody is routed by the traffic.
+    delays: Option<EdgeDelays>,
+    pub(super) routes: Routes,
     /// Snapshots done.
     snapshots: i64,
     /// Departures before this one have their route.
     next_departure: usize,
+    /// Given out for steps that were not observed yet, in the order in which partitions take them over.
+    given: VecDeque<RouteOrders>,
+    pub(super) log: OrderLog,
+    /// Routes of vehicles to come that are not those of the demand.
+    pub(super) assigned: BTreeMap<VehicleId, Assigned>,
 }
 
-/// Routing by the traffic of a whole run.
+/// The roads as a graph, built when a route is looked for.
 #[derive(Debug)]
-pub struct RouteGuidance {
-    world: Arc<World>,
-    schedule: RoutingSchedule,
+struct Finder {
     graph: RoadGraph,
     search: RouteSearch,
-    state: GuidanceState,
-    orders: Option<RouteOrders>,
+}
+
+/// The routing of a whole run.
+#[derive(Debug)]
+pub struct RouteGuidance {
+    pub(super) world: Arc<World>,
+    schedule: Option<RoutingSchedule>,
+    finder: Option<Finder>,
+    pub(super) state: GuidanceState,
+    /// Not handed out yet.
+    ready: VecDeque<RouteOrders>,
 }
 
 impl RouteGuidance {
-    /// `None`: no vehicle of the run needs guidance.
-    pub fn new(world: &Arc<World>) -> Option<Self> {
-        let schedule = world.routing?;
-        let samples = (schedule.period_ms / schedule.sample_ms) as u32;
-        let state = GuidanceState {
-            delays: EdgeDelays::new(world.network.edges.len(), schedule.window, samples),
-            routes: Routes::new(&world.demand),
-            snapshots: 0,
-            next_departure: 0,
-        };
-        Self::restored(world, state)
+    /// For a run before its first step.
+    pub fn new(world: &Arc<World>) -> Self {
+        let delays = world.routing.map(|schedule| {
+            let samples = (schedule.period_ms / schedule.sample_ms) as u32;
+            EdgeDelays::new(world.network.edges.len(), schedule.window, samples)
+        });
+        let routes = if delays.is_some() { Routes::new(&world.demand) } else { Routes::default() };
+        Self::with(world, GuidanceState { delays, routes, ..GuidanceState::default() })
     }
 
-    /// Goes on from a state that was saved after its orders had been taken.
-    pub fn restored(world: &Arc<World>, state: GuidanceState) -> Option<Self> {
-        let schedule = world.routing?;
-        let graph = RoadGraph::new(&world.network);
-        let search = RouteSearch::new(&world.network, &graph);
-        Some(Self { world: world.clone(), schedule, graph, search, state, orders: None })
+    /// Goes on from a state that was saved after its orders had been taken. `world` is that of network and demand.
+    pub fn restored(world: &Arc<World>, state: Option<GuidanceState>) -> Self {
+        let Some(state) = state else { return Self::new(world) };
+        let mut guidance = Self::with(world, state);
+        guidance.lay_over();
+        guidance
     }
 
-    pub fn state(&self) -> &GuidanceState {
-        &self.state
+    fn with(world: &Arc<World>, state: GuidanceState) -> Self {
+        Self { world: world.clone(), schedule: world.routing, finder: None, state, ready: VecDeque::new() }
     }
 
-    /// Takes the merged report of a step; steps come in order. Does nothing but at a snapshot.
+    /// `None`: as it was at the beginning.
+    pub fn state(&self) -> Option<&GuidanceState> {
+        (self.schedule.is_some() || !self.state.log.is_empty()).then_some(&self.state)
+    }
+
+    /// Takes the merged report of a step; steps come in order, after the orders for them.
     pub fn observe(&mut self, step: &StepReport) {
-        let next = self.state.snapshots + 1;
-        if step.time_ms != self.schedule.snapshot_ms(next) || !self.schedule.is_snapshot(step.time_ms) {
-            return;
+        let is_touched = self.keep_up(step);
+        let snapshot = self.schedule.filter(|schedule| {
+            step.time_ms == schedule.snapshot_ms(self.state.snapshots + 1) && schedule.is_snapshot(step.time_ms)
+        });
+        if let Some(schedule) = snapshot {
+            self.route_by_traffic(schedule, step);
         }
+        if is_touched {
+            let updates = self.divert(step);
+            let at_ms = step.time_ms + self.world.settings.step_ms;
+            self.give(RouteOrders { at_ms, cause: RouteCause::Closure, updates });
+        }
+    }
+
+    /// Does what the partitions did at the beginning of the step, in the same order, so that routes get the same ids.
+    /// Returns whether its orders touched anybody's way.
+    fn keep_up(&mut self, step: &StepReport) -> bool {
+        let departures = &self.world.demand.departures;
+        let is_past = |vehicle: &VehicleId| departures[vehicle.index()].depart_ms <= step.time_ms;
+        while self.state.assigned.first_key_value().is_some_and(|(vehicle, _)| is_past(vehicle)) {
+            self.state.assigned.pop_first();
+        }
+        let is_touched = self.take_due_orders(step);
+        while let Some(given) = self.state.given.pop_front_if(|given| given.at_ms <= step.time_ms) {
+            for update in &given.updates {
+                self.state.routes.intern(&self.world.demand, &update.edges);
+            }
+        }
+        is_touched
+    }
+
+    fn route_by_traffic(&mut self, schedule: RoutingSchedule, step: &StepReport) {
+        let next = self.state.snapshots + 1;
         self.state.snapshots = next;
-        self.state.delays.push(&self.world.network, step.edge_speeds.clone());
-        self.search.forget();
+        if let Some(delays) = &mut self.state.delays {
+            delays.push(&self.world.network, step.edge_speeds.clone());
+        }
+        if let Some(finder) = &mut self.finder {
+            finder.search.forget();
+        }
         let mut updates = Vec::new();
-        self.route_departures(next, &mut updates);
+        self.route_departures(schedule, next, &mut updates);
         for request in &step.route_requests {
             updates.extend(self.answer(request));
         }
-        for update in &updates {
-            self.state.routes.intern(&self.world.demand, &update.edges);
-        }
-        self.orders = Some(RouteOrders { at_ms: self.schedule.use_ms(next), updates });
+        self.give(RouteOrders { at_ms: schedule.use_ms(next), cause: RouteCause::Traffic, updates });
     }
 
-    /// Orders that were not handed out yet. Orders without updates are handed out, too: they say that nothing changes.
+    fn give(&mut self, orders: RouteOrders) {
+        let at = self.state.given.partition_point(|other| (other.at_ms, other.cause) <= (orders.at_ms, orders.cause));
+        self.state.given.insert(at, orders.clone());
+        self.ready.push_back(orders);
+    }
+
+    /// Orders that were not handed out yet, to be asked for until there are none. Orders without updates are handed out,
+    /// too: they say that nothing changes.
     pub fn take_orders(&mut self) -> Option<RouteOrders> {
-        self.orders.take()
+        self.ready.pop_front()
     }
 
     /// First time that may not be computed before more has been observed; `None`: there is no bound any more.
     pub fn hold_ms(&self) -> Option<i64> {
-        let at_ms = self.schedule.use_ms(self.state.snapshots + 1);
-        (at_ms <= self.schedule.end_ms).then_some(at_ms)
+        let by_traffic = self.schedule.and_then(|schedule| {
+            let at_ms = schedule.use_ms(self.state.snapshots + 1);
+            (at_ms <= schedule.end_ms).then_some(at_ms)
+        });
+        let by_order = self.state.log.first_touching_ms().map(|at_ms| at_ms + self.world.settings.step_ms);
+        [by_traffic, by_order].into_iter().flatten().min()
     }
 
     /// Routes for the trips that depart before those of the next snapshot can be used.
-    fn route_departures(&mut self, snapshot: i64, updates: &mut Vec<RouteUpdate>) {
+    fn route_departures(&mut self, schedule: RoutingSchedule, snapshot: i64, updates: &mut Vec<RouteUpdate>) {
         let world = Arc::clone(&self.world);
-        let (from_ms, until_ms) = (self.schedule.use_ms(snapshot), self.schedule.use_ms(snapshot + 1));
+        let (from_ms, until_ms) = (schedule.use_ms(snapshot), schedule.use_ms(snapshot + 1));
         while let Some(departure) = world.demand.departures.get(self.state.next_departure) {
             if departure.depart_ms >= until_ms {
                 return;
@@ -119,27 +180,41 @@ impl RouteGuidance {
             }
             let edges = world.route(departure.route);
             if let Some(edges) = self.find(vehicle, edges, 0) {
+                self.state.assigned.insert(vehicle, Assigned { edges: edges.clone(), is_detour: false });
                 updates.push(RouteUpdate { vehicle, stage: RoutingStage::Departing, edges });
             }
         }
     }
 
-    fn answer(&mut self, request: &RouteRequest) -> Option<RouteUpdate> {
+    pub(super) fn answer(&mut self, request: &RouteRequest) -> Option<RouteUpdate> {
         let world = Arc::clone(&self.world);
         let old = self.state.routes.edges(&world.demand, request.route).to_vec();
         let edges = self.find(request.vehicle, &old, usize::from(request.from_index))?;
         Some(RouteUpdate { vehicle: request.vehicle, stage: request.stage, edges })
     }
 
+    /// The roads have changed.
+    pub(super) fn forget_roads(&mut self) {
+        self.finder = None;
+    }
+
     /// A better route, with the edges of the old one before `index`; `None`: the old one stays.
-    fn find(&mut self, vehicle: VehicleId, old: &[EdgeId], index: usize) -> Option<Vec<EdgeId>> {
-        let demand = &self.world.demand;
-        let departure = &demand.departures[vehicle.index()];
+    pub(super) fn find(&mut self, vehicle: VehicleId, old: &[EdgeId], index: usize) -> Option<Vec<EdgeId>> {
+        let Self { world, finder, state, .. } = self;
+        let departure = &world.demand.departures[vehicle.index()];
         let (&from, &to) = (old.get(index)?, old.last()?);
-        let vtype = &demand.types[departure.vtype.index()];
+        let vtype = &world.demand.types[departure.vtype.index()];
         let travel = Travel::of(vtype, departure.speed_factor);
-        let roads = Roads { network: &self.world.network, graph: &self.graph, delays: Some(&self.state.delays) };
-        let found = self.search.route(roads, from, &demand.vias[departure.via.range()], to, travel).ok()?;
+        let Finder { graph, search } = finder.get_or_insert_with(|| {
+            let graph = RoadGraph::avoiding(&world.network, |lane| world.overlay.is_closed(lane));
+            let search = RouteSearch::new(&world.network, &graph);
+            Finder { graph, search }
+        });
+        let roads = Roads { network: &world.network, graph, delays: state.delays.as_ref() };
+        // Of the edges that it has to pass those that are still before it.
+        let vias = &world.demand.vias[departure.via.range()];
+        let ahead: Vec<EdgeId> = vias.iter().copied().filter(|via| old[index..].contains(via)).collect();
+        let found = search.route(roads, from, &ahead, to, travel).ok()?;
         // Vehicles count the edges of their routes with 16 bits.
         if found == old[index..] || index + found.len() > usize::from(u16::MAX) {
             return None;
@@ -147,5 +222,15 @@ impl RouteGuidance {
         let mut edges = old[..index].to_vec();
         edges.extend(found);
         Some(edges)
+    }
+
+    /// Takes over orders for a step that is not observed yet; those of later steps come later. Ignores orders that it has.
+    /// Returns whether they are new.
+    pub fn order(&mut self, at_ms: i64, orders: Vec<Order>) -> bool {
+        if self.state.log.is_empty() && self.schedule.is_none() {
+            self.state.routes = Routes::new(&self.world.demand);
+        }
+        let has_closures = self.world.overlay.has_closures();
+        self.state.log.push(at_ms, orders, has_closures)
     }
 }

@@ -1,5 +1,7 @@
 //! The state of the traffic lights: which phase each shows, and until when.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
@@ -23,6 +25,8 @@ pub struct SignalState {
 #[derive(Clone, Debug, Default)]
 pub struct Signals {
     pub states: Vec<SignalState>,
+    /// Signals that show the same whatever their state is, which stands still.
+    pub fixed: BTreeMap<SignalId, Vec<Aspect>>,
     /// What each link index of each signal shows since the last [`Signals::advance`]; derived from `states`.
     shown: Vec<Aspect>,
     /// By signal: where it begins in `shown`, and the program and phase that are there.
@@ -60,7 +64,8 @@ impl Signals {
             shown_at.push((length, NOTHING, NOTHING));
             length += links_of(signal) as u32;
         }
-        let mut signals = Self { states, shown: vec![Aspect::Off; length as usize], shown_at };
+        let shown = vec![Aspect::Off; length as usize];
+        let mut signals = Self { states, fixed: BTreeMap::new(), shown, shown_at };
         signals.show(network);
         signals
     }
@@ -82,6 +87,20 @@ impl Signals {
                 *shown = aspects.get(i).copied().unwrap_or(Aspect::Off);
             }
         }
+        for (id, aspects) in &self.fixed {
+            let at = &mut self.shown_at[id.index()];
+            // Whatever comes after this has to be written down again.
+            (at.1, at.2) = (NOTHING, NOTHING);
+            let start = at.0 as usize;
+            self.shown[start..start + aspects.len()].copy_from_slice(aspects);
+        }
+    }
+
+    /// What a signal shows since the last [`Signals::advance`], by link index.
+    pub fn shown(&self, signal: SignalId) -> &[Aspect] {
+        let start = self.shown_at[signal.index()].0 as usize;
+        let end = self.shown_at.get(signal.index() + 1).map_or(self.shown.len(), |next| next.0 as usize);
+        &self.shown[start..end]
     }
 
     /// To be called when `states` were replaced by saved ones.
@@ -91,7 +110,10 @@ impl Signals {
 
     /// Brings every signal to the time of the step.
     pub fn advance(&mut self, network: &Network, now_ms: i64) {
-        for (signal, state) in network.signals.iter().zip(&mut self.states) {
+        for (index, (signal, state)) in network.signals.iter().zip(&mut self.states).enumerate() {
+            if !self.fixed.is_empty() && self.fixed.contains_key(&SignalId::new(index)) {
+                continue;
+            }
             while let Some(switch) = signal.switches.get(state.switched as usize) {
                 if switch.time_ms > now_ms {
                     break;
@@ -133,12 +155,13 @@ impl Signals {
 }
 
 /// One more than the greatest link index of a signal.
-fn links_of(signal: &Signal) -> usize {
+pub fn links_of(signal: &Signal) -> usize {
     let shown = signal.programs.iter().flat_map(|p| &p.phases).map(|phase| phase.aspects.len()).max();
     signal.lanes.len().max(shown.unwrap_or(0))
 }
 
-fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now_ms: i64) {
+/// Shows a program as if it had run since the beginning of time.
+pub fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now_ms: i64) {
     state.program = program;
     state.since_ms = now_ms;
     let p = &signal.programs[program as usize];

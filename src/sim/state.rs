@@ -10,6 +10,7 @@ use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
 use super::halo::{HaloError, Reader, Writer};
 use super::measures::SavedMeasures;
+use super::orders::Standing;
 use super::partition::Partition;
 use super::report::Counts;
 use super::routes::Routes;
@@ -32,6 +33,10 @@ pub struct PartitionState {
     #[serde(with = "serde_bytes")]
     transfers: Vec<u8>,
     signals: Vec<(SignalId, SignalState)>,
+    /// Static signals of others, which only this partition goes on from: others may know of them what it does not.
+    other_signals: Vec<(SignalId, SignalState)>,
+    /// Orders that last.
+    standing: Standing,
     departures: SavedDepartures,
     /// Of all partitions, appended in the same order by each.
     routes: Routes,
@@ -66,7 +71,12 @@ impl Partition {
             edges.push(edge);
             transfers.transfers(&self.transfers[edge.index()]);
         }
-        let signals = (0..self.signals.states.len()).map(SignalId::new);
+        let is_own = |s: &SignalId| self.scope.owns_signal(&self.world.network, *s);
+        let (own, others): (Vec<_>, Vec<_>) = (0..self.signals.states.len()).map(SignalId::new).partition(is_own);
+        let states = |signals: Vec<SignalId>| -> Vec<_> {
+            signals.into_iter().map(|s| (s, self.signals.states[s.index()].clone())).collect()
+        };
+        let others = others.into_iter().filter(|s| !self.signals.is_actuated(*s)).collect();
         PartitionState {
             part: self.scope.part,
             steps: self.steps,
@@ -75,10 +85,9 @@ impl Partition {
             edges,
             vehicles: vehicles.bytes,
             transfers: transfers.bytes,
-            signals: signals
-                .filter(|s| self.scope.owns_signal(&self.world.network, *s) || !self.signals.is_actuated(*s))
-                .map(|s| (s, self.signals.states[s.index()].clone()))
-                .collect(),
+            signals: states(own),
+            other_signals: states(others),
+            standing: self.world.overlay.standing.clone(),
             departures: self.departures.save(),
             routes: self.plans.routes.clone(),
             measures: self.measures.save(),
@@ -95,7 +104,11 @@ impl Partition {
     pub fn restore(&mut self, state: &PartitionState) -> Result<(), StateError> {
         self.plans.routes = state.routes.clone();
         self.steps = state.steps;
+        self.lay_over(&state.standing);
         self.take(state, |_| true, |_| true)?;
+        for (signal, saved) in &state.other_signals {
+            self.signals.states[signal.index()].clone_from(saved);
+        }
         self.counts = state.counts;
         self.past = Digest(state.past);
         self.edge_speeds = state.edge_speeds.clone();
@@ -115,6 +128,9 @@ impl Partition {
         let Some(first) = states.first() else { return Ok(()) };
         self.plans.routes = first.routes.clone();
         self.steps = first.steps;
+        let mut standing = Standing::default();
+        states.iter().for_each(|state| standing.join(&state.standing));
+        self.lay_over(&standing);
         let owned = self.scope.owned.clone();
         let first_lane: Vec<LaneId> = self.world.network.edges.iter().map(|e| e.first_lane).collect();
         let owns_edge = |edge: EdgeId| owned[first_lane[edge.index()].index()];
@@ -124,6 +140,10 @@ impl Partition {
             }
             self.take(state, |lane| owned[lane.index()], owns_edge)?;
             self.edge_speeds.add(&state.edge_speeds, owns_edge);
+            // What nobody gave orders about is the same for all who know it.
+            for (signal, saved) in state.other_signals.iter().filter(|(s, _)| !standing.steered.contains(s)) {
+                self.signals.states[signal.index()].clone_from(saved);
+            }
             if self.scope.part == 0 {
                 self.counts += state.counts;
                 self.past += Digest(state.past);

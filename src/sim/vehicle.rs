@@ -93,6 +93,8 @@ pub mod flags {
     /// Somebody wants to change onto its lane from the right (left): it could give way to the left (right).
     pub const MAY_HELP_LEFT: u16 = 512;
     pub const MAY_HELP_RIGHT: u16 = 1024;
+    /// An order limits its speed.
+    pub const LIMITED: u16 = 2048;
     /// All that lane changers tell each other for one step.
     pub const MESSAGES: u16 = BLOCKS_AS_LEADER | BLOCKS_AS_FOLLOWER | BLOCKED | MAY_HELP_LEFT | MAY_HELP_RIGHT;
 }

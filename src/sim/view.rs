@@ -72,7 +72,7 @@ impl<'a> View<'a> {
     }
     #[inline]
     pub fn allowed(&self, vehicle: &Vehicle, driver: &Driver, lane: &Lane) -> f64 {
-        (lane.speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed)
+        self.world.overlay.pace(vehicle, (lane.speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed))
     }
     #[inline]
     pub fn in_roundabout(&self, lane: LaneId) -> bool {
@@ -84,6 +84,9 @@ impl<'a> View<'a> {
     }
     #[inline]
     pub fn priority(&self, link: &Link) -> Priority {
+        if self.world.overlay.bars(&self.world.network, link) {
+            return Priority::Red;
+        }
         Priority::of(link, self.aspect(link))
     }
 
@@ -125,6 +128,18 @@ impl<'a> View<'a> {
         }
         let stop = &self.world.demand.stops[span.start as usize + usize::from(vehicle.stops_done)];
         (stop.lane == lane && stop.route_index as usize == index).then_some(stop)
+    }
+
+    /// Position on `lane` where the vehicle has to halt: its stop, or a blocked section, unless it is in it. It comes onto
+    /// the lane, or is on it, at `from_m`.
+    #[inline]
+    pub fn halt_on(&self, vehicle: &Vehicle, lane: LaneId, index: usize, from_m: f64) -> Option<f64> {
+        let stop_m = self.stop_on(vehicle, lane, index).map(|stop| stop.end_m);
+        let Some(block) = self.world.overlay.block_on(lane, self.now_ms).filter(|block| from_m < block.from_m) else {
+            return stop_m;
+        };
+        let before_m = (block.from_m - self.driver(vehicle).min_gap).max(from_m).max(0.0);
+        Some(stop_m.map_or(before_m, |stop_m| stop_m.min(before_m)))
     }
 
     /// How far ahead a vehicle looks, metres: what it drives in a step at full acceleration and then needs to halt.

@@ -1,4 +1,5 @@
-//! Everything that a run never changes, shared by all partitions: network, demand, settings and tables made from them.
+//! Network, demand, settings and tables made from them, shared by all partitions. Nothing in it changes by itself; a partition
+//! that gets orders goes on with a copy of its own, in which these are laid over network and demand.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
 use super::marks::Marks;
+use super::orders::Overlay;
 use super::routing_schedule::RoutingSchedule;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
@@ -30,8 +32,8 @@ pub struct TypeParams {
     pub time_gap_minor_s: f64,
 }
 
-/// Immutable input of a run.
-#[derive(Debug)]
+/// Input of a run.
+#[derive(Clone, Debug)]
 pub struct World {
     /// Shared with the outputs, which need the names.
     pub network: Arc<Network>,
@@ -53,10 +55,13 @@ pub struct World {
     pub has_roundabouts: bool,
     /// Road edges at each junction, in and out.
     pub junction_degree: Vec<u32>,
+    /// Greatest speed limit of the network, m/s, and greatest factor by which somebody exceeds it: no order may go beyond.
+    pub fastest_mps: f64,
+    pub greatest_factor: f64,
     /// Farthest that a vehicle moves in one step, metres.
     pub stride_m: f64,
     /// By vehicle: its departure has stops. Apart from the departures because it is asked for every vehicle in every step.
-    stopping: Vec<bool>,
+    pub(super) stopping: Vec<bool>,
     /// Links that somebody yields to.
     pub watched: Marks,
     /// Lanes beside which there are others.
@@ -67,6 +72,8 @@ pub struct World {
     pub conflict_foes: Vec<LaneId>,
     /// When routes are found by the traffic; `None`: never.
     pub routing: Option<RoutingSchedule>,
+    /// What orders made of it.
+    pub overlay: Overlay,
 }
 
 impl World {
@@ -144,6 +151,8 @@ impl World {
             scan_m,
             has_roundabouts,
             junction_degree,
+            fastest_mps: limit,
+            greatest_factor: factor,
             stride_m,
             stopping,
             watched,
@@ -151,6 +160,7 @@ impl World {
             sensing,
             conflict_foes,
             routing,
+            overlay: Overlay::default(),
         }
     }
 

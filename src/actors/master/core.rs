@@ -227,6 +227,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::report::RouteCause;
     use crate::protocol::{Epoch, RunId, Scene};
 
     fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
@@ -263,7 +264,7 @@ mod tests {
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 4 }]);
         assert_eq!(handle(&mut core, held(3, 4)), []);
         let scene = Scene { run: RunId(1), epoch: Epoch(1) };
-        let notice = RouteNotice { scene, at_step: 4, updates: Vec::new() };
+        let notice = RouteNotice { scene, at_step: 4, cause: RouteCause::Traffic, updates: Vec::new() };
         assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
         assert_eq!(handle(&mut core, held(4, 8)), [Effect::Grant { horizon: 8 }]);
     }
@@ -275,7 +276,7 @@ mod tests {
     fn routes_that_are_found_while_partitions_are_built_are_announced() {
         let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45) }, Some(20), 10);
         let scene = Scene { run: RunId(1), epoch: Epoch(3) };
-        let notice = RouteNotice { scene, at_step: 20, updates: Vec::new() };
+        let notice = RouteNotice { scene, at_step: 20, cause: RouteCause::Traffic, updates: Vec::new() };
         assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
         assert_eq!(handle(&mut core, Event::Recorded { steps: 16, over: false, hold: Some(30) }), []);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 30 }]);

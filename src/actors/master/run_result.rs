@@ -40,6 +40,7 @@ mod tests {
             counts: Default::default(),
             trips: Default::default(),
             digest: u128::MAX - 3,
+            orders_missed: 4,
             wall: Duration::from_millis(1234),
         };
         let result = RunResult { recording, partitions: 3, recoveries: 2, replayed_steps: 11 };

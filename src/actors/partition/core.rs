@@ -277,6 +277,7 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::report::RouteCause;
     use crate::protocol::{Epoch, RunId};
 
     const PLACE: Place = Place { scene: Scene { run: RunId(1), epoch: Epoch(1) }, part: 0 };
@@ -374,7 +375,7 @@ mod tests {
     fn routes_are_taken_over_right_before_their_step() {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
         for at_step in [3, 5] {
-            let notice = RouteNotice { scene: PLACE.scene, at_step, updates: Vec::new() };
+            let notice = RouteNotice { scene: PLACE.scene, at_step, cause: RouteCause::Traffic, updates: Vec::new() };
             assert_eq!(handle(&mut core, Event::RoutesCame(Arc::new(notice))), []);
         }
         run(&mut core, Event::Granted { horizon: 9 });
@@ -444,7 +445,7 @@ mod tests {
     fn routes_that_are_announced_again_are_taken_over_once() {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
         let notice =
-            |at_step| Event::RoutesCame(Arc::new(RouteNotice { scene: PLACE.scene, at_step, updates: Vec::new() }));
+            |at_step| Event::RoutesCame(Arc::new(RouteNotice { scene: PLACE.scene, at_step, cause: RouteCause::Traffic, updates: Vec::new() }));
         handle(&mut core, notice(3));
         handle(&mut core, notice(3));
         run(&mut core, Event::Granted { horizon: 6 });

@@ -1,4 +1,4 @@
-//! Which steps count, and when a run without an end time is over.
+//! Which steps count, when a run without an end time is over, and what of orders concerns all partitions together.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::state::RecorderState;
 use crate::actors::partition::Closing;
 use crate::output::{MergedStep, OutputError, Outputs, RunEnd, TripTotals};
-use crate::protocol::{RouteNotice, Scene};
-use crate::sim::RouteGuidance;
+use crate::protocol::{OrderNotice, RouteNotice, Scene};
+use crate::sim::{Order, RouteGuidance};
 use crate::sim::report::{Counts, StepReport};
 
 /// Reports of consecutive steps of one partition.
@@ -30,7 +30,8 @@ pub struct RunRules {
     pub step_ms: i64,
     /// Number of steps, when there is an end time.
     pub steps: Option<u64>,
-    /// Vehicles that can depart at all; without an end time the run is over when all of them have left.
+    /// Vehicles of the demand that can depart at all; without an end time the run is over when all of them, and all that orders added, have
+    /// left.
     pub departures: u64,
 }
 
@@ -41,11 +42,16 @@ impl RunRules {
         (since_ms / self.step_ms) as u64 + u64::from(since_ms % self.step_ms > 0)
     }
 
-    /// Whether the run is over with a step that left these counts.
-    fn is_over(&self, steps: u64, counts: &Counts) -> bool {
+    /// The time that a step computes, ms.
+    pub fn ms_of(&self, step: u64) -> i64 {
+        self.begin_ms + step as i64 * self.step_ms
+    }
+
+    /// Whether the run is over with a step that left these counts; orders added so many vehicles.
+    fn is_over(&self, steps: u64, counts: &Counts, added: u64) -> bool {
         match self.steps {
             Some(last) => steps >= last,
-            None => counts.loaded >= self.departures && counts.running == 0 && counts.waiting == 0,
+            None => counts.loaded >= self.departures + added && counts.running == 0 && counts.waiting == 0,
         }
     }
 }
@@ -58,6 +64,8 @@ pub struct Recording {
     pub counts: Counts,
     pub trips: TripTotals,
     pub digest: u128,
+    /// Orders whose vehicle or signal could not do what they said any more.
+    pub orders_missed: u64,
     /// From the first grant to the last step.
     pub wall: Duration,
 }
@@ -65,6 +73,8 @@ pub struct Recording {
 #[derive(Debug)]
 pub enum Event {
     Reported(ReportBatch),
+    /// Orders of a step that is not recorded yet; those of later steps come later. Repeated ones change nothing.
+    Ordered(OrderNotice),
     /// All partitions have ended and said what they had left.
     Close {
         closings: Vec<Closing>,
@@ -96,7 +106,7 @@ pub struct Core {
     scene: Scene,
     rules: RunRules,
     outputs: Outputs,
-    guidance: Option<RouteGuidance>,
+    guidance: RouteGuidance,
     /// Routes that were given out for steps that are not recorded yet.
     notices: Vec<RouteNotice>,
     /// Steps from one checkpoint to the next; `None`: there are none.
@@ -106,7 +116,7 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(scene: Scene, rules: RunRules, outputs: Outputs, guidance: Option<RouteGuidance>) -> Self {
+    pub fn new(scene: Scene, rules: RunRules, outputs: Outputs, guidance: RouteGuidance) -> Self {
         Self::resumed(scene, rules, outputs, guidance, Vec::new())
     }
 
@@ -115,11 +125,12 @@ impl Core {
     pub fn resumed(
         scene: Scene,
         rules: RunRules,
-        outputs: Outputs,
-        guidance: Option<RouteGuidance>,
+        mut outputs: Outputs,
+        guidance: RouteGuidance,
         mut notices: Vec<RouteNotice>,
     ) -> Self {
         notices.iter_mut().for_each(|notice| notice.scene = scene);
+        guidance.added().for_each(|new| outputs.admit(new));
         Self { scene, rules, outputs, guidance, notices, interval: None, over: false, failed: false }
     }
 
@@ -136,7 +147,7 @@ impl Core {
 
     /// The first step that has to wait for routes that are not found yet.
     pub fn hold(&self) -> Option<u64> {
-        self.guidance.as_ref().and_then(RouteGuidance::hold_ms).map(|ms| self.rules.step_of(ms))
+        self.guidance.hold_ms().map(|ms| self.rules.step_of(ms))
     }
 
     /// Counts after the last recorded step, for the progress bar.
@@ -152,6 +163,10 @@ impl Core {
             // Not the epoch: reports of a step are equal whoever computes it and whenever.
             Event::Reported(batch) if batch.scene.run != self.scene.run => Ok(()),
             Event::Reported(batch) => self.record(batch, effects),
+            Event::Ordered(notice) => {
+                self.take_orders(notice, effects);
+                Ok(())
+            }
             Event::Close { closings, wall } => self.close(closings, wall, effects),
         };
         if let Err(error) = done {
@@ -173,31 +188,51 @@ impl Core {
             }
         }
         if self.outputs.steps() > before {
-            effects.push(Effect::Recorded { steps: self.outputs.steps(), over: self.over, hold: self.hold() });
+            self.tell(effects);
         }
         Ok(())
+    }
+
+    fn tell(&self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Recorded { steps: self.outputs.steps(), over: self.over, hold: self.hold() });
+    }
+
+    /// The outputs learn of new vehicles before these can do anything, and nobody goes beyond the step after which new ways
+    /// have to be found.
+    fn take_orders(&mut self, notice: OrderNotice, effects: &mut Vec<Effect>) {
+        let is_past = self.over || notice.at_step < self.outputs.steps();
+        if is_past || notice.scene.run != self.scene.run {
+            return;
+        }
+        let added = notice.orders.iter().filter_map(|order| match order {
+            Order::AddVehicle(new) => Some((**new).clone()),
+            _ => None,
+        });
+        let added: Vec<_> = added.collect();
+        if self.guidance.order(self.rules.ms_of(notice.at_step), notice.orders) {
+            added.iter().for_each(|new| self.outputs.admit(new));
+            self.tell(effects);
+        }
     }
 
     /// What follows from a step, before the next is looked at.
     fn recorded(&mut self, step: &MergedStep, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let steps = self.outputs.steps();
         self.notices.retain(|notice| notice.at_step >= steps);
-        if let Some(guidance) = &mut self.guidance {
-            guidance.observe(step);
-            if let Some(orders) = guidance.take_orders() {
-                let at_step = self.rules.step_of(orders.at_ms);
-                let notice = RouteNotice { scene: self.scene, at_step, updates: orders.updates };
-                if self.interval.is_some() {
-                    self.notices.push(notice.clone());
-                }
-                effects.push(Effect::Routes(notice));
+        self.guidance.observe(step);
+        while let Some(orders) = self.guidance.take_orders() {
+            let at_step = self.rules.step_of(orders.at_ms);
+            let notice = RouteNotice { scene: self.scene, at_step, cause: orders.cause, updates: orders.updates };
+            if self.interval.is_some() {
+                self.notices.push(notice.clone());
             }
+            effects.push(Effect::Routes(notice));
         }
-        self.over = self.rules.is_over(steps, self.outputs.counts());
+        let added = self.guidance.added().count() as u64;
+        self.over = self.rules.is_over(steps, self.outputs.counts(), added);
         if self.interval.is_some_and(|interval| steps.is_multiple_of(interval.get())) && !self.over {
             let outputs = self.outputs.checkpoint()?;
-            let guidance = self.guidance.as_ref().map(RouteGuidance::state);
-            let state = RecorderState::encode(&outputs, guidance, &self.notices);
+            let state = RecorderState::encode(&outputs, self.guidance.state(), &self.notices);
             effects.push(Effect::Checkpoint { step: steps, state });
         }
         Ok(())
@@ -227,6 +262,7 @@ impl Core {
             counts: *self.outputs.counts(),
             trips: *self.outputs.trips(),
             digest,
+            orders_missed: self.guidance.orders_missed(),
             wall,
         })));
         Ok(())

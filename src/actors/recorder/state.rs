@@ -10,7 +10,7 @@ use crate::sim::GuidanceState;
 #[derive(Debug, Deserialize)]
 pub struct RecorderState {
     pub outputs: OutputsState,
-    /// `None`: no vehicle of the run needs guidance.
+    /// `None`: no vehicle of the run needs guidance, and nobody gave orders.
     pub guidance: Option<GuidanceState>,
     /// Routes that were given out already for steps that are still to come.
     pub notices: Vec<RouteNotice>,
