@@ -20,6 +20,68 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Look at what is stored of runs, check it, remove it.
     Snapshot(SnapshotArgs),
+    /// Drive a run that takes commands (docs/control.md).
+    Ctl(CtlArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct CtlArgs {
+    /// Where it takes them.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7780", global = true)]
+    pub http: String,
+    /// File with the token; TESSDS_TOKEN holds one, too.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub token_file: Option<PathBuf>,
+    /// PEM file of the authority that vouches for the gateway; with it the connection is by TLS.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub ca: Option<PathBuf>,
+    /// PEM files of the own certificate and key, where the gateway asks for one.
+    #[arg(long, value_name = "FILE", requires = "key", global = true)]
+    pub certificate: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", global = true)]
+    pub key: Option<PathBuf>,
+    /// Print the answer as it comes.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: CtlCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CtlCommand {
+    /// Load a scenario of the folder of scenarios: a .sumocfg, or a folder that holds one.
+    Load { choice: String },
+    /// Build the graph and run.
+    Start {
+        /// Wait before the first step.
+        #[arg(long)]
+        paused: bool,
+    },
+    /// End the run.
+    Stop,
+    Pause,
+    Resume,
+    /// Do so many more steps.
+    Step {
+        #[arg(default_value_t = 1)]
+        steps: u64,
+    },
+    /// Keep the run to a multiple of real time; 0: as fast as it can.
+    Speed { factor: f64 },
+    /// Where the run stands.
+    Status {
+        /// Twice a second.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// List the commands.
+    Commands {
+        /// As the table of docs/commands.md.
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Send any message.
+    Send { message: String },
 }
 
 #[derive(Args, Debug)]
@@ -72,7 +134,7 @@ pub enum SnapshotCommand {
     },
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct RunArgs {
     /// SUMO configuration (.sumocfg); options given here override what it says.
     #[arg(short = 'c', long = "configuration-file", value_name = "FILE")]
@@ -110,6 +172,9 @@ pub struct RunArgs {
     pub cluster: ClusterArgs,
 
     #[command(flatten)]
+    pub control: ControlArgs,
+
+    #[command(flatten)]
     sumo: SumoArgs,
 }
 
@@ -125,7 +190,7 @@ pub enum Role {
     Worker,
 }
 
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Runs over many processes, and resuming")]
 pub struct ClusterArgs {
     /// What this process is.
@@ -166,6 +231,26 @@ pub struct ClusterArgs {
     pub snapshot_interval: Option<u64>,
 }
 
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Driving a run from outside")]
+pub struct ControlArgs {
+    /// Take commands over HTTP and WebSocket here; without -c the program waits for them, by default at 127.0.0.1:7780.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub http: Option<String>,
+    /// Load the scenario and wait for the command to start.
+    #[arg(long, requires = "configuration")]
+    pub paused: bool,
+    /// Give the commands of this file at their steps: JSON lines with step or time, and command.
+    #[arg(long, value_name = "FILE")]
+    pub command_log: Option<PathBuf>,
+    /// Simulated seconds a second; 0: as fast as it can.
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<f64>,
+    /// Folder of scenarios that clients may load.
+    #[arg(long, value_name = "FOLDER")]
+    pub scenario_folder: Option<String>,
+}
+
 impl RunArgs {
     /// SUMO's options that were given, by their long names.
     pub fn sumo_options(&self) -> Vec<(&'static str, &str)> {
@@ -184,6 +269,9 @@ impl RunArgs {
             fault_tolerance: self.cluster.fault_tolerance,
             heartbeat: self.cluster.heartbeat,
             snapshot_interval: self.cluster.snapshot_interval,
+            http: self.control.http.clone(),
+            speed: self.control.speed,
+            scenarios: self.control.scenario_folder.clone(),
         }
     }
 }
@@ -191,7 +279,7 @@ impl RunArgs {
 /// Declares options with SUMO's names; their values are checked where the options of a configuration file are.
 macro_rules! sumo_options {
     ($($(#[$attribute:meta])* $field:ident = $name:literal),* $(,)?) => {
-        #[derive(Args, Debug, Default)]
+        #[derive(Args, Clone, Debug, Default)]
         #[command(next_help_heading = "SUMO's options")]
         struct SumoArgs {
             $(#[arg(long = $name, allow_hyphen_values = true)] $(#[$attribute])* $field: Option<String>,)*

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 use tessds::actors::threads::Threads;
 use tessds::actors::worker::OpenStore;
-use tessds::cli::{Role, RunArgs};
+use tessds::cli::{ClusterArgs, Role, RunArgs};
+use tessds::control::timed::{parse, read_file};
 use tessds::diagnostics::InputError;
+use tessds::graph::partition::Cut;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork};
 use tessds::roles::launch::{Claim, Given, Launched, launch};
-use tessds::roles::master::{Finished, MasterSetup, drive as drive_run};
+use tessds::roles::master::{Finished, MasterSetup, RunControl, TimedFile, drive as drive_run};
 use tessds::roles::standalone::{RunError, cut_scenario, default_partitions};
 use tessds::roles::worker::{WorkerSetup, work as work_for};
+use tessds::scenario::Scenario;
 use tessds::settings::{ProcessSettings, Progress};
 
 use super::given_scenario;
@@ -60,50 +63,76 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
     })
 }
 
-/// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.
-pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finished>, RunError> {
-    let cluster = &args.cluster;
-    let alone = cluster.role == Role::Standalone;
-    let url = store_url(process);
-    if url == "memory" && !alone {
-        return Err(
-            InputError::file("store", "workers cannot share the memory of their master; use dir: or redis:").into()
-        );
-    }
-    let open_store: OpenStore = if url == "memory" {
-        let shared = MemoryStore::new();
-        Arc::new(move || Ok(Box::new(shared.clone()) as Box<dyn SnapshotStore>))
-    } else {
-        check_store(&url)?;
-        Arc::new(move || open(&url))
-    };
-    let given = match &cluster.resume {
-        Some(_) => None,
-        None => {
-            let (scenario, outputs) = given_scenario(args)?;
-            let parts = match process.partitions {
-                0 if alone => {
-                    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                    default_partitions(&scenario.network, cores)
-                }
-                0 => cluster.workers.max(1) as u32,
-                given => given,
-            };
-            let cut = cut_scenario(&scenario, parts)?;
-            Some(Given { scenario, cut, outputs })
+/// All that it takes to drive runs, one after the other.
+#[derive(Clone)]
+pub struct Driver {
+    cluster: ClusterArgs,
+    process: ProcessSettings,
+    open_store: OpenStore,
+}
+
+impl Driver {
+    /// # Errors
+    /// The store cannot be used.
+    pub fn new(args: &RunArgs, process: &ProcessSettings) -> Result<Self, RunError> {
+        let url = store_url(process);
+        let cluster = args.cluster.clone();
+        if url == "memory" && cluster.role != Role::Standalone {
+            return Err(
+                InputError::file("store", "workers cannot share the memory of their master; use dir: or redis:").into()
+            );
         }
-    };
-    let name = cluster.resume.clone().or_else(|| cluster.run_id.clone()).unwrap_or_else(new_name);
-    let run = RunName::new(name).map_err(|error| InputError::file("run-id", error.to_string()))?;
-    System::new().block_on(async {
+        let open_store: OpenStore = if url == "memory" {
+            let shared = MemoryStore::new();
+            Arc::new(move || Ok(Box::new(shared.clone()) as Box<dyn SnapshotStore>))
+        } else {
+            check_store(&url)?;
+            Arc::new(move || open(&url))
+        };
+        Ok(Self { cluster, process: process.clone(), open_store })
+    }
+
+    fn is_alone(&self) -> bool {
+        self.cluster.role == Role::Standalone
+    }
+
+    /// Cuts a scenario for the workers that are expected.
+    ///
+    /// # Errors
+    /// It cannot be cut so often.
+    pub fn cut(&self, scenario: &Scenario, partitions: Option<u32>) -> Result<Cut, InputError> {
+        let parts = match partitions.unwrap_or(self.process.partitions) {
+            0 if self.is_alone() => {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                default_partitions(&scenario.network, cores)
+            }
+            0 => self.cluster.workers.max(1) as u32,
+            given => given,
+        };
+        cut_scenario(scenario, parts)
+    }
+
+    /// Drives a run to its end; `given` is `None` for one that is resumed. To be called in an actix system.
+    ///
+    /// # Errors
+    /// As [`drive_run`].
+    pub async fn run(
+        &self,
+        name: String,
+        given: Option<Given>,
+        control: Option<RunControl>,
+        timed: Option<TimedFile>,
+    ) -> Result<Finished, RunError> {
+        let Self { cluster, process, open_store } = self;
+        let run = RunName::new(name).map_err(|error| InputError::file("run-id", error.to_string()))?;
         // Who cannot listen must not take the run from a master that does.
         let networking: Arc<dyn Networking> =
-            if alone { Arc::new(LocalNetwork::default()) } else { Arc::new(TcpNetwork) };
+            if self.is_alone() { Arc::new(LocalNetwork::default()) } else { Arc::new(TcpNetwork) };
         let listen = cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS);
         let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
         let holder = match &cluster.name {
             Some(name) => name.clone(),
-            None if alone => format!("standalone-{}", std::process::id()),
+            None if self.is_alone() => format!("standalone-{}", std::process::id()),
             // The store takes no colons and brackets in names, which addresses have.
             None => format!("master-{}", listen.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")),
         };
@@ -114,10 +143,11 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
             Launched::Ready(launched) => *launched,
             Launched::Finished(finished) => {
                 tracing::warn!(run = %run, "run was finished before and is not repeated; choose another --run-id for that");
-                return Ok(Some(*finished));
+                return Ok(*finished);
             }
         };
-        if alone {
+        let mut worker = None;
+        if self.is_alone() {
             let setup = WorkerSetup {
                 name: "standalone".to_owned(),
                 incarnation: draw(),
@@ -126,34 +156,66 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
                 listener: networking.listen(WORKER_ADDRESS).await.map_err(|e| cannot_listen(WORKER_ADDRESS, &e))?,
                 networking: Arc::clone(&networking),
                 limits: Limits::default(),
-                open_store,
+                open_store: Arc::clone(open_store),
                 threads: Threads::Own,
                 planned_panic: None,
             };
-            spawn_local(async move {
+            worker = Some(spawn_local(async move {
                 if let Err(error) = work_for(setup, std::future::pending()).await {
                     tracing::error!(%error, "the worker of this process has ended");
                 }
-            });
+            }));
         }
         tracing::info!(run = %run, "run is kept under this name");
         let setup = MasterSetup {
             store,
             listener,
             limits: Limits::default(),
-            workers: if alone { 1 } else { cluster.workers },
+            workers: if self.is_alone() { 1 } else { cluster.workers },
             cluster: process.cluster.clone(),
             threads: Threads::Own,
             quiet: process.progress == Progress::Never,
+            control,
+            timed,
         };
+        let finished = drive_run(setup, launched).await;
+        // It has ended by itself, unless the run failed.
+        worker.iter().for_each(JoinHandle::abort);
+        finished
+    }
+}
+
+/// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.
+pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finished>, RunError> {
+    let driver = Driver::new(args, process)?;
+    let given = match &args.cluster.resume {
+        Some(_) => None,
+        None => {
+            let (scenario, outputs) = given_scenario(args)?;
+            let cut = driver.cut(&scenario, None)?;
+            Some(Given { scenario, cut, outputs })
+        }
+    };
+    let timed = timed_file(args)?;
+    let name = args.cluster.resume.clone().or_else(|| args.cluster.run_id.clone()).unwrap_or_else(new_name);
+    System::new().block_on(async {
         tokio::select! {
-            finished = drive_run(setup, launched) => finished.map(Some),
+            finished = driver.run(name.clone(), given, None, timed) => finished.map(Some),
             () = terminated() => {
-                tracing::info!(run = %run, "stopped; workers wait for the next master, and --resume goes on with the run");
+                tracing::info!(run = name, "stopped; workers wait for the next master, and --resume goes on with the run");
                 Ok(None)
             }
         }
     })
+}
+
+/// The file of timed commands that the command line names.
+pub fn timed_file(args: &RunArgs) -> Result<Option<TimedFile>, InputError> {
+    let Some(path) = &args.control.command_log else { return Ok(None) };
+    let (name, text) = (path.display().to_string(), read_file(path)?);
+    // What is no command should be said before a scenario is read.
+    parse(&name, &text)?;
+    Ok(Some(TimedFile { name, text }))
 }
 
 fn store_url(process: &ProcessSettings) -> String {
@@ -175,7 +237,7 @@ fn cannot_listen(address: &str, error: &std::io::Error) -> RunError {
 }
 
 /// Asked to end, by a signal.
-async fn terminated() {
+pub async fn terminated() {
     use tokio::signal::unix::{SignalKind, signal};
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
@@ -194,7 +256,7 @@ fn draw() -> u64 {
 }
 
 /// A name for a run that got none.
-fn new_name() -> String {
+pub fn new_name() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     format!("run-{seconds}-{:08x}", draw() as u32)
 }

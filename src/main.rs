@@ -18,6 +18,8 @@ use tessds::scenario::{OutputPaths, RunConfig, Scenario, load};
 use tessds::settings::{ProcessSettings, Progress};
 
 mod cluster;
+mod ctl;
+mod serve;
 
 /// Bad usage, configuration or input.
 const BAD_INPUT: u8 = 2;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => simulate_and_report(&args),
         Command::Snapshot(args) => look_at_snapshots(&args),
+        Command::Ctl(args) => ctl::ctl(&args),
     }
 }
 
@@ -64,7 +67,14 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
     if let Some(path) = &args.report_json {
         RunReport::prepare(path)?;
     }
-    let finished = if args.cluster.role == Role::Master || args.cluster.resume.is_some() || !process.store.is_empty() {
+    let is_served = !process.control.http.is_empty() || args.control.paused || is_idle(args);
+    let is_kept = args.cluster.role == Role::Master || args.cluster.resume.is_some() || !process.store.is_empty();
+    let finished = if is_served && args.cluster.resume.is_none() {
+        match serve::serve(args.clone(), process)? {
+            Some(finished) => finished,
+            None => return Ok(()),
+        }
+    } else if is_kept || args.control.command_log.is_some() {
         match cluster::drive(args, &process)? {
             Some(finished) => finished,
             None => return Ok(()),
@@ -107,6 +117,11 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Nothing says what to simulate, so commands will.
+fn is_idle(args: &RunArgs) -> bool {
+    args.configuration.is_none() && !args.sumo_options().iter().any(|(option, _)| *option == "net-file")
+}
+
 /// A run in this process, of which nothing is kept.
 fn whole_run(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunError> {
     let (scenario, outputs) = given_scenario(args)?;
@@ -125,15 +140,15 @@ fn whole_run(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunE
 /// The scenario that the command line names, and the outputs that are asked for.
 fn given_scenario(args: &RunArgs) -> Result<(Scenario, OutputPaths), RunError> {
     let mut warnings = Warnings::default();
-    let config = configuration(args, &mut warnings)?;
+    let config = configuration(args.configuration.as_deref(), args, &mut warnings)?;
     let scenario = load(&config, &mut warnings)?;
     warn_all(&warnings);
     Ok((scenario, config.outputs))
 }
 
 /// The SUMO configuration, with what the command line says over it.
-fn configuration(args: &RunArgs, warnings: &mut Warnings) -> Result<RunConfig, InputError> {
-    let mut config = match &args.configuration {
+fn configuration(file: Option<&Path>, args: &RunArgs, warnings: &mut Warnings) -> Result<RunConfig, InputError> {
+    let mut config = match file {
         Some(path) => RunConfig::read(path, warnings)?,
         None => RunConfig::default(),
     };

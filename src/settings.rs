@@ -26,6 +26,7 @@ pub struct ProcessSettings {
     pub store: String,
     pub log: LogSettings,
     pub cluster: ClusterSettings,
+    pub control: ControlSettings,
 }
 
 impl Default for ProcessSettings {
@@ -37,7 +38,71 @@ impl Default for ProcessSettings {
             store: String::new(),
             log: LogSettings::default(),
             cluster: ClusterSettings::default(),
+            control: ControlSettings::default(),
         }
+    }
+}
+
+/// Where and for whom the gateway is open (docs/control.md).
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ControlSettings {
+    /// `HOST:PORT`; empty: no gateway, unless the program has nothing else to do.
+    pub http: String,
+    /// Folder of scenarios that clients may load; empty: none.
+    pub scenarios: String,
+    /// File with a token on each line; empty: clients need none, and the gateway is open on this machine only.
+    pub token_file: String,
+    /// Origins of web pages that may use the gateway, besides its own.
+    pub origins: Vec<String>,
+    /// PEM files; empty: no TLS.
+    pub certificate: String,
+    pub key: String,
+    /// PEM file; clients need a certificate of this authority.
+    pub client_ca: String,
+    pub max_clients: usize,
+    pub message_bytes: usize,
+    pub messages_per_s: u32,
+    /// Simulated seconds a second; 0: as fast as it can.
+    pub speed: f64,
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        Self {
+            http: String::new(),
+            scenarios: String::new(),
+            token_file: String::new(),
+            origins: Vec::new(),
+            certificate: String::new(),
+            key: String::new(),
+            client_ca: String::new(),
+            max_clients: 1024,
+            message_bytes: 1024 * 1024,
+            messages_per_s: 100,
+            speed: 0.0,
+        }
+    }
+}
+
+impl ControlSettings {
+    fn validate(&self) -> Result<(), String> {
+        if self.certificate.is_empty() != self.key.is_empty() {
+            return Err("control.certificate and control.key belong together; set both or none".to_owned());
+        }
+        if !self.client_ca.is_empty() && self.certificate.is_empty() {
+            return Err("control.client_ca needs control.certificate and control.key".to_owned());
+        }
+        if !(0.0..=1e6).contains(&self.speed) {
+            return Err(format!("control.speed is {}, 0 to 1000000 are allowed", self.speed));
+        }
+        if !(1024..=64 * 1024 * 1024).contains(&self.message_bytes) {
+            return Err(format!("control.message_bytes is {}, 1024 to 67108864 are allowed", self.message_bytes));
+        }
+        if self.max_clients == 0 || self.messages_per_s == 0 {
+            return Err("control.max_clients and control.messages_per_s have to be above 0".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -154,6 +219,9 @@ pub struct Overrides {
     pub fault_tolerance: Option<bool>,
     pub heartbeat: Option<bool>,
     pub snapshot_interval: Option<u64>,
+    pub http: Option<String>,
+    pub speed: Option<f64>,
+    pub scenarios: Option<String>,
 }
 
 impl ProcessSettings {
@@ -190,6 +258,10 @@ impl ProcessSettings {
         cluster.fault_tolerance = overrides.fault_tolerance.unwrap_or(cluster.fault_tolerance);
         cluster.heartbeat = overrides.heartbeat.unwrap_or(cluster.heartbeat);
         cluster.snapshot_interval = overrides.snapshot_interval.unwrap_or(cluster.snapshot_interval);
+        let control = &mut self.control;
+        control.http = overrides.http.unwrap_or(std::mem::take(&mut control.http));
+        control.scenarios = overrides.scenarios.unwrap_or(std::mem::take(&mut control.scenarios));
+        control.speed = overrides.speed.unwrap_or(control.speed);
         if overrides.no_progress {
             self.progress = Progress::Never;
         }
@@ -208,7 +280,8 @@ impl ProcessSettings {
         }
         tracing_subscriber::EnvFilter::try_new(&self.log.filter)
             .map_err(|error| format!("log.filter '{}' is not a filter: {error}", self.log.filter))?;
-        self.cluster.validate()
+        self.cluster.validate()?;
+        self.control.validate()
     }
 }
 
@@ -262,7 +335,7 @@ mod tests {
         let text = std::fs::read_to_string(file).expect("config/tessds.toml");
         assert_eq!(load(&text, &[], Overrides::default()).expect("good file"), ProcessSettings::default());
         assert!(
-            ["partitions", "threads", "progress", "store", "format", "filter", "fault_tolerance", "lease_ms"]
+            ["partitions", "threads", "progress", "store", "format", "filter", "fault_tolerance", "lease_ms", "http", "token_file"]
                 .iter()
                 .all(|key| text.contains(key))
         );

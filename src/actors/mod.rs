@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod exit_status;
+pub mod front;
 pub mod master;
 pub mod neighbor_handler;
 pub mod partition;

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::command::{Subscription, Topic};
 use super::lifecycle::RunState;
+use crate::graph::Network;
 
 /// What all streams together ask of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -165,6 +166,8 @@ pub struct SignalView {
 pub struct LiveOut {
     pub status: watch::Sender<Arc<RunStatus>>,
     pub view: watch::Sender<Arc<View>>,
+    /// That of the run, when there is one.
+    pub network: watch::Sender<Option<Arc<Network>>>,
     pub interest: watch::Receiver<Arc<Interest>>,
 }
 
@@ -181,8 +184,9 @@ pub fn live() -> (LiveOut, LiveIn) {
     let (status, status_in) = watch::channel(Arc::default());
     let (view, view_in) = watch::channel(Arc::default());
     let (interest, interest_in) = watch::channel(Arc::default());
+    let (network, _) = watch::channel(None);
     (
-        LiveOut { status, view, interest: interest_in },
+        LiveOut { status, view, network, interest: interest_in },
         LiveIn { status: status_in, view: view_in, interest },
     )
 }

@@ -160,6 +160,17 @@ fn request(mut message: Map<String, Value>, echo: Echo) -> Result<Request, Comma
 }
 
 impl Request {
+    /// The command without what is only echoed, as the command log keeps it.
+    pub fn to_text(&self) -> String {
+        let mut message = Map::new();
+        message.insert(TYPE1.to_owned(), self.direction.name().into());
+        message.insert(TYPE2.to_owned(), self.subject.clone().into());
+        if !self.params.is_empty() {
+            message.insert("param".to_owned(), self.params.iter().cloned().map(Value::Object).collect());
+        }
+        Value::Object(message).to_string()
+    }
+
     pub fn echo(&self) -> &Echo {
         &self.echo
     }

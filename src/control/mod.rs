@@ -5,6 +5,8 @@
 
 mod arguments;
 pub mod command;
+mod depart;
+mod desk;
 pub mod documentation;
 mod error;
 pub mod gateway;
@@ -12,11 +14,13 @@ mod lifecycle;
 pub mod live;
 pub mod message;
 pub mod registry;
+pub mod timed;
 
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub use command::Command;
+pub use desk::Desk;
 pub use error::CommandError;
 pub use lifecycle::{NotAllowed, RunState, Turn};
 

@@ -26,6 +26,36 @@ pub enum Aspect {
     Off,
 }
 
+impl Aspect {
+    /// By a letter of a `state`.
+    pub fn of_letter(letter: char) -> Option<Self> {
+        Some(match letter {
+            'r' | 'u' | 'R' => Self::Red,
+            'y' => Self::Yellow,
+            'Y' => Self::YellowMajor,
+            'g' => Self::Green,
+            'G' => Self::GreenMajor,
+            's' => Self::StopThenGo,
+            'o' => Self::OffBlinking,
+            'O' => Self::Off,
+            _ => return None,
+        })
+    }
+
+    pub fn letter(self) -> char {
+        match self {
+            Self::Red => 'r',
+            Self::Yellow => 'y',
+            Self::YellowMajor => 'Y',
+            Self::Green => 'g',
+            Self::GreenMajor => 'G',
+            Self::StopThenGo => 's',
+            Self::OffBlinking => 'o',
+            Self::Off => 'O',
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Phase {
     pub duration_ms: i64,

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, RouteNotice, RunId};
+use super::{Epoch, OrderNotice, RouteNotice, RunId};
 use crate::actors::ExitStatus;
-use crate::actors::partition::Closing;
+use crate::actors::partition::{Closing, Look, Seen};
 use crate::persist::{ContentHash, PartRef, RunName};
 use crate::sim::report::StepReport;
 
@@ -91,6 +91,8 @@ pub enum ToMaster {
         stored: Vec<Stored>,
         /// The newest placement of each partition that it has been told of.
         told: Vec<(u16, Epoch)>,
+        /// Steps that it was granted in this run.
+        horizon: u64,
     },
     /// A partition stands where it was to go on from.
     Ready {
@@ -133,6 +135,8 @@ pub enum ToMaster {
         peer: u16,
         peer_epoch: Epoch,
     },
+    /// What a look has shown.
+    Seen(Box<Seen>),
     /// The worker is to end, and asks for its partitions to be taken off it.
     Leaving,
 }
@@ -164,6 +168,13 @@ pub enum ToWorker {
         recorded: u64,
     },
     Routes(RouteNotice),
+    /// Orders, for these partitions; they come before the grant of their step.
+    Orders {
+        parts: Vec<u16>,
+        notice: OrderNotice,
+    },
+    /// To all partitions.
+    Look(Look),
     Committed {
         step: u64,
     },

@@ -9,7 +9,7 @@ use super::master::Finished;
 use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
-use crate::actors::master::{OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
+use crate::actors::master::{LogEntry, OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
 use crate::graph::join_actuated_signals;
@@ -66,6 +66,8 @@ pub struct Launch {
     pub placed: Vec<Option<PlacedPart>>,
     /// It was cut anew: what an earlier master has left behind is of no use.
     pub recut: bool,
+    /// The whole command log.
+    pub log: Vec<LogEntry>,
 }
 
 /// What there is to do about a run.
@@ -104,7 +106,8 @@ pub async fn launch(
     Ok(match prepared? {
         Prepared::Ready(ready) => {
             let Ready { compiled, outputs, standing, placed, recut } = *ready;
-            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut }))
+            let log = read_log(store, &tenure.run).await?;
+            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
     })
@@ -241,5 +244,22 @@ pub(super) fn failed(error: &StoreError) -> RunError {
     match error {
         StoreError::Config { what } => InputError::file("store", what.as_str()).into(),
         error => RunError::Failed(format!("store: {error}")),
+    }
+}
+
+/// All commands that were given to the run, in their order. Nobody else appends while the lease is held.
+pub async fn read_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Vec<LogEntry>, RunError> {
+    let mut log = Vec::new();
+    loop {
+        let from = log.len() as u64;
+        let page = get(async || store.read_log(run, from).await).await?;
+        if page.is_empty() {
+            return Ok(log);
+        }
+        for (number, bytes) in page {
+            let entry = rmp_serde::from_slice(&bytes);
+            let unreadable = |error| RunError::Failed(format!("entry {number} of the command log of '{run}' cannot be read: {error}"));
+            log.push(entry.map_err(unreadable)?);
+        }
     }
 }

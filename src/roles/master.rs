@@ -5,27 +5,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
-use tokio::task::spawn_local;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::Instant;
 
 use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
 use crate::actors::accept_all;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Keeper, Outcome, Plan, Resumed, WorkerCalls,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed,
+    Tenure, WorkerCalls, persist,
 };
-use crate::actors::recorder::{self, Open, Recorder, Recording};
+use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
 use crate::output::{Names, Outputs, Progress, Reporting};
 use crate::persist::SnapshotStore;
-use crate::protocol::{Limits, Listener, Policy, Purpose, RunId, Scene, answer};
+use crate::control::Desk;
+use crate::control::live::{LiveOut, live};
+use crate::control::timed::{TimedCommand, parse};
+use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
-use crate::sim::{RouteGuidance, World};
+use crate::sim::{RouteGuidance, Scope, World};
 
 /// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
 const UNCOMMITTED_INTERVALS: u64 = 8;
+/// Under this name the timed commands are stored.
+const TIMED: &str = "timed";
 /// What a master waits for its last words to be written.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -39,6 +46,27 @@ pub struct MasterSetup {
     pub cluster: ClusterSettings,
     pub threads: Threads,
     pub quiet: bool,
+    /// `None`: nobody drives the run from outside.
+    pub control: Option<RunControl>,
+    /// Commands to be given at their steps.
+    pub timed: Option<TimedFile>,
+}
+
+/// A file of timed commands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TimedFile {
+    pub name: String,
+    pub text: String,
+}
+
+/// How a run is driven from outside.
+pub struct RunControl {
+    pub wishes: mpsc::Receiver<Instruct>,
+    pub live: LiveOut,
+    /// Wait before the first step.
+    pub paused: bool,
+    /// Simulated seconds a second; `None`: as fast as it can.
+    pub factor: Option<f64>,
 }
 
 /// A run that is over.
@@ -56,8 +84,8 @@ pub struct Finished {
 /// # Errors
 /// [`RunError::Input`] when an output cannot be opened, [`RunError::Failed`] when the run ends early; then it can be resumed.
 pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunError> {
-    let MasterSetup { store, listener, limits, workers, cluster, threads, quiet } = setup;
-    let Launch { tenure, compiled, outputs: paths, standing, placed, recut } = launch;
+    let MasterSetup { mut store, listener, limits, workers, cluster, threads, quiet, control, timed } = setup;
+    let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
     let world =
@@ -75,7 +103,13 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         timeout_ms: cluster.timeout_ms,
         fcd: paths.fcd.is_some(),
     };
+    let start = standing.as_ref().map_or(0, |standing| standing.step);
+    let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
+    let factor = control.as_ref().and_then(|control| control.factor);
     let plan = Plan {
+        pace: Pace::new(Duration::from_millis(rules.step_ms as u64), paused_at, factor),
+        begin_ms: rules.begin_ms,
+        step_ms: rules.step_ms,
         run: scene.run,
         name: tenure.run.clone(),
         scenario: tenure.scenario,
@@ -96,7 +130,28 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         capacity: uncommitted.unwrap_or(0).max(horizon.ahead()) as usize + 1,
         checkpoints: interval.is_some(),
     };
-    let mut resumed = Resumed { placed, recut, ..Resumed::default() };
+    // Who gives commands has to know the names, and which partitions know what.
+    let is_new = standing.is_none() && log.is_empty() && placed.is_empty();
+    let timed = timed_commands(&mut *store, &tenure, timed, is_new).await?;
+    let is_driven = control.is_some() || !log.is_empty() || !timed.is_empty();
+    let scopes = |world: &World| (0..partitions).map(|part| Scope::new(world, part, &compiled.cut.part_of_edge)).collect();
+    let scopes = Arc::new(if is_driven { scopes(&world) } else { Vec::new() });
+    if is_new {
+        // What is misspelt should be said before the run begins.
+        let mut desk = Desk::new(Arc::clone(&world), Arc::clone(&scopes));
+        timed.iter().try_for_each(|command| command.check(&mut desk))?;
+    }
+    let desk = is_driven.then(|| {
+        let mut desk = Desk::new(Arc::clone(&world), scopes);
+        log.iter().for_each(|entry| entry.learn(&mut desk));
+        desk
+    });
+    let log = match &desk {
+        Some(desk) => log.into_iter().zip(0..).map(|(entry, number)| entry.told(number, desk)).collect(),
+        None => Vec::new(),
+    };
+    let steps = timed.iter().map(|command| command.step(|ms| rules.step_of(ms))).collect();
+    let mut resumed = Resumed { placed, recut, log, timed: steps, ..Resumed::default() };
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
@@ -117,6 +172,12 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     };
     resumed.notices = core.notices().to_vec();
     resumed.hold = core.hold();
+    let orders_before: Vec<OrderNotice> = resumed
+        .log
+        .iter()
+        .filter(|told| told.entry.at_step >= start)
+        .filter_map(|told| told.notice(scene.run, scene.epoch))
+        .collect();
     drop(world);
 
     // Actors.
@@ -129,11 +190,17 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     });
     let (orders, queue) = Keeper::queue();
     let (sender, outcome) = oneshot::channel();
+    let (panel, wishes) = match (control, desk) {
+        (Some(RunControl { wishes, live, .. }), Some(desk)) => (Some(Panel::new(desk, live, timed)), Some(wishes)),
+        // Nobody looks on.
+        (None, Some(desk)) => (Some(Panel::new(desk, live().0, timed)), None),
+        (_, None) => (None, None),
+    };
     let cluster_core = ClusterCore::new(plan, tenure.epoch, resumed, Instant::now());
     let (for_master, epoch) = (recorder.clone(), tenure.epoch);
     let master = ClusterMaster::create(move |ctx| {
         ctx.set_mailbox_capacity(ClusterMaster::mailbox(horizon.ahead()));
-        ClusterMaster::new(cluster_core, scene.run, limits, for_master, Some(orders), epoch, sender)
+        ClusterMaster::new(cluster_core, scene.run, limits, for_master, Some(orders), epoch, sender).with_panel(panel)
     });
     let opened = recorder.send(Open {
         recorded: master.clone().recipient(),
@@ -142,14 +209,21 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         failed: master.clone().recipient(),
         checkpoints: Some(master.clone().recipient()),
     });
-    opened.await.map_err(|error| RunError::Failed(format!("the recorder ended before the run: {error}")))?;
+    let no_recorder = |error| RunError::Failed(format!("the recorder ended before the run: {error}"));
+    opened.await.map_err(no_recorder)?;
+    for notice in orders_before {
+        recorder.send(Orders { notice }).await.map_err(no_recorder)?;
+    }
     let keeping = spawn_local(Keeper::new(store, tenure, master.clone().recipient()).run(queue));
     tracing::info!(address = listener.address(), workers, partitions, "master waits for workers");
     let calls = master.clone();
     let serve = move |purpose, stream| serve(&calls, purpose, stream);
     let accepting = spawn_local(accept_all(listener, serve));
 
+    let listening = wishes.map(|wishes| spawn_local(hand_on(wishes, master.clone())));
+
     let ended = outcome.await;
+    listening.iter().for_each(JoinHandle::abort);
     accepting.abort();
     tokio::time::sleep(LAST_WORDS).await;
     keeping.abort();
@@ -165,6 +239,41 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         }),
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
+}
+
+/// Hands wishes on, one after the other; who waits for the answer to one that cannot be handed on hears that the run is gone.
+async fn hand_on(mut wishes: mpsc::Receiver<Instruct>, master: Addr<ClusterMaster>) {
+    while let Some(wish) = wishes.recv().await {
+        if master.send(wish).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Commands that are given at their steps: those of a new run are kept in the store, for who resumes it; a run that goes on has
+/// its own.
+async fn timed_commands(
+    store: &mut dyn SnapshotStore,
+    tenure: &Tenure,
+    given: Option<TimedFile>,
+    is_new: bool,
+) -> Result<Vec<TimedCommand>, RunError> {
+    let Tenure { run, epoch, .. } = tenure;
+    let failed = |error| RunError::Failed(format!("the timed commands are not in the store: {error}"));
+    let file = if is_new {
+        let Some(file) = given else { return Ok(Vec::new()) };
+        let bytes = rmp_serde::to_vec(&file).expect("a text can always be written");
+        persist(async || store.put_record(run, *epoch, TIMED, &bytes).await).await.map_err(failed)?;
+        file
+    } else {
+        let kept = persist(async || store.get_record(run, TIMED).await).await.map_err(failed)?;
+        match kept.map(|bytes| rmp_serde::from_slice(&bytes)) {
+            None => return Ok(Vec::new()),
+            Some(Ok(file)) => file,
+            Some(Err(error)) => return Err(RunError::Failed(format!("the timed commands of '{run}' cannot be read: {error}"))),
+        }
+    };
+    Ok(parse(&file.name, &file.text)?)
 }
 
 fn serve(master: &Addr<ClusterMaster>, purpose: Purpose, mut stream: Box<dyn crate::protocol::Stream>) {

@@ -178,6 +178,7 @@ impl Wiring {
                 closings: master.clone().recipient(),
                 exits: master.clone().recipient(),
                 snapshots: None,
+                seen: None,
             };
             let address = Partition::start_in_arbiter(&arbiter, move |ctx| {
                 ctx.set_mailbox_capacity(Partition::mailbox(degree));

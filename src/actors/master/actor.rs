@@ -10,6 +10,7 @@ use super::core::{Core, Effect, Event, Outcome};
 use crate::actors::ExitStatus;
 use crate::actors::partition::{Closing, Finish, Grant, NewRoutes, Partition, Stop};
 use crate::actors::recorder::{Close, Recorder, Recording};
+use crate::sim::report::Counts;
 use crate::protocol::{Epoch, RouteNotice};
 
 /// The master of a run whose partitions are in this process.
@@ -107,13 +108,15 @@ pub struct Recorded {
     pub over: bool,
     /// Steps from here on wait for routes.
     pub hold: Option<u64>,
+    /// After the last of them.
+    pub counts: Counts,
 }
 
 impl Handler<Recorded> for Master {
     type Result = ();
 
     fn handle(&mut self, message: Recorded, ctx: &mut Self::Context) {
-        let Recorded { steps, over, hold } = message;
+        let Recorded { steps, over, hold, .. } = message;
         self.feed(Event::Recorded { steps, over, hold }, ctx);
     }
 }

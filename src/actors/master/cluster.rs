@@ -10,10 +10,13 @@ use tokio::time::Instant;
 use super::actor::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use super::cluster_core::{ClusterCore, Effect, Event};
 use super::core::Outcome;
+use super::instruction::{Instruction, Ticket};
 use super::keeper::{Kept, Order};
+use super::panel::{Panel, Wish};
 use super::session::{FromWorker, Hangup, SessionEnded, SessionOutlets, Tell, WorkerSession};
 use super::workers::SessionId;
-use crate::actors::recorder::{Checkpointed, Close, Recorder};
+use crate::actors::recorder::{Checkpointed, Close, Orders, Recorder};
+use crate::control::CommandError;
 use crate::protocol::{Epoch, Limits, RunId, Stream, answer};
 
 /// How often the master looks for workers that have not been heard of.
@@ -41,6 +44,8 @@ pub struct ClusterMaster {
     orders: Option<mpsc::Sender<Order>>,
     epoch: Epoch,
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
+    /// `None`: nobody drives the run from outside.
+    panel: Option<Panel>,
     effects: Vec<Effect>,
 }
 
@@ -55,7 +60,14 @@ impl ClusterMaster {
         outcome: oneshot::Sender<ClusterOutcome>,
     ) -> Self {
         let (sessions, next_session, effects) = (BTreeMap::new(), 0, Vec::new());
-        Self { core, run, limits, sessions, next_session, recorder, orders, epoch, outcome: Some(outcome), effects }
+        let (outcome, panel) = (Some(outcome), None);
+        Self { core, run, limits, sessions, next_session, recorder, orders, epoch, outcome, panel, effects }
+    }
+
+    /// Lets clients drive the run and look at it.
+    #[must_use]
+    pub fn with_panel(self, panel: Option<Panel>) -> Self {
+        Self { panel, ..self }
     }
 
     /// Mailbox that holds what recorder and keeper have to say; workers wait until there is room.
@@ -96,6 +108,36 @@ impl ClusterMaster {
                     Some(_) => self.order(Order::Conclude { epoch, result: result.map(|result| result.encode()) }, ctx),
                     None => ctx.notify(Kept::Concluded),
                 },
+                Effect::Log { number, entry } => {
+                    if let Some(panel) = &mut self.panel {
+                        panel.learn(&entry.act);
+                    }
+                    let entry = rmp_serde::to_vec(&entry).expect("names and numbers can always be written");
+                    match &self.orders {
+                        Some(_) => self.order(Order::Log { number, entry }, ctx),
+                        None => ctx.notify(Kept::Logged(number)),
+                    }
+                }
+                Effect::Inform(notice) => {
+                    let (recorder, number) = (self.recorder.clone(), notice.number);
+                    let informing = async move { recorder.send(Orders { notice }).await };
+                    ctx.spawn(informing.into_actor(self).map(move |sent, master, ctx| match sent {
+                        Ok(()) => master.feed(Event::RecorderKnows(number), ctx),
+                        Err(_) => master.end(Outcome::Failed("the recorder ended before the run".to_owned()), ctx),
+                    }));
+                }
+                Effect::Due { place } => {
+                    let now_ms = self.core.time_ms(self.core.first_free_step());
+                    let instruction = self.panel.as_mut().and_then(|panel| panel.timed(place, now_ms));
+                    // After what is being carried out.
+                    ctx.notify(TimedCommandDue(instruction));
+                }
+                Effect::Answer { ticket, outcome } => self.answer(ticket, outcome),
+                Effect::Show { step, observation } => {
+                    if let Some(panel) = &self.panel {
+                        panel.show(step, self.core.time_ms(step) as f64 / 1000.0, observation);
+                    }
+                }
                 Effect::Close { closings, wall } => {
                     let recorder = self.recorder.clone();
                     let closing = async move { recorder.send(Close { closings, wall }).await };
@@ -123,7 +165,28 @@ impl ClusterMaster {
         }
     }
 
+    fn answer(&mut self, ticket: Ticket, outcome: Result<serde_json::Value, CommandError>) {
+        if let Some(panel) = &mut self.panel {
+            panel.answer(ticket, outcome);
+        }
+    }
+
+    /// Shows where the run stands, and asks the partitions for what somebody wants to see.
+    fn show(&mut self, ctx: &mut Context<Self>) {
+        let Some(panel) = &mut self.panel else { return };
+        let now = Instant::now();
+        if panel.is_status_due(now) {
+            panel.tell(self.core.status(), now);
+        }
+        if let Some(watch) = panel.look(now) {
+            self.feed(Event::LookAt(watch), ctx);
+        }
+    }
+
     fn end(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        if let Some(panel) = &mut self.panel {
+            panel.tell(self.core.status(), Instant::now());
+        }
         if let Some(sender) = self.outcome.take() {
             let (recoveries, replayed_steps) = self.core.recoveries();
             // Nobody waits any more only when the program is ending.
@@ -143,7 +206,53 @@ impl Actor for ClusterMaster {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(TICK, |master, ctx| master.feed(Event::Tick, ctx));
+        ctx.run_interval(TICK, |master, ctx| {
+            master.feed(Event::Tick, ctx);
+            master.show(ctx);
+        });
+    }
+}
+
+/// A client wants something of the run. It is answered once, or told by the end of `reply` that the run is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Instruct {
+    pub wish: Wish,
+    /// As it was given, JSON.
+    pub text: String,
+    pub reply: oneshot::Sender<Result<serde_json::Value, CommandError>>,
+}
+
+impl Handler<Instruct> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: Instruct, ctx: &mut Self::Context) {
+        let Instruct { wish, text, reply } = message;
+        let now_ms = self.core.time_ms(self.core.first_free_step());
+        let Some(panel) = &mut self.panel else { return };
+        let ticket = panel.ticket(reply);
+        match panel.instruction(wish, text, now_ms) {
+            Ok(instruction) => self.feed(Event::Instructed { ticket, instruction }, ctx),
+            Err(error) => panel.answer(ticket, Err(error)),
+        }
+    }
+}
+
+/// A timed command, with its names looked up; `None`: it cannot be given.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct TimedCommandDue(Option<Instruction>);
+
+impl Handler<TimedCommandDue> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: TimedCommandDue, ctx: &mut Self::Context) {
+        let event = match message.0 {
+            // Nobody waits for its answer.
+            Some(instruction) => Event::Instructed { ticket: Ticket(0), instruction },
+            None => Event::NotGiven,
+        };
+        self.feed(event, ctx);
     }
 }
 
@@ -206,8 +315,8 @@ impl Handler<Recorded> for ClusterMaster {
     type Result = ();
 
     fn handle(&mut self, message: Recorded, ctx: &mut Self::Context) {
-        let Recorded { steps, over, hold } = message;
-        self.feed(Event::Recorded { steps, over, hold }, ctx);
+        let Recorded { steps, over, hold, counts } = message;
+        self.feed(Event::Recorded { steps, over, hold, counts }, ctx);
     }
 }
 
@@ -261,6 +370,7 @@ impl Handler<Kept> for ClusterMaster {
             Kept::Committed => Event::Committed,
             Kept::CommitFailed(reason) => Event::CommitFailed(reason),
             Kept::RecorderStored(reference) => Event::RecorderStored(reference),
+            Kept::Logged(number) => Event::Logged(number),
             Kept::Fenced(reason) => Event::Fenced(reason),
             Kept::Concluded => Event::Concluded,
         };

@@ -47,6 +47,14 @@ pub enum Event {
     Recoverable {
         steps: u64,
     },
+    /// Nothing else keeps steps up to this one from being granted.
+    Limited {
+        steps: u64,
+    },
+    /// The run is to end after this many steps, or after those that are done.
+    StopAt {
+        steps: u64,
+    },
     /// A partition has nothing more to say.
     PartitionClosed {
         part: u16,
@@ -96,6 +104,10 @@ pub struct Core {
     hold: Option<u64>,
     /// Steps from here on are not granted before a newer snapshot is committed: the logs of what was sent are bounded (I7).
     recoverable: u64,
+    /// Steps from here on wait for who drives the run.
+    limit: u64,
+    /// The run ends after so many steps, before its time.
+    stop_at: Option<u64>,
     is_closed: bool,
     closings: Vec<Option<Closing>>,
     started: Option<Instant>,
@@ -110,6 +122,8 @@ impl Core {
             recorded: 0,
             hold,
             recoverable: u64::MAX,
+            limit: u64::MAX,
+            stop_at: None,
             is_closed: false,
             closings: vec![None; partitions],
             started: None,
@@ -145,6 +159,7 @@ impl Core {
                     self.finish(0, effects);
                 } else {
                     self.grant(effects);
+                    self.stop(effects);
                 }
             }
             // Also while partitions are built: those that an earlier master has left behind go on to the horizon that it gave.
@@ -154,12 +169,23 @@ impl Core {
                     self.finish(steps, effects);
                 } else if self.phase == Phase::Running {
                     self.grant(effects);
+                    self.stop(effects);
                 }
             }
             (Phase::Building, Event::Recoverable { steps }) => self.recoverable = steps,
             (Phase::Running, Event::Recoverable { steps }) => {
                 self.recoverable = steps;
                 self.grant(effects);
+            }
+            (Phase::Building, Event::Limited { steps }) => self.limit = steps,
+            (Phase::Running, Event::Limited { steps }) => {
+                self.limit = steps;
+                self.grant(effects);
+            }
+            (Phase::Building, Event::StopAt { steps }) => self.stop_at = Some(steps),
+            (Phase::Running, Event::StopAt { steps }) => {
+                self.stop_at = Some(steps);
+                self.stop(effects);
             }
             (Phase::Building | Phase::Running, Event::RoutesFound(notice)) => effects.push(Effect::Announce(notice)),
             (Phase::Closing, Event::PartitionClosed { part, closing }) => self.closed(part, *closing, now, effects),
@@ -182,12 +208,19 @@ impl Core {
     /// Moves the horizon in windows, so that it is seldom moved and never waited for.
     fn grant(&mut self, effects: &mut Vec<Effect>) {
         let end = self.horizon.end.unwrap_or(u64::MAX);
-        let bound = end.min(self.hold.unwrap_or(u64::MAX)).min(self.recoverable);
+        let told = self.limit.min(self.stop_at.unwrap_or(u64::MAX));
+        let bound = end.min(self.hold.unwrap_or(u64::MAX)).min(self.recoverable).min(told);
         let farthest = (self.recorded + self.horizon.ahead()).min(bound);
         let worth_it = farthest >= self.granted + self.horizon.window || farthest == bound;
         if farthest > self.granted && worth_it {
             self.granted = farthest;
             effects.push(Effect::Grant { horizon: farthest });
+        }
+    }
+
+    fn stop(&mut self, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Running && self.stop_at.is_some_and(|steps| self.recorded >= steps) {
+            self.finish(self.recorded, effects);
         }
     }
 
@@ -255,6 +288,28 @@ mod tests {
         assert_eq!(handle(&mut core, recorded(29, false)), [Effect::Grant { horizon: 45 }]);
         assert_eq!(handle(&mut core, recorded(40, false)), []);
         assert_eq!(handle(&mut core, recorded(45, true)), [Effect::Finish { steps: 45 }]);
+    }
+
+    #[test]
+    fn nothing_is_granted_beyond_the_limit_of_who_drives_the_run() {
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) }, None);
+        assert_eq!(handle(&mut core, Event::Limited { steps: 3 }), []);
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 3 }]);
+        assert_eq!(handle(&mut core, recorded(3, false)), []);
+        assert_eq!(handle(&mut core, Event::Limited { steps: 4 }), [Effect::Grant { horizon: 4 }]);
+        assert_eq!(handle(&mut core, Event::Limited { steps: 1 }), [], "what is granted stays granted");
+        assert_eq!(handle(&mut core, Event::Limited { steps: u64::MAX }), [Effect::Grant { horizon: 23 }]);
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_ends_after_the_steps_that_are_granted() {
+        let mut core = running(2, Some(45));
+        assert_eq!(handle(&mut core, Event::StopAt { steps: 20 }), []);
+        assert_eq!(handle(&mut core, recorded(15, false)), []);
+        assert_eq!(handle(&mut core, recorded(20, false)), [Effect::Finish { steps: 20 }]);
+        let mut core = Core::new(2, Horizon { window: 10, end: None }, None);
+        assert_eq!(handle(&mut core, Event::StopAt { steps: 0 }), []);
+        assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish { steps: 0 }], "before the first step, too");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Order {
     Commit { epoch: Epoch, complete: Complete },
     SaveRecorder { epoch: Epoch, step: u64, state: Vec<u8> },
     SavePlaces { epoch: Epoch, places: Vec<u8> },
+    /// An entry of the command log.
+    Log { number: u64, entry: Vec<u8> },
     Conclude { epoch: Epoch, result: Option<Vec<u8>> },
 }
 
@@ -40,6 +42,8 @@ pub enum Kept {
     Committed,
     CommitFailed(String),
     RecorderStored(PartRef),
+    /// Acknowledged, and durable (I6).
+    Logged(u64),
     /// Another master has taken over.
     Fenced(String),
     Concluded,
@@ -147,6 +151,10 @@ impl Keeper {
                     Ok(()) => {}
                 }
             }
+            Order::Log { number, entry } => {
+                self.log(number, &entry).await?;
+                self.answer(Kept::Logged(number));
+            }
             Order::Conclude { epoch, result } => {
                 // The epoch may have been raised after the order was given.
                 let epoch = epoch.max(self.tenure.epoch);
@@ -186,6 +194,21 @@ impl Keeper {
                     unsure |= matches!(error, StoreError::Ambiguous { .. });
                 }
                 raised => return raised,
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Appends, however long it takes: after a time-out nobody knows whether the entry is there, and a command that may come back
+    /// in a replay must not be answered with an error.
+    async fn log(&mut self, number: u64, entry: &[u8]) -> Result<(), StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Tenure { run, epoch, .. } = &self.tenure;
+            match self.store.append_log(run, *epoch, number, entry).await {
+                Err(error) if error.is_outage() => tracing::warn!(number, %error, "a command waits for the store"),
+                logged => return logged,
             }
             sleep(pause).await;
             pause = (2 * pause).min(LONGEST_PAUSE);

@@ -114,6 +114,10 @@ impl Workers {
         self.known.iter().filter(|(_, worker)| worker.leaving).map(|(incarnation, _)| *incarnation)
     }
 
+    pub fn all(&self) -> impl Iterator<Item = (Incarnation, &Worker)> {
+        self.known.iter().map(|(incarnation, worker)| (*incarnation, worker))
+    }
+
     pub fn sessions(&self) -> impl Iterator<Item = SessionId> + '_ {
         self.sessions.keys().copied()
     }

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
 
-use super::core::{Core, Effect, Event, Place};
+use super::core::{Core, Effect, Event, Look, Place, Seen};
 use super::region::Region;
 use crate::actors::ExitStatus;
 use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
 use crate::actors::recorder::ReportBatch;
-use crate::protocol::{Epoch, Frame, RouteNotice};
+use crate::protocol::{Epoch, Frame, OrderNotice, RouteNotice};
 use crate::sim::PartitionState;
 
 /// Where a partition sends what it makes.
@@ -22,6 +22,8 @@ pub struct Outlets {
     pub exits: Recipient<Exited>,
     /// `None`: no snapshots are taken.
     pub snapshots: Option<Recipient<Snapshot>>,
+    /// `None`: nobody looks on.
+    pub seen: Option<Recipient<SeenRoads>>,
 }
 
 /// One partition of a run.
@@ -82,6 +84,13 @@ impl Partition {
                     }
                     Ok(())
                 }),
+                Effect::Seen(seen) => {
+                    // Who looks on is never waited for.
+                    if self.outlets.seen.as_ref().is_some_and(|outlet| outlet.try_send(SeenRoads(seen)).is_err()) {
+                        tracing::debug!(partition = self.core.place().part, "nobody takes what was seen");
+                    }
+                    Ok(())
+                }
                 Effect::Exit(status) => {
                     self.exit.give(status);
                     ctx.stop();
@@ -182,6 +191,41 @@ impl Handler<NewRoutes> for Partition {
         self.feed(Event::RoutesCame(message.notice), ctx);
     }
 }
+
+/// Orders for steps that are not granted yet; all in one message, for there may be many after a recovery.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct NewOrders {
+    pub notices: Vec<Arc<OrderNotice>>,
+}
+
+impl Handler<NewOrders> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: NewOrders, ctx: &mut Self::Context) {
+        for notice in message.notices {
+            self.feed(Event::OrdersCame(notice), ctx);
+        }
+    }
+}
+
+/// Somebody wants to see some roads.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LookAt(pub Arc<Look>);
+
+impl Handler<LookAt> for Partition {
+    type Result = ();
+
+    fn handle(&mut self, message: LookAt, ctx: &mut Self::Context) {
+        self.feed(Event::Look(message.0), ctx);
+    }
+}
+
+/// What was seen.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SeenRoads(pub Box<Seen>);
 
 /// The next frame of a neighbour.
 #[derive(Message)]

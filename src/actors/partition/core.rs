@@ -5,17 +5,21 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::region::Closing;
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
-use crate::protocol::{Frame, RouteNotice, Scene};
+use crate::protocol::{Frame, OrderNotice, RouteNotice, Scene};
 use crate::sim::report::{RouteUpdate, StepReport};
-use crate::sim::{HaloError, PartitionState};
+use crate::sim::{HaloError, Observation, Order, PartitionState, Watch};
 
 /// Steps whose reports travel together.
 const REPORT_BATCH: usize = 16;
 /// Neighbours are never more than one step ahead.
 const FRAMES_AHEAD: usize = 2;
+/// Looks that wait for their step; who looks wants the newest.
+const LOOKS: usize = 4;
 
 /// What computes the steps: [`super::Region`], or something simpler in tests.
 pub trait Kernel {
@@ -32,6 +36,10 @@ pub trait Kernel {
     fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError>;
     /// Takes over new routes, when all roads show the state before the next step.
     fn apply_routes(&mut self, updates: &[RouteUpdate]);
+    /// Changes the world, when all roads show the state before the next step; before routes that come with the same step.
+    fn apply_orders(&mut self, orders: &[Order]);
+    /// What is seen on the own ones of some roads.
+    fn observe(&self, watch: &Watch) -> Observation;
     /// Copies the own state, for a snapshot.
     fn save(&self) -> PartitionState;
     /// Ends all measuring.
@@ -45,6 +53,24 @@ pub struct Place {
     pub part: u16,
 }
 
+/// A look at some roads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    pub number: u64,
+    /// Steps that are to be done then.
+    pub at_step: u64,
+    pub watch: Watch,
+}
+
+/// What a look has shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    pub number: u64,
+    pub part: u16,
+    pub step: u64,
+    pub observation: Observation,
+}
+
 #[derive(Debug)]
 pub enum Event {
     /// All neighbours can be sent to.
@@ -53,6 +79,10 @@ pub enum Event {
     Granted { horizon: u64 },
     /// New routes; comes before the grant of their step.
     RoutesCame(Arc<RouteNotice>),
+    /// Orders; come before the grant of their step.
+    OrdersCame(Arc<OrderNotice>),
+    /// Somebody wants to see these roads after so many steps, or now if they are done.
+    Look(Arc<Look>),
     /// The next frame of a neighbour.
     FrameArrived { neighbour: usize, frame: Arc<Frame> },
     /// It is time for the step that was asked for by [`Effect::StepLater`].
@@ -73,6 +103,8 @@ pub enum Effect {
     StepLater,
     /// To the store: the state after a step at which a snapshot is due.
     Save(Box<PartitionState>),
+    /// To who looks on.
+    Seen(Box<Seen>),
     /// To the master, after all reports.
     Close(Box<Closing>),
     /// To the master; nothing follows.
@@ -89,6 +121,11 @@ pub struct Core<K> {
     horizon: u64,
     /// Routes whose step has not come yet.
     routes: VecDeque<Arc<RouteNotice>>,
+    /// Orders whose step has not come yet, by step and number.
+    orders: VecDeque<Arc<OrderNotice>>,
+    looks: VecDeque<Arc<Look>>,
+    /// Steps after which the last snapshot was taken.
+    saved_at: u64,
     /// Reports not yet sent.
     reports: Vec<StepReport>,
     /// Steps between two snapshots.
@@ -105,10 +142,13 @@ impl<K: Kernel> Core<K> {
     pub fn new(place: Place, kernel: K, neighbours: usize, snapshot_interval: Option<u64>) -> Self {
         Self {
             place,
+            saved_at: kernel.steps(),
             kernel,
             inbox: vec![VecDeque::new(); neighbours],
             horizon: 0,
             routes: VecDeque::new(),
+            orders: VecDeque::new(),
+            looks: VecDeque::new(),
             reports: Vec::new(),
             snapshot_interval,
             step_asked: false,
@@ -141,6 +181,13 @@ impl<K: Kernel> Core<K> {
                     self.routes.push_back(notice);
                 }
             }
+            Event::OrdersCame(notice) => self.take_orders(notice),
+            Event::Look(look) => {
+                if self.looks.len() == LOOKS {
+                    self.looks.pop_front();
+                }
+                self.looks.push_back(look);
+            }
             Event::FrameArrived { neighbour, frame } => self.take_in(neighbour, frame, effects),
             Event::StepDue => {
                 self.step_asked = false;
@@ -162,8 +209,16 @@ impl<K: Kernel> Core<K> {
 
     /// Every event ends here: whoever can step will step, and who has to wait at the horizon keeps no report back.
     fn settle(&mut self, effects: &mut Vec<Effect>) {
-        if self.over || self.closing.is_some() {
+        if self.over {
             return;
+        }
+        self.look(effects);
+        if self.closing.is_some() {
+            return;
+        }
+        let steps = self.kernel.steps();
+        if self.orders.iter().any(|notice| notice.snapshot && notice.at_step == steps) {
+            self.save(effects);
         }
         if self.finish_at.is_some_and(|steps| self.kernel.steps() >= steps) {
             return self.finish(effects);
@@ -178,6 +233,35 @@ impl<K: Kernel> Core<K> {
             || self.kernel.steps() >= self.horizon
         {
             self.flush(effects);
+        }
+    }
+
+    fn take_orders(&mut self, notice: Arc<OrderNotice>) {
+        let key = |notice: &OrderNotice| (notice.at_step, notice.number);
+        let is_past = notice.at_step < self.kernel.steps();
+        if notice.scene.run != self.place.scene.run || is_past {
+            return;
+        }
+        if let Err(at) = self.orders.binary_search_by_key(&key(&notice), |other| key(other)) {
+            self.orders.insert(at, notice);
+        }
+    }
+
+    fn look(&mut self, effects: &mut Vec<Effect>) {
+        let step = self.kernel.steps();
+        while let Some(look) = self.looks.pop_front_if(|look| look.at_step <= step) {
+            let observation = self.kernel.observe(&look.watch);
+            let (number, part) = (look.number, self.place.part);
+            effects.push(Effect::Seen(Box::new(Seen { number, part, step, observation })));
+        }
+    }
+
+    /// All that the outputs hold of the steps before goes out first.
+    fn save(&mut self, effects: &mut Vec<Effect>) {
+        if self.snapshot_interval.is_some() && self.saved_at < self.kernel.steps() {
+            self.saved_at = self.kernel.steps();
+            self.flush(effects);
+            effects.push(Effect::Save(Box::new(self.kernel.save())));
         }
     }
 
@@ -210,8 +294,11 @@ impl<K: Kernel> Core<K> {
         let step = self.kernel.steps();
         let is_due = self.routes.front().is_some_and(|notice| notice.at_step <= step);
         let due = if is_due { self.routes.pop_front() } else { None };
-        let Self { kernel, .. } = self;
+        let Self { kernel, orders, .. } = self;
         let compute = || {
+            while let Some(notice) = orders.pop_front_if(|notice| notice.at_step <= step) {
+                kernel.apply_orders(&notice.orders);
+            }
             if let Some(notice) = due {
                 kernel.apply_routes(&notice.updates);
             }
@@ -223,9 +310,7 @@ impl<K: Kernel> Core<K> {
                 self.reports.push(report);
                 self.export(effects);
                 if self.snapshot_interval.is_some_and(|interval| (step + 1).is_multiple_of(interval)) {
-                    // All that the outputs hold of the steps before goes out first.
-                    self.flush(effects);
-                    effects.push(Effect::Save(Box::new(self.kernel.save())));
+                    self.save(effects);
                 }
             }
             Err(panic) => self.exit(ExitStatus::Panicked { step, message: message_of(&*panic) }, effects),
@@ -289,6 +374,8 @@ mod tests {
         imported: Vec<u8>,
         /// Steps before which routes were taken over.
         routed: Vec<u64>,
+        /// Steps before which orders were applied, and how many.
+        ordered: Vec<(u64, usize)>,
         panics_in: Option<u64>,
     }
 
@@ -311,6 +398,12 @@ mod tests {
         }
         fn apply_routes(&mut self, _: &[RouteUpdate]) {
             self.routed.push(self.steps);
+        }
+        fn apply_orders(&mut self, orders: &[Order]) {
+            self.ordered.push((self.steps, orders.len()));
+        }
+        fn observe(&self, _: &Watch) -> Observation {
+            Observation::default()
         }
         fn save(&self) -> PartitionState {
             let mut state = PartitionState::default();
@@ -439,6 +532,49 @@ mod tests {
         let saved = effects.iter().filter_map(|e| if let Effect::Save(state) = e { Some(state.steps) } else { None });
         assert_eq!(saved.collect::<Vec<_>>(), [4, 8]);
         assert_eq!(reported(&effects), 9);
+    }
+
+    fn orders(number: u64, at_step: u64, snapshot: bool) -> Event {
+        let orders = vec![Order::Open { lanes: Vec::new() }; number as usize];
+        Event::OrdersCame(Arc::new(OrderNotice { scene: PLACE.scene, number, at_step, orders, snapshot }))
+    }
+
+    #[test]
+    fn orders_are_applied_once_at_their_step_and_in_the_order_of_the_log() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
+        for (number, at_step) in [(2, 7), (1, 7), (3, 4), (1, 7), (3, 4)] {
+            handle(&mut core, orders(number, at_step, false));
+        }
+        run(&mut core, Event::Granted { horizon: 9 });
+        assert_eq!(core.kernel.ordered, [(4, 3), (7, 1), (7, 2)]);
+        handle(&mut core, orders(3, 4, false));
+        run(&mut core, Event::Granted { horizon: 12 });
+        assert_eq!(core.kernel.ordered.len(), 3);
+    }
+
+    #[test]
+    fn a_snapshot_that_is_asked_for_holds_the_state_before_the_orders_of_its_step() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, Some(4));
+        let mut effects = handle(&mut core, orders(0, 6, true));
+        effects.extend(run(&mut core, Event::Granted { horizon: 6 }));
+        // Also when the step has been reached; and once.
+        effects.extend(handle(&mut core, orders(1, 6, true)));
+        effects.extend(run(&mut core, Event::Granted { horizon: 8 }));
+        effects.extend(handle(&mut core, orders(2, 8, true)));
+        let saved = effects.iter().filter_map(|e| if let Effect::Save(state) = e { Some(state.steps) } else { None });
+        assert_eq!(saved.collect::<Vec<_>>(), [4, 6, 8]);
+        assert_eq!(core.kernel.ordered, [(6, 0), (6, 1)]);
+    }
+
+    #[test]
+    fn who_looks_sees_the_step_that_was_asked_for_or_the_present_one() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
+        let look = |number, at_step| Event::Look(Arc::new(Look { number, at_step, watch: Watch::default() }));
+        assert_eq!(handle(&mut core, look(1, 3)), []);
+        let mut effects = run(&mut core, Event::Granted { horizon: 5 });
+        effects.extend(handle(&mut core, look(2, 3)));
+        let seen = effects.iter().filter_map(|e| if let Effect::Seen(seen) = e { Some((seen.number, seen.step)) } else { None });
+        assert_eq!(seen.collect::<Vec<_>>(), [(1, 3), (2, 5)]);
     }
 
     #[test]

@@ -4,6 +4,8 @@ mod actor;
 mod core;
 mod region;
 
-pub use self::actor::{Begin, Finish, Grant, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, Snapshot, Stop};
-pub use self::core::{Core, Effect, Event, Kernel, Place};
+pub use self::actor::{
+    Begin, Finish, Grant, LookAt, NewOrders, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, SeenRoads, Snapshot, Stop,
+};
+pub use self::core::{Core, Effect, Event, Kernel, Look, Place, Seen};
 pub use self::region::{Closing, Neighbourhood, Region};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::core::Kernel;
 use crate::actors::worker::PlannedPanic;
 use crate::sim::report::{DetectorReport, IntervalReport, RouteUpdate, StepReport, TripRecord};
-use crate::sim::{HaloError, Mirror, Partition, PartitionState, ReportOptions, Scope, StateError, World};
+use crate::sim::{HaloError, Mirror, Observation, Order, Partition, PartitionState, ReportOptions, Scope, StateError, Watch, World};
 
 /// What a partition has to say when the run is over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -95,6 +95,12 @@ impl Kernel for Region {
     }
     fn apply_routes(&mut self, updates: &[RouteUpdate]) {
         self.partition.apply_routes(updates);
+    }
+    fn apply_orders(&mut self, orders: &[Order]) {
+        self.partition.apply_orders(orders);
+    }
+    fn observe(&self, watch: &Watch) -> Observation {
+        self.partition.observe(watch)
     }
     fn save(&self) -> PartitionState {
         self.partition.save()

@@ -8,6 +8,7 @@ use super::core::{Core, Effect, Event, ReportBatch};
 use crate::actors::master::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use crate::actors::partition::Closing;
 use crate::output::Progress;
+use crate::protocol::OrderNotice;
 
 /// Writes the outputs of a run.
 pub struct Recorder {
@@ -38,7 +39,7 @@ impl Recorder {
             let sent = match effect {
                 Effect::Routes(notice) => master.routes.try_send(RoutesFound { notice }).is_ok(),
                 Effect::Recorded { steps, over, hold } => {
-                    master.recorded.try_send(Recorded { steps, over, hold }).is_ok()
+                    master.recorded.try_send(Recorded { steps, over, hold, counts: *self.core.progress().2 }).is_ok()
                 }
                 Effect::Checkpoint { step, state } => match &master.checkpoints {
                     Some(keeper) => keeper.try_send(Checkpointed { step, state }).is_ok(),
@@ -97,6 +98,21 @@ impl Handler<Open> for Recorder {
 
     fn handle(&mut self, message: Open, _: &mut Self::Context) {
         self.master = Some(message);
+    }
+}
+
+/// Orders that partitions will be given; comes before the reports of their step.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Orders {
+    pub notice: OrderNotice,
+}
+
+impl Handler<Orders> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, message: Orders, ctx: &mut Self::Context) {
+        self.feed(Event::Ordered(message.notice), ctx);
     }
 }
 

@@ -4,6 +4,6 @@ mod actor;
 mod core;
 mod state;
 
-pub use self::actor::{Checkpointed, Close, Open, Recorder};
+pub use self::actor::{Checkpointed, Close, Open, Orders, Recorder};
 pub use self::core::{Core, Effect, Event, Recording, ReportBatch, RunRules};
 pub use self::state::{RecorderState, StateError};

@@ -13,14 +13,17 @@ use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare};
 use super::lodging::{Furnishing, Lodging};
 use super::master_link::{Beat, Hangup, MasterLink, Say, Watch};
 use super::planned_panic::PlannedPanic;
+use crate::actors::ExitStatus;
 use crate::actors::accept_all;
 use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{Accepted, Network, PeerAddress, PeerSilent, Retention};
-use crate::actors::partition::{Neighbourhood, Outlets, Region};
+use crate::actors::partition::{Neighbourhood, Outlets, Region, SeenRoads};
 use crate::actors::recorder::ReportBatch;
 use crate::actors::threads::{Thread, Threads};
 use crate::persist::PartRef;
-use crate::protocol::{Epoch, Limits, Listener, Networking, Place, Purpose, Stored, Stream, ToWorker, Welcome, answer};
+use crate::protocol::{
+    Epoch, Limits, Listener, Networking, OrderNotice, Place, Purpose, Stored, Stream, ToWorker, Welcome, answer,
+};
 use crate::sim::{PartitionState, ReportOptions, Scope, World};
 
 /// What a leaving worker waits for its partitions to be taken off it.
@@ -109,6 +112,8 @@ impl Worker {
             Effect::Drop { part, epoch } => self.evict(part, epoch),
             Effect::Grant { part, horizon } => self.each(part, |lodging| lodging.grant(horizon)),
             Effect::Routes { part, notice } => self.each(part, |lodging| lodging.routes(Arc::clone(&notice))),
+            Effect::Orders { part, notices } => self.order(part, notices, ctx),
+            Effect::Look(look) => self.each(None, |lodging| lodging.look(Arc::clone(&look))),
             Effect::Finish { part, steps } => self.each(part, |lodging| lodging.finish(steps)),
             Effect::Committed { step } => self.each(None, |lodging| lodging.committed(step)),
             Effect::Link(places) => {
@@ -117,6 +122,18 @@ impl Worker {
             }
             Effect::End(result) => self.end(result, ctx),
         }
+    }
+
+    /// A partition that cannot take its orders would go on in another world; it has to begin again from the last commit.
+    fn order(&mut self, part: u16, notices: Vec<Arc<OrderNotice>>, ctx: &mut Context<Self>) {
+        let Some(lodging) = self.lodgings.get(&part) else { return };
+        if lodging.orders(notices) {
+            return;
+        }
+        let epoch = lodging.epoch;
+        self.evict(part, epoch);
+        let status = ExitStatus::Failed { reason: "it takes no orders".to_owned() };
+        ctx.notify(Exited { part, epoch, status });
     }
 
     fn each(&self, part: Option<u16>, order: impl Fn(&Lodging)) {
@@ -228,8 +245,9 @@ impl Worker {
                 outlets: Outlets {
                     reports: address.clone().recipient::<ReportBatch>(),
                     closings: address.clone().recipient(),
-                    exits: address.recipient(),
+                    exits: address.clone().recipient(),
                     snapshots,
+                    seen: Some(address.recipient()),
                 },
                 retention: match policy.uncommitted_steps {
                     Some(steps) => Retention::UntilCommitted {
@@ -559,6 +577,14 @@ impl Handler<ReportBatch> for Worker {
 
     fn handle(&mut self, batch: ReportBatch, ctx: &mut Self::Context) {
         self.feed(Event::Reported(batch), ctx);
+    }
+}
+
+impl Handler<SeenRoads> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: SeenRoads, ctx: &mut Self::Context) {
+        self.feed(Event::Seen(message.0), ctx);
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::report_log::ReportLog;
 use crate::actors::ExitStatus;
-use crate::actors::partition::Closing;
+use crate::actors::partition::{Closing, Look, Seen};
 use crate::actors::recorder::ReportBatch;
 use crate::persist::PartRef;
 use crate::planted::planted;
-use crate::protocol::{Epoch, Hosted, Place, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
+use crate::protocol::{Epoch, Hosted, OrderNotice, Place, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
 
 /// Who this worker is.
 #[derive(Clone, Debug)]
@@ -61,6 +61,7 @@ pub enum Event {
         peer: u16,
         peer_epoch: Epoch,
     },
+    Seen(Box<Seen>),
     /// The process is to end.
     Terminate,
 }
@@ -90,6 +91,13 @@ pub enum Effect {
         part: Option<u16>,
         notice: Arc<RouteNotice>,
     },
+    /// To one partition.
+    Orders {
+        part: u16,
+        notices: Vec<Arc<OrderNotice>>,
+    },
+    /// To all partitions.
+    Look(Arc<Look>),
     Finish {
         part: Option<u16>,
         steps: u64,
@@ -127,6 +135,8 @@ pub struct Core {
     committed: u64,
     finish: Option<u64>,
     notices: Vec<Arc<RouteNotice>>,
+    /// By number; with the partitions that they concern, here or elsewhere.
+    orders: BTreeMap<u64, (Vec<u16>, Arc<OrderNotice>)>,
     reports: ReportLog,
     stored: Vec<Stored>,
     /// The newest placement of each partition.
@@ -148,6 +158,7 @@ impl Core {
             committed: 0,
             finish: None,
             notices: Vec::new(),
+            orders: BTreeMap::new(),
             reports: ReportLog::default(),
             stored: Vec::new(),
             told: BTreeMap::new(),
@@ -191,6 +202,9 @@ impl Core {
             Event::PeerSilent { part, peer, peer_epoch } => {
                 self.say(ToMaster::PeerSilent { part, peer, peer_epoch }, effects);
             }
+            // Only the newest is of use.
+            Event::Seen(seen) if self.welcome => self.say(ToMaster::Seen(seen), effects),
+            Event::Seen(_) => {}
             Event::Terminate => {
                 self.leaving = true;
                 if self.guests.is_empty() {
@@ -215,6 +229,7 @@ impl Core {
             hosted: hosted.collect(),
             stored: self.stored.clone(),
             told: self.told.iter().map(|(part, epoch)| (*part, *epoch)).collect(),
+            horizon: self.horizon,
         };
         effects.push(Effect::Say(Arc::new(join)));
     }
@@ -256,6 +271,8 @@ impl Core {
                 }
                 effects.push(Effect::Routes { part: None, notice });
             }
+            ToWorker::Orders { parts, notice } => self.ordered(parts, notice, effects),
+            ToWorker::Look(look) => effects.push(Effect::Look(Arc::new(look))),
             ToWorker::Committed { step } => self.commit(step, effects),
             ToWorker::Finish { steps } => {
                 self.finish = Some(steps);
@@ -296,6 +313,15 @@ impl Core {
         }
     }
 
+    fn ordered(&mut self, parts: Vec<u16>, notice: OrderNotice, effects: &mut Vec<Effect>) {
+        let notice = Arc::new(notice);
+        // One that is being built gets it when it is there.
+        for part in parts.iter().filter(|part| self.guests.get(part).is_some_and(|guest| guest.is_up)) {
+            effects.push(Effect::Orders { part: *part, notices: vec![Arc::clone(&notice)] });
+        }
+        self.orders.insert(notice.number, (parts, notice));
+    }
+
     fn commit(&mut self, step: u64, effects: &mut Vec<Effect>) {
         if step <= self.committed {
             return;
@@ -304,12 +330,18 @@ impl Core {
         self.reports.cut_before(step);
         self.stored.retain(|stored| stored.reference.id.step > step);
         self.notices.retain(|notice| notice.at_step >= step);
+        self.orders.retain(|_, (_, notice)| notice.at_step >= step);
         effects.push(Effect::Committed { step });
     }
 
     fn built(&mut self, part: u16, epoch: Epoch, steps: u64, effects: &mut Vec<Effect>) {
         let Some(guest) = self.guests.get_mut(&part).filter(|guest| guest.epoch == epoch) else { return };
         (guest.is_up, guest.steps) = (true, steps);
+        let orders = self.orders.values().filter(|(parts, _)| parts.contains(&part));
+        let notices: Vec<_> = orders.map(|(_, notice)| Arc::clone(notice)).collect();
+        if !notices.is_empty() {
+            effects.push(Effect::Orders { part, notices });
+        }
         let part = Some(part);
         effects.extend(self.notices.iter().map(|notice| Effect::Routes { part, notice: Arc::clone(notice) }));
         effects.extend(self.finish.map(|steps| Effect::Finish { part, steps }));

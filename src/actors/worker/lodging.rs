@@ -9,9 +9,10 @@ use actix::prelude::*;
 use crate::actors::neighbor_handler::{
     self, Accepted, Commit, End, NeighborHandler, Network, PeerAddress, PeerAt, Retention, Retire,
 };
-use crate::actors::partition::{self, Begin, Finish, Grant, Neighbourhood, NewRoutes, Outlets, Partition, Place, Stop};
+use crate::actors::partition::{
+    self, Begin, Finish, Grant, Look, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop};
 use crate::actors::threads::Thread;
-use crate::protocol::{Epoch, RouteNotice, Scene};
+use crate::protocol::{Epoch, OrderNotice, RouteNotice, Scene};
 
 /// What a handler has been told of its neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,20 @@ impl Lodging {
 
     pub fn routes(&self, notice: Arc<RouteNotice>) {
         self.order(NewRoutes { notice });
+    }
+
+    /// `false`: the partition cannot take them, and must not go on without.
+    pub fn orders(&self, notices: Vec<Arc<OrderNotice>>) -> bool {
+        self.partition.as_ref().is_some_and(|partition| partition.try_send(NewOrders { notices }).is_ok())
+    }
+
+    /// A partition that is too busy is not looked at.
+    pub fn look(&self, look: Arc<Look>) {
+        if let Some(partition) = &self.partition
+            && partition.try_send(LookAt(look)).is_err()
+        {
+            tracing::debug!("partition is not looked at");
+        }
     }
 
     pub fn finish(&self, steps: u64) {

@@ -125,7 +125,7 @@ fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut 
         }
     }
     let aspects = attributes.name("state")?.chars().map(|letter| {
-        aspect(letter).ok_or_else(|| attributes.error(format!("state holds the unknown letter '{letter}'")))
+        Aspect::of_letter(letter).ok_or_else(|| attributes.error(format!("state holds the unknown letter '{letter}'")))
     });
     let next = attributes.get("next").unwrap_or_default().split_ascii_whitespace().map(|text| {
         text.parse().map_err(|_| attributes.error(format!("next=\"{}\" is not a list of phases", shorten(text))))
@@ -136,20 +136,6 @@ fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut 
         max_duration_ms,
         aspects: aspects.collect::<Result<_, _>>()?,
         next: next.collect::<Result<_, _>>()?,
-    })
-}
-
-fn aspect(letter: char) -> Option<Aspect> {
-    Some(match letter {
-        'r' | 'u' | 'R' => Aspect::Red,
-        'y' => Aspect::Yellow,
-        'Y' => Aspect::YellowMajor,
-        'g' => Aspect::Green,
-        'G' => Aspect::GreenMajor,
-        's' => Aspect::StopThenGo,
-        'o' => Aspect::OffBlinking,
-        'O' => Aspect::Off,
-        _ => return None,
     })
 }
 

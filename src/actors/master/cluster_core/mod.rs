@@ -1,6 +1,8 @@
 //! A run over many processes: who hosts which partition, what happens when one is lost, and when a snapshot is committed.
 //! The run's lifecycle itself is [`super::Core`]'s.
 
+mod control;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -9,13 +11,20 @@ use tokio::time::Instant;
 
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
+use super::instruction::{Instruction, Pace, Ticket};
 use super::run_result::RunResult;
+use super::schedule::{Act, LogEntry, Schedule, Told};
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
 use crate::persist::{ContentHash, PartRef, RunName};
-use crate::protocol::{Epoch, Hosted, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
+use crate::control::CommandError;
+use crate::protocol::{
+    Epoch, Hosted, OrderNotice, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome,
+};
+use crate::sim::report::Counts;
+use crate::sim::{Observation, Watch};
 
 /// A partition that fails so often without a new snapshot in between is broken.
 const MAX_FAILURES: u32 = 5;
@@ -39,6 +48,10 @@ pub struct Plan {
     /// The same for workers that an earlier master has left behind.
     pub adoption_grace: Duration,
     pub horizon: Horizon,
+    pub pace: Pace,
+    /// Of the first step, and of each.
+    pub begin_ms: i64,
+    pub step_ms: i64,
 }
 
 /// Where a partition is, as a master leaves it to the next one.
@@ -64,6 +77,10 @@ pub struct Resumed {
     pub hold: Option<u64>,
     /// The run was cut anew: what workers have of it is of no use.
     pub recut: bool,
+    /// The whole command log.
+    pub log: Vec<Told>,
+    /// Steps of the timed commands.
+    pub timed: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -83,8 +100,22 @@ pub enum Event {
         steps: u64,
         over: bool,
         hold: Option<u64>,
+        counts: Counts,
     },
     RoutesFound(RouteNotice),
+    /// Somebody wants something of the run.
+    Instructed {
+        ticket: Ticket,
+        instruction: Instruction,
+    },
+    /// The timed command that was due cannot be given.
+    NotGiven,
+    /// An entry is in the command log.
+    Logged(u64),
+    /// The recorder knows of an entry.
+    RecorderKnows(u64),
+    /// Somebody wants to see these roads.
+    LookAt(Watch),
     /// The recorder's part of a snapshot is in the store.
     RecorderStored(PartRef),
     RecorderDone(Box<Recording>),
@@ -124,6 +155,26 @@ pub enum Effect {
         epoch: Epoch,
         result: Option<Box<RunResult>>,
     },
+    /// To the command log.
+    Log {
+        number: u64,
+        entry: LogEntry,
+    },
+    /// To the recorder, which says [`Event::RecorderKnows`] then.
+    Inform(OrderNotice),
+    Answer {
+        ticket: Ticket,
+        outcome: Result<serde_json::Value, CommandError>,
+    },
+    /// A timed command is to be given now: this one of the file.
+    Due {
+        place: u32,
+    },
+    /// To who looks on: what all partitions saw.
+    Show {
+        step: u64,
+        observation: Observation,
+    },
     /// To the recorder.
     Close {
         closings: Vec<Closing>,
@@ -157,6 +208,8 @@ struct Part {
     lost_at: Instant,
     /// It has to compute again the steps up to this one.
     behind: Option<u64>,
+    /// Where it is to go when it is placed next.
+    wanted: Option<Incarnation>,
 }
 
 /// The master of a cluster.
@@ -181,11 +234,22 @@ pub struct ClusterCore {
     outcome: Option<Outcome>,
     recoveries: u64,
     replayed_steps: u64,
+    schedule: Schedule,
+    pace: Pace,
+    /// Steps that are granted at most, as the lifecycle was told last.
+    limit: u64,
+    /// Steps that an earlier master has granted to workers that are still there.
+    floor: u64,
+    counts: Counts,
+    looking: Option<control::Looking>,
+    looks: u64,
+    /// Partitions and where they are to go at the next commit.
+    moves: Vec<(u16, Incarnation)>,
 }
 
 impl ClusterCore {
     pub fn new(plan: Plan, epoch: Epoch, resumed: Resumed, now: Instant) -> Self {
-        let Resumed { steps, parts: last, mut placed, notices, hold, recut } = resumed;
+        let Resumed { steps, parts: last, mut placed, notices, hold, recut, log, timed } = resumed;
         // Without fault tolerance workers keep no reports for another master, which therefore has to begin again.
         let adopts = plan.policy.snapshot_interval.is_some() && !recut;
         if !adopts {
@@ -210,6 +274,7 @@ impl ClusterCore {
                 not_before: now,
                 lost_at: now,
                 behind: None,
+                wanted: None,
             });
         }
         let was_placed = placed.iter().any(Option::is_some);
@@ -217,7 +282,19 @@ impl ClusterCore {
         if let Some(uncommitted) = plan.policy.bound() {
             lifecycle.handle(LifeEvent::Recoverable { steps: steps + uncommitted }, now.into_std(), &mut Vec::new());
         }
+        let stop = log.iter().find(|told| told.entry.act == Act::Stop).map(|told| told.entry.at_step);
+        if let Some(steps) = stop {
+            lifecycle.handle(LifeEvent::StopAt { steps }, now.into_std(), &mut Vec::new());
+        }
         Self {
+            schedule: Schedule::resumed(log, steps, &timed),
+            pace: plan.pace,
+            limit: u64::MAX,
+            floor: 0,
+            counts: Counts::default(),
+            looking: None,
+            looks: 0,
+            moves: Vec::new(),
             adopts,
             adopting_until: was_placed.then(|| now + plan.adoption_grace),
             plan,
@@ -257,7 +334,15 @@ impl ClusterCore {
                 }
             }
             Event::Tick => self.watch(now, effects),
-            Event::Recorded { steps, over, hold } => self.live(LifeEvent::Recorded { steps, over, hold }, now, effects),
+            Event::Recorded { steps, over, hold, counts } => {
+                self.counts = counts;
+                self.live(LifeEvent::Recorded { steps, over, hold }, now, effects);
+            }
+            Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, effects),
+            Event::NotGiven => self.schedule.given(),
+            Event::Logged(number) => self.logged(number, now, effects),
+            Event::RecorderKnows(number) => self.told(number, effects),
+            Event::LookAt(watch) => self.look_at(watch, now, effects),
             Event::RoutesFound(notice) => self.live(LifeEvent::RoutesFound(notice), now, effects),
             Event::RecorderStored(reference) => self.commits.recorder_stored(self.parts.len(), reference),
             Event::RecorderDone(recording) => self.live(LifeEvent::RecorderDone(recording), now, effects),
@@ -301,6 +386,7 @@ impl ClusterCore {
             effects.push(Effect::Commit { epoch: self.epoch, complete });
         }
         self.recover(now, effects);
+        self.limit_steps(now, effects);
         if !self.begun && self.parts.iter().all(|part| part.stage == Stage::Running) {
             self.begun = true;
             self.live(LifeEvent::Ready, now, effects);
@@ -310,7 +396,10 @@ impl ClusterCore {
     // Messages of workers.
 
     fn message(&mut self, session: SessionId, message: ToMaster, now: Instant, effects: &mut Vec<Effect>) {
-        if let ToMaster::Join { name, incarnation, address, run, hosted, stored, told } = message {
+        if let ToMaster::Join { name, incarnation, address, run, hosted, stored, told, horizon } = message {
+            if run == Some(self.plan.run) {
+                self.floor = self.floor.max(horizon);
+            }
             let newest = hosted.iter().map(|hosted| hosted.epoch).max();
             if newest.is_some_and(|newest| newest > self.epoch) {
                 // Another master has placed them, and this one will soon hear that it is fenced off (I4).
@@ -374,6 +463,7 @@ impl ClusterCore {
             ToMaster::PeerSilent { part, peer, peer_epoch } => {
                 self.second_opinion(part, peer, peer_epoch, now, effects)
             }
+            ToMaster::Seen(seen) => self.seen(*seen, effects),
             ToMaster::Leaving => {
                 tracing::info!(worker = self.name(incarnation), "worker asks to leave");
                 self.workers.leave(incarnation);
@@ -408,6 +498,11 @@ impl ClusterCore {
             horizon: self.commits.committed(),
         })));
         self.notices.iter().for_each(|notice| tell(ToWorker::Routes(notice.clone())));
+        let (run, master_epoch) = (self.plan.run, self.epoch);
+        for told in self.schedule.standing().filter(|told| hosted.iter().any(|h| told.parts.contains(&h.part))) {
+            let parts = told.parts.clone();
+            told.notice(run, master_epoch).into_iter().for_each(|notice| tell(ToWorker::Orders { parts: parts.clone(), notice }));
+        }
         tell(ToWorker::Grant { horizon: self.lifecycle.granted(), recorded: self.lifecycle.recorded() });
         if let Some(steps) = self.lifecycle.finished_at() {
             tell(ToWorker::Finish { steps });
@@ -448,7 +543,7 @@ impl ClusterCore {
         for (part, epoch, stage) in missing {
             if stage == Stage::Loading && self.plan.policy.snapshot_interval.is_none() {
                 // It was under way to the worker when the connection broke, and nobody has heard of it.
-                effects.push(self.host(session, part, epoch));
+                self.host(session, part, epoch, effects);
             } else {
                 // The worker had it, or may have had it, and it ended while nobody heard of that. What it had stored must not
                 // count any more, nor may its neighbours take the next one for it: that needs a new epoch.
@@ -584,7 +679,10 @@ impl ClusterCore {
             if part.stage != Stage::Lost || part.not_before > now {
                 continue;
             }
-            let host = if self.placed {
+            let wanted = part.wanted.take().filter(|wanted| available.contains(wanted));
+            let host = if let Some(wanted) = wanted {
+                wanted
+            } else if self.placed {
                 // A standby has no load.
                 load.iter()
                     .min_by_key(|(worker, count)| (**count, **worker))
@@ -611,13 +709,19 @@ impl ClusterCore {
             let (worker, step) = (self.name(host), self.commits.committed());
             tracing::info!(partition = part, epoch = known.epoch.0, worker, step, "partition placed");
             if let Some(session) = self.workers.session(host) {
-                effects.push(self.host(session, part, known.epoch));
+                self.host(session, part, known.epoch, effects);
             }
         }
     }
 
-    fn host(&self, session: SessionId, part: u16, epoch: Epoch) -> Effect {
-        Effect::Tell { session, message: ToWorker::Host { part, epoch, from: self.commits.part(part) } }
+    /// The orders that it may have to be given again come first.
+    fn host(&self, session: SessionId, part: u16, epoch: Epoch, effects: &mut Vec<Effect>) {
+        for told in self.schedule.standing().filter(|told| told.parts.contains(&part)) {
+            let parts = told.parts.clone();
+            let notice = told.notice(self.plan.run, self.epoch);
+            effects.extend(notice.map(|notice| Effect::Tell { session, message: ToWorker::Orders { parts, notice } }));
+        }
+        effects.push(Effect::Tell { session, message: ToWorker::Host { part, epoch, from: self.commits.part(part) } });
     }
 
     /// Right after a commit: takes the partitions off workers that want to leave, when others are there to take them.
@@ -669,12 +773,14 @@ impl ClusterCore {
         let step = self.commits.committed();
         tracing::info!(step, epoch = self.epoch.0, "snapshot committed");
         self.notices.retain(|notice| notice.at_step >= step);
+        self.schedule.committed(step);
         self.parts.iter_mut().for_each(|part| (part.failures, part.losses) = (0, 0));
         self.tell_all(&ToWorker::Committed { step }, effects);
         if let Some(uncommitted) = self.plan.policy.bound() {
             self.live(LifeEvent::Recoverable { steps: step + uncommitted }, now, effects);
         }
         self.release(now, effects);
+        self.move_parts(now);
     }
 
     fn live(&mut self, event: LifeEvent, now: Instant, effects: &mut Vec<Effect>) {
@@ -737,5 +843,4 @@ impl ClusterCore {
 }
 
 #[cfg(test)]
-#[path = "cluster_core_tests.rs"]
 mod tests;

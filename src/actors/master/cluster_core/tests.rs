@@ -22,6 +22,9 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         fcd: false,
     };
     Plan {
+        pace: Pace::new(Duration::from_secs(1), None, None),
+        begin_ms: 0,
+        step_ms: 1000,
         run: RUN,
         name: RunName::new("rush-hour").expect("a name"),
         scenario: ContentHash(1),
@@ -169,6 +172,8 @@ impl World {
                 assert_eq!((self.raising, *epoch), (None, self.epoch), "one at a time");
                 self.raising = Some(*epoch);
             }
+            // Nobody drives the run here.
+            Effect::Log { .. } | Effect::Inform(_) | Effect::Answer { .. } | Effect::Show { .. } | Effect::Due { .. } => {}
             Effect::Commit { epoch, complete } => {
                 assert_eq!((self.committing, *epoch), (None, self.epoch), "one at a time");
                 assert!(complete.step > self.committed, "commits go forward");
@@ -215,6 +220,7 @@ impl World {
             hosted,
             stored: process.stored.clone(),
             told: Vec::new(),
+            horizon: 0,
         };
         self.feed(Event::Message { session, message })
     }

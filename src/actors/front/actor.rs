@@ -1,0 +1,337 @@
+//! The actor around [`Core`]: reads scenarios and cuts them off the thread of the actors, and starts runs.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+use super::core::{Core, Effect, Event, Loaded, RunEnd};
+use super::display::page;
+use super::library::Library;
+use crate::actors::master::{Instruct, Ticket};
+use crate::control::command::{Globals, NetChoice};
+use crate::control::live::{LiveOut, RunStatus};
+use crate::control::{Asked, CommandError, RunState};
+use crate::diagnostics::InputError;
+use crate::graph::partition::Cut;
+use crate::scenario::{OutputPaths, Scenario};
+
+/// Wishes that wait for the master.
+const WISHES: usize = 256;
+
+/// Reads the scenario of a configuration file with parameters over what it says.
+pub type Reader = Arc<dyn Fn(Option<PathBuf>, &Globals) -> Result<(Scenario, OutputPaths), InputError> + Send + Sync>;
+/// Cuts a scenario.
+pub type Cutting = Arc<dyn Fn(&Scenario, Option<u32>) -> Result<Cut, InputError> + Send + Sync>;
+
+/// What a run is started with.
+pub struct ToStart {
+    pub scenario: Scenario,
+    pub cut: Cut,
+    pub outputs: OutputPaths,
+    pub wishes: mpsc::Receiver<Instruct>,
+    pub live: LiveOut,
+    pub paused: bool,
+}
+
+/// Runs a run to its end; its digest, or why there is none.
+pub type Starter = Rc<dyn Fn(ToStart) -> LocalBoxFuture<'static, Result<u128, String>>>;
+
+/// What the front works with.
+pub struct FrontSetup {
+    pub library: Library,
+    pub reader: Reader,
+    pub cutting: Cutting,
+    pub starter: Starter,
+    pub live: LiveOut,
+    /// A scenario to begin with, and whether it is started at once.
+    pub first: Option<First>,
+    /// The program ends with its first run.
+    pub one_run: bool,
+    /// Told how the first run ended when it is `one_run`, or that its scenario cannot be simulated.
+    pub over: oneshot::Sender<Result<(), FirstFailed>>,
+}
+
+/// What is done without a command.
+#[derive(Clone, Debug)]
+pub struct First {
+    pub configuration: PathBuf,
+    pub start: bool,
+}
+
+/// Why there is no first run, or no result of it.
+#[derive(Debug)]
+pub enum FirstFailed {
+    /// The scenario cannot be simulated.
+    Input(InputError),
+    Run(String),
+}
+
+struct Read {
+    scenario: Box<Scenario>,
+    outputs: OutputPaths,
+}
+
+/// Takes the commands of clients.
+pub struct Front {
+    core: Core,
+    setup: FrontSetup,
+    over: Option<oneshot::Sender<Result<(), FirstFailed>>>,
+    /// Until it is started.
+    scenario: Option<Read>,
+    waiting: std::collections::BTreeMap<Ticket, oneshot::Sender<Result<Value, CommandError>>>,
+    tickets: u64,
+    wishes: Option<mpsc::Sender<Instruct>>,
+    digest: Option<u128>,
+}
+
+impl Front {
+    pub fn new(mut setup: FrontSetup) -> Self {
+        let (unused, _) = oneshot::channel();
+        let over = Some(std::mem::replace(&mut setup.over, unused));
+        Self {
+            core: Core::default(),
+            setup,
+            over,
+            scenario: None,
+            waiting: Default::default(),
+            tickets: 0,
+            wishes: None,
+            digest: None,
+        }
+    }
+
+    fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        let mut effects = Vec::new();
+        // The run's own word on where it stands comes first.
+        if self.core.state().has_run() {
+            let state = self.setup.live.status.borrow().state;
+            self.core.handle(Event::RunIs(state), &mut effects);
+        }
+        self.core.handle(event, &mut effects);
+        for effect in effects {
+            self.carry_out(effect, ctx);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Answer { ticket, outcome } => self.answer(ticket, outcome),
+            Effect::Load { choice, globals } => self.load(choice, globals, ctx),
+            Effect::Start { paused, partitions } => self.start(paused, partitions, ctx),
+            Effect::Wish { ticket, wish, text } => {
+                let Some(reply) = self.waiting.remove(&ticket) else { return };
+                let Some(wishes) = &self.wishes else { return };
+                if let Err(error) = wishes.try_send(Instruct { wish, text, reply }) {
+                    let Instruct { reply, .. } = error.into_inner();
+                    let busy = CommandError::Busy("too many commands at once; send it again later".to_owned());
+                    let _ = reply.send(Err(busy));
+                }
+            }
+            Effect::Net { ticket, page: number, size } => {
+                let network = self.setup.live.network.borrow().clone();
+                let outcome = match (&self.scenario, network) {
+                    (Some(read), _) => Ok(page(&read.scenario.network, number, size)),
+                    (None, Some(network)) => Ok(page(&network, number, size)),
+                    (None, None) => Err(CommandError::Busy("the network is being built; ask again".to_owned())),
+                };
+                self.answer(ticket, outcome);
+            }
+            Effect::Status { ticket } => {
+                let status = json!(&**self.setup.live.status.borrow());
+                self.answer(ticket, Ok(status));
+            }
+            Effect::Show { state, reason } => self.show(state, reason),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, outcome: Result<Value, CommandError>) {
+        if let Some(reply) = self.waiting.remove(&ticket) {
+            // A client may go before its answer comes.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    fn show(&self, state: RunState, reason: Option<String>) {
+        let digest = self.digest.filter(|_| !state.has_run()).map(|digest| format!("{digest:032x}"));
+        self.setup.live.status.send_modify(|status| {
+            // Of a run that is over its last figures stay; a new scenario begins anew.
+            let before = if state == RunState::NetLoaded { RunStatus::default() } else { (**status).clone() };
+            *status = Arc::new(RunStatus { state, reason, digest, ..before });
+        });
+    }
+
+    fn load(&self, choice: NetChoice, globals: Globals, ctx: &mut Context<Self>) {
+        let path = match self.setup.library.find(&choice) {
+            Ok(path) => path,
+            Err(error) => {
+                ctx.notify(Outcome::Read(Err(InputError::file("loadNet", error.to_string()))));
+                return;
+            }
+        };
+        self.read(path, globals, ctx);
+    }
+
+    fn read(&self, path: PathBuf, globals: Globals, ctx: &mut Context<Self>) {
+        let reader = Arc::clone(&self.setup.reader);
+        let name = path.display().to_string();
+        let reading = tokio::task::spawn_blocking(move || reader(Some(path), &globals));
+        ctx.spawn(reading.into_actor(self).map(move |read, _, ctx| {
+            let read = match read {
+                Ok(read) => read,
+                Err(_) => Err(InputError::file(name.as_str(), "the reader panicked; this is a fault of the program")),
+            };
+            ctx.notify(Outcome::Read(read.map(|(scenario, outputs)| (name, Read { scenario: Box::new(scenario), outputs }))));
+        }));
+    }
+
+    fn start(&mut self, paused: bool, partitions: Option<u32>, ctx: &mut Context<Self>) {
+        let Some(Read { scenario, outputs }) = self.scenario.take() else {
+            let error = InputError::file("simulation start", "there is no scenario; load one");
+            return ctx.notify(Outcome::Cut(Err(error), None, paused));
+        };
+        let cutting = Arc::clone(&self.setup.cutting);
+        let work = tokio::task::spawn_blocking(move || {
+            let cut = cutting(&scenario, partitions);
+            (scenario, cut)
+        });
+        ctx.spawn(work.into_actor(self).map(move |done, _, ctx| match done {
+            Ok((scenario, cut)) => {
+                ctx.notify(Outcome::Cut(cut, Some(Read { scenario, outputs }), paused));
+            }
+            Err(_) => {
+                let error = InputError::file("simulation start", "the cut panicked; this is a fault of the program");
+                ctx.notify(Outcome::Cut(Err(error), None, paused));
+            }
+        }));
+    }
+
+    fn run(&mut self, cut: Cut, read: Read, paused: bool, ctx: &mut Context<Self>) {
+        let (sender, wishes) = mpsc::channel(WISHES);
+        self.wishes = Some(sender);
+        let Read { scenario, outputs } = read;
+        let live = self.setup.live.clone();
+        live.status.send_replace(Arc::new(RunStatus { state: RunState::Building, ..RunStatus::default() }));
+        let running = (self.setup.starter)(ToStart { scenario: *scenario, cut, outputs, wishes, live, paused });
+        ctx.spawn(running.into_actor(self).map(|ended, front, ctx| {
+            front.wishes = None;
+            front.digest = ended.as_ref().ok().copied();
+            let (end, result) = match ended {
+                Ok(_) => (RunEnd::Finished, Ok(())),
+                Err(reason) => (RunEnd::Failed(reason.clone()), Err(reason)),
+            };
+            front.feed(Event::RunEnded(end), ctx);
+            if front.setup.one_run
+                && let Some(over) = front.over.take()
+            {
+                // Stopping is no failure.
+                let is_stopped = front.core.state() == RunState::Stopped;
+                let _ = over.send(if is_stopped { Ok(()) } else { result.map_err(FirstFailed::Run) });
+            }
+        }));
+    }
+}
+
+impl Actor for Front {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(First { configuration, .. }) = &self.setup.first {
+            self.core.expect_scenario();
+            self.read(configuration.clone(), Globals::default(), ctx);
+        }
+    }
+}
+
+/// What a piece of work came to that was done elsewhere.
+#[derive(Message)]
+#[rtype(result = "()")]
+enum Outcome {
+    Read(Result<(String, Read), InputError>),
+    Cut(Result<Cut, InputError>, Option<Read>, bool),
+}
+
+impl Handler<Outcome> for Front {
+    type Result = ();
+
+    fn handle(&mut self, message: Outcome, ctx: &mut Self::Context) {
+        match message {
+            Outcome::Read(Ok((name, read))) => {
+                let loaded = facts(name, &read.scenario);
+                self.scenario = Some(read);
+                self.feed(Event::Loaded(Ok(Box::new(loaded))), ctx);
+                if let Some(first) = self.setup.first.take().filter(|first| first.start) {
+                    tracing::debug!(?first, "the run begins");
+                    self.feed(Event::StartItself, ctx);
+                }
+            }
+            Outcome::Read(Err(error)) => {
+                let is_first = self.setup.first.take().is_some();
+                if let Some(over) = self.over.take_if(|_| is_first) {
+                    let _ = over.send(Err(FirstFailed::Input(error.clone())));
+                }
+                self.feed(Event::Loaded(Err(error.to_string())), ctx);
+            }
+            Outcome::Cut(Ok(cut), Some(read), paused) => {
+                self.feed(Event::Started(Ok(())), ctx);
+                self.run(cut, read, paused, ctx);
+            }
+            Outcome::Cut(Ok(_), None, _) => self.feed(Event::Started(Err("there is no scenario".to_owned())), ctx),
+            Outcome::Cut(Err(error), read, _) => {
+                // It can be cut otherwise.
+                self.scenario = read;
+                if let Some(over) = self.over.take_if(|_| self.setup.one_run) {
+                    let _ = over.send(Err(FirstFailed::Input(error.clone())));
+                }
+                self.feed(Event::Started(Err(error.to_string())), ctx);
+            }
+        }
+    }
+}
+
+/// A request of a client.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ask(pub Asked);
+
+impl Handler<Ask> for Front {
+    type Result = ();
+
+    fn handle(&mut self, message: Ask, ctx: &mut Self::Context) {
+        let Ask(Asked { request, reply }) = message;
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, reply);
+        self.feed(Event::Asked { ticket, request }, ctx);
+    }
+}
+
+/// Hands the requests of the gateway on, one after the other.
+pub async fn take_commands(mut commands: mpsc::Receiver<Asked>, front: Addr<Front>) {
+    while let Some(asked) = commands.recv().await {
+        if front.send(Ask(asked)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn facts(name: String, scenario: &Scenario) -> Loaded {
+    let Scenario { network, demand, settings, .. } = scenario;
+    Loaded {
+        name,
+        edges: network.edges.len(),
+        lanes: network.lanes.len(),
+        junctions: network.junctions.len(),
+        signals: network.signals.len(),
+        vehicles: demand.departures.len(),
+        begin_ms: settings.begin_ms,
+        end_ms: settings.end_ms,
+        step_ms: settings.step_ms,
+        seed: settings.seed,
+        bounds: network.location.boundary,
+    }
+}

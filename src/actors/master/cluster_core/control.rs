@@ -1,0 +1,263 @@
+//! How a run is driven from outside: commands get their step, pauses and speed limit what is granted, and who looks on sees
+//! all partitions at one step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::actors::partition::{Look, Seen};
+use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
+use crate::control::RunState;
+
+/// A look that takes longer is given up: a partition is lost, or far behind.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A look at the roads that not all partitions have answered.
+#[derive(Debug)]
+pub struct Looking {
+    number: u64,
+    since: Instant,
+    step: u64,
+    missing: BTreeSet<u16>,
+    observation: Observation,
+}
+
+impl ClusterCore {
+    pub(super) fn instructed(&mut self, ticket: Ticket, instruction: Instruction, effects: &mut Vec<Effect>) {
+        let granted = self.first_free_step();
+        let outcome = match instruction {
+            Instruction::Logged { act, parts, text, timed } => {
+                let entry = LogEntry { at_step: granted, act, text, timed };
+                match self.log(entry, parts, ticket, effects) {
+                    // Answered when it is durable.
+                    Ok(()) => return,
+                    Err(error) => Err(error),
+                }
+            }
+            Instruction::Pause => {
+                self.pace.pause(granted);
+                Ok(json!({"step": granted}))
+            }
+            Instruction::Resume => {
+                self.pace.resume();
+                Ok(json!({"step": granted}))
+            }
+            Instruction::Step(steps) => Ok(json!({"until": self.pace.advance(steps, granted)})),
+            Instruction::Speed(factor) => {
+                self.pace.keep_to(factor);
+                Ok(json!({"factor": factor}))
+            }
+            Instruction::Move { part, worker } => self.move_to(part, &worker),
+            Instruction::Status => Ok(json!(self.status())),
+        };
+        effects.push(Effect::Answer { ticket, outcome });
+    }
+
+    /// The first step that nobody may have done.
+    pub fn first_free_step(&self) -> u64 {
+        self.lifecycle.granted().max(self.floor)
+    }
+
+    /// Time that a step computes, ms.
+    pub fn time_ms(&self, step: u64) -> i64 {
+        self.plan.begin_ms + step as i64 * self.plan.step_ms
+    }
+
+    fn log(
+        &mut self,
+        entry: LogEntry,
+        parts: Vec<u16>,
+        ticket: Ticket,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), CommandError> {
+        if entry.act == Act::Snapshot && self.plan.policy.snapshot_interval.is_none() {
+            let text = "the run takes no snapshots; start it with cluster.fault_tolerance = true".to_owned();
+            return Err(CommandError::Conflict(text));
+        }
+        let Some(told) = self.schedule.take(entry, parts, ticket) else {
+            return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
+        };
+        effects.push(Effect::Log { number: told.number, entry: told.entry.clone() });
+        Ok(())
+    }
+
+    /// It will be in every replay from now on.
+    pub(super) fn logged(&mut self, number: u64, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(told) = self.schedule.logged(number) else { return };
+        match told.notice(self.plan.run, self.epoch) {
+            Some(notice) => effects.push(Effect::Inform(notice)),
+            None => {
+                let steps = told.entry.at_step;
+                self.told(number, effects);
+                self.live(LifeEvent::StopAt { steps }, now, effects);
+            }
+        }
+    }
+
+    /// The recorder knows of it, so partitions may, too.
+    pub(super) fn told(&mut self, number: u64, effects: &mut Vec<Effect>) {
+        let Some((told, ticket)) = self.schedule.known(number) else { return };
+        let Told { entry, parts, .. } = &told;
+        tracing::info!(number, step = entry.at_step, partitions = parts.len(), command = entry.text, "command is carried out");
+        if let Some(notice) = told.notice(self.plan.run, self.epoch) {
+            self.schedule.sent(parts, notice.orders.len());
+            for session in self.hosts_of(parts) {
+                let message = ToWorker::Orders { parts: parts.clone(), notice: notice.clone() };
+                effects.push(Effect::Tell { session, message });
+            }
+        }
+        let outcome = Ok(json!({"number": number, "step": entry.at_step, "partitions": parts}));
+        effects.push(Effect::Answer { ticket, outcome });
+    }
+
+    /// Workers that host one of these partitions, each once.
+    fn hosts_of(&self, parts: &[u16]) -> Vec<SessionId> {
+        let hosts: BTreeSet<Incarnation> =
+            parts.iter().filter_map(|part| self.parts.get(usize::from(*part))?.host).collect();
+        hosts.into_iter().filter_map(|host| self.workers.session(host)).collect()
+    }
+
+    fn move_to(&mut self, part: u16, worker: &str) -> Result<Value, CommandError> {
+        if self.plan.policy.snapshot_interval.is_none() {
+            let text = "without snapshots a partition cannot move; start the run with cluster.fault_tolerance = true";
+            return Err(CommandError::Conflict(text.to_owned()));
+        }
+        let Some(known) = self.parts.get(usize::from(part)) else {
+            return Err(CommandError::NoSuchObject { kind: "partition", name: part.to_string() });
+        };
+        let found = self.workers.available().find(|incarnation| self.name(*incarnation) == worker);
+        let Some(target) = found else {
+            return Err(CommandError::NoSuchObject { kind: "worker that is connected", name: worker.to_owned() });
+        };
+        if known.host == Some(target) {
+            return Err(CommandError::Conflict(format!("partition {part} is at '{worker}' already")));
+        }
+        self.moves.retain(|(other, _)| *other != part);
+        self.moves.push((part, target));
+        Ok(json!({"partition": part, "worker": worker, "when": "at the next snapshot"}))
+    }
+
+    /// Right after a commit nothing has to be computed again.
+    pub(super) fn move_parts(&mut self, now: Instant) {
+        for (part, target) in std::mem::take(&mut self.moves) {
+            let is_there = self.workers.session(target).is_some();
+            let known = &mut self.parts[usize::from(part)];
+            if let Some(host) = known.host.filter(|host| is_there && *host != target) {
+                (known.host, known.stage, known.lost_at, known.wanted) = (None, Stage::Lost, now, Some(target));
+                self.commits.lost(part);
+                tracing::info!(partition = part, from = self.name(host), to = self.name(target), "partition moves");
+            }
+        }
+    }
+
+    /// Tells the lifecycle how far commands and pace let it go.
+    pub(super) fn limit_steps(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let pace = self.pace.limit(now, self.first_free_step());
+        let steps = self.schedule.limit(self.lifecycle.recorded()).min(pace);
+        if steps != self.limit {
+            self.limit = steps;
+            self.live(LifeEvent::Limited { steps }, now, effects);
+        }
+        if self.begun
+            && let Some(place) = self.schedule.due(self.first_free_step())
+        {
+            effects.push(Effect::Due { place });
+        }
+    }
+
+    // Looking on.
+
+    pub(super) fn look_at(&mut self, watch: Watch, now: Instant, effects: &mut Vec<Effect>) {
+        let is_waiting = self.looking.as_ref().is_some_and(|looking| now - looking.since < LOOK_TIMEOUT);
+        if !self.begun || self.outcome.is_some() || is_waiting {
+            return;
+        }
+        self.looks += 1;
+        // All partitions come by there, and none has passed it.
+        let (number, step) = (self.looks, self.first_free_step());
+        let missing = (0..self.plan.partitions).collect();
+        self.looking = Some(Looking { number, since: now, step, missing, observation: Observation::default() });
+        self.tell_all(&ToWorker::Look(Look { number, at_step: step, watch }), effects);
+    }
+
+    pub(super) fn seen(&mut self, seen: Seen, effects: &mut Vec<Effect>) {
+        let Some(looking) = &mut self.looking else { return };
+        if looking.number != seen.number || !looking.missing.remove(&seen.part) {
+            return;
+        }
+        looking.observation.append(seen.observation);
+        if looking.missing.is_empty()
+            && let Some(Looking { step, observation, .. }) = self.looking.take()
+        {
+            effects.push(Effect::Show { step, observation });
+        }
+    }
+
+    /// Where the run stands.
+    pub fn status(&self) -> RunStatus {
+        let state = match &self.outcome {
+            Some(Outcome::Failed(_)) => RunState::Failed,
+            Some(Outcome::Finished(_)) => RunState::Finished,
+            None if !self.begun => RunState::Building,
+            None if self.pace.is_paused() => RunState::Paused,
+            None => RunState::Running,
+        };
+        let reason = match &self.outcome {
+            Some(Outcome::Failed(reason)) => Some(reason.clone()),
+            _ => None,
+        };
+        let hosted = |incarnation: Incarnation| {
+            let is_there = |(_, part): &(usize, &Part)| part.host == Some(incarnation);
+            self.parts.iter().enumerate().filter(is_there).map(|(i, _)| i as u16).collect()
+        };
+        let workers = self.workers.all().map(|(incarnation, worker)| WorkerStatus {
+            name: worker.name.clone(),
+            address: worker.address.clone(),
+            connected: worker.session.is_some(),
+            partitions: hosted(incarnation),
+        });
+        let partitions = self.parts.iter().enumerate().map(|(i, part)| PartitionStatus {
+            partition: i as u16,
+            worker: part.host.map(|host| self.name(host).to_owned()),
+            epoch: part.epoch.0,
+            stage: match part.stage {
+                Stage::Lost => "lost",
+                Stage::Loading => "loading",
+                Stage::Running => "running",
+            },
+            step: part.steps.max(self.lifecycle.recorded()),
+            orders: self.schedule.sent_to(i as u16),
+        });
+        let Plan { begin_ms, step_ms, horizon, .. } = &self.plan;
+        let counts = &self.counts;
+        RunStatus {
+            state,
+            reason,
+            run: Some(self.plan.name.to_string()),
+            step: self.lifecycle.recorded(),
+            granted: self.lifecycle.granted(),
+            time: (begin_ms + self.lifecycle.recorded() as i64 * step_ms) as f64 / 1000.0,
+            end_step: horizon.end,
+            epoch: self.epoch.0,
+            committed: self.commits.committed(),
+            vehicles: VehicleCounts {
+                loaded: counts.loaded,
+                waiting: counts.waiting,
+                running: counts.running,
+                arrived: counts.arrived,
+                discarded: counts.discarded,
+                teleports: counts.teleports(),
+            },
+            real_time_factor: 0.0,
+            speed: self.pace.factor(),
+            recoveries: self.recoveries,
+            replayed_steps: self.replayed_steps,
+            commands: self.schedule.done(),
+            workers: workers.collect(),
+            partitions: partitions.collect(),
+            digest: None,
+        }
+    }
+}

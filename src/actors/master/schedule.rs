@@ -1,0 +1,268 @@
+//! Commands that change the run: each is given the first step that is not granted yet, goes into the command log, is told to
+//! the recorder and to the partitions that it concerns, and is answered then (I6). Pure.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::instruction::Ticket;
+use crate::control::Desk;
+use crate::protocol::{Epoch, OrderNotice, RunId, Scene};
+use crate::sim::Order;
+
+/// Commands that may be under way to the log at once (I7).
+pub const MAX_UNDER_WAY: usize = 32;
+
+/// One entry of the command log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// The first step that is computed with it.
+    pub at_step: u64,
+    pub act: Act,
+    /// The command as it was given, JSON.
+    pub text: String,
+    /// Its place in the file of timed commands.
+    pub timed: Option<u32>,
+}
+
+impl LogEntry {
+    /// Tells a desk of the names that it brought.
+    pub fn learn(&self, desk: &mut Desk) {
+        if let Act::Change(orders) = &self.act {
+            desk.learn(orders);
+        }
+    }
+
+    /// With the partitions that it concerns.
+    pub fn told(self, number: u64, desk: &Desk) -> Told {
+        let parts = match &self.act {
+            Act::Change(orders) => desk.parts(orders),
+            Act::Snapshot => desk.all_parts(),
+            Act::Stop => Vec::new(),
+        };
+        Told { number, entry: self, parts }
+    }
+}
+
+/// What a logged command does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Act {
+    Change(Vec<Order>),
+    /// Ends the run before the step.
+    Stop,
+    /// Takes a snapshot before the step.
+    Snapshot,
+}
+
+/// An entry that is to be told, with the partitions that it concerns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub number: u64,
+    pub entry: LogEntry,
+    pub parts: Vec<u16>,
+}
+
+impl Told {
+    /// What partitions and recorder are told of it; `None`: they need not know.
+    pub fn notice(&self, run: RunId, epoch: Epoch) -> Option<OrderNotice> {
+        let (orders, snapshot) = match &self.entry.act {
+            Act::Change(orders) => (orders.clone(), false),
+            Act::Snapshot => (Vec::new(), true),
+            Act::Stop => return None,
+        };
+        let (scene, number, at_step) = (Scene { run, epoch }, self.number, self.entry.at_step);
+        Some(OrderNotice { scene, number, at_step, orders, snapshot })
+    }
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    told: Told,
+    ticket: Ticket,
+    logged: bool,
+}
+
+/// All commands of a run that still matter.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    /// Number of the next entry.
+    next: u64,
+    /// On their way to log and recorder, oldest first.
+    under_way: VecDeque<UnderWay>,
+    /// Those that a partition needs which goes back to the last commit, by number.
+    standing: BTreeMap<u64, Told>,
+    /// Steps with commands: the step after is granted when they are recorded, for the recorder may find routes that hold from
+    /// there on.
+    awaited: BTreeSet<u64>,
+    /// Orders that were sent, by partition.
+    sent: BTreeMap<u16, u64>,
+    done: u64,
+    /// Steps of the timed commands that are not given yet, with their places in the file, ascending.
+    timed: VecDeque<(u64, u32)>,
+    /// The first of them is being given.
+    giving: bool,
+}
+
+impl Schedule {
+    /// Of a run that goes on after `committed` steps: all entries of its log, and the steps of all timed commands.
+    pub fn resumed(log: Vec<Told>, committed: u64, timed: &[u64]) -> Self {
+        let given = |place: u32| log.iter().any(|told| told.entry.timed == Some(place));
+        let mut left: Vec<(u64, u32)> = timed.iter().copied().zip(0..).filter(|(_, place)| !given(*place)).collect();
+        left.sort_unstable();
+        let mut schedule = Self { next: log.len() as u64, timed: left.into(), ..Self::default() };
+        for told in log.into_iter().filter(|told| told.entry.at_step >= committed) {
+            schedule.awaited.insert(told.entry.at_step);
+            schedule.standing.insert(told.number, told);
+        }
+        schedule
+    }
+
+    /// The timed command that is to be given now: all steps before it are granted, and none beyond.
+    pub fn due(&mut self, granted: u64) -> Option<u32> {
+        let (step, place) = *self.timed.front()?;
+        if step > granted || self.giving {
+            return None;
+        }
+        self.giving = true;
+        Some(place)
+    }
+
+    /// A timed command is taken in, or cannot be given.
+    pub fn given(&mut self) {
+        self.giving = false;
+        self.timed.pop_front();
+    }
+
+    /// Takes a command in, to be logged. `None`: too many are under way.
+    pub fn take(&mut self, mut entry: LogEntry, parts: Vec<u16>, ticket: Ticket) -> Option<&Told> {
+        if entry.timed.is_some() {
+            entry.at_step = entry.at_step.max(self.timed.front().map_or(0, |(step, _)| *step));
+            self.given();
+        } else if self.under_way.len() >= MAX_UNDER_WAY {
+            return None;
+        }
+        let told = Told { number: self.next, entry, parts };
+        self.next += 1;
+        self.under_way.push_back(UnderWay { told, ticket, logged: false });
+        self.under_way.back().map(|under_way| &under_way.told)
+    }
+
+    /// An entry is in the log: it is told to the recorder next.
+    pub fn logged(&mut self, number: u64) -> Option<&Told> {
+        let entry = self.under_way.iter_mut().find(|entry| entry.told.number == number && !entry.logged)?;
+        entry.logged = true;
+        Some(&entry.told)
+    }
+
+    /// The recorder knows of an entry: it holds, and is told to the partitions.
+    pub fn known(&mut self, number: u64) -> Option<(Told, Ticket)> {
+        let at = self.under_way.iter().position(|entry| entry.told.number == number && entry.logged)?;
+        let UnderWay { told, ticket, .. } = self.under_way.remove(at)?;
+        self.awaited.insert(told.entry.at_step);
+        self.standing.insert(number, told.clone());
+        self.done += 1;
+        Some((told, ticket))
+    }
+
+    /// Counts what was sent.
+    pub fn sent(&mut self, parts: &[u16], orders: usize) {
+        parts.iter().for_each(|part| *self.sent.entry(*part).or_default() += orders as u64);
+    }
+
+    pub fn sent_to(&self, part: u16) -> u64 {
+        self.sent.get(&part).copied().unwrap_or(0)
+    }
+
+    /// Commands that have been carried out.
+    pub fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Entries that matter to who goes back to the last commit.
+    pub fn standing(&self) -> impl Iterator<Item = &Told> {
+        self.standing.values()
+    }
+
+    pub fn committed(&mut self, step: u64) {
+        self.standing.retain(|_, told| told.entry.at_step >= step);
+    }
+
+    /// Steps that may be granted, when `recorded` are recorded.
+    pub fn limit(&mut self, recorded: u64) -> u64 {
+        self.awaited.retain(|step| *step >= recorded);
+        let awaited = self.awaited.first().map_or(u64::MAX, |step| step + 1);
+        let under_way = self.under_way.iter().map(|entry| entry.told.entry.at_step).min();
+        let timed = self.timed.front().map_or(u64::MAX, |(step, _)| *step);
+        awaited.min(under_way.unwrap_or(u64::MAX)).min(timed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(schedule: &mut Schedule, at_step: u64) -> u64 {
+        let entry = LogEntry { at_step, act: Act::Snapshot, text: String::new(), timed: None };
+        schedule.take(entry, vec![0], Ticket(7)).expect("room").number
+    }
+
+    #[test]
+    fn a_timed_command_is_given_when_its_step_is_the_next_to_be_granted() {
+        let mut schedule = Schedule::resumed(Vec::new(), 0, &[30, 10]);
+        assert_eq!((schedule.limit(0), schedule.due(9)), (10, None));
+        assert_eq!((schedule.due(10), schedule.due(10)), (Some(1), None), "once");
+        let entry = LogEntry { at_step: 10, act: Act::Stop, text: String::new(), timed: Some(1) };
+        let number = schedule.take(entry, Vec::new(), Ticket(0)).expect("room").number;
+        assert_eq!(schedule.limit(4), 10, "not logged");
+        schedule.logged(number);
+        schedule.known(number);
+        assert_eq!((schedule.limit(10), schedule.limit(11), schedule.due(11)), (11, 30, None));
+    }
+
+    #[test]
+    fn a_command_holds_its_step_until_log_and_recorder_have_it() {
+        let mut schedule = Schedule::default();
+        assert_eq!(schedule.limit(0), u64::MAX);
+        let number = take(&mut schedule, 20);
+        assert_eq!(schedule.limit(12), 20, "not logged");
+        assert!(schedule.known(number).is_none(), "not logged, so nobody can know of it");
+        assert!(schedule.logged(number).is_some() && schedule.logged(number).is_none());
+        assert_eq!(schedule.limit(12), 20, "the recorder does not know");
+        let (told, ticket) = schedule.known(number).expect("it is logged");
+        assert_eq!((told.entry.at_step, ticket), (20, Ticket(7)));
+        assert_eq!(schedule.limit(20), 21, "the step itself, and what it brings about");
+        assert_eq!(schedule.limit(21), u64::MAX);
+    }
+
+    #[test]
+    fn what_is_committed_is_not_told_again() {
+        let mut schedule = Schedule::default();
+        for at_step in [4, 9, 12] {
+            let number = take(&mut schedule, at_step);
+            schedule.logged(number);
+            schedule.known(number);
+        }
+        schedule.committed(9);
+        let left: Vec<u64> = schedule.standing().map(|told| told.entry.at_step).collect();
+        assert_eq!(left, [9, 12], "orders for the step after a commit come after it");
+        let log: Vec<Told> = (0..3)
+            .map(|number| Told {
+                number,
+                entry: LogEntry { at_step: 5 * number, act: Act::Stop, text: String::new(), timed: None },
+                parts: Vec::new(),
+            })
+            .collect();
+        let mut resumed = Schedule::resumed(log, 5, &[]);
+        assert_eq!((resumed.next, resumed.limit(5)), (3, 6));
+    }
+
+    #[test]
+    fn what_is_under_way_is_bounded() {
+        let mut schedule = Schedule::default();
+        for _ in 0..MAX_UNDER_WAY {
+            take(&mut schedule, 1);
+        }
+        let entry = LogEntry { at_step: 1, act: Act::Stop, text: String::new(), timed: None };
+        assert!(schedule.take(entry, Vec::new(), Ticket(1)).is_none());
+    }
+}

@@ -1,0 +1,154 @@
+//! The command line of runs that are driven from outside.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_local;
+
+use tessds::actors::front::{Cutting, First, FirstFailed, Front, FrontSetup, Library, Reader, Starter, ToStart, take_commands};
+use tessds::cli::{Role, RunArgs};
+use tessds::control::command::Globals;
+use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, TlsFiles};
+use tessds::control::live::live;
+use tessds::diagnostics::{InputError, Warnings};
+use tessds::observe::warn_all;
+use tessds::roles::launch::Given;
+use tessds::roles::master::{Finished, RunControl};
+use tessds::roles::standalone::RunError;
+use tessds::scenario::load;
+use tessds::settings::{ControlSettings, ProcessSettings};
+
+use super::cluster::{Driver, new_name, terminated, timed_file};
+use super::configuration;
+
+const DEFAULT_ADDRESS: &str = "127.0.0.1:7780";
+/// Requests that wait for the front.
+const REQUESTS: usize = 1024;
+
+/// Takes commands until the run that was given is over, or without one until the program is told to end. `None`: it was told
+/// to.
+pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finished>, RunError> {
+    if args.cluster.role == Role::Standalone && process.store.is_empty() {
+        // Nothing outlives this process, so nothing is written to disk for that.
+        process.store = "memory".to_owned();
+        process.cluster.fault_tolerance = args.cluster.fault_tolerance.unwrap_or(false);
+    }
+    let driver = Driver::new(&args, &process)?;
+    let timed = timed_file(&args)?;
+    let args = Arc::new(args);
+    let settings = process.control.clone();
+    System::new().block_on(async {
+        let (live_out, live_in) = live();
+        let (requests, commands) = mpsc::channel(REQUESTS);
+        let setup = GatewaySetup {
+            address: if settings.http.is_empty() { DEFAULT_ADDRESS.to_owned() } else { settings.http.clone() },
+            access: access(&settings)?,
+            tls: tls(&settings),
+            limits: GatewayLimits {
+                clients: settings.max_clients,
+                message_bytes: settings.message_bytes,
+                messages_per_s: settings.messages_per_s,
+                burst: settings.messages_per_s.saturating_mul(2),
+                ..GatewayLimits::default()
+            },
+            front: requests,
+            live: live_in,
+        };
+        let gateway = Gateway::open(setup).map_err(|error| InputError::file("control", error.to_string()))?;
+        let finished: Rc<RefCell<Option<Finished>>> = Rc::default();
+        let (over, ended) = oneshot::channel();
+        let first = args.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
+        let one_run = first.as_ref().is_some_and(|first| first.start);
+        let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
+        let runs = Cell::new(0u32);
+        let (for_cut, results) = (driver.clone(), Rc::clone(&finished));
+        let run_id = args.cluster.run_id.clone();
+        let factor = (settings.speed > 0.0).then_some(settings.speed);
+        let starter: Starter = Rc::new(move |start: ToStart| {
+            runs.set(runs.get() + 1);
+            let name = match (&run_id, runs.get()) {
+                (Some(name), 1) => name.clone(),
+                (Some(name), number) => format!("{name}-{number}"),
+                (None, _) => new_name(),
+            };
+            let (driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
+            async move {
+                let ToStart { scenario, cut, outputs, wishes, live, paused } = start;
+                let control = RunControl { wishes, live, paused, factor };
+                let finished = driver.run(name, Some(Given { scenario, cut, outputs }), Some(control), timed).await;
+                let finished = finished.map_err(|error| error.to_string())?;
+                let digest = finished.recording.digest;
+                *results.borrow_mut() = Some(finished);
+                Ok(digest)
+            }
+            .boxed_local()
+        });
+        let cutting: Cutting = Arc::new(move |scenario, partitions| for_cut.cut(scenario, partitions));
+        let front = FrontSetup {
+            library: Library::new(scenarios),
+            reader: reader(Arc::clone(&args)),
+            cutting,
+            starter,
+            live: live_out,
+            first,
+            one_run,
+            over,
+        };
+        let front = Front::new(front).start();
+        let listening = spawn_local(take_commands(commands, front));
+        let result = tokio::select! {
+            ended = ended => match ended {
+                Ok(Ok(())) => Ok(finished.borrow_mut().take()),
+                Ok(Err(FirstFailed::Input(error))) => Err(error.into()),
+                Ok(Err(FirstFailed::Run(reason))) => Err(RunError::Failed(reason)),
+                Err(_) => Err(RunError::Failed("the front ended before the run".to_owned())),
+            },
+            () = terminated() => {
+                tracing::info!("told to end");
+                Ok(None)
+            }
+        };
+        listening.abort();
+        drop(gateway);
+        result
+    })
+}
+
+fn reader(args: Arc<RunArgs>) -> Reader {
+    Arc::new(move |path: Option<PathBuf>, globals: &Globals| {
+        let mut warnings = Warnings::default();
+        let mut config = configuration(path.as_deref().or(args.configuration.as_deref()), &args, &mut warnings)?;
+        let Globals { begin_ms, end_ms, step_length_ms, seed, scale, .. } = globals;
+        config.settings.begin_ms = begin_ms.unwrap_or(config.settings.begin_ms);
+        config.settings.end_ms = end_ms.map_or(config.settings.end_ms, |end_ms| (end_ms > 0).then_some(end_ms));
+        config.settings.step_ms = step_length_ms.unwrap_or(config.settings.step_ms);
+        config.settings.seed = seed.unwrap_or(config.settings.seed);
+        config.scale = scale.unwrap_or(config.scale);
+        let scenario = load(&config, &mut warnings)?;
+        warn_all(&warnings);
+        Ok((scenario, config.outputs))
+    })
+}
+
+fn access(settings: &ControlSettings) -> Result<Access, InputError> {
+    let origins = settings.origins.clone();
+    if settings.token_file.is_empty() {
+        return Ok(Access::new(Vec::new(), origins));
+    }
+    Access::from_file(Path::new(&settings.token_file), origins)
+        .map_err(|error| InputError::file("control.token_file", error.to_string()))
+}
+
+fn tls(settings: &ControlSettings) -> Option<TlsFiles> {
+    let given = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
+    Some(TlsFiles {
+        certificate: given(&settings.certificate)?,
+        key: given(&settings.key)?,
+        client_ca: given(&settings.client_ca),
+    })
+}
