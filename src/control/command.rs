@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::arguments::Arguments;
 use super::error::CommandError;
 use super::message::{Direction, Request};
-use super::registry::{Kind, Spec};
+use super::registry::{Kind, Spec, of_param};
 
 /// Metres a second; beyond this nothing drives on roads.
 const SPEED_MPS: RangeInclusive<f64> = 0.0..=100.0;
@@ -145,13 +145,18 @@ impl Command {
     /// # Errors
     /// Arguments are missing, not known, of the wrong type or out of range.
     pub fn read(spec: &'static Spec, request: &Request) -> Result<Self, CommandError> {
-        if let Kind::World(action) = spec.kind {
+        if matches!(spec.kind, Kind::World(_)) {
             if request.params.is_empty() {
                 return Err(CommandError::argument(spec.name, "param is missing; it holds the objects to change"));
             }
             let each = request.params.iter().map(|param| {
+                // Each object has an action of its own; all hold from the same step.
+                let spec = of_param(request, param)?;
+                let Kind::World(read) = spec.kind else {
+                    return Err(CommandError::argument(spec.name, "it cannot be sent together with others"));
+                };
                 let arguments = Arguments::new(spec.name, param);
-                let command = action(&arguments)?;
+                let command = read(&arguments)?;
                 arguments.finish().map(|()| command)
             });
             return Ok(Self::World(each.collect::<Result<_, _>>()?));

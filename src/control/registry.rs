@@ -1,6 +1,8 @@
 //! All commands: what they are called, what they take, when they may be given, and who carries them out. `docs/commands.md`
 //! is made from this table.
 
+use serde_json::{Map, Value};
+
 use super::arguments::Arguments;
 use super::command::{self, Command, WorldCommand};
 use super::error::CommandError;
@@ -539,13 +541,26 @@ pub static COMMANDS: &[Spec] = &[
 /// # Errors
 /// There is none of this name, or it cannot be given in this direction.
 pub fn find(request: &Request) -> Result<&'static Spec, CommandError> {
+    look_up(request, request.params.first())
+}
+
+/// The command that one object of `param` means.
+///
+/// # Errors
+/// As [`find`].
+pub fn of_param(request: &Request, param: &Map<String, Value>) -> Result<&'static Spec, CommandError> {
+    look_up(request, Some(param))
+}
+
+fn look_up(request: &Request, param: Option<&Map<String, Value>>) -> Result<&'static Spec, CommandError> {
     let of_subject = || COMMANDS.iter().filter(|spec| spec.subject == request.subject);
     if of_subject().next().is_none() {
         return Err(CommandError::Unknown(request.subject.chars().take(64).collect()));
     }
-    let given = request.params.first().and_then(|param| param.get("action")).and_then(|action| action.as_str());
+    let action = |param: &Map<String, Value>| param.get("action").and_then(Value::as_str).map(str::to_owned);
+    let given = param.and_then(action);
     let mut fitting = of_subject().filter(|spec| spec.directions.contains(&request.direction));
-    let found = match given {
+    let found = match given.as_deref() {
         Some(action) => fitting.find(|spec| spec.action == Some(action)),
         None => fitting.find(|spec| spec.action.is_none()),
     };
