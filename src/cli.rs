@@ -123,6 +123,12 @@ pub enum SnapshotCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the commands that a run was given, as --command-log takes them.
+    Commands {
+        run: String,
+        #[arg(long, value_name = "URL")]
+        store: String,
+    },
     /// Remove all that is stored of a run.
     Rm {
         run: String,

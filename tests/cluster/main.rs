@@ -6,6 +6,7 @@
 )]
 
 mod bad_peers;
+mod commands;
 mod faults;
 mod policies;
 mod process;

@@ -35,21 +35,29 @@ fn report(folder: &Path) -> Value {
     serde_json::from_str(&text).expect("a good report")
 }
 
-/// Options for the example, cut after so many steps, with outputs into a folder.
-fn options(steps: u64, folder: &Path) -> Vec<String> {
+/// Options for the example, cut after so many steps, with outputs into a folder; `commands` are given at their steps.
+fn options(steps: u64, folder: &Path, commands: Option<&str>) -> Vec<String> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/helsinki/run.sumocfg");
     let mut options = vec!["-c".to_owned(), example.display().to_string(), "-e".to_owned(), steps.to_string()];
     options.extend(["--device.fcd.period".to_owned(), "50".to_owned()]);
     for name in OUTPUTS {
         options.extend([format!("--{name}-output"), folder.join(name).display().to_string()]);
     }
+    if let Some(commands) = commands {
+        let path = folder.join("commands.jsonl");
+        std::fs::write(&path, commands).expect("room");
+        options.extend(["--command-log".to_owned(), path.display().to_string()]);
+    }
     options
 }
 
 /// The run without any cluster.
-fn undisturbed(steps: u64) -> Outcome {
+fn undisturbed(steps: u64, commands: Option<&str>) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut arguments = options(steps, folder.path());
+    let mut arguments = options(steps, folder.path(), commands);
+    if commands.is_some() {
+        arguments.extend(["--store", "memory"].map(str::to_owned));
+    }
     arguments.extend(["--partitions", "1", "--report-json"].map(str::to_owned));
     arguments.push(folder.path().join("report.json").display().to_string());
     Process::start(folder.path(), "standalone", &arguments, &[]).ends_with(0);
@@ -75,6 +83,7 @@ pub struct Cluster {
     pub steps: u64,
     /// Cluster settings of the master, by their names.
     settings: Vec<(&'static str, String)>,
+    commands: Option<&'static str>,
     pub master: Process,
     pub workers: Vec<Process>,
     /// Goes last, when nobody writes into it any more.
@@ -90,6 +99,8 @@ pub struct Plan {
     pub store: Option<String>,
     /// Cluster settings of the master, by their names.
     pub settings: Vec<(&'static str, String)>,
+    /// Timed commands, JSON lines.
+    pub commands: Option<&'static str>,
 }
 
 impl Plan {
@@ -102,7 +113,7 @@ impl Plan {
             ("CLUSTER__TIMEOUT_MS", "600000".to_owned()),
             ("CLUSTER__ADOPTION_MS", "600000".to_owned()),
         ];
-        Self { steps, partitions: workers, workers, store: None, settings }
+        Self { steps, partitions: workers, workers, store: None, settings, commands: None }
     }
 
     pub fn with(mut self, setting: &'static str, value: impl ToString) -> Self {
@@ -113,14 +124,14 @@ impl Plan {
 
     /// Starts the master alone.
     pub fn master(self) -> Cluster {
-        let Self { steps, partitions, workers, store, settings } = self;
+        let Self { steps, partitions, workers, store, settings, commands } = self;
         let folder = tempfile::tempdir().expect("a folder");
         let address = format!("127.0.0.1:{}", steady_port());
         let store = store.unwrap_or_else(|| format!("dir:{}", folder.path().join("store").display()));
         let mut arguments = master_arguments(folder.path(), &address, &store);
-        arguments.extend(given(steps, folder.path(), partitions, workers));
+        arguments.extend(given(steps, folder.path(), partitions, workers, commands));
         let master = Process::start(folder.path(), "master", &arguments, &settings);
-        Cluster { address, store, steps, settings, master, workers: Vec::new(), folder }
+        Cluster { address, store, steps, settings, commands, master, workers: Vec::new(), folder }
     }
 
     /// Starts master and workers.
@@ -137,8 +148,14 @@ fn master_arguments(folder: &Path, address: &str, store: &str) -> Vec<String> {
     ["--role", "master", "--listen", address, "--store", store, "--report-json", &report].map(str::to_owned).to_vec()
 }
 
-fn given(steps: u64, folder: &Path, partitions: usize, workers: usize) -> Vec<String> {
-    let mut arguments = options(steps, folder);
+fn given(
+    steps: u64,
+    folder: &Path,
+    partitions: usize,
+    workers: usize,
+    commands: Option<&str>,
+) -> Vec<String> {
+    let mut arguments = options(steps, folder, commands);
     arguments.extend(["--run-id".to_owned(), RUN.to_owned()]);
     arguments.extend(["--partitions".to_owned(), partitions.to_string(), "--workers".to_owned(), workers.to_string()]);
     arguments
@@ -168,7 +185,7 @@ impl Cluster {
     /// Starts the master again, as it was started first.
     pub fn restart_master(&mut self, partitions: usize, workers: usize) {
         let mut arguments = master_arguments(self.folder.path(), &self.address, &self.store);
-        arguments.extend(given(self.steps, self.folder.path(), partitions, workers));
+        arguments.extend(given(self.steps, self.folder.path(), partitions, workers, self.commands));
         self.master = Process::start(self.folder.path(), "master", &arguments, &self.settings);
     }
 
@@ -209,7 +226,7 @@ impl Cluster {
     pub fn ends_as_undisturbed(&mut self) {
         self.master.ends_with(0);
         self.workers.iter_mut().for_each(|worker| worker.ends_with(0));
-        let (found, expected) = (Outcome::read(self.folder.path()), undisturbed(self.steps));
+        let (found, expected) = (Outcome::read(self.folder.path()), undisturbed(self.steps, self.commands));
         assert_eq!(found.digest, expected.digest);
         for (name, bytes) in &expected.outputs {
             assert!(!bytes.is_empty() && found.outputs[name] == *bytes, "{name} differs");
