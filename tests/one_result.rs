@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::demand::{Random, random_walks};
-use common::lockstep::compare;
+use common::lockstep::{Script, compare};
 use common::scenarios::{extra, helsinki, net, nets, resco, scenario};
 use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
@@ -113,7 +113,7 @@ fn check_every_step(configuration: &Path, seconds: u64) {
         random_cut(&scenario.network, 7, 22).expect("a cut"),
     ];
     let world = World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests);
-    if let Err(broken) = compare(&Arc::new(world), &cuts, seconds) {
+    if let Err(broken) = compare(&Arc::new(world), &cuts, seconds, Script::new()) {
         panic!("{}: {broken}", configuration.display());
     }
 }
@@ -146,7 +146,7 @@ fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<
     let cuts: Vec<Cut> =
         (0..3).map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut")).collect();
     let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
-    compare(&world, &cuts, 300)
+    compare(&world, &cuts, 300, Script::new())
         .map_err(|broken| format!("net {name}, seed {seed}, {vehicles} vehicles, steps of {step_ms} ms: {broken}"))
 }
 

@@ -78,7 +78,7 @@ fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: 
         Some(bytes) => {
             let state = RecorderState::decode(bytes).expect("an encoded state");
             let outputs = Outputs::resume(&names, &paths, requests, reporting, &state.outputs).expect("the files");
-            let guidance = state.guidance.and_then(|state| RouteGuidance::restored(world, state));
+            let guidance = RouteGuidance::restored(world, state.guidance);
             Core::resumed(scene(epoch), RULES, outputs, guidance, state.notices)
         }
     };

@@ -97,7 +97,7 @@ fn next_roads(network: &Network, edge: EdgeId) -> Vec<EdgeId> {
     next
 }
 
-fn walk(network: &Network, start: EdgeId, length: usize, random: &mut Random) -> Vec<EdgeId> {
+pub fn walk(network: &Network, start: EdgeId, length: usize, random: &mut Random) -> Vec<EdgeId> {
     let mut route = vec![start];
     while route.len() < length {
         let next = next_roads(network, route[route.len() - 1]);
