@@ -147,7 +147,7 @@ fn a_saved_guidance_goes_on_with_the_same_orders() {
         first.observe(&step);
         let orders = first.take_orders();
         if step.time_ms == 240_000 {
-            let saved = rmp_serde::to_vec(first.state()).expect("bytes");
+            let saved = rmp_serde::to_vec(&first.state()).expect("bytes");
             let state = rmp_serde::from_slice(&saved).expect("the state");
             second = Some(RouteGuidance::restored(&world, state));
         } else if let Some(second) = &mut second {
