@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::demand::{Random, random_walks};
-use common::lockstep::compare;
+use common::demand::{Random, random_walks, rerouting};
+use common::lockstep::{Script, compare};
 use common::scenarios::{extra, helsinki, net, nets, resco, scenario};
 use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
 use tessds::graph::partition::{Cut, random_cut};
 use tessds::roles::standalone::{Division, cut_scenario, run};
-use tessds::scenario::{OutputPaths, OutputRequests, Rerouting, Settings};
+use tessds::scenario::{OutputPaths, OutputRequests, Settings};
 use tessds::sim::World;
 
 /// All that a run writes.
@@ -113,20 +113,8 @@ fn check_every_step(configuration: &Path, seconds: u64) {
         random_cut(&scenario.network, 7, 22).expect("a cut"),
     ];
     let world = World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests);
-    if let Err(broken) = compare(&Arc::new(world), &cuts, seconds) {
+    if let Err(broken) = compare(&Arc::new(world), &cuts, seconds, Script::new()) {
         panic!("{}: {broken}", configuration.display());
-    }
-}
-
-/// Half of the vehicles look for a faster route every minute.
-fn rerouting() -> Rerouting {
-    Rerouting {
-        probability: 0.5,
-        period_ms: 60_000,
-        pre_period_ms: 30_000,
-        adaptation_interval_ms: 1000,
-        adaptation_steps: 60,
-        adaptation_weight: 0.0,
     }
 }
 
@@ -146,7 +134,7 @@ fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<
     let cuts: Vec<Cut> =
         (0..3).map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut")).collect();
     let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
-    compare(&world, &cuts, 300)
+    compare(&world, &cuts, 300, Script::new())
         .map_err(|broken| format!("net {name}, seed {seed}, {vehicles} vehicles, steps of {step_ms} ms: {broken}"))
 }
 

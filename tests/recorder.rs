@@ -14,11 +14,12 @@ use common::scenarios::root;
 use tessds::actors::partition::Closing;
 use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, ReportBatch, RunRules};
 use tessds::diagnostics::{Location, Warnings};
+use tessds::ids::{EdgeId, VehicleId};
 use tessds::output::{Names, Outputs, Reporting};
-use tessds::protocol::{Epoch, RouteNotice, RunId, Scene};
+use tessds::protocol::{Epoch, OrderNotice, RouteNotice, RunId, Scene};
 use tessds::scenario::{OutputPaths, RunConfig, load};
-use tessds::sim::report::StepReport;
-use tessds::sim::{Partition, ReportOptions, RouteGuidance, Scope, World};
+use tessds::sim::report::{RouteCause, StepReport};
+use tessds::sim::{NewVehicle, Order, Partition, ReportOptions, RouteGuidance, Scope, World};
 
 const END_S: u64 = 700;
 const RULES: RunRules = RunRules { begin_ms: 0, step_ms: 1000, steps: Some(END_S), departures: 0 };
@@ -46,6 +47,24 @@ fn world() -> Arc<World> {
     }
     let scenario = load(&config, &mut warnings).expect("a good scenario");
     Arc::new(World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests))
+}
+
+/// A road is closed and opened again; a vehicle is added, and one taken away.
+fn orders(world: &World) -> Vec<OrderNotice> {
+    let network = &world.network;
+    let edge = |name: &str| {
+        EdgeId::new(network.edges.iter().position(|edge| &*edge.name == name).expect("an edge of the network"))
+    };
+    let lanes = || network.edge(edge("sb")).lanes().collect();
+    let edges = ["in", "as", "sb", "out"].map(edge).to_vec();
+    let next = VehicleId::new(world.demand.departures.len());
+    let new = NewVehicle::new(next, "added", world.demand.departures[1].vtype, edges);
+    let notice = |at_step, orders| OrderNotice { scene: scene(1), at_step, orders };
+    vec![
+        notice(120, vec![Order::AddVehicle(Box::new(new))]),
+        notice(200, vec![Order::Close { lanes: lanes() }, Order::RemoveVehicle { vehicle: VehicleId(9999) }]),
+        notice(330, vec![Order::Open { lanes: lanes() }, Order::RemoveVehicle { vehicle: VehicleId(0) }]),
+    ]
 }
 
 fn paths(folder: &Path) -> OutputPaths {
@@ -78,7 +97,7 @@ fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: 
         Some(bytes) => {
             let state = RecorderState::decode(bytes).expect("an encoded state");
             let outputs = Outputs::resume(&names, &paths, requests, reporting, &state.outputs).expect("the files");
-            let guidance = state.guidance.and_then(|state| RouteGuidance::restored(world, state));
+            let guidance = RouteGuidance::restored(world, state.guidance);
             Core::resumed(scene(epoch), RULES, outputs, guidance, state.notices)
         }
     };
@@ -116,6 +135,13 @@ fn close(core: &mut Core, closing: &Closing) -> Recording {
     }
 }
 
+/// Orders for this step and later ones, as they are in a log.
+fn order(core: &mut Core, orders: &[OrderNotice], step: u64) {
+    for notice in orders.iter().filter(|notice| notice.at_step >= step) {
+        handle(core, Event::Ordered(notice.clone()));
+    }
+}
+
 /// An undisturbed run without checkpoints.
 struct Run {
     reports: Vec<StepReport>,
@@ -126,14 +152,19 @@ struct Run {
 }
 
 impl Run {
-    fn new(world: &Arc<World>) -> Self {
+    fn new(world: &Arc<World>, orders: &[OrderNotice]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut core = open(world, folder.path(), None, None, 1);
+        order(&mut core, orders, 0);
         let scope = Scope::new(world, 0, &vec![0; world.network.edges.len()]);
         let mut partition = Partition::new(Arc::clone(world), scope);
         let (mut reports, mut notices) = (Vec::new(), Vec::<RouteNotice>::new());
         for step in 0..END_S {
-            notices.iter().filter(|n| n.at_step == step).for_each(|n| partition.apply_routes(&n.updates));
+            orders.iter().filter(|n| n.at_step == step).for_each(|n| partition.apply_orders(&n.orders));
+            for cause in [RouteCause::Traffic, RouteCause::Closure] {
+                let due = notices.iter().filter(|n| (n.at_step, n.cause) == (step, cause));
+                due.for_each(|n| partition.apply_routes(&n.updates));
+            }
             let told = partition.step(ReportOptions { fcd: true, digest: true });
             notices.extend(routes(&report(&mut core, vec![told.clone()])).cloned());
             reports.push(told);
@@ -149,22 +180,38 @@ impl Run {
 #[test]
 fn files_and_routes_after_crashes_are_those_of_an_undisturbed_run() {
     let world = world();
-    let run = Run::new(&world);
+    check_crashes(&world, &[]);
+}
+
+#[test]
+fn orders_are_in_the_files_once_whatever_crashes() {
+    let world = world();
+    let run = check_crashes(&world, &orders(&world));
+    let tripinfo = String::from_utf8_lossy(&run.files["tripinfo.xml"]).into_owned();
+    assert!(tripinfo.contains(r#"id="added""#) && tripinfo.contains(r#"id="blocker""#));
+    assert_eq!(tripinfo.matches(r#"vaporized="traci""#).count(), 1);
+    assert_eq!(run.recording.orders_missed, 1);
+    assert!(run.notices.iter().any(|n| n.cause == RouteCause::Closure && n.at_step == 201 && !n.updates.is_empty()));
+}
+
+fn check_crashes(world: &Arc<World>, orders: &[OrderNotice]) -> Run {
+    let run = Run::new(world, orders);
     let mut remembered = 0;
     for seed in 0..12 {
         let mut random = Random(seed);
         let interval = NonZeroU64::new(1 + random.next() % 60).expect("at least 1");
         let folder = tempfile::tempdir().expect("a folder");
-        let mut core = open(&world, folder.path(), Some(interval), None, 1);
+        let mut core = open(world, folder.path(), Some(interval), None, 1);
+        order(&mut core, orders, 0);
         let mut saved: Option<(usize, Vec<u8>)> = None;
         let (mut next, mut crashes) = (0, 0);
         // At step → updates, as partitions would hold them.
-        let mut given: BTreeMap<u64, RouteNotice> = BTreeMap::new();
+        let mut given: BTreeMap<(u64, RouteCause), RouteNotice> = BTreeMap::new();
         while next < run.reports.len() {
             let batch = run.reports[next..].iter().take(1 + random.below(AHEAD)).cloned().collect::<Vec<_>>();
             next += batch.len();
             let mut effects = report(&mut core, batch);
-            given.extend(routes(&effects).map(|notice| (notice.at_step, notice.clone())));
+            given.extend(routes(&effects).map(|notice| ((notice.at_step, notice.cause), notice.clone())));
             for effect in effects.drain(..) {
                 if let Effect::Checkpoint { step, state } = effect {
                     assert!(step.is_multiple_of(interval.get()) && step < END_S, "a checkpoint at step {step}");
@@ -175,13 +222,14 @@ fn files_and_routes_after_crashes_are_those_of_an_undisturbed_run() {
                 crashes += 1;
                 drop(core);
                 let (step, state) = saved.clone().map_or((0, None), |(step, state)| (step, Some(state)));
-                core = open(&world, folder.path(), Some(interval), state.as_deref(), 1 + crashes);
+                core = open(world, folder.path(), Some(interval), state.as_deref(), 1 + crashes);
+                order(&mut core, orders, step as u64);
                 // Routes that the checkpoint does not know are found again.
-                given.retain(|at_step, _| (*at_step as usize) < step);
+                given.retain(|(at_step, _), _| (*at_step as usize) < step);
                 let known: Vec<_> = core.notices().to_vec();
                 assert!(known.iter().all(|n| n.at_step as usize >= step && n.scene == scene(1 + crashes)), "{known:?}");
                 remembered += known.len();
-                given.extend(known.into_iter().map(|notice| (notice.at_step, notice)));
+                given.extend(known.into_iter().map(|notice| ((notice.at_step, notice.cause), notice)));
                 // Some partitions repeat more than what was lost.
                 next = step.saturating_sub(random.below(20));
             }
@@ -192,17 +240,19 @@ fn files_and_routes_after_crashes_are_those_of_an_undisturbed_run() {
             assert!(run.files[&name] == bytes, "seed {seed}, {crashes} crashes: {name} differs");
         }
         assert_eq!(files(folder.path()).len(), run.files.len(), "seed {seed}: a file is left behind");
-        let found: Vec<_> = given.into_values().map(|notice| (notice.at_step, notice.updates)).collect();
-        let expected: Vec<_> = run.notices.iter().map(|n| (n.at_step, n.updates.clone())).collect();
+        let found: Vec<_> = given.into_values().map(|n| (n.at_step, n.cause, n.updates)).collect();
+        let mut expected: Vec<_> = run.notices.iter().map(|n| (n.at_step, n.cause, n.updates.clone())).collect();
+        expected.sort_by_key(|(at_step, cause, _)| (*at_step, *cause));
         assert_eq!(found, expected, "seed {seed}: routes");
     }
     assert!(remembered > 0, "no checkpoint held routes that were given out before");
+    run
 }
 
 #[test]
 fn a_checkpoint_shows_its_step_although_later_ones_are_reported_with_it() {
     let world = world();
-    let run = Run::new(&world);
+    let run = Run::new(&world, &[]);
     let state_at = |batch: usize| {
         let folder = tempfile::tempdir().expect("a folder");
         let mut core = open(&world, folder.path(), NonZeroU64::new(40), None, 1);

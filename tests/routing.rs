@@ -42,7 +42,7 @@ fn run(world: &Arc<World>, part_of_edge: &[u16], end_ms: i64) -> Run {
         .filter(|(from, to)| from != to)
         .map(|(from, to)| (from, to, partitions[from].mirror_for(partitions[to].scope())))
         .collect();
-    let mut guidance = RouteGuidance::new(world).expect("trips need guidance");
+    let mut guidance = RouteGuidance::new(world);
     let mut orders: Option<RouteOrders> = None;
     let mut result = Run::default();
     while partitions[0].now_ms() < end_ms {
@@ -139,7 +139,7 @@ fn the_cut_changes_nothing() {
 fn a_saved_guidance_goes_on_with_the_same_orders() {
     let world = world(&[]);
     let mut partition = Partition::new(world.clone(), Scope::new(&world, 0, &vec![0; world.network.edges.len()]));
-    let mut first = RouteGuidance::new(&world).expect("guidance");
+    let mut first = RouteGuidance::new(&world);
     let mut steps = Vec::new();
     let mut second = None;
     while partition.now_ms() < 600_000 {
@@ -147,9 +147,9 @@ fn a_saved_guidance_goes_on_with_the_same_orders() {
         first.observe(&step);
         let orders = first.take_orders();
         if step.time_ms == 240_000 {
-            let saved = rmp_serde::to_vec(first.state()).expect("bytes");
+            let saved = rmp_serde::to_vec(&first.state()).expect("bytes");
             let state = rmp_serde::from_slice(&saved).expect("the state");
-            second = RouteGuidance::restored(&world, state);
+            second = Some(RouteGuidance::restored(&world, state));
         } else if let Some(second) = &mut second {
             second.observe(&step);
             assert_eq!(second.take_orders(), orders);

@@ -75,8 +75,7 @@ mod tests {
     use super::*;
     use crate::ids::{LaneId, VehicleId};
     use crate::output::testing::{names, written};
-    use crate::sim::NewVehicle;
-use crate::sim::report::{FcdRecord, StepReport};
+    use crate::sim::report::{FcdRecord, StepReport};
 
     fn step(time_ms: i64, fcd: Vec<FcdRecord>) -> MergedStep {
         MergedStep::of([StepReport { time_ms, fcd, ..StepReport::default() }])

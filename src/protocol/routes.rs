@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Scene;
 use crate::sim::report::{RouteCause, RouteUpdate};
 
-/// Routes that hold from the beginning of a step.
+/// Routes that hold from the beginning of a step. Notices do not come in the order of their steps: ways round a road that
+/// was closed just now hold sooner than routes by the traffic that were found before. Who waits for their step sorts them
+/// by step and cause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteNotice {
     pub scene: Scene,

@@ -59,6 +59,11 @@ impl Scope {
         self.known_edges.binary_search(&network.lane(lane).edge).is_ok()
     }
 
+    /// Whether a known lane leads to a signal.
+    pub fn sees_signal(&self, network: &Network, signal: SignalId) -> bool {
+        network.signal(signal).lanes.iter().any(|lane| lane.is_some() && self.knows(network, *lane))
+    }
+
     /// A signal belongs to who owns the first lane before it.
     pub fn owns_signal(&self, network: &Network, signal: SignalId) -> bool {
         let lanes = &network.signal(signal).lanes;

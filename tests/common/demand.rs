@@ -6,6 +6,7 @@ use tessds::demand::{
 };
 use tessds::graph::{EdgeKind, Network, Span};
 use tessds::ids::{EdgeId, RouteId, TypeId};
+use tessds::scenario::Rerouting;
 
 /// A small generator of random numbers (SplitMix64); one seed gives one demand.
 pub struct Random(pub u64);
@@ -97,7 +98,7 @@ fn next_roads(network: &Network, edge: EdgeId) -> Vec<EdgeId> {
     next
 }
 
-fn walk(network: &Network, start: EdgeId, length: usize, random: &mut Random) -> Vec<EdgeId> {
+pub fn walk(network: &Network, start: EdgeId, length: usize, random: &mut Random) -> Vec<EdgeId> {
     let mut route = vec![start];
     while route.len() < length {
         let next = next_roads(network, route[route.len() - 1]);
@@ -129,4 +130,16 @@ fn stops(network: &Network, route: &[EdgeId], random: &mut Random) -> Vec<Stop> 
         });
     }
     stops
+}
+
+/// Half of the vehicles look for a faster route every minute.
+pub fn rerouting() -> Rerouting {
+    Rerouting {
+        probability: 0.5,
+        period_ms: 60_000,
+        pre_period_ms: 30_000,
+        adaptation_interval_ms: 1000,
+        adaptation_steps: 60,
+        adaptation_weight: 0.0,
+    }
 }

@@ -8,7 +8,8 @@ use tessds::graph::partition::Cut;
 use tessds::ids::{LaneId, VehicleId};
 use tessds::output::MergedStep;
 use tessds::sim::{
-    GuidanceState, Mirror, Partition, PartitionState, ReportOptions, RouteGuidance, RouteOrders, Scope, Vehicle, World,
+    GuidanceState, Mirror, Order, Partition, PartitionState, ReportOptions, RouteGuidance, RouteOrders, Scope, Vehicle,
+    World,
 };
 
 use super::invariants::{conserved, no_overlap};
@@ -16,11 +17,14 @@ use super::invariants::{conserved, no_overlap};
 /// Every cut goes on in new partitions twice in so many steps.
 const RESTORE_EVERY: u64 = 60;
 
+/// Orders by the step before which they are applied.
+pub type Script = BTreeMap<u64, Vec<Order>>;
+
 /// The stored state of a run.
 pub struct Snapshot {
     states: Vec<Vec<u8>>,
     guidance: Option<GuidanceState>,
-    orders: Option<RouteOrders>,
+    routes: Vec<RouteOrders>,
 }
 
 /// All partitions of one cut.
@@ -29,8 +33,10 @@ pub struct Lockstep {
     partitions: Vec<Partition>,
     /// (from, to, roads).
     mirrors: Vec<(usize, usize, Mirror)>,
-    guidance: Option<RouteGuidance>,
-    orders: Option<RouteOrders>,
+    guidance: RouteGuidance,
+    /// Given out for steps to come.
+    routes: Vec<RouteOrders>,
+    script: Arc<Script>,
 }
 
 impl Lockstep {
@@ -47,7 +53,19 @@ impl Lockstep {
             }
         }
         let guidance = RouteGuidance::new(world);
-        Self { world: Arc::clone(world), partitions, mirrors, guidance, orders: None }
+        Self { world: Arc::clone(world), partitions, mirrors, guidance, routes: Vec::new(), script: Arc::default() }
+    }
+
+    /// The same with orders to come.
+    #[must_use]
+    pub fn with_orders(mut self, script: &Arc<Script>) -> Self {
+        let step_ms = self.world.settings.step_ms;
+        for (step, orders) in &**script {
+            let at_ms = self.world.settings.begin_ms + *step as i64 * step_ms;
+            self.guidance.order(at_ms, orders.clone());
+        }
+        self.script = Arc::clone(script);
+        self
     }
 
     /// The uncut network.
@@ -59,13 +77,13 @@ impl Lockstep {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             states: self.partitions.iter().map(|p| rmp_serde::to_vec(&p.save()).expect("plain data")).collect(),
-            guidance: self.guidance.as_ref().map(|g| g.state().clone()),
-            orders: self.orders.clone(),
+            guidance: self.guidance.state().cloned(),
+            routes: self.routes.clone(),
         }
     }
 
     /// New partitions that go on from a snapshot, of the same cut or of another one.
-    pub fn resumed(world: &Arc<World>, cut: &Cut, snapshot: &Snapshot, same_cut: bool) -> Self {
+    pub fn resumed(world: &Arc<World>, cut: &Cut, snapshot: &Snapshot, same_cut: bool, script: &Arc<Script>) -> Self {
         let mut resumed = Self::new(world, cut);
         let decode = |bytes: &Vec<u8>| rmp_serde::from_slice::<PartitionState>(bytes).expect("as it was encoded");
         let states: Vec<PartitionState> = snapshot.states.iter().map(decode).collect();
@@ -75,9 +93,12 @@ impl Lockstep {
                 _ => partition.restore_share(&states).expect("states of one step"),
             }
         }
-        resumed.guidance = snapshot.guidance.clone().and_then(|state| RouteGuidance::restored(world, state));
-        resumed.orders.clone_from(&snapshot.orders);
-        resumed
+        let bytes = rmp_serde::to_vec(&snapshot.guidance).expect("plain data");
+        let guidance = rmp_serde::from_slice(&bytes).expect("as it was encoded");
+        resumed.guidance = RouteGuidance::restored(world, guidance);
+        resumed.routes.clone_from(&snapshot.routes);
+        // What the guidance has already it ignores.
+        resumed.with_orders(script)
     }
 
     pub fn step(&mut self) -> MergedStep {
@@ -86,16 +107,30 @@ impl Lockstep {
             self.partitions[*to].import(mirror, &bytes).expect("an export of the same mirror");
         }
         let now_ms = self.partitions[0].now_ms();
-        if let Some(orders) = self.orders.take_if(|orders| orders.at_ms == now_ms) {
-            self.partitions.iter_mut().for_each(|p| p.apply_routes(&orders.updates));
+        assert!(self.guidance.hold_ms().is_none_or(|hold_ms| now_ms < hold_ms), "routes come in time");
+        if let Some(orders) = self.script.get(&self.partitions[0].steps()) {
+            for partition in &mut self.partitions {
+                let concerns = |order: &&Order| order.concerns(&self.world.network, partition.scope());
+                let orders: Vec<Order> = orders.iter().filter(concerns).cloned().collect();
+                partition.apply_orders(&orders);
+            }
+        }
+        let (mut due, later): (Vec<_>, Vec<_>) = self.routes.drain(..).partition(|routes| routes.at_ms <= now_ms);
+        self.routes = later;
+        due.sort_by_key(|routes| routes.cause);
+        for routes in due {
+            assert_eq!(routes.at_ms, now_ms, "no step is left out");
+            self.partitions.iter_mut().for_each(|p| p.apply_routes(&routes.updates));
         }
         let options = ReportOptions { fcd: true, digest: true };
         let merged = MergedStep::of(self.partitions.iter_mut().map(|p| p.step(options)));
-        if let Some(guidance) = &mut self.guidance {
-            guidance.observe(&merged);
-            self.orders = guidance.take_orders().or(self.orders.take());
-        }
+        self.guidance.observe(&merged);
+        self.routes.extend(std::iter::from_fn(|| self.guidance.take_orders()));
         merged
+    }
+
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
     }
 
     /// Lane and state of every vehicle on a lane.
@@ -114,14 +149,15 @@ impl Lockstep {
     /// What must hold after every step.
     pub fn check(&self, step: &MergedStep) -> Result<(), String> {
         conserved(&step.counts)?;
-        no_overlap(&self.world, self.vehicles().values())
+        no_overlap(self.partitions[0].world(), self.vehicles().values())
     }
 }
 
 /// Steps the whole network and every cut of it side by side, and lets the cuts go on from snapshots now and then; tells where they first differ, or where an invariant breaks.
-pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64) -> Result<(), String> {
-    let mut whole = Lockstep::whole(world);
-    let mut others: Vec<Lockstep> = cuts.iter().map(|cut| Lockstep::new(world, cut)).collect();
+pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64, script: Script) -> Result<(), String> {
+    let script = Arc::new(script);
+    let mut whole = Lockstep::whole(world).with_orders(&script);
+    let mut others: Vec<Lockstep> = cuts.iter().map(|cut| Lockstep::new(world, cut).with_orders(&script)).collect();
     for step in 0..steps {
         let is_taken = (0..cuts.len() as u64).any(|index| (step + index) % RESTORE_EVERY == 40);
         let before = is_taken.then(|| whole.snapshot());
@@ -130,10 +166,10 @@ pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64) -> Result<(), Strin
         for (index, other) in others.iter_mut().enumerate() {
             match (step + index as u64) % RESTORE_EVERY {
                 // Go on in new partitions from what these saved, and from what the uncut network saved.
-                20 => *other = Lockstep::resumed(world, &cuts[index], &other.snapshot(), true),
+                20 => *other = Lockstep::resumed(world, &cuts[index], &other.snapshot(), true, &script),
                 40 => {
                     let snapshot = before.as_ref().expect("taken before every such step");
-                    *other = Lockstep::resumed(world, &cuts[index], snapshot, false);
+                    *other = Lockstep::resumed(world, &cuts[index], snapshot, false, &script);
                 }
                 _ => {}
             }
@@ -141,7 +177,7 @@ pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64) -> Result<(), Strin
             if found == expected && other.vehicles() == whole.vehicles() {
                 continue;
             }
-            let what = difference(world, &whole, other)
+            let what = difference(&whole, other)
                 .unwrap_or_else(|| format!("the reports differ beside the road:\n{expected:?}\n{found:?}"));
             return Err(format!("step {step}, cut {index} into {}: {what}", cuts[index].parts));
         }
@@ -149,7 +185,8 @@ pub fn compare(world: &Arc<World>, cuts: &[Cut], steps: u64) -> Result<(), Strin
     Ok(())
 }
 
-fn difference(world: &World, whole: &Lockstep, cut: &Lockstep) -> Option<String> {
+fn difference(whole: &Lockstep, cut: &Lockstep) -> Option<String> {
+    let world = whole.partitions[0].world();
     let (expected, found) = (whole.vehicles(), cut.vehicles());
     let text = |at: Option<&(LaneId, Vehicle)>| match at {
         Some((lane, vehicle)) => format!("{}: {vehicle:?}", world.network.lane_name(*lane)),

@@ -4,4 +4,5 @@
 pub mod demand;
 pub mod invariants;
 pub mod lockstep;
+pub mod orders;
 pub mod scenarios;

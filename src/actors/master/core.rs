@@ -260,8 +260,8 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::report::RouteCause;
     use crate::protocol::{Epoch, RunId, Scene};
+    use crate::sim::report::RouteCause;
 
     fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -362,8 +362,8 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::report::RouteCause;
     use crate::protocol::{Epoch, RunId};
+    use crate::sim::report::RouteCause;
 
     const PLACE: Place = Place { scene: Scene { run: RunId(1), epoch: Epoch(1) }, part: 0 };
 
@@ -580,8 +580,14 @@ mod tests {
     #[test]
     fn routes_that_are_announced_again_are_taken_over_once() {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
-        let notice =
-            |at_step| Event::RoutesCame(Arc::new(RouteNotice { scene: PLACE.scene, at_step, cause: RouteCause::Traffic, updates: Vec::new() }));
+        let notice = |at_step| {
+            Event::RoutesCame(Arc::new(RouteNotice {
+                scene: PLACE.scene,
+                at_step,
+                cause: RouteCause::Traffic,
+                updates: Vec::new(),
+            }))
+        };
         handle(&mut core, notice(3));
         handle(&mut core, notice(3));
         run(&mut core, Event::Granted { horizon: 6 });

@@ -9,8 +9,8 @@ use super::state::RecorderState;
 use crate::actors::partition::Closing;
 use crate::output::{MergedStep, OutputError, Outputs, RunEnd, TripTotals};
 use crate::protocol::{OrderNotice, RouteNotice, Scene};
-use crate::sim::{Order, RouteGuidance};
 use crate::sim::report::{Counts, StepReport};
+use crate::sim::{Order, RouteGuidance};
 
 /// Reports of consecutive steps of one partition.
 #[derive(Clone, Debug, PartialEq, actix::Message)]

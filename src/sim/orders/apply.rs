@@ -60,6 +60,7 @@ impl Partition {
         let now_ms = self.now_ms();
         let mut replan = false;
         for order in orders {
+            let Some(order) = &order.part_for(&self.world.network, &self.scope) else { continue };
             if !matches!(order, Order::AddVehicle(_)) {
                 replan |= Arc::make_mut(&mut self.world).take_order(order);
             }
@@ -107,13 +108,13 @@ impl Partition {
         if standing.is_empty() {
             return;
         }
-        let world = Arc::make_mut(&mut self.world);
-        world.lay_over(standing);
+        let known = standing.known_to(&self.world.network, &self.scope);
+        Arc::make_mut(&mut self.world).lay_over(&known);
         for new in &standing.added {
             let route = self.plans.routes.intern(&self.world.demand, &new.edges);
             self.admit(new, route);
         }
-        self.signals.fixed.clone_from(&standing.fixed);
+        self.signals.fixed = known.fixed;
     }
 
     /// Makes a new vehicle known. Returns whether it departs here; `None` when its id is not the next free one.

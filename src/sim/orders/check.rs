@@ -22,7 +22,9 @@ pub enum OrderError {
         "a limit of {mps} m/s is out of range; give {SLOWEST_MPS} to {fastest_mps} m/s, which is the fastest road of the network"
     )]
     Speed { mps: f64, fastest_mps: f64 },
-    #[error("a speed factor of {factor} is out of range; give more than 0 and at most {greatest}, the greatest of the demand")]
+    #[error(
+        "a speed factor of {factor} is out of range; give more than 0 and at most {greatest}, the greatest of the demand"
+    )]
     SpeedFactor { factor: f32, greatest: f64 },
     #[error("signal '{signal}' has no phase {phase}; its programs have up to {phases}")]
     Phase { signal: Box<str>, phase: u32, phases: usize },
@@ -30,7 +32,9 @@ pub enum OrderError {
     Aspects { signal: Box<str>, links: usize, given: usize },
     #[error("a duration of {0} ms makes no sense; give more than 0")]
     Duration(i64),
-    #[error("section {from_m} to {to_m} m is not on lane '{lane}', which is {length_m} m long; it begins before it ends")]
+    #[error(
+        "section {from_m} to {to_m} m is not on lane '{lane}', which is {length_m} m long; it begins before it ends"
+    )]
     Section { lane: String, from_m: f64, to_m: f64, length_m: f64 },
     #[error("a way has 1 to 65535 edges, not {0}")]
     Length(usize),

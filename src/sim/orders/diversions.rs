@@ -100,9 +100,8 @@ impl RouteGuidance {
         if !departure.stops.is_empty() {
             return None;
         }
-        let is_closed = |edges: &[EdgeId]| {
-            world.overlay.first_closed(&world.network, edges.get(1..).unwrap_or_default()).is_some()
-        };
+        let is_closed =
+            |edges: &[EdgeId]| world.overlay.first_closed(&world.network, edges.get(1..).unwrap_or_default()).is_some();
         let assigned = self.state.assigned.get(&vehicle);
         let original = self.state.routes.edges(&world.demand, departure.route);
         let edges = match assigned {

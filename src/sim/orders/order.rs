@@ -11,27 +11,59 @@ use crate::sim::scope::Scope;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Order {
     /// m/s; `None`: as in the network again.
-    LimitSpeed { lanes: Vec<LaneId>, mps: Option<f64> },
+    LimitSpeed {
+        lanes: Vec<LaneId>,
+        mps: Option<f64>,
+    },
     /// Nobody enters these lanes; who is on one drives on. Whose way leads over a road that is closed as a whole looks for
     /// another one.
-    Close { lanes: Vec<LaneId> },
-    Open { lanes: Vec<LaneId> },
+    Close {
+        lanes: Vec<LaneId>,
+    },
+    Open {
+        lanes: Vec<LaneId>,
+    },
     /// A phase of the present program, for its own duration or for `hold_ms`; the program goes on from there.
-    ShowPhase { signal: SignalId, phase: u32, hold_ms: Option<i64> },
+    ShowPhase {
+        signal: SignalId,
+        phase: u32,
+        hold_ms: Option<i64>,
+    },
     /// Index of the program, which is shown as if it had run since the beginning.
-    RunProgram { signal: SignalId, program: u32 },
+    RunProgram {
+        signal: SignalId,
+        program: u32,
+    },
     /// Fixed aspects, one per link index, until a program is set again.
-    ShowAspects { signal: SignalId, aspects: Vec<Aspect> },
+    ShowAspects {
+        signal: SignalId,
+        aspects: Vec<Aspect>,
+    },
     AddVehicle(Box<NewVehicle>),
     /// Wherever it is: on the road, beside it, waiting or yet to come. Counts as discarded.
-    RemoveVehicle { vehicle: VehicleId },
+    RemoveVehicle {
+        vehicle: VehicleId,
+    },
     /// The way that it takes from now on; has to lead over the edge that it is on (or departs from).
-    Reroute { vehicle: VehicleId, edges: Vec<EdgeId> },
+    Reroute {
+        vehicle: VehicleId,
+        edges: Vec<EdgeId>,
+    },
     /// Greatest speed of a vehicle, m/s; `None`: that of its type again.
-    LimitVehicle { vehicle: VehicleId, mps: Option<f64> },
+    LimitVehicle {
+        vehicle: VehicleId,
+        mps: Option<f64>,
+    },
     /// An incident: before `until_ms` nobody passes this section of a lane. A lane has one such section at a time.
-    Block { lane: LaneId, from_m: f64, to_m: f64, until_ms: i64 },
-    Unblock { lane: LaneId },
+    Block {
+        lane: LaneId,
+        from_m: f64,
+        to_m: f64,
+        until_ms: i64,
+    },
+    Unblock {
+        lane: LaneId,
+    },
 }
 
 /// A vehicle that the demand does not know.
@@ -73,16 +105,35 @@ impl NewVehicle {
 }
 
 impl Order {
-    /// Whether a partition with this scope needs the order: it knows a lane or signal of it. Those about vehicles go to all.
+    /// What of the order a partition with this scope takes over: of lanes that it does not know it will not learn either when
+    /// they are as before.
+    pub fn part_for(&self, network: &Network, scope: &Scope) -> Option<Self> {
+        if !self.concerns(network, scope) {
+            return None;
+        }
+        let mut part = self.clone();
+        if let Self::LimitSpeed { lanes, .. } = &mut part {
+            lanes.retain(|lane| scope.knows(network, *lane));
+        }
+        Some(part)
+    }
+
+    /// Whether a partition with this scope needs the order: it knows a lane or signal of it. Those about vehicles go to all,
+    /// and so do closures: which lanes are best, and who looks for another way, depends on the whole route.
     pub fn concerns(&self, network: &Network, scope: &Scope) -> bool {
         let knows = |lane: &LaneId| scope.knows(network, *lane);
         match self {
-            Self::LimitSpeed { lanes, .. } | Self::Close { lanes } | Self::Open { lanes } => lanes.iter().any(knows),
+            Self::LimitSpeed { lanes, .. } => lanes.iter().any(knows),
             Self::Block { lane, .. } | Self::Unblock { lane } => knows(lane),
             Self::ShowPhase { signal, .. } | Self::RunProgram { signal, .. } | Self::ShowAspects { signal, .. } => {
-                network.signal(*signal).lanes.iter().any(|lane| lane.is_some() && knows(lane))
+                scope.sees_signal(network, *signal)
             }
-            Self::AddVehicle(_) | Self::RemoveVehicle { .. } | Self::Reroute { .. } | Self::LimitVehicle { .. } => true,
+            Self::Close { .. }
+            | Self::Open { .. }
+            | Self::AddVehicle(_)
+            | Self::RemoveVehicle { .. }
+            | Self::Reroute { .. }
+            | Self::LimitVehicle { .. } => true,
         }
     }
 }

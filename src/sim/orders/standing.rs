@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::NewVehicle;
-use crate::graph::Aspect;
+use crate::graph::{Aspect, Network};
 use crate::ids::{LaneId, SignalId, VehicleId};
 use crate::sim::digest::Digest;
 use crate::sim::scope::Scope;
@@ -51,6 +51,16 @@ impl Standing {
         if self.added.len() < other.added.len() {
             self.added.clone_from(&other.added);
         }
+    }
+
+    /// What is about roads and signals that a partition knows, and about vehicles and closures.
+    pub fn known_to(&self, network: &Network, scope: &Scope) -> Self {
+        let mut known = self.clone();
+        known.limits.retain(|lane, _| scope.knows(network, *lane));
+        known.blocks.retain(|lane, _| scope.knows(network, *lane));
+        known.steered.retain(|signal| scope.sees_signal(network, *signal));
+        known.fixed.retain(|signal, _| scope.sees_signal(network, *signal));
+        known
     }
 
     /// Adds what belongs to the roads of a partition; what is about vehicles belongs to the first one. Signals are added

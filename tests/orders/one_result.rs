@@ -1,0 +1,102 @@
+//! I1 and I2 under random orders, and in a town with a closed road.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tessds::graph::partition::{Cut, random_cut};
+use tessds::ids::{EdgeId, LaneId, VehicleId};
+use tessds::roles::standalone::cut_scenario;
+use tessds::scenario::{OutputRequests, Settings};
+use tessds::sim::{Order, World};
+
+use super::common::demand::{Random, random_walks, rerouting};
+use super::common::lockstep::{Lockstep, compare};
+use super::common::orders::random_orders;
+use super::common::scenarios::{helsinki, net, nets, scenario};
+use super::script;
+
+/// One case of random demand and orders on one of the small networks, cut at random.
+fn check_random(name: &str, seed: u64, vehicles: usize, times: usize, step_ms: i64) -> Result<(), String> {
+    let network = net(name);
+    let mut random = Random(seed);
+    let demand = random_walks(&network, vehicles, 200, random.next());
+    let settings = Settings {
+        seed: random.next(),
+        step_ms,
+        end_ms: Some(400_000),
+        time_to_teleport_ms: [Some(30_000), Some(120_000), None][random.below(3)],
+        rerouting: [None, Some(rerouting())][random.below(2)].clone(),
+        ..Settings::default()
+    };
+    let cuts: Vec<Cut> =
+        (0..3).map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut")).collect();
+    let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
+    let script = random_orders(&world, 250, times, &mut random);
+    compare(&world, &cuts, 300, script).map_err(|broken| format!("net {name}, seed {seed}: {broken}"))
+}
+
+#[test]
+fn every_kind_of_junction_has_one_result_whatever_is_ordered() {
+    for name in nets() {
+        check_random(&name, 1, 200, 40, 1000).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn random_orders_have_one_result_over_random_cuts(
+        name in prop::sample::select(nets()),
+        seed in any::<u64>(),
+        vehicles in 1..300usize,
+        times in 1..60usize,
+        step_ms in prop::sample::select(vec![1000, 1000, 500, 200]),
+    ) {
+        check_random(&name, seed, vehicles, times, step_ms).map_err(TestCaseError::fail)?;
+    }
+}
+
+#[test]
+fn traffic_of_a_town_flows_around_a_closed_road_and_has_one_result() {
+    let scenario = scenario(&helsinki(), 700);
+    let cuts = [cut_scenario(&scenario, 3).expect("a cut"), random_cut(&scenario.network, 5, 22).expect("a cut")];
+    let world = World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests);
+    // The road that most vehicles have on their way, but where few begin or end.
+    let mut uses = vec![0u32; world.network.edges.len()];
+    for departure in &world.demand.departures {
+        let route = world.demand.route(departure.route);
+        route[1..route.len().max(2) - 1].iter().for_each(|edge| uses[edge.index()] += 1);
+    }
+    let busiest = (0..uses.len()).max_by_key(|at| (uses[*at], *at)).expect("roads");
+    let lanes: Vec<LaneId> = world.network.edge(EdgeId::new(busiest)).lanes().collect();
+    let orders =
+        script([(200, vec![Order::Close { lanes: lanes.clone() }]), (450, vec![Order::Open { lanes: lanes.clone() }])]);
+    let world = Arc::new(world);
+    let mut run = Lockstep::whole(&world).with_orders(&orders);
+    let mut free = Lockstep::whole(&world);
+    let (mut entered, mut counts, mut free_counts) = (0, Default::default(), Default::default());
+    for step in 0..700u64 {
+        let before = run.vehicles();
+        counts = run.step().counts;
+        free_counts = free.step().counts;
+        if (215..450).contains(&step) {
+            let is_new = |id: &VehicleId| before.get(id).is_none_or(|(lane, _)| !lanes.contains(lane));
+            entered += run.vehicles().iter().filter(|(id, (lane, _))| lanes.contains(lane) && is_new(id)).count();
+        }
+    }
+    assert!(entered <= 2, "{entered} entered the closed road");
+    let share = counts.arrived as f64 / free_counts.arrived as f64;
+    assert!(share > 0.8, "{} of {} arrived", counts.arrived, free_counts.arrived);
+    compare(&world, &cuts, 700, Arc::unwrap_or_clone(orders)).unwrap_or_else(|broken| panic!("{broken}"));
+}
+
+#[test]
+fn a_town_has_one_result_under_random_orders() {
+    let scenario = scenario(&helsinki(), 500);
+    let cuts = [cut_scenario(&scenario, 4).expect("a cut"), random_cut(&scenario.network, 6, 3).expect("a cut")];
+    let world = Arc::new(World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests));
+    for seed in [1, 2] {
+        let script = random_orders(&world, 450, 120, &mut Random(seed));
+        compare(&world, &cuts, 500, script).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+    }
+}
