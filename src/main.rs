@@ -119,7 +119,8 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
 
 /// Nothing says what to simulate, so commands will.
 fn is_idle(args: &RunArgs) -> bool {
-    args.configuration.is_none() && !args.sumo_options().iter().any(|(option, _)| *option == "net-file")
+    let names_input = |(option, _): &(&str, &str)| option.ends_with("-files") || *option == "net-file";
+    args.configuration.is_none() && !args.sumo_options().iter().any(names_input)
 }
 
 /// A run in this process, of which nothing is kept.

@@ -26,4 +26,4 @@ pub use manifest::{Manifest, PartRef};
 pub use memory::MemoryStore;
 pub use open::open;
 pub use redis::RedisStore;
-pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept};
+pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept, read_log};

@@ -132,3 +132,15 @@ pub trait SnapshotStore {
     /// Deletes all of a run. `Held` while its lease is alive, unless `force`d. No such run: success.
     fn remove_run<'a>(&'a mut self, run: &'a RunName, force: bool) -> StoreFuture<'a, ()>;
 }
+
+/// All of a run's command log, in order.
+pub async fn read_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut log = Vec::new();
+    loop {
+        let page = store.read_log(run, log.len() as u64).await?;
+        if page.is_empty() {
+            return Ok(log);
+        }
+        log.extend(page.into_iter().map(|(_, bytes)| bytes));
+    }
+}

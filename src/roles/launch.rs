@@ -15,7 +15,7 @@ use crate::diagnostics::InputError;
 use crate::graph::join_actuated_signals;
 use crate::graph::partition::Cut;
 use crate::output::add_whole_run_requests;
-use crate::persist::{ContentHash, PartRef, RunName, SnapshotStore, StoreError};
+use crate::persist::{ContentHash, PartRef, RunName, SnapshotStore, StoreError, read_log};
 use crate::scenario::{CompiledScenario, OutputPaths, Scenario};
 
 /// Under this name it is stored what a run is about.
@@ -106,7 +106,7 @@ pub async fn launch(
     Ok(match prepared? {
         Prepared::Ready(ready) => {
             let Ready { compiled, outputs, standing, placed, recut } = *ready;
-            let log = read_log(store, &tenure.run).await?;
+            let log = command_log(store, &tenure.run).await?;
             Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
@@ -248,18 +248,12 @@ pub(super) fn failed(error: &StoreError) -> RunError {
 }
 
 /// All commands that were given to the run, in their order. Nobody else appends while the lease is held.
-pub async fn read_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Vec<LogEntry>, RunError> {
-    let mut log = Vec::new();
-    loop {
-        let from = log.len() as u64;
-        let page = get(async || store.read_log(run, from).await).await?;
-        if page.is_empty() {
-            return Ok(log);
-        }
-        for (number, bytes) in page {
-            let entry = rmp_serde::from_slice(&bytes);
-            let unreadable = |error| RunError::Failed(format!("entry {number} of the command log of '{run}' cannot be read: {error}"));
-            log.push(entry.map_err(unreadable)?);
-        }
-    }
+async fn command_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Vec<LogEntry>, RunError> {
+    let log = get(async || read_log(store, run).await).await?;
+    let entry = |(number, bytes): (usize, Vec<u8>)| {
+        LogEntry::decode(&bytes).map_err(|error| {
+            RunError::Failed(format!("entry {number} of the command log of '{run}' cannot be read: {error}"))
+        })
+    };
+    log.into_iter().enumerate().map(entry).collect()
 }

@@ -5,8 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::actors::master::LogEntry;
 use crate::cli::{SnapshotArgs, SnapshotCommand};
-use crate::persist::{Holder, Manifest, PartRef, RunName, SnapshotStore, StoreError, open};
+use crate::control::timed::timed_line;
+use crate::persist::{Holder, Manifest, PartRef, RunName, SnapshotStore, StoreError, open, read_log};
 
 /// What is to be printed, and whether all of it is sound.
 pub struct Findings {
@@ -85,6 +87,12 @@ pub async fn snapshots(args: &SnapshotArgs) -> Result<Findings, StoreError> {
             let sound = checks.iter().all(|check| check.faults.is_empty());
             Ok(Findings { text: if *json { to_json(&checks) } else { verdicts(&checks) }, sound })
         }
+        SnapshotCommand::Commands { store, run } => {
+            let run = RunName::new(run)?;
+            let mut store = open(store)?;
+            store.status(&run).await?.ok_or_else(|| no_run(&run))?;
+            Ok(sound(commands(&mut *store, &run).await?))
+        }
         SnapshotCommand::Rm { store, run, force } => {
             let run = RunName::new(run)?;
             let mut store = open(store)?;
@@ -99,6 +107,20 @@ pub async fn snapshots(args: &SnapshotArgs) -> Result<Findings, StoreError> {
 
 fn no_run(run: &RunName) -> StoreError {
     StoreError::Missing { what: format!("there is no run '{run}' in this store; 'tessds snapshot ls' lists them") }
+}
+
+/// The command log, as it can be given to another run.
+async fn commands(store: &mut dyn SnapshotStore, run: &RunName) -> Result<String, StoreError> {
+    let mut text = String::new();
+    for (number, bytes) in (0..).zip(read_log(store, run).await?) {
+        let entry = LogEntry::decode(&bytes);
+        let damaged =
+            |error| StoreError::Damaged { what: format!("entry {number} of the command log of '{run}': {error}") };
+        let LogEntry { at_step, text: command, .. } = entry.map_err(damaged)?;
+        text.push_str(&timed_line(at_step, &command));
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 async fn list(store: &mut dyn SnapshotStore) -> Result<Vec<RunLine>, StoreError> {

@@ -11,7 +11,7 @@ fn missing_files_are_named() {
     let configuration = "<configuration>\n<net-file value=\"none.net.xml\"/></configuration>";
     error(&Input::new("-c DIR/a.sumocfg").with("a.sumocfg", configuration), &["none.net.xml: file not found"]);
     error(&Input::new("-n DIR"), &["is a directory, not a file"]);
-    error(&Input::new(""), &["no road network given; set net-file"]);
+    error(&Input::new("-r DIR/r.rou.xml"), &["no road network given; set net-file"]);
 }
 
 #[test]

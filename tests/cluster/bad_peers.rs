@@ -162,6 +162,7 @@ fn bad_peers_are_refused_and_disturb_nobody() {
         hosted: vec![Hosted { part: 1, epoch: Epoch(epoch), steps: 1 }],
         stored: Vec::new(),
         told: Vec::new(),
+        horizon: 0,
     };
     let mut caller = Caller::new(&master, &[work(), framed(&join("stranger", "another", 1))].concat());
     assert_eq!(caller.verdict(), Ok(()));

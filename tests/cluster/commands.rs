@@ -50,7 +50,8 @@ fn a_master_that_is_killed_between_commands_changes_nothing() {
 }
 
 fn interrupted(step: u64) -> Cluster {
-    let mut cluster = Plan { commands: Some(COMMANDS), ..Plan::new(600, 3) }.start();
+    // Its workers do not come back.
+    let mut cluster = plan(3).with("CLUSTER__ADOPTION_MS", 500).start();
     cluster.committed(step);
     cluster.master.kill();
     cluster.workers.drain(..).for_each(|mut worker| worker.kill());
@@ -75,9 +76,13 @@ fn commands_that_were_given_survive_a_resume() {
 
 #[test]
 fn a_command_that_names_nothing_is_an_error_before_the_run() {
-    let mut cluster =
-        Plan { commands: Some(r#"{"step": 9, "command": {"type1":"up","type2":"edge","param":[{"action":"close","edge":"nowhere"}]}}"#), ..Plan::new(600, 1) }
-            .master();
+    let mut cluster = Plan {
+        commands: Some(
+            r#"{"step": 9, "command": {"type1":"up","type2":"edge","param":[{"action":"close","edge":"nowhere"}]}}"#,
+        ),
+        ..Plan::new(600, 1)
+    }
+    .master();
     cluster.master.ends_with(2);
     let said = cluster.master.tail();
     assert!(said.contains("commands.jsonl:1") && said.contains("there is no edge 'nowhere'"), "{said}");

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -70,32 +70,39 @@ impl Relay {
     }
 }
 
+/// What a connection may still carry, and what was decided when it ran out.
+struct Share {
+    left: i64,
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Cut,
+    /// Until the gate lets this ticket pass.
+    Held {
+        ticket: u64,
+        then_cut: bool,
+    },
+}
+
 fn carry(state: &Arc<State>, number: u64, caller: TcpStream, callee: TcpStream) {
     let fate = (state.fate)(number);
-    let (Fate::CutAfter(bytes) | Fate::HoldAfter { bytes, .. }) = fate;
-    let left = Arc::new(AtomicI64::new(bytes));
+    let (Fate::CutAfter(left) | Fate::HoldAfter { bytes: left, .. }) = fate;
+    let share = Arc::new(Mutex::new(Share { left, end: None }));
     let ends = [(&caller, &callee), (&callee, &caller)].map(|(from, to)| {
         let (mut from, mut to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
-        let (state, left) = (Arc::clone(state), Arc::clone(&left));
+        let (state, share) = (Arc::clone(state), Arc::clone(&share));
         to.set_nodelay(true).expect("a socket");
         move || {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(read @ 1..) = from.read(&mut buffer) {
-                let before = left.fetch_sub(read as i64, Ordering::SeqCst);
-                let fits = before.clamp(0, read as i64) as usize;
+                let (fits, end) = state.take(&share, read, fate);
                 if to.write_all(&buffer[..fits]).is_err() {
                     break;
                 }
-                if fits < read {
-                    // The first that runs out decides for both directions.
-                    let is_first = before >= 0;
-                    if !state.goes_on(fate, is_first) {
-                        break;
-                    }
-                    left.store(i64::MAX, Ordering::SeqCst);
-                    if to.write_all(&buffer[fits..read]).is_err() {
-                        break;
-                    }
+                if fits < read && (!state.goes_on(&share, end) || to.write_all(&buffer[fits..read]).is_err()) {
+                    break;
                 }
             }
             // Whichever direction is first; the other one finds its sockets closed.
@@ -109,23 +116,44 @@ fn carry(state: &Arc<State>, number: u64, caller: TcpStream, callee: TcpStream) 
 }
 
 impl State {
-    /// A connection has carried its share.
-    fn goes_on(&self, fate: Fate, is_first: bool) -> bool {
-        let goes_on = match fate {
-            Fate::CutAfter(_) => false,
-            Fate::HoldAfter { then_cut, .. } => {
-                let mut gate = self.gate.lock().expect("a lock");
-                gate.0 += u64::from(is_first);
-                let ticket = gate.0;
-                while gate.1 < ticket {
-                    gate = self.moved.wait(gate).expect("a lock");
+    /// How much of what was read fits into the share. Who finds it used up decides for both directions, and counts, at once:
+    /// the other direction may close the sockets a moment later.
+    fn take(&self, share: &Mutex<Share>, read: usize, fate: Fate) -> (usize, Option<End>) {
+        let mut share = share.lock().expect("a lock");
+        let fits = share.left.clamp(0, read as i64);
+        share.left -= fits;
+        if fits < read as i64 && share.end.is_none() {
+            share.end = Some(match fate {
+                Fate::CutAfter(_) => {
+                    self.cuts.fetch_add(1, Ordering::SeqCst);
+                    End::Cut
                 }
-                !then_cut
-            }
-        };
-        if !goes_on && is_first {
-            self.cuts.fetch_add(1, Ordering::SeqCst);
+                Fate::HoldAfter { then_cut, .. } => {
+                    let mut gate = self.gate.lock().expect("a lock");
+                    gate.0 += 1;
+                    End::Held { ticket: gate.0, then_cut }
+                }
+            });
         }
-        goes_on
+        (fits as usize, share.end)
+    }
+
+    /// Waits while the connection is held.
+    fn goes_on(&self, share: &Mutex<Share>, end: Option<End>) -> bool {
+        let Some(End::Held { ticket, then_cut }) = end else { return false };
+        let mut gate = self.gate.lock().expect("a lock");
+        while gate.1 < ticket {
+            gate = self.moved.wait(gate).expect("a lock");
+        }
+        drop(gate);
+        let mut share = share.lock().expect("a lock");
+        if share.left == 0 && then_cut {
+            // Once for both directions.
+            share.left = -1;
+            self.cuts.fetch_add(1, Ordering::SeqCst);
+        } else if !then_cut {
+            share.left = i64::MAX;
+        }
+        !then_cut
     }
 }

@@ -92,6 +92,8 @@ impl Site {
             cluster: self.plan.cluster.clone(),
             threads: Threads::Shared,
             quiet: true,
+            control: None,
+            timed: None,
         };
         match drive(setup, launched).await {
             Ok(finished) => {

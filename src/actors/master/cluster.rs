@@ -112,7 +112,7 @@ impl ClusterMaster {
                     if let Some(panel) = &mut self.panel {
                         panel.learn(&entry.act);
                     }
-                    let entry = rmp_serde::to_vec(&entry).expect("names and numbers can always be written");
+                    let entry = entry.encode();
                     match &self.orders {
                         Some(_) => self.order(Order::Log { number, entry }, ctx),
                         None => ctx.notify(Kept::Logged(number)),

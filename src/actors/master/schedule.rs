@@ -26,6 +26,16 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
+    pub fn encode(&self) -> Vec<u8> {
+        rmp_serde::to_vec(self).expect("names and numbers can always be written")
+    }
+
+    /// # Errors
+    /// The bytes are damaged, or of another version of the program.
+    pub fn decode(bytes: &[u8]) -> Result<Self, rmp_serde::decode::Error> {
+        rmp_serde::from_slice(bytes)
+    }
+
     /// Tells a desk of the names that it brought.
     pub fn learn(&self, desk: &mut Desk) {
         if let Act::Change(orders) = &self.act {

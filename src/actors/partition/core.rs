@@ -119,7 +119,7 @@ pub struct Core<K> {
     /// Frames not yet read, by neighbour; the first is for the next step.
     inbox: Vec<VecDeque<Arc<Frame>>>,
     horizon: u64,
-    /// Routes whose step has not come yet.
+    /// Routes whose step has not come yet, by step and cause.
     routes: VecDeque<Arc<RouteNotice>>,
     /// Orders whose step has not come yet, by step and number.
     orders: VecDeque<Arc<OrderNotice>>,
@@ -175,10 +175,13 @@ impl<K: Kernel> Core<K> {
             Event::Begun => self.export(effects),
             Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
             Event::RoutesCame(notice) => {
-                let is_known = self.routes.back().is_some_and(|last| last.at_step >= notice.at_step);
+                let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
                 let is_past = notice.at_step < self.kernel.steps();
-                if notice.scene.run == self.place.scene.run && !is_known && !is_past {
-                    self.routes.push_back(notice);
+                if let Err(at) = self.routes.binary_search_by_key(&key(&notice), |other| key(other))
+                    && notice.scene.run == self.place.scene.run
+                    && !is_past
+                {
+                    self.routes.insert(at, notice);
                 }
             }
             Event::OrdersCame(notice) => self.take_orders(notice),
@@ -292,14 +295,12 @@ impl<K: Kernel> Core<K> {
             }
         }
         let step = self.kernel.steps();
-        let is_due = self.routes.front().is_some_and(|notice| notice.at_step <= step);
-        let due = if is_due { self.routes.pop_front() } else { None };
-        let Self { kernel, orders, .. } = self;
+        let Self { kernel, orders, routes, .. } = self;
         let compute = || {
             while let Some(notice) = orders.pop_front_if(|notice| notice.at_step <= step) {
                 kernel.apply_orders(&notice.orders);
             }
-            if let Some(notice) = due {
+            while let Some(notice) = routes.pop_front_if(|notice| notice.at_step <= step) {
                 kernel.apply_routes(&notice.updates);
             }
             kernel.step()
@@ -573,7 +574,9 @@ mod tests {
         assert_eq!(handle(&mut core, look(1, 3)), []);
         let mut effects = run(&mut core, Event::Granted { horizon: 5 });
         effects.extend(handle(&mut core, look(2, 3)));
-        let seen = effects.iter().filter_map(|e| if let Effect::Seen(seen) = e { Some((seen.number, seen.step)) } else { None });
+        let seen = effects
+            .iter()
+            .filter_map(|e| if let Effect::Seen(seen) = e { Some((seen.number, seen.step)) } else { None });
         assert_eq!(seen.collect::<Vec<_>>(), [(1, 3), (2, 5)]);
     }
 

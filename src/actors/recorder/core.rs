@@ -1,5 +1,6 @@
 //! Which steps count, when a run without an end time is over, and what of orders concerns all partitions together.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -111,6 +112,10 @@ pub struct Core {
     notices: Vec<RouteNotice>,
     /// Steps from one checkpoint to the next; `None`: there are none.
     interval: Option<NonZeroU64>,
+    /// Steps after which one is wanted besides.
+    asked: BTreeSet<u64>,
+    /// Step of the last one.
+    kept: u64,
     over: bool,
     failed: bool,
 }
@@ -131,7 +136,8 @@ impl Core {
     ) -> Self {
         notices.iter_mut().for_each(|notice| notice.scene = scene);
         guidance.added().for_each(|new| outputs.admit(new));
-        Self { scene, rules, outputs, guidance, notices, interval: None, over: false, failed: false }
+        let (asked, kept) = (BTreeSet::new(), outputs.steps());
+        Self { scene, rules, outputs, guidance, notices, interval: None, asked, kept, over: false, failed: false }
     }
 
     /// Makes a checkpoint every so many steps. `outputs` have to be opened for it.
@@ -163,10 +169,7 @@ impl Core {
             // Not the epoch: reports of a step are equal whoever computes it and whenever.
             Event::Reported(batch) if batch.scene.run != self.scene.run => Ok(()),
             Event::Reported(batch) => self.record(batch, effects),
-            Event::Ordered(notice) => {
-                self.take_orders(notice, effects);
-                Ok(())
-            }
+            Event::Ordered(notice) => self.take_orders(notice, effects),
             Event::Close { closings, wall } => self.close(closings, wall, effects),
         };
         if let Err(error) = done {
@@ -199,10 +202,15 @@ impl Core {
 
     /// The outputs learn of new vehicles before these can do anything, and nobody goes beyond the step after which new ways
     /// have to be found.
-    fn take_orders(&mut self, notice: OrderNotice, effects: &mut Vec<Effect>) {
+    fn take_orders(&mut self, notice: OrderNotice, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let is_past = self.over || notice.at_step < self.outputs.steps();
         if is_past || notice.scene.run != self.scene.run {
-            return;
+            return Ok(());
+        }
+        if notice.snapshot && notice.at_step == self.outputs.steps() {
+            self.checkpoint(effects)?;
+        } else if notice.snapshot {
+            self.asked.insert(notice.at_step);
         }
         let added = notice.orders.iter().filter_map(|order| match order {
             Order::AddVehicle(new) => Some((**new).clone()),
@@ -213,6 +221,7 @@ impl Core {
             added.iter().for_each(|new| self.outputs.admit(new));
             self.tell(effects);
         }
+        Ok(())
     }
 
     /// What follows from a step, before the next is looked at.
@@ -230,10 +239,20 @@ impl Core {
         }
         let added = self.guidance.added().count() as u64;
         self.over = self.rules.is_over(steps, self.outputs.counts(), added);
-        if self.interval.is_some_and(|interval| steps.is_multiple_of(interval.get())) && !self.over {
+        if self.interval.is_some_and(|interval| steps.is_multiple_of(interval.get())) || self.asked.remove(&steps) {
+            self.checkpoint(effects)?;
+        }
+        Ok(())
+    }
+
+    /// One for each step at most.
+    fn checkpoint(&mut self, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
+        let step = self.outputs.steps();
+        if self.interval.is_some() && !self.over && self.kept < step {
+            self.kept = step;
             let outputs = self.outputs.checkpoint()?;
             let state = RecorderState::encode(&outputs, self.guidance.state(), &self.notices);
-            effects.push(Effect::Checkpoint { step: steps, state });
+            effects.push(Effect::Checkpoint { step, state });
         }
         Ok(())
     }

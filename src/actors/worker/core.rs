@@ -266,7 +266,8 @@ impl Core {
             }
             ToWorker::Routes(notice) => {
                 let notice = Arc::new(notice);
-                if self.notices.last().is_none_or(|last| last.at_step < notice.at_step) {
+                let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
+                if !self.notices.iter().any(|known| key(known) == key(&notice)) {
                     self.notices.push(Arc::clone(&notice));
                 }
                 effects.push(Effect::Routes { part: None, notice });
