@@ -50,7 +50,9 @@ pub struct CtlArgs {
 #[derive(Subcommand, Debug)]
 pub enum CtlCommand {
     /// Load a scenario of the folder of scenarios: a .sumocfg, or a folder that holds one.
-    Load { choice: String },
+    Load {
+        choice: String,
+    },
     /// Build the graph and run.
     Start {
         /// Wait before the first step.
@@ -67,7 +69,9 @@ pub enum CtlCommand {
         steps: u64,
     },
     /// Keep the run to a multiple of real time; 0: as fast as it can.
-    Speed { factor: f64 },
+    Speed {
+        factor: f64,
+    },
     /// Where the run stands.
     Status {
         /// Twice a second.
@@ -81,7 +85,9 @@ pub enum CtlCommand {
         markdown: bool,
     },
     /// Send any message.
-    Send { message: String },
+    Send {
+        message: String,
+    },
 }
 
 #[derive(Args, Debug)]

@@ -10,7 +10,9 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-use tessds::actors::front::{Cutting, First, FirstFailed, Front, FrontSetup, Library, Reader, Starter, ToStart, take_commands};
+use tessds::actors::front::{
+    Cutting, First, FirstFailed, Front, FrontSetup, Library, Reader, Starter, ToStart, take_commands,
+};
 use tessds::cli::{Role, RunArgs};
 use tessds::control::command::Globals;
 use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, TlsFiles};
@@ -62,7 +64,8 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         let gateway = Gateway::open(setup).map_err(|error| InputError::file("control", error.to_string()))?;
         let finished: Rc<RefCell<Option<Finished>>> = Rc::default();
         let (over, ended) = oneshot::channel();
-        let first = args.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
+        let first =
+            args.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
         let one_run = first.as_ref().is_some_and(|first| first.start);
         let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
         let runs = Cell::new(0u32);

@@ -335,9 +335,20 @@ mod tests {
         let text = std::fs::read_to_string(file).expect("config/tessds.toml");
         assert_eq!(load(&text, &[], Overrides::default()).expect("good file"), ProcessSettings::default());
         assert!(
-            ["partitions", "threads", "progress", "store", "format", "filter", "fault_tolerance", "lease_ms", "http", "token_file"]
-                .iter()
-                .all(|key| text.contains(key))
+            [
+                "partitions",
+                "threads",
+                "progress",
+                "store",
+                "format",
+                "filter",
+                "fault_tolerance",
+                "lease_ms",
+                "http",
+                "token_file"
+            ]
+            .iter()
+            .all(|key| text.contains(key))
         );
     }
 }

@@ -118,7 +118,8 @@ impl RouteGuidance {
             self.state.assigned.pop_first();
         }
         let is_touched = self.take_due_orders(step);
-        while let Some(given) = self.state.given.pop_front_if(|given| given.at_ms <= step.time_ms) {
+        while self.state.given.front().is_some_and(|given| given.at_ms <= step.time_ms) {
+            let Some(given) = self.state.given.pop_front() else { break };
             for update in &given.updates {
                 self.state.routes.intern(&self.world.demand, &update.edges);
             }

@@ -50,7 +50,8 @@ impl OrderLog {
 
     /// Takes out the orders of the step that computes `now_ms`.
     pub fn take_due(&mut self, now_ms: i64) -> Option<OrdersOfStep> {
-        self.to_come.pop_front_if(|step| step.at_ms <= now_ms)
+        let is_due = self.to_come.front().is_some_and(|step| step.at_ms <= now_ms);
+        if is_due { self.to_come.pop_front() } else { None }
     }
 
     /// All orders for steps that are not recorded yet.

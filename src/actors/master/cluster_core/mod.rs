@@ -18,8 +18,8 @@ use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
-use crate::persist::{ContentHash, PartRef, RunName};
 use crate::control::CommandError;
+use crate::persist::{ContentHash, PartRef, RunName};
 use crate::protocol::{
     Epoch, Hosted, OrderNotice, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome,
 };
@@ -501,7 +501,9 @@ impl ClusterCore {
         let (run, master_epoch) = (self.plan.run, self.epoch);
         for told in self.schedule.standing().filter(|told| hosted.iter().any(|h| told.parts.contains(&h.part))) {
             let parts = told.parts.clone();
-            told.notice(run, master_epoch).into_iter().for_each(|notice| tell(ToWorker::Orders { parts: parts.clone(), notice }));
+            told.notice(run, master_epoch)
+                .into_iter()
+                .for_each(|notice| tell(ToWorker::Orders { parts: parts.clone(), notice }));
         }
         tell(ToWorker::Grant { horizon: self.lifecycle.granted(), recorded: self.lifecycle.recorded() });
         if let Some(steps) = self.lifecycle.finished_at() {

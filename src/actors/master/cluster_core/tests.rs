@@ -173,7 +173,11 @@ impl World {
                 self.raising = Some(*epoch);
             }
             // Nobody drives the run here.
-            Effect::Log { .. } | Effect::Inform(_) | Effect::Answer { .. } | Effect::Show { .. } | Effect::Due { .. } => {}
+            Effect::Log { .. }
+            | Effect::Inform(_)
+            | Effect::Answer { .. }
+            | Effect::Show { .. }
+            | Effect::Due { .. } => {}
             Effect::Commit { epoch, complete } => {
                 assert_eq!((self.committing, *epoch), (None, self.epoch), "one at a time");
                 assert!(complete.step > self.committed, "commits go forward");
