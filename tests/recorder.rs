@@ -59,7 +59,7 @@ fn orders(world: &World) -> Vec<OrderNotice> {
     let edges = ["in", "as", "sb", "out"].map(edge).to_vec();
     let next = VehicleId::new(world.demand.departures.len());
     let new = NewVehicle::new(next, "added", world.demand.departures[1].vtype, edges);
-    let notice = |at_step, orders| OrderNotice { scene: scene(1), at_step, orders };
+    let notice = |at_step, orders| OrderNotice { scene: scene(1), number: at_step, at_step, orders, snapshot: false };
     vec![
         notice(120, vec![Order::AddVehicle(Box::new(new))]),
         notice(200, vec![Order::Close { lanes: lanes() }, Order::RemoveVehicle { vehicle: VehicleId(9999) }]),

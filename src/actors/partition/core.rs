@@ -175,10 +175,14 @@ impl<K: Kernel> Core<K> {
             Event::Begun => self.export(effects),
             Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
             Event::RoutesCame(notice) => {
-                let is_known = self.routes.back().is_some_and(|last| last.at_step >= notice.at_step);
+                // Ways round a closed road hold sooner than routes by the traffic that were found before.
+                let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
                 let is_past = notice.at_step < self.kernel.steps();
-                if notice.scene.run == self.place.scene.run && !is_known && !is_past {
-                    self.routes.push_back(notice);
+                if notice.scene.run == self.place.scene.run
+                    && !is_past
+                    && let Err(at) = self.routes.binary_search_by_key(&key(&notice), |other| key(other))
+                {
+                    self.routes.insert(at, notice);
                 }
             }
             Event::OrdersCame(notice) => self.take_orders(notice),
@@ -292,14 +296,14 @@ impl<K: Kernel> Core<K> {
             }
         }
         let step = self.kernel.steps();
-        let is_due = self.routes.front().is_some_and(|notice| notice.at_step <= step);
-        let due = if is_due { self.routes.pop_front() } else { None };
+        let due = self.routes.partition_point(|notice| notice.at_step <= step);
+        let due: Vec<_> = self.routes.drain(..due).collect();
         let Self { kernel, orders, .. } = self;
         let compute = || {
             while let Some(notice) = orders.pop_front_if(|notice| notice.at_step <= step) {
                 kernel.apply_orders(&notice.orders);
             }
-            if let Some(notice) = due {
+            for notice in due {
                 kernel.apply_routes(&notice.updates);
             }
             kernel.step()

@@ -266,8 +266,9 @@ impl Core {
             }
             ToWorker::Routes(notice) => {
                 let notice = Arc::new(notice);
-                if self.notices.last().is_none_or(|last| last.at_step < notice.at_step) {
-                    self.notices.push(Arc::clone(&notice));
+                let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
+                if let Err(at) = self.notices.binary_search_by_key(&key(&notice), |other| key(other)) {
+                    self.notices.insert(at, Arc::clone(&notice));
                 }
                 effects.push(Effect::Routes { part: None, notice });
             }
