@@ -155,7 +155,7 @@ impl Outputs {
         }
     }
 
-    /// Makes a vehicle known that an order adds; to be called in the order of ids, before the step of the order is written.
+    /// Makes a vehicle known that an order adds; to be called before the step of the order is written.
     pub fn admit(&mut self, new: &NewVehicle) {
         self.outputs.iter_mut().for_each(|output| output.sink.admit(new));
     }

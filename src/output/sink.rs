@@ -1,5 +1,6 @@
 //! What every output file has in common.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -16,20 +17,20 @@ pub struct Names {
     pub network: Arc<Network>,
     pub demand: Arc<Demand>,
     /// Vehicles that orders added, whose ids follow those of the demand.
-    pub added: Vec<Departure>,
+    pub added: BTreeMap<VehicleId, Departure>,
 }
 
 impl Names {
     pub fn new(network: Arc<Network>, demand: Arc<Demand>) -> Self {
-        Self { network, demand, added: Vec::new() }
+        Self { network, demand, added: BTreeMap::new() }
     }
     pub fn departure(&self, vehicle: VehicleId) -> &Departure {
         let known = &self.demand.departures;
-        known.get(vehicle.index()).unwrap_or_else(|| &self.added[vehicle.index() - known.len()])
+        known.get(vehicle.index()).unwrap_or_else(|| &self.added[&vehicle])
     }
-    /// The next vehicle that an order adds.
+    /// A vehicle that an order adds.
     pub fn admit(&mut self, new: &NewVehicle) {
-        self.added.push(new.departure(RouteId::NONE));
+        self.added.insert(new.vehicle, new.departure(RouteId::NONE));
     }
     pub fn vehicle_type(&self, vehicle: VehicleId) -> &VehicleType {
         &self.demand.types[self.departure(vehicle).vtype.index()]

@@ -152,7 +152,7 @@ impl Partition {
     /// Computes state(t+1). The mirrored roads must hold state(t).
     pub fn step(&mut self, options: ReportOptions) -> StepReport {
         let now_ms = self.now_ms();
-        let Ordered { met, removals, asks } = std::mem::take(&mut self.ordered);
+        let Ordered { met, removals, touches_ways } = std::mem::take(&mut self.ordered);
         self.report = StepReport { time_ms: now_ms, orders_met: met, removals, ..StepReport::default() };
         self.end_orders(now_ms);
         self.lanes.refresh(&self.world, &self.scope.known_lanes);
@@ -163,7 +163,7 @@ impl Partition {
         self.change_and_insert(now_ms);
         self.steps += 1;
         let mut report = self.finish_report(now_ms, options);
-        if asks {
+        if touches_ways && self.world.overlay.has_closures() {
             report.detour_requests = self.ask_for_detours();
         }
         report

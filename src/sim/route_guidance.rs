@@ -118,7 +118,8 @@ impl RouteGuidance {
             self.state.assigned.pop_first();
         }
         let is_touched = self.take_due_orders(step);
-        while let Some(given) = self.state.given.pop_front_if(|given| given.at_ms <= step.time_ms) {
+        while self.state.given.front().is_some_and(|given| given.at_ms <= step.time_ms) {
+            let Some(given) = self.state.given.pop_front() else { break };
             for update in &given.updates {
                 self.state.routes.intern(&self.world.demand, &update.edges);
             }
@@ -161,7 +162,11 @@ impl RouteGuidance {
             let at_ms = schedule.use_ms(self.state.snapshots + 1);
             (at_ms <= schedule.end_ms).then_some(at_ms)
         });
-        let by_order = self.state.log.first_touching_ms().map(|at_ms| at_ms + self.world.settings.step_ms);
+        let by_order = self
+            .state
+            .log
+            .first_touching_ms(self.world.overlay.has_closures())
+            .map(|at_ms| at_ms + self.world.settings.step_ms);
         [by_traffic, by_order].into_iter().flatten().min()
     }
 
@@ -224,13 +229,12 @@ impl RouteGuidance {
         Some(edges)
     }
 
-    /// Takes over orders for a step that is not observed yet; those of later steps come later. Ignores orders that it has.
-    /// Returns whether they are new.
-    pub fn order(&mut self, at_ms: i64, orders: Vec<Order>) -> bool {
+    /// Takes over orders for a step that is not observed yet; `number` is their place in the log of commands. Ignores orders
+    /// that it has. Returns whether they are new.
+    pub fn order(&mut self, at_ms: i64, number: u64, orders: Vec<Order>) -> bool {
         if self.state.log.is_empty() && self.schedule.is_none() {
             self.state.routes = Routes::new(&self.world.demand);
         }
-        let has_closures = self.world.overlay.has_closures();
-        self.state.log.push(at_ms, orders, has_closures)
+        self.state.log.push(at_ms, number, orders)
     }
 }

@@ -62,7 +62,7 @@ impl Lockstep {
         let step_ms = self.world.settings.step_ms;
         for (step, orders) in &**script {
             let at_ms = self.world.settings.begin_ms + *step as i64 * step_ms;
-            self.guidance.order(at_ms, orders.clone());
+            self.guidance.order(at_ms, 0, orders.clone());
         }
         self.script = Arc::clone(script);
         self

@@ -175,6 +175,7 @@ impl<K: Kernel> Core<K> {
             Event::Begun => self.export(effects),
             Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
             Event::RoutesCame(notice) => {
+                // Ways round a closed road hold sooner than routes by the traffic that were found before.
                 let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
                 let is_past = notice.at_step < self.kernel.steps();
                 if let Err(at) = self.routes.binary_search_by_key(&key(&notice), |other| key(other))
@@ -252,7 +253,9 @@ impl<K: Kernel> Core<K> {
 
     fn look(&mut self, effects: &mut Vec<Effect>) {
         let step = self.kernel.steps();
-        while let Some(look) = self.looks.pop_front_if(|look| look.at_step <= step) {
+        while self.looks.front().is_some_and(|look| look.at_step <= step)
+            && let Some(look) = self.looks.pop_front()
+        {
             let observation = self.kernel.observe(&look.watch);
             let (number, part) = (look.number, self.place.part);
             effects.push(Effect::Seen(Box::new(Seen { number, part, step, observation })));
@@ -295,14 +298,14 @@ impl<K: Kernel> Core<K> {
             }
         }
         let step = self.kernel.steps();
-        let Self { kernel, orders, routes, .. } = self;
+        let due = self.orders.partition_point(|notice| notice.at_step <= step);
+        let orders: Vec<_> = self.orders.drain(..due).collect();
+        let due = self.routes.partition_point(|notice| notice.at_step <= step);
+        let routes: Vec<_> = self.routes.drain(..due).collect();
+        let Self { kernel, .. } = self;
         let compute = || {
-            while let Some(notice) = orders.pop_front_if(|notice| notice.at_step <= step) {
-                kernel.apply_orders(&notice.orders);
-            }
-            while let Some(notice) = routes.pop_front_if(|notice| notice.at_step <= step) {
-                kernel.apply_routes(&notice.updates);
-            }
+            orders.iter().for_each(|notice| kernel.apply_orders(&notice.orders));
+            routes.iter().for_each(|notice| kernel.apply_routes(&notice.updates));
             kernel.step()
         };
         // After a panic the state is never used again, so nobody sees it broken.

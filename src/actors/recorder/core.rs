@@ -74,7 +74,7 @@ pub struct Recording {
 #[derive(Debug)]
 pub enum Event {
     Reported(ReportBatch),
-    /// Orders of a step that is not recorded yet; those of later steps come later. Repeated ones change nothing.
+    /// Orders of a step that is not recorded yet. Repeated ones change nothing.
     Ordered(OrderNotice),
     /// All partitions have ended and said what they had left.
     Close {
@@ -217,7 +217,7 @@ impl Core {
             _ => None,
         });
         let added: Vec<_> = added.collect();
-        if self.guidance.order(self.rules.ms_of(notice.at_step), notice.orders) {
+        if self.guidance.order(self.rules.ms_of(notice.at_step), notice.number, notice.orders) {
             added.iter().for_each(|new| self.outputs.admit(new));
             self.tell(effects);
         }

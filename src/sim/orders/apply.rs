@@ -15,8 +15,8 @@ pub struct Ordered {
     pub met: u32,
     /// Trips that they ended.
     pub removals: Vec<TripRecord>,
-    /// Vehicles may want another way round closed roads.
-    pub asks: bool,
+    /// Vehicles may want another way if roads are closed.
+    pub touches_ways: bool,
 }
 
 /// Where a vehicle is that the partition knows.
@@ -79,7 +79,8 @@ impl Partition {
         if replan {
             self.replan();
         }
-        self.ordered.asks = self.world.overlay.has_closures() && orders.iter().any(Order::touches_ways);
+        // Orders of one step may come in several lots.
+        self.ordered.touches_ways |= orders.iter().any(Order::touches_ways);
     }
 
     /// Makes all lane plans anew: lanes were closed or opened.

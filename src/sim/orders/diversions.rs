@@ -21,16 +21,20 @@ pub struct Assigned {
 impl RouteGuidance {
     /// Does what the partitions did with the orders before a step. Returns whether a way may have been touched.
     pub(in crate::sim) fn take_due_orders(&mut self, step: &StepReport) -> bool {
-        let Some(due) = self.state.log.take_due(step.time_ms) else { return false };
+        let due = self.state.log.take_due(step.time_ms);
+        if due.is_empty() {
+            return false;
+        }
         // Added vehicles are not in order of time.
         let departures = &self.world.demand.departures;
         self.state.assigned.retain(|vehicle, _| departures[vehicle.index()].depart_ms > step.time_ms);
-        let mut roads_changed = false;
-        for order in &due.orders {
+        let had_closures = self.world.overlay.has_closures();
+        let (mut roads_changed, mut touches_ways, mut can_miss) = (false, false, 0u64);
+        for order in due.iter().flat_map(|numbered| &numbered.orders) {
+            can_miss += u64::from(order.can_miss());
+            touches_ways |= order.touches_ways();
             match order {
-                Order::AddVehicle(new) => {
-                    self.add(&new.departing(due.at_ms));
-                }
+                Order::AddVehicle(new) => self.add(&new.departing(step.time_ms)),
                 Order::Reroute { edges, .. } => {
                     self.state.routes.intern(&self.world.demand, edges);
                 }
@@ -43,16 +47,14 @@ impl RouteGuidance {
         if roads_changed {
             self.forget_roads();
         }
-        let can_miss = due.orders.iter().filter(|order| order.can_miss()).count() as u64;
         self.state.log.missed += can_miss.saturating_sub(u64::from(step.orders_met));
         self.state.log.standing.clone_from(&self.world.overlay.standing);
-        due.is_touching
+        touches_ways && (had_closures || self.world.overlay.has_closures())
     }
 
-    /// Vehicles that orders added or will add, in the order of their ids.
+    /// Vehicles that orders added or will add.
     pub fn added(&self) -> impl Iterator<Item = &NewVehicle> {
-        let orders = self.state.log.to_come().flat_map(|step| &step.orders);
-        let to_come = orders.filter_map(|order| match order {
+        let to_come = self.state.log.to_come().filter_map(|order| match order {
             Order::AddVehicle(new) => Some(&**new),
             _ => None,
         });
