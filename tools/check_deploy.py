@@ -308,7 +308,7 @@ def redis(_):
                 ("tessds", "not-a-secret", ["config", "get", "maxmemory"], "NOPERM"), ("probe", "any", ["get", "tessds:x"], "NOPERM"),
                 ("operator", "not-a-secret-either", ["config", "get", "maxmemory-policy"], "noeviction"),
                 ("operator", "not-a-secret-either", ["config", "get", "appendonly"], "yes"),
-                ("operator", "not-a-secret-either", ["get", "tessds:x"], "NOPERM"), ("default", "", ["ping"], "WRONGPASS"),
+                ("operator", "not-a-secret-either", ["get", "tessds:x"], "NOPERM"), ("default", "", ["ping"], "NOAUTH"),
             ]  # fmt: skip
             for user, password, words, answer in expected:
                 if answer not in (told := ask(user, password, *words)):
