@@ -82,7 +82,7 @@ def manifests(_):
 def references(_):
     """ConfigMaps, Secrets, claims, accounts, services and ports that are named are there."""
     # Made by hand before (deploy/README.md).
-    given = {("Secret", n) for n in ("tessds-redis-auth", "tessds-redis-tls", "tessds-elasticsearch")} | {("PersistentVolumeClaim", "tessds-scenario")}
+    given = {("Secret", n) for n in ("tessds-redis-auth", "tessds-redis-tls", "tessds-control", "tessds-elasticsearch")} | {("PersistentVolumeClaim", "tessds-scenario")}
     for name, (_, objects) in rendered().items():
         there = {(o["kind"], o["metadata"]["name"]) for o in objects} | given
         for w in d.workloads(objects):
@@ -144,6 +144,12 @@ def program(a):
             unknown = {v for arg in arguments for v in re.findall(r"\$\((\w+)\)", arg)} - values.keys()
             yield from (f"{where}: variable {v} is not set" for v in sorted(unknown))
     yield from (f"nothing in the program answers at {p}" for p in sorted(paths) if f'"{p}"' not in source)
+    defaults, differing = ({k for k in d.keys(tomllib.loads((common.ROOT / "config" / n).read_text()))} for n in ("tessds.toml", "cluster.toml"))
+    yield from (f"config/cluster.toml: {k} is not in config/tessds.toml" for k in sorted(differing - defaults))
+    given = {n for _, _, values, _ in lines for n in values} | {n for s in compose["services"].values() for n in s.get("environment", {})}
+    for name in sorted(n for n in given if n.startswith("TESSDS__")):
+        if name.removeprefix("TESSDS__").replace("__", ".").lower() not in defaults:
+            yield f"environment variable {name} is no setting of config/tessds.toml"
     release = tomllib.loads((common.ROOT / "Cargo.toml").read_text())["package"]["version"]
     for where, text in [("compose", (d.DEPLOY / "compose.yaml").read_text()), *((n, t) for n, (t, _) in rendered().items())]:
         for tag in re.findall(r"image: \S*\btessds:(\S+)", text):
@@ -153,8 +159,6 @@ def program(a):
     done = subprocess.run([a.tessds, "run", *[f"--config={s}" for s in settings], "-c", "/no/such.sumocfg"], capture_output=True, text=True)
     if done.returncode != 2 or "setting" in done.stderr or "/no/such" not in done.stderr:
         yield f"the program does not take config/: {done.stderr.strip()[:300]}"
-    defaults, differing = ({k for k in d.keys(tomllib.loads(s.read_text()))} for s in settings)
-    yield from (f"config/cluster.toml: {k} is not in config/tessds.toml" for k in differing - defaults)
 
 
 def chaos(_):

@@ -88,6 +88,10 @@ class Pipeline:
                 yield {**event, "stream": stream}
 
 
+def kind_of(value):
+    return "truth" if isinstance(value, bool) else "number" if isinstance(value, (int, float)) else "text"
+
+
 def check(events):
     """What is wrong with events: fields that the template does not know or types that it does not take."""
     known, problems = template(), set()
@@ -95,7 +99,7 @@ def check(events):
         for name, value in event.items():
             if name not in known:
                 problems.add(f"field {name!r} of {event['message'][:60]!r} is not in the index template")
-            elif (known[name] in NUMBERS) != (isinstance(value, (int, float)) and not isinstance(value, bool)):
+            elif kind_of(value) != ("number" if known[name] in NUMBERS else "truth" if known[name] == "boolean" else "text"):
                 problems.add(f"field {name!r} of {event['message'][:60]!r} is {value!r}, the index template says {known[name]}")
     return sorted(problems)
 
