@@ -73,6 +73,12 @@ check-deploy: ## check image, manifests, alerts, dashboards and runbooks against
 	$(CARGO) build --locked
 	tools/check_deploy.py --tessds $(TESTED)
 
+.PHONY: kube-shape
+kube-shape: ## run the dev overlay as processes, with the names and arguments of its pods; kill and move some
+	tools/setup.sh deploy
+	$(CARGO) build --locked
+	tools/kube_shape.py --tessds $(TESTED)
+
 .PHONY: chaos
 chaos: ## RUNS clusters under faults drawn from SEED; each must end as if undisturbed
 	tools/chaos.py --seed $(SEED) --runs $(RUNS) --scenarios "$(SCENARIOS)" $(ARGS)
