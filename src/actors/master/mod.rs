@@ -13,6 +13,7 @@ mod workers;
 pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
 pub use self::cluster::{ClusterMaster, ClusterOutcome, WorkerCalls};
 pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
+pub use self::commits::{Commits, Complete};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
-pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, Tenure, persist};
+pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, TRIES, Tenure, persist};
 pub use self::run_result::RunResult;
