@@ -95,6 +95,7 @@ impl Desk {
                 }
                 WorldCommand::Unblock { lane } => Order::Unblock { lane: self.lane(lane)? },
             };
+            order.check(&self.world).map_err(|error| CommandError::Malformed(error.to_string()))?;
             orders.push(order);
         }
         Ok(orders)

@@ -26,4 +26,6 @@ pub use manifest::{Manifest, PartRef};
 pub use memory::MemoryStore;
 pub use open::open;
 pub use redis::RedisStore;
+pub use retention::{SweepPlan, plan_sweep};
+pub use run_state::{CommitDecision, HeldLease, RunState};
 pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept, read_log};

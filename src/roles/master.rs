@@ -14,8 +14,8 @@ use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
 use crate::actors::accept_all;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed, Tenure,
-    WorkerCalls, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed, TRIES,
+    Tenure, WorkerCalls, persist,
 };
 use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
@@ -264,11 +264,11 @@ async fn timed_commands(
     let file = if is_new {
         let Some(file) = given else { return Ok(Vec::new()) };
         let bytes = rmp_serde::to_vec(&file).expect("a text can always be written");
-        persist(async || store.put_record(run, *epoch, TIMED, &bytes).await).await.map_err(failed)?;
+        persist(TRIES, async || store.put_record(run, *epoch, TIMED, &bytes).await).await.map_err(failed)?;
         file
     } else {
-        let kept = persist(async || store.get_record(run, TIMED).await).await.map_err(failed)?;
-        match kept.map(|bytes| rmp_serde::from_slice(&bytes)) {
+        let kept = persist(TRIES, async || store.get_record(run, TIMED).await).await.map_err(failed)?;
+        match kept.map(|bytes: Vec<u8>| rmp_serde::from_slice(&bytes)) {
             None => return Ok(Vec::new()),
             Some(Ok(file)) => file,
             Some(Err(error)) => {

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::core::{Core, Effect, Event, Identity};
-use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare};
+use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare, Superseded};
 use super::lodging::{Furnishing, Lodging};
-use super::master_link::{Beat, Hangup, MasterLink, Say, Watch};
+use super::master_link::{Beat, Hangup, Heartbeat, MasterLink, Say, Watch};
 use super::planned_panic::PlannedPanic;
 use crate::actors::ExitStatus;
 use crate::actors::accept_all;
@@ -30,6 +31,8 @@ use crate::sim::{PartitionState, ReportOptions, Scope, World};
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(25);
 /// How often a worker without a master asks the store whether the run is over: its master may have ended unheard.
 const ASK_OUTCOME: Duration = Duration::from_secs(2);
+/// How often a worker looks how long it has been without a master.
+const LOOK_FOR_MASTER: Duration = Duration::from_secs(1);
 /// Frames that a link keeps beyond what the horizon lets be uncommitted.
 const SPARE_FRAMES: usize = 8;
 
@@ -47,10 +50,10 @@ pub struct Setup {
     pub limits: Limits,
     pub open_store: OpenStore,
     pub threads: Threads,
+    /// How long it looks for a master while it hosts nothing; `None`: for ever.
+    pub patience: Option<Duration>,
     /// For tests.
     pub planned_panic: Option<PlannedPanic>,
-    /// Told how it ended.
-    pub end: oneshot::Sender<Result<(), String>>,
 }
 
 /// A worker process.
@@ -68,11 +71,16 @@ pub struct Worker {
     places: BTreeMap<u16, Place>,
     /// While there is no connection to a master that was there before.
     asking: Option<SpawnHandle>,
+    /// Since when there has been no connection to a master.
+    alone_since: Option<Instant>,
+    /// Told how it ended.
+    end: Option<oneshot::Sender<Result<(), String>>>,
     effects: Vec<Effect>,
 }
 
 impl Worker {
-    pub fn new(setup: Setup) -> Self {
+    /// A worker that tells `end` how it ended.
+    pub fn new(setup: Setup, end: oneshot::Sender<Result<(), String>>) -> Self {
         let own_address = setup.advertised.clone().unwrap_or_else(|| setup.listener.address());
         let identity =
             Identity { name: setup.name.clone(), incarnation: setup.incarnation, address: own_address.clone() };
@@ -88,6 +96,8 @@ impl Worker {
             lodgings: BTreeMap::new(),
             places: BTreeMap::new(),
             asking: None,
+            alone_since: Some(Instant::now()),
+            end: Some(end),
             effects: Vec::new(),
         }
     }
@@ -115,7 +125,12 @@ impl Worker {
             Effect::Orders { part, notices } => self.order(part, notices, ctx),
             Effect::Look(look) => self.each(None, |lodging| lodging.look(Arc::clone(&look))),
             Effect::Finish { part, steps } => self.each(part, |lodging| lodging.finish(steps)),
-            Effect::Committed { step } => self.each(None, |lodging| lodging.committed(step)),
+            Effect::Committed { step } => {
+                self.each(None, |lodging| lodging.committed(step));
+                if let Err(reason) = self.to_depot(Superseded { step }) {
+                    tracing::debug!(reason, "the store is not told of a commit; the next one will do");
+                }
+            }
             Effect::Link(places) => {
                 self.places = places.into_iter().map(|place| (place.part, place)).collect();
                 self.link_all();
@@ -165,7 +180,9 @@ impl Worker {
     }
 
     fn prepare(&mut self, welcome: Box<Welcome>) {
-        self.to_link(Beat(welcome.policy.heartbeat_ms.map(Duration::from_millis)));
+        let timeout = Duration::from_millis(welcome.policy.timeout_ms);
+        let beat = |period_ms| Heartbeat { period: Duration::from_millis(period_ms), timeout };
+        self.to_link(Beat(welcome.policy.heartbeat_ms.map(beat)));
         // A run that was resumed in another number of partitions has another scenario than before.
         if self.welcome.as_ref().is_none_or(|before| before.scenario != welcome.scenario) {
             self.scenario = None;
@@ -298,11 +315,26 @@ impl Worker {
     fn end(&mut self, result: Result<(), String>, ctx: &mut Context<Self>) {
         self.lodgings.clear();
         self.to_link(Hangup);
-        let (sender, _) = oneshot::channel();
-        if std::mem::replace(&mut self.setup.end, sender).send(result).is_err() {
+        if self.end.take().is_none_or(|end| end.send(result).is_err()) {
             tracing::debug!("the worker had ended before");
         }
         ctx.stop();
+    }
+
+    /// A run that is over when a worker comes has no master to say so.
+    fn lose_patience(&mut self, ctx: &mut Context<Self>) {
+        if let (Some(patience), Some(since)) = (self.setup.patience, self.alone_since)
+            && self.lodgings.is_empty()
+            && since.elapsed() >= patience
+        {
+            let text = format!(
+                "no master at {} for {} s: start one, or end this worker; cluster.master_patience_s says how long it looks for \
+                 one, 0 for ever",
+                self.setup.master,
+                patience.as_secs()
+            );
+            self.end(Err(text), ctx);
+        }
     }
 }
 
@@ -339,6 +371,7 @@ impl Actor for Worker {
             }
         };
         ctx.spawn(accept_all(listener, serve).into_actor(self));
+        ctx.run_interval(LOOK_FOR_MASTER, Self::lose_patience);
     }
 }
 
@@ -363,6 +396,7 @@ impl Handler<LinkUp> for Worker {
     type Result = ();
 
     fn handle(&mut self, _: LinkUp, ctx: &mut Self::Context) {
+        self.alone_since = None;
         if let Some(asking) = self.asking.take() {
             ctx.cancel_future(asking);
         }
@@ -381,6 +415,7 @@ impl Handler<LinkDown> for Worker {
 
     fn handle(&mut self, _: LinkDown, ctx: &mut Self::Context) {
         self.feed(Event::Disconnected, ctx);
+        self.alone_since.get_or_insert_with(Instant::now);
         if self.asking.is_none() {
             self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
                 if let Err(reason) = worker.to_depot(AskOutcome) {

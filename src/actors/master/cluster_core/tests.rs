@@ -402,6 +402,15 @@ proptest! {
 }
 
 #[test]
+fn a_sign_of_life_is_answered_with_how_far_the_run_may_go() {
+    let mut world = World::running(2, 1);
+    let session = world.workers[0].session.expect("it has joined");
+    let effects = world.message(0, ToMaster::Progress { steps: vec![(0, 3), (1, 4)] });
+    let answer = |effect: &&Effect| matches!(effect, Effect::Tell { session: to, message: ToWorker::Grant { .. } } if *to == session);
+    assert_eq!(effects.iter().filter(answer).count(), 1);
+}
+
+#[test]
 fn a_worker_that_joins_late_becomes_a_standby_and_changes_nothing() {
     let mut world = World::running(4, 2);
     world.workers.push(Process::default());
@@ -464,6 +473,23 @@ fn a_worker_that_comes_back_without_its_partition_gets_it_in_a_new_epoch() {
     assert_eq!(world.committing, None, "partition 1 has to store that snapshot again");
     world.store_answers(true);
     world.heal();
+}
+
+/// What was replaced has missed routes. It was granted steps before it was told to go, did them on the old routes, and the kernel
+/// panicked (simulated seed 1684).
+#[test]
+fn a_partition_that_was_replaced_is_dropped_before_its_worker_is_granted_anything() {
+    let mut world = World::running(2, 2);
+    world.disconnect(0);
+    world.tick(2 * GRACE);
+    world.store_answers(true);
+    let effects = world.join(0);
+    let told = |wanted: fn(&ToWorker) -> bool| {
+        effects.iter().position(|effect| matches!(effect, Effect::Tell { message, .. } if wanted(message)))
+    };
+    let dropped = told(|message| matches!(message, ToWorker::Drop { part: 0, epoch: EPOCH }));
+    let welcome = told(|message| matches!(message, ToWorker::Welcome(_)));
+    assert!(dropped.is_some() && dropped < welcome, "{effects:?}");
 }
 
 #[test]
