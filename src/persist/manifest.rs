@@ -9,7 +9,7 @@ use super::{ContentHash, PartId, StoreError, chunks};
 use crate::protocol::Epoch;
 
 /// An uploaded part, with what it takes to notice damage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PartRef {
     pub id: PartId,
     pub bytes: u64,
@@ -58,7 +58,7 @@ impl fmt::Display for PartRef {
 }
 
 /// All parts of one step. It is a snapshot once it is committed, and nothing before (I5).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Manifest {
     /// Steps done.
     pub step: u64,

@@ -9,7 +9,7 @@ pub const SWEEP_PARTS: usize = 512;
 
 /// What a sweep deletes: first the commits, then the parts, so that no commit ever names a part that was swept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SweepPlan {
+pub struct SweepPlan {
     /// Steps, oldest first.
     pub commits: Vec<u64>,
     pub parts: Vec<PartId>,
@@ -24,7 +24,7 @@ impl SweepPlan {
 
 /// `commits` newest first, as committed; `parts` all that are stored. Parts newer than the newest commit are uploads under way
 /// and stay. At least one commit is kept.
-pub(super) fn plan_sweep(commits: &[Manifest], parts: impl IntoIterator<Item = PartId>, keep: usize) -> SweepPlan {
+pub fn plan_sweep(commits: &[Manifest], parts: impl IntoIterator<Item = PartId>, keep: usize) -> SweepPlan {
     let Some(newest) = commits.first() else { return SweepPlan::default() };
     let (kept, dropped) = commits.split_at(keep.max(1).min(commits.len()));
     let needed: BTreeSet<PartId> = kept.iter().flat_map(|commit| &commit.parts).map(|part| part.id).collect();

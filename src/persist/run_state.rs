@@ -8,7 +8,7 @@ use super::{Holder, Manifest, RunStatus, StoreError};
 use crate::protocol::Epoch;
 
 /// All that ever changes of a run: everything else is written once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RunState {
     /// Only ever rises.
     pub epoch: Epoch,
@@ -17,7 +17,7 @@ pub struct RunState {
     pub lease: Option<HeldLease>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeldLease {
     pub holder: String,
     /// By the clock of whoever decides: the store's own, or the wall clock of processes that share a directory.
@@ -29,7 +29,7 @@ const NO_RUN: Epoch = Epoch(0);
 
 /// What is to be done about a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CommitDecision {
+pub enum CommitDecision {
     /// It was committed before; the answer was lost.
     Already,
     Advance(RunState),
@@ -43,18 +43,18 @@ impl Default for RunState {
 
 impl RunState {
     /// The lease, if it is alive, and how long.
-    pub(super) fn alive(&self, now_ms: u64) -> Option<(&str, u64)> {
+    pub fn alive(&self, now_ms: u64) -> Option<(&str, u64)> {
         let lease = self.lease.as_ref()?;
         (lease.expires_ms > now_ms).then(|| (lease.holder.as_str(), lease.expires_ms - now_ms))
     }
 
     /// Any epoch but the current one is refused, also a higher one: a store that lost its data must not be written to as if it
     /// still had it.
-    pub(super) fn fence(&self, epoch: Epoch) -> Result<(), StoreError> {
+    pub fn fence(&self, epoch: Epoch) -> Result<(), StoreError> {
         if epoch == self.epoch && epoch != NO_RUN { Ok(()) } else { Err(StoreError::Fenced { current: self.epoch }) }
     }
 
-    pub(super) fn acquire(&self, holder: &str, now_ms: u64, ttl: Duration) -> Result<Self, StoreError> {
+    pub fn acquire(&self, holder: &str, now_ms: u64, ttl: Duration) -> Result<Self, StoreError> {
         match self.alive(now_ms) {
             Some((by, for_ms)) if by != holder => Err(StoreError::Held { by: by.to_owned(), for_ms }),
             _ => Ok(Self { epoch: Epoch(self.epoch.0 + 1), ..self.leased(holder, now_ms, ttl) }),
@@ -62,23 +62,23 @@ impl RunState {
     }
 
     /// An expired lease may be renewed as long as nobody else has taken it: then the epoch would be higher.
-    pub(super) fn renew(&self, holder: &str, epoch: Epoch, now_ms: u64, ttl: Duration) -> Result<Self, StoreError> {
+    pub fn renew(&self, holder: &str, epoch: Epoch, now_ms: u64, ttl: Duration) -> Result<Self, StoreError> {
         self.fence(epoch)?;
         Ok(self.leased(holder, now_ms, ttl))
     }
 
-    pub(super) fn release(&self, epoch: Epoch) -> Result<Self, StoreError> {
+    pub fn release(&self, epoch: Epoch) -> Result<Self, StoreError> {
         self.fence(epoch)?;
         Ok(Self { lease: None, ..self.clone() })
     }
 
-    pub(super) fn raise_epoch(&self, epoch: Epoch) -> Result<Self, StoreError> {
+    pub fn raise_epoch(&self, epoch: Epoch) -> Result<Self, StoreError> {
         self.fence(epoch)?;
         Ok(Self { epoch: Epoch(epoch.0 + 1), ..self.clone() })
     }
 
     /// `stored` is the commit of the same step, if there is one.
-    pub(super) fn commit(&self, manifest: &Manifest, stored: Option<&Manifest>) -> Result<CommitDecision, StoreError> {
+    pub fn commit(&self, manifest: &Manifest, stored: Option<&Manifest>) -> Result<CommitDecision, StoreError> {
         self.fence(manifest.epoch)?;
         manifest.check()?;
         match self.committed {

@@ -51,7 +51,7 @@ impl Generation {
 }
 
 /// Where a message belongs. The epoch is that in which the partition it is about was placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scene {
     pub run: RunId,
     pub epoch: Epoch,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Generation, Scene};
 
 /// The roads of one partition that another one mirrors, after `step` steps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frame {
     pub scene: Scene,
     /// The partition whose roads these are.
@@ -20,7 +20,7 @@ pub struct Frame {
 }
 
 /// Opens every connection of a link, in both directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hello {
     pub scene: Scene,
     pub generation: Generation,
@@ -32,7 +32,7 @@ pub struct Hello {
 }
 
 /// All that goes over a link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PeerMessage {
     Hello(Hello),
     /// Shared, because the sender keeps it to send it again.

@@ -7,7 +7,7 @@ use crate::persist::PartRef;
 use crate::planted::planted;
 
 /// Parts of snapshots by step, until they are committed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Commits {
     /// By part: where its state is in the last commit; `None` before the first.
     last: Option<Vec<PartRef>>,
@@ -18,14 +18,14 @@ pub struct Commits {
     pending: Option<u64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Collected {
     parts: Vec<Option<PartRef>>,
     recorder: Option<PartRef>,
 }
 
 /// All parts of one step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Complete {
     pub step: u64,
     pub parts: Vec<PartRef>,

@@ -1,6 +1,7 @@
 //! The master's side of the store: the lease, commits, the recorder's part of snapshots, and where partitions are. A store
 //! that fails stops nobody; the master hears of it and the last commit stays.
 
+use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
@@ -16,9 +17,11 @@ pub const PLACES: &str = "places";
 /// Under this name it is stored how the run ended.
 pub const OUTCOME: &str = "outcome";
 /// Tries of a call that the run does not depend on, and pauses between them.
-const TRIES: u32 = 5;
+pub const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// States of the recorder that wait until the store takes them; later ones are left out.
+const UNSAVED: usize = 8;
 /// Orders that wait for the store. The master gives few: at most some for each snapshot.
 const QUEUE: usize = 64;
 
@@ -77,16 +80,24 @@ pub struct Tenure {
     pub scenario: ContentHash,
 }
 
+/// A state of the recorder that is to be stored.
+struct Unsaved {
+    id: PartId,
+    sealed: Vec<u8>,
+}
+
 /// Owns the master's connection to the store (I3).
 pub struct Keeper {
     store: Box<dyn SnapshotStore>,
     tenure: Tenure,
+    /// What the store did not take, and what came meanwhile, the oldest first.
+    unsaved: VecDeque<Unsaved>,
     answers: Recipient<Kept>,
 }
 
 impl Keeper {
     pub fn new(store: Box<dyn SnapshotStore>, tenure: Tenure, answers: Recipient<Kept>) -> Self {
-        Self { store, tenure, answers }
+        Self { store, tenure, unsaved: VecDeque::new(), answers }
     }
 
     /// Where orders go.
@@ -98,11 +109,17 @@ impl Keeper {
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut renewal = interval(self.tenure.ttl / 4);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut retry = interval(LONGEST_PAUSE);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // In this order and not by lot, so that a simulated run is deterministic; a renewal is due now and then only.
+            // In this order and not by lot, so that a simulated run is deterministic; the first two are due now and then only.
             let done = tokio::select! {
                 biased;
                 _ = renewal.tick() => self.renew().await,
+                _ = retry.tick(), if !self.unsaved.is_empty() => {
+                    self.save_recorder(1).await;
+                    Ok(())
+                }
                 order = orders.recv() => match order {
                     Some(order) => self.carry_out(order).await,
                     None => break,
@@ -136,33 +153,29 @@ impl Keeper {
                 let Complete { step, mut parts, recorder } = complete;
                 parts.push(recorder);
                 let manifest = Manifest { step, epoch, scenario: self.tenure.scenario, parts, created_ms };
-                let store = &mut self.store;
-                match persist(async || store.commit(&run, &manifest).await).await {
+                match self.commit(&manifest).await {
                     Ok(()) => self.answer(Kept::Committed),
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                     Err(error) => self.answer(Kept::CommitFailed(error.to_string())),
                 }
             }
             Order::SaveRecorder { epoch, step, state } => {
+                if self.unsaved.len() >= UNSAVED {
+                    tracing::warn!(step, "the recorder's state is left out: the store has taken none for long");
+                    return Ok(());
+                }
                 self.sweep(epoch).await;
+                let id = PartId { step, epoch, part: PartName::Recorder, attempt: 0 };
                 let scenario = self.tenure.scenario;
                 let sealed = Envelope { scenario, step, epoch, part: PartName::Recorder }.seal(&state);
-                let (store, mut attempt) = (&mut self.store, 0);
-                let stored = persist(async || {
-                    let id = PartId { step, epoch, part: PartName::Recorder, attempt };
-                    attempt += 1;
-                    store.put_part(&run, id, &sealed).await
-                });
-                match stored.await {
-                    Ok(reference) => self.answer(Kept::RecorderStored(reference)),
-                    Err(error) => {
-                        tracing::error!(step, %error, "the recorder's state is not stored; no commit of this step")
-                    }
+                self.unsaved.push_back(Unsaved { id, sealed });
+                if self.unsaved.len() == 1 {
+                    self.save_recorder(TRIES).await;
                 }
             }
             Order::SavePlaces { epoch, places } => {
                 let store = &mut self.store;
-                match persist(async || store.put_record(&run, epoch, PLACES, &places).await).await {
+                match persist(TRIES, async || store.put_record(&run, epoch, PLACES, &places).await).await {
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                     // A next master learns them from the workers themselves.
                     Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
@@ -178,7 +191,7 @@ impl Keeper {
                 let epoch = epoch.max(self.tenure.epoch);
                 let store = &mut self.store;
                 if let Some(result) = result {
-                    match persist(async || store.put_record(&run, epoch, OUTCOME, &result).await).await {
+                    match persist(TRIES, async || store.put_record(&run, epoch, OUTCOME, &result).await).await {
                         Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                         Err(error) => {
                             tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it")
@@ -186,13 +199,54 @@ impl Keeper {
                         Ok(()) => {}
                     }
                 }
-                if let Err(error) = persist(async || store.release(&run, epoch).await).await {
+                if let Err(error) = persist(TRIES, async || store.release(&run, epoch).await).await {
                     tracing::debug!(%error, "the lease is left to expire");
                 }
                 self.answer(Kept::Concluded);
             }
         }
         Ok(())
+    }
+
+    /// Stores the oldest state of the recorder that waits for it. What the store does not take is tried again later: a run
+    /// whose logs are full waits for a commit, and that for the earliest of its parts (I7).
+    async fn save_recorder(&mut self, tries: u32) {
+        let mut tries = tries;
+        while let Some(Unsaved { mut id, sealed }) = self.unsaved.pop_front() {
+            let (run, store) = (&self.tenure.run, &mut self.store);
+            let stored = persist(tries, async || {
+                let this = id;
+                id.attempt += 1;
+                store.put_part(run, this, &sealed).await
+            });
+            match stored.await {
+                Ok(reference) => self.answer(Kept::RecorderStored(reference)),
+                Err(error) if error.is_outage() => {
+                    tracing::error!(step = id.step, %error, "the recorder's state waits for the store, and with it commits");
+                    return self.unsaved.push_front(Unsaved { id, sealed });
+                }
+                Err(error) => {
+                    tracing::error!(step = id.step, %error, "the recorder's state is not stored; no commit of this step")
+                }
+            }
+            tries = 1;
+        }
+    }
+
+    /// Commits, however long it takes: as long as it is not known whether the pointer has moved, nobody can know what a lost
+    /// partition has to go on from, nor which parts are not needed any more (I5).
+    async fn commit(&mut self, manifest: &Manifest) -> Result<(), StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.store.commit(&self.tenure.run, manifest).await {
+                Err(error) if error.is_outage() => {
+                    tracing::warn!(step = manifest.step, %error, "the commit waits for the store");
+                }
+                done => return done,
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
     }
 
     /// Raises the epoch, however long it takes: without it nothing can be recovered.
@@ -265,9 +319,9 @@ impl Keeper {
 }
 
 /// Repeats a call that may be repeated while the store is out of order, some times.
-pub async fn persist<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub async fn persist<T>(tries: u32, mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let mut pause = FIRST_PAUSE;
-    for _ in 1..TRIES {
+    for _ in 1..tries {
         match call().await {
             Err(error) if error.is_outage() => tracing::debug!(%error, "the store is tried again"),
             done => return done,

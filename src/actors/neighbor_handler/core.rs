@@ -19,14 +19,14 @@ const FIRST_RETRY: Duration = Duration::from_millis(10);
 const LONGEST_RETRY: Duration = Duration::from_millis(160);
 
 /// One end of a link: a partition, and the epoch in which it was placed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct End {
     pub part: u16,
     pub epoch: Epoch,
 }
 
 /// How long sent frames are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Retention {
     /// Until the neighbour has read them: nothing is recovered.
     UntilRead,
@@ -66,7 +66,7 @@ pub enum Effect {
 }
 
 /// One side of a link.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Core {
     run: RunId,
     own: End,
@@ -86,7 +86,7 @@ pub struct Core {
     told: Option<Told>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Told {
     /// Steps that it has done.
     at: u64,

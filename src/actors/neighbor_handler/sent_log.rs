@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::protocol::Frame;
 
 /// Frames of consecutive steps, the oldest first. Bounded.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SentLog {
     frames: VecDeque<Arc<Frame>>,
     capacity: usize,

@@ -9,9 +9,9 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::core::{Core, Effect, Event, Identity};
-use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare};
+use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare, Superseded};
 use super::lodging::{Furnishing, Lodging};
-use super::master_link::{Beat, Hangup, MasterLink, Say, Watch};
+use super::master_link::{Beat, Hangup, Heartbeat, MasterLink, Say, Watch};
 use super::planned_panic::PlannedPanic;
 use crate::actors::ExitStatus;
 use crate::actors::accept_all;
@@ -115,7 +115,12 @@ impl Worker {
             Effect::Orders { part, notices } => self.order(part, notices, ctx),
             Effect::Look(look) => self.each(None, |lodging| lodging.look(Arc::clone(&look))),
             Effect::Finish { part, steps } => self.each(part, |lodging| lodging.finish(steps)),
-            Effect::Committed { step } => self.each(None, |lodging| lodging.committed(step)),
+            Effect::Committed { step } => {
+                self.each(None, |lodging| lodging.committed(step));
+                if let Err(reason) = self.to_depot(Superseded { step }) {
+                    tracing::debug!(reason, "the store is not told of a commit; the next one will do");
+                }
+            }
             Effect::Link(places) => {
                 self.places = places.into_iter().map(|place| (place.part, place)).collect();
                 self.link_all();
@@ -165,7 +170,9 @@ impl Worker {
     }
 
     fn prepare(&mut self, welcome: Box<Welcome>) {
-        self.to_link(Beat(welcome.policy.heartbeat_ms.map(Duration::from_millis)));
+        let timeout = Duration::from_millis(welcome.policy.timeout_ms);
+        let beat = |period_ms| Heartbeat { period: Duration::from_millis(period_ms), timeout };
+        self.to_link(Beat(welcome.policy.heartbeat_ms.map(beat)));
         // A run that was resumed in another number of partitions has another scenario than before.
         if self.welcome.as_ref().is_none_or(|before| before.scenario != welcome.scenario) {
             self.scenario = None;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::actor::{Loaded, NotLoaded, Prepared, RunIsOver, SnapshotNotStored, SnapshotStored, Worker};
-use crate::actors::master::{OUTCOME, persist};
+use super::backlog::{Backlog, Packed};
+use crate::actors::master::{OUTCOME, TRIES, persist};
 use crate::actors::partition::Snapshot;
 use crate::persist::{ContentHash, Envelope, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::{Epoch, Stored};
@@ -18,6 +19,8 @@ use crate::sim::{PartitionState, Scope, World};
 const STATE_LIMIT: u64 = 16 << 30;
 /// Pause before the store is asked again for what a partition cannot go on without.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How often snapshots that could not be stored are tried again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Opens a connection to the store, on the thread that is going to use it.
 pub type OpenStore = Arc<dyn Fn() -> Result<Box<dyn SnapshotStore>, StoreError> + Send + Sync>;
@@ -27,12 +30,14 @@ pub struct Depot {
     /// Away while it is used; messages wait meanwhile.
     store: Option<Box<dyn SnapshotStore>>,
     run: Option<(RunName, ContentHash)>,
+    /// What the store did not take, and what came meanwhile.
+    backlog: Backlog,
     worker: Addr<Worker>,
 }
 
 impl Depot {
     pub fn new(store: Box<dyn SnapshotStore>, worker: Addr<Worker>) -> Self {
-        Self { store: Some(store), run: None, worker }
+        Self { store: Some(store), run: None, backlog: Backlog::default(), worker }
     }
 
     /// Snapshots that wait for the store. More are left out.
@@ -43,17 +48,58 @@ impl Depot {
         &mut self,
         ctx: &mut Context<Self>,
         work: impl AsyncFnOnce(&mut dyn SnapshotStore) -> T + 'static,
-        then: impl FnOnce(T, &mut Self) + 'static,
+        then: impl FnOnce(T, &mut Self, &mut Context<Self>) + 'static,
     ) {
         let Some(mut store) = self.store.take() else { return };
         let working = async move {
             let done = work(&mut *store).await;
             (store, done)
         };
-        ctx.wait(working.into_actor(self).map(move |(store, done), depot, _| {
+        ctx.wait(working.into_actor(self).map(move |(store, done), depot, ctx| {
             depot.store = Some(store);
-            then(done, depot);
+            then(done, depot, ctx);
         }));
+    }
+
+    /// Tries up to `tries` times. What the store does not take is kept: a run whose logs are full waits for a commit, and that
+    /// for the earliest of its parts, which therefore has to come one day (I7).
+    fn upload(&mut self, mut packed: Packed, tries: u32, ctx: &mut Context<Self>) {
+        let Some((run, _)) = self.run.clone() else { return };
+        let work = async move |store: &mut dyn SnapshotStore| {
+            let stored = persist(tries, async || {
+                let id = PartId { attempt: packed.attempt, ..packed.id() };
+                packed.attempt += 1;
+                store.put_part(&run, id, &packed.sealed).await
+            })
+            .await;
+            (stored, packed)
+        };
+        self.with_store(ctx, work, move |(stored, packed), depot, ctx| match stored {
+            Ok(reference) => {
+                depot.tell(SnapshotStored(Stored { part: packed.part, epoch: packed.epoch, reference }));
+                if !depot.backlog.is_empty() {
+                    ctx.notify(Retry);
+                }
+            }
+            Err(error) if error.is_outage() => {
+                if depot.backlog.put_back(packed) {
+                    tracing::warn!(%error, "snapshots wait for the store");
+                }
+            }
+            Err(error) => depot.not_stored(packed.part, packed.step, error.to_string()),
+        });
+    }
+
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        if self.store.is_some()
+            && let Some(packed) = self.backlog.pop()
+        {
+            self.upload(packed, 1, ctx);
+        }
+    }
+
+    fn not_stored(&self, part: u16, step: u64, reason: String) {
+        self.tell(SnapshotNotStored { part, step, reason });
     }
 
     fn tell<M>(&self, message: M)
@@ -69,31 +115,55 @@ impl Depot {
 
 impl Actor for Depot {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(RETRY, |depot, ctx| depot.go_on(ctx));
+    }
+}
+
+/// The store took something that it had refused before; go on with the next.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Retry;
+
+impl Handler<Retry> for Depot {
+    type Result = ();
+
+    fn handle(&mut self, _: Retry, ctx: &mut Self::Context) {
+        self.go_on(ctx);
+    }
+}
+
+/// Snapshots up to this step are not needed any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Superseded {
+    pub step: u64,
+}
+
+impl Handler<Superseded> for Depot {
+    type Result = ();
+
+    fn handle(&mut self, message: Superseded, _: &mut Self::Context) {
+        self.backlog.cut_up_to(message.step);
+    }
 }
 
 impl Handler<Snapshot> for Depot {
     type Result = ();
 
     fn handle(&mut self, message: Snapshot, ctx: &mut Self::Context) {
-        let Some((run, scenario)) = self.run.clone() else { return };
+        let Some((_, scenario)) = self.run else { return };
         let Snapshot { epoch, state } = message;
         let (part, step) = (state.part, state.steps);
-        let work = async move |store: &mut dyn SnapshotStore| {
-            let name = PartName::Partition(part);
-            let bytes = rmp_serde::to_vec(&*state).expect("numbers and bytes can always be written");
-            let sealed = Envelope { scenario, step, epoch, part: name }.seal(&bytes);
-            let mut attempt = 0;
-            persist(async || {
-                let id = PartId { step, epoch, part: name, attempt };
-                attempt += 1;
-                store.put_part(&run, id, &sealed).await
-            })
-            .await
-        };
-        self.with_store(ctx, work, move |stored, depot| match stored {
-            Ok(reference) => depot.tell(SnapshotStored(Stored { part, epoch, reference })),
-            Err(error) => depot.tell(SnapshotNotStored { part, step, reason: error.to_string() }),
-        });
+        let bytes = rmp_serde::to_vec(&*state).expect("numbers and bytes can always be written");
+        let sealed = Envelope { scenario, step, epoch, part: PartName::Partition(part) }.seal(&bytes);
+        let packed = Packed { part, step, epoch, sealed, attempt: 0 };
+        if self.backlog.is_empty() {
+            self.upload(packed, TRIES, ctx);
+        } else if !self.backlog.push(packed) {
+            self.not_stored(part, step, "it is left out, for the store has taken none for long".to_owned());
+        }
     }
 }
 
@@ -119,7 +189,7 @@ impl Handler<Prepare> for Depot {
             let scopes = (0..cut.parts as u16).map(|part| Scope::new(&world, part, &cut.part_of_edge)).collect();
             Ok::<_, String>((world, Arc::new(scopes)))
         };
-        self.with_store(ctx, work, |prepared, depot| depot.tell(Prepared(prepared)));
+        self.with_store(ctx, work, |prepared, depot, _| depot.tell(Prepared(prepared)));
     }
 }
 
@@ -144,7 +214,7 @@ impl Handler<Load> for Depot {
             let bytes = expected.open_expecting(&sealed, STATE_LIMIT).map_err(|e| e.to_string())?;
             rmp_serde::from_slice::<PartitionState>(&bytes).map_err(|e| e.to_string())
         };
-        self.with_store(ctx, work, move |loaded, depot| match loaded {
+        self.with_store(ctx, work, move |loaded, depot, _| match loaded {
             Ok(state) => depot.tell(Loaded { part, epoch, state: Box::new(state) }),
             Err(reason) => depot.tell(NotLoaded { part, epoch, reason }),
         });
@@ -162,7 +232,7 @@ impl Handler<AskOutcome> for Depot {
     fn handle(&mut self, _: AskOutcome, ctx: &mut Self::Context) {
         let Some((run, _)) = self.run.clone() else { return };
         let work = async move |store: &mut dyn SnapshotStore| store.get_record(&run, OUTCOME).await;
-        self.with_store(ctx, work, |outcome, depot| match outcome {
+        self.with_store(ctx, work, |outcome, depot, _| match outcome {
             Ok(Some(_)) => depot.tell(RunIsOver),
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "the store does not say whether the run is over"),

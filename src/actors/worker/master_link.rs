@@ -7,13 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use super::actor::{FromMaster, LinkDown, LinkUp, Worker};
+use super::master_watch::MasterWatch;
 use crate::protocol::{Connection, Limits, Networking, Purpose, Stream, ToMaster, decode, encode, open};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the link looks after its master.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Owns the socket to the master (I3).
 pub struct MasterLink {
@@ -22,13 +26,15 @@ pub struct MasterLink {
     networking: Arc<dyn Networking>,
     limits: Limits,
     worker: Addr<Worker>,
-    connection: Option<Connection>,
+    connection: Option<(Connection, MasterWatch)>,
     /// Counts the connections; what is left of older ones is dropped.
     generation: u64,
     failures: u32,
     /// Sets the pauses of different workers apart.
     spread: u32,
     heartbeat: Option<SpawnHandle>,
+    /// How long a master may be silent that answers heartbeats.
+    timeout: Option<Duration>,
     progress: BTreeMap<u16, Arc<AtomicU64>>,
 }
 
@@ -50,6 +56,7 @@ impl MasterLink {
             failures: 0,
             spread,
             heartbeat: None,
+            timeout: None,
             progress: BTreeMap::new(),
         }
     }
@@ -97,7 +104,8 @@ impl MasterLink {
                 tracing::debug!("a connection outlived its worker");
             }
         };
-        self.connection = Some(Connection::start(stream, self.limits, deliver, ended));
+        let connection = Connection::start(stream, self.limits, deliver, ended);
+        self.connection = Some((connection, MasterWatch::new(Instant::now())));
         self.tell(LinkUp);
     }
 
@@ -111,7 +119,7 @@ impl MasterLink {
     }
 
     fn say(&mut self, message: &ToMaster, ctx: &mut Context<Self>) {
-        let Some(connection) = &self.connection else { return };
+        let Some((connection, _)) = &self.connection else { return };
         let sent = encode(message)
             .map_err(|e| e.to_string())
             .and_then(|bytes| connection.send(bytes).map_err(|e| e.to_string()));
@@ -136,6 +144,11 @@ impl Actor for MasterLink {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.connect(ctx);
+        ctx.run_interval(LOOK, |link, ctx| {
+            if link.connection.as_ref().is_some_and(|(_, watch)| watch.is_silent(Instant::now(), link.timeout)) {
+                link.lost("the master gives no sign of life", ctx);
+            }
+        });
     }
 }
 
@@ -150,9 +163,10 @@ impl Handler<Incoming> for MasterLink {
     type Result = bool;
 
     fn handle(&mut self, message: Incoming, _: &mut Self::Context) -> bool {
-        if message.generation != self.generation || self.connection.is_none() {
+        let Some((_, watch)) = self.connection.as_mut().filter(|_| message.generation == self.generation) else {
             return false;
-        }
+        };
+        watch.heard(Instant::now());
         match decode(&message.bytes) {
             Ok(message) => {
                 self.tell(FromMaster(message));
@@ -196,10 +210,17 @@ impl Handler<Say> for MasterLink {
     }
 }
 
-/// Tell the progress so often.
+/// Tell the progress every `period`, which the master answers; it is given up when nothing comes for `timeout`.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat {
+    pub period: Duration,
+    pub timeout: Duration,
+}
+
+/// How to give signs of life; `None`: not at all.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Beat(pub Option<Duration>);
+pub struct Beat(pub Option<Heartbeat>);
 
 impl Handler<Beat> for MasterLink {
     type Result = ();
@@ -208,8 +229,9 @@ impl Handler<Beat> for MasterLink {
         if let Some(beating) = self.heartbeat.take() {
             ctx.cancel_future(beating);
         }
-        self.heartbeat = message.0.map(|period| {
-            ctx.run_interval(period, |link, ctx| {
+        self.timeout = message.0.map(|beat| beat.timeout);
+        self.heartbeat = message.0.map(|beat| {
+            ctx.run_interval(beat.period, |link, ctx| {
                 let steps = link.progress.iter().map(|(part, steps)| (*part, steps.load(Ordering::Relaxed))).collect();
                 link.say(&ToMaster::Progress { steps }, ctx);
             })
@@ -245,7 +267,7 @@ impl Handler<Hangup> for MasterLink {
     type Result = ();
 
     fn handle(&mut self, _: Hangup, ctx: &mut Self::Context) {
-        if let Some(connection) = self.connection.take() {
+        if let Some((connection, _)) = self.connection.take() {
             connection.finish();
         }
         ctx.stop();

@@ -2,10 +2,12 @@
 //! store.
 
 mod actor;
+mod backlog;
 mod core;
 mod depot;
 mod lodging;
 mod master_link;
+mod master_watch;
 mod planned_panic;
 mod report_log;
 

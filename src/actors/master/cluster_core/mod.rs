@@ -449,6 +449,9 @@ impl ClusterCore {
                         }
                     }
                 }
+                // A sign of life of the master in return, by which the worker knows that it is not talking to nobody.
+                let (horizon, recorded) = (self.lifecycle.granted(), self.lifecycle.recorded());
+                effects.push(Effect::Tell { session, message: ToWorker::Grant { horizon, recorded } });
             }
             ToMaster::Stored(stored) => self.stored(&stored),
             ToMaster::NotStored { part, step, reason } => {

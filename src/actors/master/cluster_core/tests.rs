@@ -402,6 +402,15 @@ proptest! {
 }
 
 #[test]
+fn a_sign_of_life_is_answered_with_how_far_the_run_may_go() {
+    let mut world = World::running(2, 1);
+    let session = world.workers[0].session.expect("it has joined");
+    let effects = world.message(0, ToMaster::Progress { steps: vec![(0, 3), (1, 4)] });
+    let answer = |effect: &&Effect| matches!(effect, Effect::Tell { session: to, message: ToWorker::Grant { .. } } if *to == session);
+    assert_eq!(effects.iter().filter(answer).count(), 1);
+}
+
+#[test]
 fn a_worker_that_joins_late_becomes_a_standby_and_changes_nothing() {
     let mut world = World::running(4, 2);
     world.workers.push(Process::default());

@@ -1,0 +1,113 @@
+//! Snapshots that the store did not take yet.
+
+use std::collections::VecDeque;
+
+use crate::persist::{PartId, PartName};
+use crate::protocol::Epoch;
+
+/// Snapshots of one partition that wait at most; as many as there can be intervals beyond the last commit. Later ones are
+/// left out: the earliest are those that other partitions have stored as well, or keep, too.
+const WAITING: usize = 8;
+
+/// A partition's state after a step, ready to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    pub part: u16,
+    pub step: u64,
+    /// In which the partition was placed.
+    pub epoch: Epoch,
+    pub sealed: Vec<u8>,
+    /// Number of the next try: none is made twice under one name.
+    pub attempt: u32,
+}
+
+impl Packed {
+    pub fn id(&self) -> PartId {
+        PartId { step: self.step, epoch: self.epoch, part: PartName::Partition(self.part), attempt: self.attempt }
+    }
+}
+
+/// In the order in which they came. Bounded (I7).
+#[derive(Debug, Default)]
+pub struct Backlog {
+    waiting: VecDeque<Packed>,
+    /// Steps that are committed.
+    committed: u64,
+}
+
+impl Backlog {
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The one that waits longest.
+    pub fn pop(&mut self) -> Option<Packed> {
+        self.waiting.pop_front()
+    }
+
+    /// `false`: too many of this partition wait already. Those of a former placement go.
+    #[must_use]
+    pub fn push(&mut self, packed: Packed) -> bool {
+        self.waiting.retain(|other| other.part != packed.part || other.epoch >= packed.epoch);
+        let has_room = self.waiting.iter().filter(|other| other.part == packed.part).count() < WAITING;
+        if has_room {
+            self.waiting.push_back(packed);
+        }
+        has_room
+    }
+
+    /// It was tried, and is to be the next again. `false`: nobody needs it any more.
+    pub fn put_back(&mut self, packed: Packed) -> bool {
+        let is_needed = packed.step > self.committed
+            && !self.waiting.iter().any(|other| other.part == packed.part && other.epoch > packed.epoch);
+        if is_needed {
+            self.waiting.push_front(packed);
+        }
+        is_needed
+    }
+
+    /// Forgets what is not newer than a commit.
+    pub fn cut_up_to(&mut self, step: u64) {
+        self.committed = self.committed.max(step);
+        self.waiting.retain(|packed| packed.step > step);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(part: u16, step: u64, epoch: u64) -> Packed {
+        Packed { part, step, epoch: Epoch(epoch), sealed: Vec::new(), attempt: 0 }
+    }
+
+    fn steps(backlog: &mut Backlog) -> Vec<(u16, u64)> {
+        std::iter::from_fn(|| backlog.pop()).map(|packed| (packed.part, packed.step)).collect()
+    }
+
+    /// After an outage that was longer than the intervals up to the bound, some parts of every snapshot were missing for ever,
+    /// and the run waited at the bound for a commit that could not come.
+    #[test]
+    fn the_earliest_snapshots_wait_until_the_store_takes_them() {
+        let mut backlog = Backlog::default();
+        for step in 1..=20 {
+            for part in [0, 1] {
+                assert_eq!(backlog.push(packed(part, step, 1)), step <= WAITING as u64);
+            }
+        }
+        let first = backlog.pop().unwrap();
+        assert!(backlog.put_back(first));
+        backlog.cut_up_to(6);
+        assert_eq!(steps(&mut backlog), [(0, 7), (1, 7), (0, 8), (1, 8)]);
+    }
+
+    #[test]
+    fn what_is_committed_or_of_a_former_placement_waits_no_more() {
+        let mut backlog = Backlog::default();
+        assert!(backlog.push(packed(0, 2, 1)) && backlog.push(packed(1, 2, 1)) && backlog.push(packed(0, 1, 2)));
+        assert!(!backlog.put_back(packed(0, 1, 1)));
+        backlog.cut_up_to(1);
+        assert!(!backlog.put_back(packed(1, 1, 1)));
+        assert_eq!(steps(&mut backlog), [(1, 2)]);
+    }
+}
