@@ -1,6 +1,7 @@
 //! The command line of runs over many processes, and of runs that are kept in a store.
 
 use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -57,6 +58,7 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
             limits: Limits::default(),
             open_store: Arc::new(move || open(&url)),
             threads: Threads::Own,
+            patience: NonZeroU64::new(process.cluster.master_patience_s).map(|s| Duration::from_secs(s.get())),
             planned_panic,
         };
         work_for(setup, terminated()).await
@@ -160,6 +162,7 @@ impl Driver {
                 limits: Limits::default(),
                 open_store: Arc::clone(open_store),
                 threads: Threads::Own,
+                patience: None,
                 planned_panic: None,
             };
             worker = Some(spawn_local(async move {

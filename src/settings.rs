@@ -127,6 +127,8 @@ pub struct ClusterSettings {
     pub on_outage: OnOutage,
     /// The right to drive the run lapses so long after the master's last sign of life.
     pub lease_ms: u64,
+    /// How long a worker that hosts nothing looks for a master, s; 0: for ever. The worker's own setting holds.
+    pub master_patience_s: u64,
 }
 
 impl Default for ClusterSettings {
@@ -141,6 +143,7 @@ impl Default for ClusterSettings {
             adoption_ms: 3000,
             on_outage: OnOutage::Pause,
             lease_ms: 5000,
+            master_patience_s: 600,
         }
     }
 }

@@ -288,6 +288,25 @@ mod tests {
         }
     }
 
+    /// A master that was replaced, and had not heard of it, ended the run at the same time as its successor. The second of the
+    /// two emptied the compressed file, and found nothing to compress (simulated seed 90).
+    #[test]
+    fn a_compressed_file_stays_whole_when_two_masters_close_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.xml.gz");
+        let mut first = OutputFile::create(&path, true).unwrap();
+        first.append(b"committed").unwrap();
+        first.sync().unwrap();
+        let mut second = OutputFile::resume(&path, first.position()).unwrap();
+        first.append(b" and more").unwrap();
+        second.append(b" and more").unwrap();
+        first.close().unwrap();
+        let closed = std::fs::read(&path).unwrap();
+        second.close().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), closed);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
     #[test]
     fn a_file_that_lost_committed_bytes_is_refused() {
         let folder = tempfile::tempdir().unwrap();

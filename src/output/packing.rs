@@ -24,14 +24,23 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Compresses `part` into `path` and removes it. While the part is there the compressed file may be incomplete; when it is
-/// gone the compressed file is whole and will stay.
+/// Compresses `part` into `path` and removes it. The compressed file is whole whenever it is there. A master that was replaced
+/// and has not heard of it does the same, and its file is the same to the last bit: whoever comes second finds it done.
 pub fn pack(part: &Path, path: &Path) -> io::Result<()> {
-    let mut packed = gzip(BufWriter::new(File::create(path)?));
-    io::copy(&mut BufReader::with_capacity(1 << 18, File::open(part)?), &mut packed)?;
+    let text = match File::open(part) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => return Ok(()),
+        opened => opened?,
+    };
+    let unfinished = with_ending(path, &format!(".{}.new", std::process::id()));
+    let mut packed = gzip(BufWriter::new(File::create(&unfinished)?));
+    io::copy(&mut BufReader::with_capacity(1 << 18, text), &mut packed)?;
     let file = packed.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    fs::remove_file(part)
+    fs::rename(unfinished, path)?;
+    match fs::remove_file(part) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// The reverse, up to `length` bytes of text: for a run that ended and, before anybody wrote that down, crashed.

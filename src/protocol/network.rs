@@ -6,7 +6,9 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -37,9 +39,30 @@ pub trait Networking: Send + Sync {
     fn listen<'a>(&'a self, address: &'a str) -> NetworkFuture<'a, Box<dyn Listener>>;
 }
 
-/// TCP without delays.
+/// TCP without delays. A peer that has gone without a word is noticed within about a minute, also when neither side has anything
+/// to say; heartbeats notice it sooner.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpNetwork;
+
+/// A connection over which nothing came for so long is probed,
+const PROBED_AFTER: Duration = Duration::from_secs(20);
+/// so often,
+const PROBES: u32 = 3;
+/// with such pauses, and then given up.
+const PROBED_EVERY: Duration = Duration::from_secs(10);
+/// The same for one on which bytes wait to be acknowledged: probes are sent on idle connections only.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let probes = TcpKeepalive::new().with_time(PROBED_AFTER).with_interval(PROBED_EVERY).with_retries(PROBES);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    Ok(())
+}
 
 impl Stream for TcpStream {
     fn rehomed(self: Box<Self>) -> io::Result<Box<dyn Stream>> {
@@ -54,7 +77,7 @@ impl Listener for TcpListener {
     fn accept(&mut self) -> NetworkFuture<'_, (Box<dyn Stream>, String)> {
         Box::pin(async move {
             let (stream, from) = Self::accept(self).await?;
-            stream.set_nodelay(true)?;
+            prepare(&stream)?;
             Ok((Box::new(stream) as Box<dyn Stream>, from.to_string()))
         })
     }
@@ -64,7 +87,7 @@ impl Networking for TcpNetwork {
     fn connect<'a>(&'a self, address: &'a str) -> NetworkFuture<'a, Box<dyn Stream>> {
         Box::pin(async move {
             let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            prepare(&stream)?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
@@ -129,5 +152,25 @@ impl Networking for LocalNetwork {
             listeners.insert(address.clone(), sender);
             Ok(Box::new(LocalListener { address, incoming }) as Box<dyn Listener>)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without heartbeats nobody looked after a connection whose other side had lost power.
+    #[tokio::test]
+    async fn a_peer_that_goes_without_a_word_is_looked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        prepare(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            (socket.tcp_keepalive_time().unwrap(), socket.tcp_user_timeout().unwrap()),
+            (PROBED_AFTER, Some(UNACKNOWLEDGED))
+        );
     }
 }

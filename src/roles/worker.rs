@@ -1,32 +1,11 @@
 //! Hosts partitions for a master.
 
-use std::sync::Arc;
-
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::standalone::RunError;
-use crate::actors::threads::Threads;
-use crate::actors::worker::{OpenStore, PlannedPanic, Setup, Terminate, Worker};
-use crate::protocol::{Limits, Listener, Networking};
-
-/// Where and how a worker works.
-pub struct WorkerSetup {
-    pub name: String,
-    /// Drawn anew by every process.
-    pub incarnation: u64,
-    /// `HOST:PORT` of the master.
-    pub master: String,
-    /// Where other workers reach this one, if not where it listens.
-    pub advertised: Option<String>,
-    pub listener: Box<dyn Listener>,
-    pub networking: Arc<dyn Networking>,
-    pub limits: Limits,
-    pub open_store: OpenStore,
-    pub threads: Threads,
-    /// For tests.
-    pub planned_panic: Option<PlannedPanic>,
-}
+pub use crate::actors::worker::Setup as WorkerSetup;
+use crate::actors::worker::{Terminate, Worker};
 
 /// Works until the run is over, or until `terminate` says so: then it hands over what it hosts first. To be called in an
 /// actix system.
@@ -34,36 +13,12 @@ pub struct WorkerSetup {
 /// # Errors
 /// The run failed, or the master refuses this worker.
 pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Result<(), RunError> {
-    let WorkerSetup {
-        name,
-        incarnation,
-        master,
-        advertised,
-        listener,
-        networking,
-        limits,
-        open_store,
-        threads,
-        planned_panic,
-    } = setup;
+    let WorkerSetup { name, master, listener, .. } = &setup;
     tracing::info!(worker = name, address = listener.address(), master, "worker looks for its master");
     let (end, ended) = oneshot::channel();
-    let setup = Setup {
-        name,
-        incarnation,
-        master,
-        advertised,
-        listener,
-        networking,
-        limits,
-        open_store,
-        threads,
-        planned_panic,
-        end,
-    };
     let worker = Worker::create(move |ctx| {
         ctx.set_mailbox_capacity(Worker::MAILBOX);
-        Worker::new(setup)
+        Worker::new(setup, end)
     });
     let mut ended = std::pin::pin!(ended);
     let result = tokio::select! {

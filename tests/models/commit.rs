@@ -103,7 +103,6 @@ enum Action {
     Upload(usize),
     UploadFails(usize),
     HearStored(PartRef),
-    Record,
     /// The store does the first order.
     Keep,
     /// It does it, and nobody hears of it.
@@ -234,15 +233,21 @@ impl Model for Commitment {
 
     fn init_states(&self) -> Vec<World> {
         let epoch = Epoch(1);
-        let part = Part { epoch, stage: Stage::At(0), floor: 0, shown: 0, uploads: VecDeque::new() };
+        let part = Part { epoch, stage: Stage::At(1), floor: 1, shown: 1, uploads: VecDeque::new() };
+        // One step is committed, so there is something to lose.
+        let id = |part| PartId { step: 1, epoch, part, attempt: 0 };
+        let objects: Vec<PartId> =
+            (0..PARTS as u16).map(PartName::Partition).chain([PartName::Recorder]).map(id).collect();
+        let parts: Vec<PartRef> = objects.iter().map(|id| PartRef::new(*id, b"")).collect();
+        let manifest = Manifest { step: 1, epoch, scenario: ContentHash(0), parts: parts.clone(), created_ms: 0 };
         vec![World {
-            store: RunState { epoch, ..RunState::default() },
-            manifests: BTreeMap::new(),
-            objects: BTreeSet::new(),
-            commits: Commits::new(0, None),
+            store: RunState { epoch, committed: Some(1), lease: None },
+            manifests: BTreeMap::from([(1, manifest)]),
+            objects: objects.into_iter().collect(),
+            commits: Commits::new(1, Some(parts[..PARTS].to_vec())),
             epoch,
             raising: false,
-            recorded: 0,
+            recorded: 1,
             parts: [part.clone(), part],
             orders: VecDeque::new(),
             answers: VecDeque::new(),
@@ -284,9 +289,11 @@ impl Model for Commitment {
                 actions.push(Action::Lose(number));
             }
         }
-        actions.extend(world.stored.iter().map(|reference| Action::HearStored(*reference)));
-        if world.parts.iter().all(|part| part.shown > world.recorded) {
-            actions.push(Action::Record);
+        // What one partition says comes in order.
+        for number in 0..PARTS {
+            let first = world.stored.iter().filter(|stored| World::part_number(stored) == Some(number));
+            actions
+                .extend(first.min_by_key(|stored| (stored.id.epoch, stored.id.step)).map(|s| Action::HearStored(*s)));
         }
         if let Some(order) = world.orders.front() {
             actions.push(Action::Keep);
@@ -311,6 +318,10 @@ impl Model for Commitment {
                 *at += 1;
                 part.shown = part.shown.max(*at);
                 part.uploads.push_back((part.epoch, *at));
+                if next.parts.iter().all(|part| part.shown > next.recorded) {
+                    next.recorded += 1;
+                    next.orders.push_back(Order::SaveRecorder(next.epoch, next.recorded));
+                }
             }
             Action::Load(number) => self.load(&mut next, number),
             Action::Upload(number) => {
@@ -330,10 +341,6 @@ impl Model for Commitment {
                     next.commits.stored(number as u16, PARTS, reference);
                 }
                 next.settle();
-            }
-            Action::Record => {
-                next.recorded += 1;
-                next.orders.push_back(Order::SaveRecorder(next.epoch, next.recorded));
             }
             Action::Keep => {
                 let order = next.orders.pop_front()?;

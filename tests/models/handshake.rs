@@ -34,6 +34,8 @@ struct Links {
     breaks: u8,
     crashes: u8,
     duplicates: u8,
+    /// Much may happen before the caller hears that it is welcome.
+    slow_answers: bool,
     bug: Bug,
 }
 
@@ -250,9 +252,10 @@ impl Model for Links {
             return;
         }
         for (generation, [own, peer]) in &world.calls {
-            // Who is ahead of the one whom it calls is refused, and calls again until the news are there.
-            let other = &world.sides[1].core;
-            if *own <= other.peer().epoch || *peer != other.own().epoch {
+            // Who knows more or less than the one whom it calls is refused, and calls again until the news are there.
+            let [caller, called] = [&world.sides[0].core, &world.sides[1].core];
+            let is_welcome = [*own, *peer] == [called.peer().epoch, called.own().epoch];
+            if is_welcome || [*own, *peer] != [caller.own().epoch, caller.peer().epoch] {
                 actions.push(Action::Call(*generation));
             }
         }
@@ -306,6 +309,10 @@ impl Model for Links {
                     let wire = Wire { open: [true; 2], ..Wire::default() };
                     next.wires.insert(generation, wire);
                     next.attach(1, generation);
+                    if !self.slow_answers {
+                        next.wires.get_mut(&generation)?.is_answered = true;
+                        next.attach(0, generation);
+                    }
                 } else {
                     next.detach(0, generation);
                 }
@@ -350,6 +357,8 @@ impl Model for Links {
                 }
                 next.sides[side] = Side { news: Some(epochs[1 - side]), ..self.side(side, epoch, next.committed) };
                 next.sides[1 - side].news = Some(epoch);
+                let known = next.sides[side].news.take()?;
+                next.feed(side, Event::PeerPlaced(known));
                 next.show(side);
             }
             Action::TellPlace(side) => {
@@ -379,8 +388,10 @@ impl Model for Links {
     }
 }
 
-const BREAKS: Links = Links { goal: 2, interval: 2, breaks: 2, crashes: 0, duplicates: 1, bug: Bug::None };
-const CRASHES: Links = Links { goal: 2, interval: 1, breaks: 1, crashes: 1, duplicates: 0, bug: Bug::None };
+const BREAKS: Links =
+    Links { goal: 1, interval: 1, breaks: 1, crashes: 0, duplicates: 1, slow_answers: true, bug: Bug::None };
+const CRASHES: Links =
+    Links { goal: 1, interval: 1, breaks: 0, crashes: 1, duplicates: 0, slow_answers: false, bug: Bug::None };
 
 #[test]
 fn whatever_connections_do_frames_come_once_and_in_order() {
@@ -404,4 +415,14 @@ fn planted_bugs_of_the_link_are_found() {
             "{bug:?} is not found"
         );
     }
+}
+#[test]
+#[ignore]
+fn experiment() {
+    let l: Vec<u64> = std::env::var("L").unwrap().split(',').map(|x| x.parse().unwrap()).collect();
+    let links = Links { goal: l[0], interval: l[1], breaks: l[2] as u8, crashes: l[3] as u8, duplicates: l[4] as u8, slow_answers: l[5] == 1, bug: Bug::None };
+    let t = std::time::Instant::now();
+    let c = links.checker().timeout(std::time::Duration::from_secs(25)).spawn_bfs().join();
+    println!("{l:?} {} {} depth {} {:?} done {}", c.state_count(), c.unique_state_count(), c.max_depth(), t.elapsed(), c.is_done());
+    for (n, p) in c.discoveries() { println!("{n} {:?}", p.into_actions().len()); }
 }

@@ -125,6 +125,7 @@ impl Site {
                 Ok(Box::new(FaultyStore { memory, weather, hub, process, planted }) as Box<dyn SnapshotStore>)
             }),
             threads: Threads::Shared,
+            patience: None,
             planned_panic: None,
         };
         let result = work(setup, async move { leave.notified().await }).await;

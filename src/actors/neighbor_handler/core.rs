@@ -80,6 +80,8 @@ pub struct Core {
     failures: u32,
     /// Steps that the own partition has done.
     at: u64,
+    /// The same as it was said when the connection came about.
+    said_at: u64,
     /// The step of the next frame to deliver.
     next_step: u64,
     /// What the neighbour has said on this connection.
@@ -102,7 +104,20 @@ impl Core {
             Retention::UntilCommitted { frames, forget } => SentLog::new(frames, forget),
         };
         let (generation, told) = (None, None);
-        Self { run, own, peer, retention, sent, generation, dialled: 0, failures: 0, at, next_step: at, told }
+        Self {
+            run,
+            own,
+            peer,
+            retention,
+            sent,
+            generation,
+            dialled: 0,
+            failures: 0,
+            at,
+            said_at: at,
+            next_step: at,
+            told,
+        }
     }
 
     /// This side makes the connections, the other one waits for them.
@@ -146,6 +161,7 @@ impl Core {
         }
         self.generation = Some(generation);
         self.told = None;
+        self.said_at = self.at;
         let Self { at, next_step, .. } = *self;
         let hello = Hello { scene: self.scene(), generation, from: self.own.part, at, next_step };
         effects.push(Effect::Send(PeerMessage::Hello(hello)));
@@ -181,11 +197,16 @@ impl Core {
         }
         match self.told {
             Some(told) if frame.step < told.next => {
-                let (scene, from) = (self.scene(), self.own.part);
-                effects.push(Effect::Send(PeerMessage::At { scene, from, step: frame.step }));
+                self.say_at(effects);
             }
             _ => self.send_on(effects),
         }
+    }
+
+    /// Instead of the frame of the present step, which the neighbour has.
+    fn say_at(&self, effects: &mut Vec<Effect>) {
+        let (scene, from, step) = (self.scene(), self.own.part, self.at);
+        effects.push(Effect::Send(PeerMessage::At { scene, from, step }));
     }
 
     fn incoming(&mut self, message: PeerMessage, effects: &mut Vec<Effect>) {
@@ -208,6 +229,10 @@ impl Core {
             )));
         }
         self.told = Some(Told { at: hello.at, next: hello.next_step });
+        // Steps that were done while it was not known which frames the neighbour has; no frame will tell it of them.
+        if self.at > self.said_at && self.at < hello.next_step {
+            self.say_at(effects);
+        }
         self.send_on(effects);
     }
 
@@ -371,6 +396,22 @@ mod tests {
             assert_eq!(effects, steps.iter().map(|s| sent(frame_of(end(0, 1), *s))).collect::<Vec<_>>());
             message = PeerMessage::At { scene: scene(1), from: 1, step: at.max(3) };
         }
+    }
+
+    /// A partition that was restored had frames for two steps when its connection broke, and did them after it had said on the
+    /// next one where it stood, but before its neighbour had said what it needs. It never said that it had got on, and the
+    /// neighbour kept the next frame back for ever (simulated seed 1487).
+    #[test]
+    fn steps_done_between_the_two_hellos_of_a_connection_are_told() {
+        let mut core = core(KEEPING, 0);
+        handle(&mut core, Event::Outgoing(frame_of(end(0, 1), 0)));
+        handle(&mut core, Event::Attached(generation(1)));
+        for step in [1, 2] {
+            assert_eq!(handle(&mut core, Event::Outgoing(frame_of(end(0, 1), step))), []);
+        }
+        let ahead = Hello { scene: scene(1), generation: generation(1), from: 1, at: 3, next_step: 3 };
+        let at = PeerMessage::At { scene: scene(1), from: 0, step: 2 };
+        assert_eq!(handle(&mut core, incoming(1, PeerMessage::Hello(ahead))), [Effect::Send(at)]);
     }
 
     #[test]

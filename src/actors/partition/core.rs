@@ -119,6 +119,8 @@ pub struct Core<K> {
     /// Frames not yet read, by neighbour; the first is for the next step.
     inbox: Vec<VecDeque<Arc<Frame>>>,
     horizon: u64,
+    /// The horizon that was told last. A master that has replaced another one begins with a lower one.
+    told_horizon: u64,
     /// Routes whose step has not come yet, by step and cause.
     routes: VecDeque<Arc<RouteNotice>>,
     /// Orders whose step has not come yet, by step and number.
@@ -146,6 +148,7 @@ impl<K: Kernel> Core<K> {
             kernel,
             inbox: vec![VecDeque::new(); neighbours],
             horizon: 0,
+            told_horizon: 0,
             routes: VecDeque::new(),
             orders: VecDeque::new(),
             looks: VecDeque::new(),
@@ -173,7 +176,10 @@ impl<K: Kernel> Core<K> {
         }
         match event {
             Event::Begun => self.export(effects),
-            Event::Granted { horizon } => self.horizon = self.horizon.max(horizon),
+            Event::Granted { horizon } => {
+                self.horizon = self.horizon.max(horizon);
+                self.told_horizon = horizon;
+            }
             Event::RoutesCame(notice) => {
                 // Ways round a closed road hold sooner than routes by the traffic that were found before.
                 let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
@@ -211,7 +217,8 @@ impl<K: Kernel> Core<K> {
         self.settle(effects);
     }
 
-    /// Every event ends here: whoever can step will step, and who has to wait at the horizon keeps no report back.
+    /// Every event ends here: whoever can step will step, and who has to wait at the horizon keeps no report back. Nor does
+    /// who is beyond it, for its neighbours wait there: the horizon may wait for routes, and these for the report.
     fn settle(&mut self, effects: &mut Vec<Effect>) {
         if self.over {
             return;
@@ -234,7 +241,7 @@ impl<K: Kernel> Core<K> {
         let is_awaited = |report: &StepReport| !report.edge_speeds.is_empty() || !report.route_requests.is_empty();
         if self.reports.len() >= REPORT_BATCH
             || self.reports.last().is_some_and(is_awaited)
-            || self.kernel.steps() >= self.horizon
+            || self.kernel.steps() >= self.told_horizon
         {
             self.flush(effects);
         }
@@ -451,6 +458,19 @@ mod tests {
         assert_eq!((core.kernel.steps, reported(&effects)), (40, 40));
         // A horizon never shrinks.
         assert_eq!(run(&mut core, Event::Granted { horizon: 10 }), []);
+    }
+
+    /// A partition that was built with the horizon of a former master waited for its neighbours, which waited for the horizon of
+    /// the present one, which waited for routes, and they for the reports that the first kept back (simulated seed 483).
+    #[test]
+    fn a_partition_beyond_what_a_new_master_has_granted_keeps_no_report_back() {
+        let mut core = Core::new(PLACE, Counter::default(), 1, None);
+        run(&mut core, Event::Granted { horizon: 40 });
+        let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 0) });
+        assert_eq!((core.kernel.steps, reported(&effects)), (1, 0), "more may follow");
+        assert_eq!(reported(&run(&mut core, Event::Granted { horizon: 1 })), 1);
+        let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 1) });
+        assert_eq!((core.kernel.steps, reported(&effects)), (2, 1), "it was granted the step before");
     }
 
     #[test]

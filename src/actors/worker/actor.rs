@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::core::{Core, Effect, Event, Identity};
 use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare, Superseded};
@@ -30,6 +31,8 @@ use crate::sim::{PartitionState, ReportOptions, Scope, World};
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(25);
 /// How often a worker without a master asks the store whether the run is over: its master may have ended unheard.
 const ASK_OUTCOME: Duration = Duration::from_secs(2);
+/// How often a worker looks how long it has been without a master.
+const LOOK_FOR_MASTER: Duration = Duration::from_secs(1);
 /// Frames that a link keeps beyond what the horizon lets be uncommitted.
 const SPARE_FRAMES: usize = 8;
 
@@ -47,10 +50,10 @@ pub struct Setup {
     pub limits: Limits,
     pub open_store: OpenStore,
     pub threads: Threads,
+    /// How long it looks for a master while it hosts nothing; `None`: for ever.
+    pub patience: Option<Duration>,
     /// For tests.
     pub planned_panic: Option<PlannedPanic>,
-    /// Told how it ended.
-    pub end: oneshot::Sender<Result<(), String>>,
 }
 
 /// A worker process.
@@ -68,11 +71,16 @@ pub struct Worker {
     places: BTreeMap<u16, Place>,
     /// While there is no connection to a master that was there before.
     asking: Option<SpawnHandle>,
+    /// Since when there has been no connection to a master.
+    alone_since: Option<Instant>,
+    /// Told how it ended.
+    end: Option<oneshot::Sender<Result<(), String>>>,
     effects: Vec<Effect>,
 }
 
 impl Worker {
-    pub fn new(setup: Setup) -> Self {
+    /// A worker that tells `end` how it ended.
+    pub fn new(setup: Setup, end: oneshot::Sender<Result<(), String>>) -> Self {
         let own_address = setup.advertised.clone().unwrap_or_else(|| setup.listener.address());
         let identity =
             Identity { name: setup.name.clone(), incarnation: setup.incarnation, address: own_address.clone() };
@@ -88,6 +96,8 @@ impl Worker {
             lodgings: BTreeMap::new(),
             places: BTreeMap::new(),
             asking: None,
+            alone_since: Some(Instant::now()),
+            end: Some(end),
             effects: Vec::new(),
         }
     }
@@ -305,11 +315,26 @@ impl Worker {
     fn end(&mut self, result: Result<(), String>, ctx: &mut Context<Self>) {
         self.lodgings.clear();
         self.to_link(Hangup);
-        let (sender, _) = oneshot::channel();
-        if std::mem::replace(&mut self.setup.end, sender).send(result).is_err() {
+        if self.end.take().is_none_or(|end| end.send(result).is_err()) {
             tracing::debug!("the worker had ended before");
         }
         ctx.stop();
+    }
+
+    /// A run that is over when a worker comes has no master to say so.
+    fn lose_patience(&mut self, ctx: &mut Context<Self>) {
+        if let (Some(patience), Some(since)) = (self.setup.patience, self.alone_since)
+            && self.lodgings.is_empty()
+            && since.elapsed() >= patience
+        {
+            let text = format!(
+                "no master at {} for {} s: start one, or end this worker; cluster.master_patience_s says how long it looks for \
+                 one, 0 for ever",
+                self.setup.master,
+                patience.as_secs()
+            );
+            self.end(Err(text), ctx);
+        }
     }
 }
 
@@ -346,6 +371,7 @@ impl Actor for Worker {
             }
         };
         ctx.spawn(accept_all(listener, serve).into_actor(self));
+        ctx.run_interval(LOOK_FOR_MASTER, Self::lose_patience);
     }
 }
 
@@ -370,6 +396,7 @@ impl Handler<LinkUp> for Worker {
     type Result = ();
 
     fn handle(&mut self, _: LinkUp, ctx: &mut Self::Context) {
+        self.alone_since = None;
         if let Some(asking) = self.asking.take() {
             ctx.cancel_future(asking);
         }
@@ -388,6 +415,7 @@ impl Handler<LinkDown> for Worker {
 
     fn handle(&mut self, _: LinkDown, ctx: &mut Self::Context) {
         self.feed(Event::Disconnected, ctx);
+        self.alone_since.get_or_insert_with(Instant::now);
         if self.asking.is_none() {
             self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
                 if let Err(reason) = worker.to_depot(AskOutcome) {

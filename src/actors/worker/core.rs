@@ -131,6 +131,7 @@ pub struct Core {
     /// Steps of which reports are kept at most.
     kept_steps: Option<u64>,
     guests: BTreeMap<u16, Guest>,
+    /// As the present master has granted it.
     horizon: u64,
     committed: u64,
     finish: Option<u64>,
@@ -187,13 +188,17 @@ impl Core {
             }
             Event::Reported(batch) => self.reported(batch, effects),
             Event::Stored(stored) => {
-                if stored.reference.id.step > self.committed {
+                if stored.reference.id.step > self.committed && self.hosts(stored.part, stored.epoch) {
                     self.stored.push(stored);
                     self.say(ToMaster::Stored(stored), effects);
                 }
             }
             Event::NotStored { part, step, reason } => self.say(ToMaster::NotStored { part, step, reason }, effects),
-            Event::Closed { part, epoch, closing } => self.say(ToMaster::Closed { part, epoch, closing }, effects),
+            Event::Closed { part, epoch, closing } => {
+                if self.hosts(part, epoch) {
+                    self.say(ToMaster::Closed { part, epoch, closing }, effects);
+                }
+            }
             Event::Exited { part, epoch, status } => {
                 if self.forget(part, epoch) {
                     self.say(ToMaster::Exited { part, epoch, status }, effects);
@@ -209,6 +214,10 @@ impl Core {
                 self.leaving = true;
                 if self.guests.is_empty() {
                     effects.push(Effect::End(Ok(())));
+                } else if !self.fault_tolerant {
+                    let text =
+                        "told to end, and fault tolerance is off: nothing can be handed over, so the run ends, too";
+                    effects.push(Effect::End(Err(text.to_owned())));
                 } else {
                     self.say(ToMaster::Leaving, effects);
                 }
@@ -242,6 +251,8 @@ impl Core {
                 self.told = places.iter().map(|place| (place.part, place.epoch)).collect();
                 effects.push(Effect::Link(places));
             }
+            // An older placement, or this one, told twice.
+            ToWorker::Host { part, epoch, .. } if self.guests.get(&part).is_some_and(|guest| guest.epoch >= epoch) => {}
             ToWorker::Host { part, epoch, from } => {
                 // A newer placement replaces an older one here, too.
                 let guest = Guest { epoch, steps: from.map_or(0, |from| from.id.step), is_up: false };
@@ -261,7 +272,7 @@ impl Core {
                 if !self.fault_tolerant {
                     self.reports.cut_before(recorded);
                 }
-                self.horizon = self.horizon.max(horizon);
+                self.horizon = horizon;
                 effects.push(Effect::Grant { part: None, horizon });
             }
             ToWorker::Routes(notice) => {
@@ -291,8 +302,8 @@ impl Core {
         let (committed, recorded, horizon) = (welcome.committed, welcome.recorded, welcome.horizon);
         effects.push(Effect::Prepare(welcome));
         self.commit(committed, effects);
-        self.horizon = self.horizon.max(horizon);
-        effects.push(Effect::Grant { part: None, horizon: self.horizon });
+        self.horizon = horizon;
+        effects.push(Effect::Grant { part: None, horizon });
         // The outputs cannot be completed from here: the partition has to be computed again.
         for part in self.reports.lacking(recorded) {
             if let Some(epoch) = self.guests.get(&part).map(|guest| guest.epoch)
@@ -355,7 +366,7 @@ impl Core {
     fn reported(&mut self, batch: ReportBatch, effects: &mut Vec<Effect>) {
         let ReportBatch { scene, part, until, reports } = batch;
         // What a partition reports that was replaced is nobody's business.
-        if self.guests.get(&part).is_none_or(|guest| guest.epoch != scene.epoch) {
+        if !self.hosts(part, scene.epoch) {
             return;
         }
         let message = Arc::new(ToMaster::Reports { part, epoch: scene.epoch, until, reports });
@@ -370,8 +381,13 @@ impl Core {
         }
     }
 
+    /// Whether this is the placement that is here; nothing is said of another one (I4).
+    fn hosts(&self, part: u16, epoch: Epoch) -> bool {
+        self.guests.get(&part).is_some_and(|guest| guest.epoch == epoch)
+    }
+
     fn forget(&mut self, part: u16, epoch: Epoch) -> bool {
-        let is_present = self.guests.get(&part).is_some_and(|guest| guest.epoch == epoch);
+        let is_present = self.hosts(part, epoch);
         if is_present {
             self.guests.remove(&part);
             self.reports.forget(part);
@@ -387,3 +403,7 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

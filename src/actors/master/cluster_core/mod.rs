@@ -489,6 +489,23 @@ impl ClusterCore {
         effects: &mut Vec<Effect>,
     ) {
         let mut tell = |message| effects.push(Effect::Tell { session, message });
+        // First of all, what was replaced has to go: it has missed routes, and would step on without them when it is granted
+        // more steps.
+        let mut outdone = Vec::new();
+        for Hosted { part, epoch, steps } in hosted {
+            let Some(known) = self.parts.get_mut(usize::from(*part)) else { continue };
+            // An epoch is given to one placement only, so who has a newer one was placed by a master that could not say so.
+            let is_newer = self.adopts && *epoch > known.epoch;
+            if is_newer {
+                outdone.push((*part, known.host, known.epoch));
+            }
+            if is_newer || (*epoch == known.epoch && known.host == Some(incarnation)) {
+                (known.epoch, known.host, known.stage) = (*epoch, Some(incarnation), Stage::Running);
+                known.steps = *steps;
+            } else {
+                tell(ToWorker::Drop { part: *part, epoch: *epoch });
+            }
+        }
         tell(ToWorker::Welcome(Box::new(Welcome {
             run: self.plan.run,
             name: self.plan.name.clone(),
@@ -511,21 +528,6 @@ impl ClusterCore {
         tell(ToWorker::Grant { horizon: self.lifecycle.granted(), recorded: self.lifecycle.recorded() });
         if let Some(steps) = self.lifecycle.finished_at() {
             tell(ToWorker::Finish { steps });
-        }
-        let mut outdone = Vec::new();
-        for Hosted { part, epoch, steps } in hosted {
-            let Some(known) = self.parts.get_mut(usize::from(*part)) else { continue };
-            // An epoch is given to one placement only, so who has a newer one was placed by a master that could not say so.
-            let is_newer = self.adopts && *epoch > known.epoch;
-            if is_newer {
-                outdone.push((*part, known.host, known.epoch));
-            }
-            if is_newer || (*epoch == known.epoch && known.host == Some(incarnation)) {
-                (known.epoch, known.host, known.stage) = (*epoch, Some(incarnation), Stage::Running);
-                known.steps = *steps;
-            } else {
-                tell(ToWorker::Drop { part: *part, epoch: *epoch });
-            }
         }
         for (part, host, epoch) in &outdone {
             self.commits.lost(*part);

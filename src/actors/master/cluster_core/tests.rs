@@ -475,6 +475,23 @@ fn a_worker_that_comes_back_without_its_partition_gets_it_in_a_new_epoch() {
     world.heal();
 }
 
+/// What was replaced has missed routes. It was granted steps before it was told to go, did them on the old routes, and the kernel
+/// panicked (simulated seed 1684).
+#[test]
+fn a_partition_that_was_replaced_is_dropped_before_its_worker_is_granted_anything() {
+    let mut world = World::running(2, 2);
+    world.disconnect(0);
+    world.tick(2 * GRACE);
+    world.store_answers(true);
+    let effects = world.join(0);
+    let told = |wanted: fn(&ToWorker) -> bool| {
+        effects.iter().position(|effect| matches!(effect, Effect::Tell { message, .. } if wanted(message)))
+    };
+    let dropped = told(|message| matches!(message, ToWorker::Drop { part: 0, epoch: EPOCH }));
+    let welcome = told(|message| matches!(message, ToWorker::Welcome(_)));
+    assert!(dropped.is_some() && dropped < welcome, "{effects:?}");
+}
+
 #[test]
 fn a_worker_that_leaves_hands_over_at_a_commit() {
     let mut world = World::running(2, 2);
