@@ -26,10 +26,6 @@ pub use manifest::{Manifest, PartRef};
 pub use memory::MemoryStore;
 pub use open::open;
 pub use redis::RedisStore;
-<<<<<<< HEAD
-pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept, read_log};
-=======
 pub use retention::{SweepPlan, plan_sweep};
 pub use run_state::{CommitDecision, HeldLease, RunState};
-pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept};
->>>>>>> 0d6ce1b (Recovery: what the store did not take is tried again; a worker gives up a master that is not there; models of the small protocols)
+pub use store::{Holder, Lease, RunStatus, SnapshotStore, StoreFuture, Swept, read_log};
