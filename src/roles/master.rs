@@ -14,7 +14,7 @@ use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
 use crate::actors::accept_all;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed, TRIES,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed,
     Tenure, WorkerCalls, persist,
 };
 use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
@@ -264,10 +264,10 @@ async fn timed_commands(
     let file = if is_new {
         let Some(file) = given else { return Ok(Vec::new()) };
         let bytes = rmp_serde::to_vec(&file).expect("a text can always be written");
-        persist(TRIES, async || store.put_record(run, *epoch, TIMED, &bytes).await).await.map_err(failed)?;
+        persist(async || store.put_record(run, *epoch, TIMED, &bytes).await).await.map_err(failed)?;
         file
     } else {
-        let kept = persist(TRIES, async || store.get_record(run, TIMED).await).await.map_err(failed)?;
+        let kept = persist(async || store.get_record(run, TIMED).await).await.map_err(failed)?;
         match kept.map(|bytes: Vec<u8>| rmp_serde::from_slice(&bytes)) {
             None => return Ok(Vec::new()),
             Some(Ok(file)) => file,

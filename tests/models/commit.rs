@@ -408,7 +408,7 @@ impl Model for Commitment {
     }
 }
 
-const LOSSES: Commitment = Commitment { goal: 2, losses: 2, failures: 0, takeover: false, bug: Bug::None };
+const LOSSES: Commitment = Commitment { goal: 3, losses: 2, failures: 0, takeover: false, bug: Bug::None };
 const FAILURES: Commitment = Commitment { goal: 3, losses: 1, failures: 1, takeover: false, bug: Bug::None };
 const TAKEOVER: Commitment = Commitment { goal: 2, losses: 1, failures: 1, takeover: true, bug: Bug::None };
 

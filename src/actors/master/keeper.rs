@@ -175,7 +175,7 @@ impl Keeper {
             }
             Order::SavePlaces { epoch, places } => {
                 let store = &mut self.store;
-                match persist(TRIES, async || store.put_record(&run, epoch, PLACES, &places).await).await {
+                match persist(async || store.put_record(&run, epoch, PLACES, &places).await).await {
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                     // A next master learns them from the workers themselves.
                     Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
@@ -191,7 +191,7 @@ impl Keeper {
                 let epoch = epoch.max(self.tenure.epoch);
                 let store = &mut self.store;
                 if let Some(result) = result {
-                    match persist(TRIES, async || store.put_record(&run, epoch, OUTCOME, &result).await).await {
+                    match persist(async || store.put_record(&run, epoch, OUTCOME, &result).await).await {
                         Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                         Err(error) => {
                             tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it")
@@ -199,7 +199,7 @@ impl Keeper {
                         Ok(()) => {}
                     }
                 }
-                if let Err(error) = persist(TRIES, async || store.release(&run, epoch).await).await {
+                if let Err(error) = persist(async || store.release(&run, epoch).await).await {
                     tracing::debug!(%error, "the lease is left to expire");
                 }
                 self.answer(Kept::Concluded);
@@ -214,7 +214,7 @@ impl Keeper {
         let mut tries = tries;
         while let Some(Unsaved { mut id, sealed }) = self.unsaved.pop_front() {
             let (run, store) = (&self.tenure.run, &mut self.store);
-            let stored = persist(tries, async || {
+            let stored = persist_within(tries, async || {
                 let this = id;
                 id.attempt += 1;
                 store.put_part(run, this, &sealed).await
@@ -319,7 +319,15 @@ impl Keeper {
 }
 
 /// Repeats a call that may be repeated while the store is out of order, some times.
-pub async fn persist<T>(tries: u32, mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub async fn persist<T>(call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    persist_within(TRIES, call).await
+}
+
+/// The same, with so many tries.
+pub async fn persist_within<T>(
+    tries: u32,
+    mut call: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..tries {
         match call().await {

@@ -133,8 +133,8 @@ pub struct Core {
     guests: BTreeMap<u16, Guest>,
     /// As the present master has granted it.
     horizon: u64,
-    /// Steps that any master of the run has granted: partitions may have done them.
-    granted: u64,
+    /// The farthest that any master has granted: partitions that were here then may have got there.
+    farthest: u64,
     committed: u64,
     finish: Option<u64>,
     notices: Vec<Arc<RouteNotice>>,
@@ -158,7 +158,7 @@ impl Core {
             kept_steps: None,
             guests: BTreeMap::new(),
             horizon: 0,
-            granted: 0,
+            farthest: 0,
             committed: 0,
             finish: None,
             notices: Vec::new(),
@@ -241,7 +241,7 @@ impl Core {
             hosted: hosted.collect(),
             stored: self.stored.clone(),
             told: self.told.iter().map(|(part, epoch)| (*part, *epoch)).collect(),
-            horizon: self.granted,
+            horizon: self.farthest,
         };
         effects.push(Effect::Say(Arc::new(join)));
     }
@@ -276,14 +276,14 @@ impl Core {
                     self.reports.cut_before(recorded);
                 }
                 self.horizon = horizon;
-                self.granted = self.granted.max(horizon);
+                self.farthest = self.farthest.max(horizon);
                 effects.push(Effect::Grant { part: None, horizon });
             }
             ToWorker::Routes(notice) => {
                 let notice = Arc::new(notice);
                 let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
-                if !self.notices.iter().any(|known| key(known) == key(&notice)) {
-                    self.notices.push(Arc::clone(&notice));
+                if let Err(at) = self.notices.binary_search_by_key(&key(&notice), |other| key(other)) {
+                    self.notices.insert(at, Arc::clone(&notice));
                 }
                 effects.push(Effect::Routes { part: None, notice });
             }
@@ -307,6 +307,7 @@ impl Core {
         effects.push(Effect::Prepare(welcome));
         self.commit(committed, effects);
         self.horizon = horizon;
+        self.farthest = self.farthest.max(horizon);
         effects.push(Effect::Grant { part: None, horizon });
         // The outputs cannot be completed from here: the partition has to be computed again.
         for part in self.reports.lacking(recorded) {

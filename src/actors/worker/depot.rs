@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::actor::{Loaded, NotLoaded, Prepared, RunIsOver, SnapshotNotStored, SnapshotStored, Worker};
 use super::backlog::{Backlog, Packed};
-use crate::actors::master::{OUTCOME, TRIES, persist};
+use crate::actors::master::{OUTCOME, TRIES, persist_within};
 use crate::actors::partition::Snapshot;
 use crate::persist::{ContentHash, Envelope, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::{Epoch, Stored};
@@ -66,7 +66,7 @@ impl Depot {
     fn upload(&mut self, mut packed: Packed, tries: u32, ctx: &mut Context<Self>) {
         let Some((run, _)) = self.run.clone() else { return };
         let work = async move |store: &mut dyn SnapshotStore| {
-            let stored = persist(tries, async || {
+            let stored = persist_within(tries, async || {
                 let id = PartId { attempt: packed.attempt, ..packed.id() };
                 packed.attempt += 1;
                 store.put_part(&run, id, &packed.sealed).await
