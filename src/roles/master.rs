@@ -101,7 +101,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         outlive_store: cluster.on_outage == OnOutage::Continue,
         heartbeat_ms: cluster.heartbeat.then_some(cluster.heartbeat_ms),
         timeout_ms: cluster.timeout_ms,
-        fcd: paths.fcd.is_some(),
+        fcd: paths.fcd.is_some() || world.requests.crossings.is_some(),
     };
     let start = standing.as_ref().map_or(0, |standing| standing.step);
     let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
