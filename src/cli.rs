@@ -54,7 +54,9 @@ pub struct CtlArgs {
 #[derive(Subcommand, Debug)]
 pub enum CtlCommand {
     /// Load a scenario of the folder of scenarios: a .sumocfg, or a folder that holds one.
-    Load { choice: String },
+    Load {
+        choice: String,
+    },
     /// Build the graph and run.
     Start {
         /// Wait before the first step.
@@ -71,7 +73,9 @@ pub enum CtlCommand {
         steps: u64,
     },
     /// Keep the run to a multiple of real time; 0: as fast as it can.
-    Speed { factor: f64 },
+    Speed {
+        factor: f64,
+    },
     /// Where the run stands.
     Status {
         /// Twice a second.
@@ -85,7 +89,9 @@ pub enum CtlCommand {
         markdown: bool,
     },
     /// Send any message.
-    Send { message: String },
+    Send {
+        message: String,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -343,7 +349,7 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     pub run_id: Option<String>,
     /// Go on with a run from its last snapshot. Scenario and outputs are those that it was started with.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id", "assignment", "region"])]
     pub resume: Option<String>,
     /// Where the process listens; by default 127.0.0.1:7700 for a master and a free port on loopback for a worker.
     #[arg(long, value_name = "HOST:PORT")]
@@ -572,7 +578,9 @@ mod tests {
     #[test]
     fn a_scenario_that_is_compiled_comes_instead_of_a_configuration() {
         assert_eq!(run("--scenario s.bin").expect("a good line").scenario.as_deref(), Some("s.bin"));
-        for line in ["--scenario s.bin -c a.sumocfg", "--scenario s.bin --resume r", "--crossings a --record-crossings b"] {
+        for line in
+            ["--scenario s.bin -c a.sumocfg", "--scenario s.bin --resume r", "--crossings a --record-crossings b"]
+        {
             assert_eq!(run(line).expect_err(line).exit_code(), 2, "{line}");
         }
         assert_eq!(run("--region -5,0,7,8").expect("a good line").input.region.region.as_deref(), Some("-5,0,7,8"));

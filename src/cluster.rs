@@ -80,9 +80,11 @@ impl Driver {
         let url = store_url(process);
         let cluster = args.cluster.clone();
         if url == "memory" && cluster.role != Role::Standalone {
-            return Err(
-                InputError::file("store", "workers cannot share the memory of their master; use dir: or redis:").into()
-            );
+            return Err(InputError::file(
+                "store",
+                "workers cannot share the memory of their master; use dir: or redis:",
+            )
+            .into());
         }
         let open_store: OpenStore = if url == "memory" {
             let shared = MemoryStore::new();

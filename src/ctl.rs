@@ -127,7 +127,10 @@ async fn connect(args: &CtlArgs) -> Result<Line, String> {
     let token = match &args.token_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let first = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).find(|line| !line.is_empty());
+            let first = text
+                .lines()
+                .map(|line| line.split('#').next().unwrap_or_default().trim())
+                .find(|line| !line.is_empty());
             Some(first.ok_or_else(|| format!("{} holds no token", path.display()))?.to_owned())
         }
         None => std::env::var("TESSDS_TOKEN").ok(),
@@ -138,7 +141,9 @@ async fn connect(args: &CtlArgs) -> Result<Line, String> {
         let value = format!("Bearer {token}").parse().map_err(|_| "the token holds characters that cannot be sent")?;
         request.headers_mut().insert("authorization", value);
     }
-    let cannot = |error: String| format!("cannot talk to {address}: {error}; is a run driven there (tessds run --http {address})?");
+    let cannot = |error: String| {
+        format!("cannot talk to {address}: {error}; is a run driven there (tessds run --http {address})?")
+    };
     let stream = TcpStream::connect(address).await.map_err(|error| cannot(error.to_string()))?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let stream: Box<dyn Socket> = match &args.ca {
@@ -155,7 +160,11 @@ async fn connect(args: &CtlArgs) -> Result<Line, String> {
     Ok(line)
 }
 
-async fn secure(args: &CtlArgs, ca: &Path, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+async fn secure(
+    args: &CtlArgs,
+    ca: &Path,
+    stream: TcpStream,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
     let pem = |path: &Path, error: rustls::pki_types::pem::Error| format!("{}: {error}", path.display());
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| pem(ca, error))? {

@@ -10,7 +10,9 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-use tessds::actors::front::{Cutting, First, FirstFailed, Front, FrontSetup, Library, Reader, Starter, ToStart, take_commands};
+use tessds::actors::front::{
+    Cutting, First, FirstFailed, Front, FrontSetup, Library, Reader, Starter, ToStart, take_commands,
+};
 use tessds::cli::{Role, RunArgs};
 use tessds::control::command::Globals;
 use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, TlsFiles};
@@ -62,7 +64,8 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         let gateway = Gateway::open(setup).map_err(|error| InputError::file("control", error.to_string()))?;
         let finished: Rc<RefCell<Option<Finished>>> = Rc::default();
         let (over, ended) = oneshot::channel();
-        let first = args.input.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
+        let first =
+            args.input.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
         let one_run = first.as_ref().is_some_and(|first| first.start);
         let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
         let runs = Cell::new(0u32);
@@ -122,7 +125,8 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
 fn reader(args: Arc<RunArgs>, region: RegionSettings) -> Reader {
     Arc::new(move |path: Option<PathBuf>, globals: &Globals| {
         let mut warnings = Warnings::default();
-        let mut config = configuration(path.as_deref().or(args.input.configuration.as_deref()), &args.input, &mut warnings)?;
+        let mut config =
+            configuration(path.as_deref().or(args.input.configuration.as_deref()), &args.input, &mut warnings)?;
         let Globals { begin_ms, end_ms, step_length_ms, seed, scale, .. } = globals;
         config.settings.begin_ms = begin_ms.unwrap_or(config.settings.begin_ms);
         config.settings.end_ms = end_ms.map_or(config.settings.end_ms, |end_ms| (end_ms > 0).then_some(end_ms));

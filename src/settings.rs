@@ -198,11 +198,17 @@ impl RegionSettings {
     fn validate(&self) -> Result<(), String> {
         let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
         if self.source()?.is_none() && (is_set(&self.crossings) || is_set(&self.record)) {
-            return Err("region.crossings and region.record are about a region; say which with region.edges, region.box or \
-                        region.polygon (--region)".to_owned());
+            return Err(
+                "region.crossings and region.record are about a region; say which with region.edges, region.box or \
+                        region.polygon (--region)"
+                    .to_owned(),
+            );
         }
         if is_set(&self.crossings) && is_set(&self.record) {
-            return Err("region.crossings is for a run of the region and region.record for one of the whole network; set one".to_owned());
+            return Err(
+                "region.crossings is for a run of the region and region.record for one of the whole network; set one"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -395,7 +401,9 @@ impl ProcessSettings {
     fn join_partitions(&mut self) -> Result<(), String> {
         let (short, long) = (self.partitions, self.partition.count);
         if short > 0 && long > 0 && short != long {
-            return Err(format!("partitions is {short} and partition.count {long}; they mean the same, so set one of them"));
+            return Err(format!(
+                "partitions is {short} and partition.count {long}; they mean the same, so set one of them"
+            ));
         }
         (self.partitions, self.partition.count) = (short.max(long), short.max(long));
         Ok(())
@@ -457,7 +465,11 @@ mod tests {
         check("not toml at all", &[], "bad setting");
         check("[partition]\nmin = 0", &[], "1 ≤ min ≤ max");
         check("[partition]\nmin = 5\nmax = 4", &[], "partition.min is 5 and partition.max 4");
-        check("[partition]\nmin = 2\nmax = 4", &[("TESSDS__PARTITIONS", "5")], "partition.count is 5, which is not within");
+        check(
+            "[partition]\nmin = 2\nmax = 4",
+            &[("TESSDS__PARTITIONS", "5")],
+            "partition.count is 5, which is not within",
+        );
         check("partitions = 2\n[partition]\ncount = 3", &[], "partitions is 2 and partition.count 3");
         check("[region]\nbox = \"1,2\"", &[], "is no box");
         check("[region]\nbox = \"0,0,1,1\"\nedges = \"e\"", &[], "exclude each other");
@@ -487,9 +499,29 @@ mod tests {
         let text = std::fs::read_to_string(file).expect("config/tessds.toml");
         assert_eq!(load(&text, &[], Overrides::default()).expect("good file"), ProcessSettings::default());
         assert!(
-            ["partitions", "min", "max", "count", "assignment", "edges", "box", "polygon", "crossings", "record", "threads", "progress", "store", "format", "filter", "fault_tolerance", "lease_ms", "http", "token_file"]
-                .iter()
-                .all(|key| text.contains(key))
+            [
+                "partitions",
+                "min",
+                "max",
+                "count",
+                "assignment",
+                "edges",
+                "box",
+                "polygon",
+                "crossings",
+                "record",
+                "threads",
+                "progress",
+                "store",
+                "format",
+                "filter",
+                "fault_tolerance",
+                "lease_ms",
+                "http",
+                "token_file"
+            ]
+            .iter()
+            .all(|key| text.contains(key))
         );
     }
 }

@@ -203,7 +203,9 @@ mod tests {
         with(json!({"a": "many", "b": -1, "c": {}, "d": "NaN", "e": "x".repeat(300), "f": 1e300}), |a| {
             let text = |error: Result<_, CommandError>| error.expect_err("bad").to_string();
             assert_eq!(text(a.whole("a", 1..=5).map(drop)), "test: 'a' has to be a whole number from 1 to 5");
-            assert!(a.whole("b", 0..=5).is_err() && a.number("d", 0.0..=5.0).is_err() && a.number("f", 0.0..=5.0).is_err());
+            assert!(
+                a.whole("b", 0..=5).is_err() && a.number("d", 0.0..=5.0).is_err() && a.number("f", 0.0..=5.0).is_err()
+            );
             assert!(a.flag("c").is_err() && a.text("c").is_err() && a.text("e").is_err() && a.time_ms("c").is_err());
             assert_eq!(text(a.given_text("g").map(drop)), "test: argument 'g' is missing");
         });

@@ -22,9 +22,15 @@ pub enum Command {
     Globals,
     SetGlobals(Globals),
     LoadNet(NetChoice),
-    Net { page: u64, size: u64 },
+    Net {
+        page: u64,
+        size: u64,
+    },
     MapSize,
-    SetMapSize { width: u64, height: u64 },
+    SetMapSize {
+        width: u64,
+        height: u64,
+    },
     Status,
     Commands,
     Run(RunCommand),
@@ -39,15 +45,24 @@ pub enum Command {
 /// Drives the run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunCommand {
-    Start { paused: bool },
+    Start {
+        paused: bool,
+    },
     Stop,
     Pause,
     Resume,
-    Step { steps: u64 },
+    Step {
+        steps: u64,
+    },
     /// Simulated seconds a second; `None`: as fast as it can.
-    Speed { factor: Option<f64> },
+    Speed {
+        factor: Option<f64>,
+    },
     Snapshot,
-    Move { partition: u16, worker: String },
+    Move {
+        partition: u16,
+        worker: String,
+    },
 }
 
 /// Parameters of a run; `None`: as they are.
@@ -197,12 +212,8 @@ pub fn load_net(a: &Arguments, _: Direction) -> Result<Command, CommandError> {
     if a.flag("fromFile")? == Some(false) {
         return Err(a.error("'fromFile' has to be true: networks come from the folder of scenarios"));
     }
-    let choice = NetChoice {
-        project: a.text("projId")?,
-        net: a.text("netKey")?,
-        time: a.text("time")?,
-        file: a.text("file")?,
-    };
+    let choice =
+        NetChoice { project: a.text("projId")?, net: a.text("netKey")?, time: a.text("time")?, file: a.text("file")? };
     if choice == NetChoice::default() {
         return Err(a.error("name the network by projId and netKey, or by file"));
     }

@@ -12,7 +12,9 @@ pub fn depart_lane(text: &str) -> Result<DepartLane, String> {
         "best" => DepartLane::Best,
         "random" => DepartLane::Random,
         _ => DepartLane::Given(text.parse().map_err(|_| {
-            format!("'departLane' is '{text}'; it has to be a lane index, first, free, allowed, best, best_prob or random")
+            format!(
+                "'departLane' is '{text}'; it has to be a lane index, first, free, allowed, best, best_prob or random"
+            )
         })?),
     })
 }
@@ -28,7 +30,11 @@ pub fn depart_pos(text: &str) -> Result<DepartPos, String> {
         "max" => DepartPos::Max,
         _ => match text.parse::<f64>() {
             Ok(metres) if metres.is_finite() => DepartPos::Given(metres),
-            _ => return Err(format!("'departPos' is '{text}'; it has to be metres, base, random, random_free, free, last or max")),
+            _ => {
+                return Err(format!(
+                    "'departPos' is '{text}'; it has to be metres, base, random, random_free, free, last or max"
+                ));
+            }
         },
     })
 }
@@ -45,7 +51,9 @@ pub fn depart_speed(text: &str) -> Result<DepartSpeed, String> {
         _ => match text.parse::<f64>() {
             Ok(mps) if mps >= 0.0 && mps.is_finite() => DepartSpeed::Given(mps),
             _ => {
-                return Err(format!("'departSpeed' is '{text}'; it has to be m/s, random, max, desired, speedLimit, last or avg"));
+                return Err(format!(
+                    "'departSpeed' is '{text}'; it has to be m/s, random, max, desired, speedLimit, last or avg"
+                ));
             }
         },
     })

@@ -34,7 +34,15 @@ impl Desk {
         let demand = &world.demand;
         let types = demand.types.iter().enumerate().map(|(i, vtype)| (vtype.name.clone(), TypeId::new(i))).collect();
         let vehicles = demand.departures.iter().enumerate().map(|(i, d)| (d.name.clone(), VehicleId::new(i))).collect();
-        Self { index: NetworkIndex::new(&world.network), types, vehicles, added: Vec::new(), roads: None, scopes, world }
+        Self {
+            index: NetworkIndex::new(&world.network),
+            types,
+            vehicles,
+            added: Vec::new(),
+            roads: None,
+            scopes,
+            world,
+        }
     }
 
     pub fn world(&self) -> &Arc<World> {
@@ -134,7 +142,8 @@ impl Desk {
 
     fn lane(&self, name: &str) -> Result<LaneId, CommandError> {
         let network = &self.world.network;
-        let found = self.index.lane(name).filter(|lane| network.edge(network.lane(*lane).edge).kind == EdgeKind::Normal);
+        let found =
+            self.index.lane(name).filter(|lane| network.edge(network.lane(*lane).edge).kind == EdgeKind::Normal);
         found.ok_or_else(|| no_such("lane", name))
     }
 
@@ -170,7 +179,8 @@ impl Desk {
         let signal = self.signal(name)?;
         let bad = |text: String| CommandError::argument("signal state", text);
         let aspects = state.chars().map(|letter| {
-            Aspect::of_letter(letter).ok_or_else(|| bad(format!("'{letter}' is no letter of a signal; there are rugGyYsoO")))
+            Aspect::of_letter(letter)
+                .ok_or_else(|| bad(format!("'{letter}' is no letter of a signal; there are rugGyYsoO")))
         });
         Ok(Order::ShowAspects { signal, aspects: aspects.collect::<Result<_, _>>()? })
     }

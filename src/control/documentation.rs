@@ -26,7 +26,8 @@ pub fn commands_json() -> Value {
 
 /// The table of `docs/commands.md`.
 pub fn commands_markdown() -> String {
-    let mut text = String::from("| command | message | arguments in `param` | while the run is | carried out by | `ds` |\n");
+    let mut text =
+        String::from("| command | message | arguments in `param` | while the run is | carried out by | `ds` |\n");
     text.push_str("|---|---|---|---|---|---|\n");
     for spec in COMMANDS {
         let directions = spec.directions.iter().map(|direction| direction.name()).collect::<Vec<_>>().join("/");

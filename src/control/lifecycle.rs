@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn who_has_no_run_can_neither_pause_nor_stop() {
         for state in RunState::ALL.into_iter().filter(|state| !state.has_run()) {
-            for turn in [Turn::Pause, Turn::Resume, Turn::Stop, Turn::Finish, Turn::Fail, Turn::Built { paused: false }] {
+            for turn in [Turn::Pause, Turn::Resume, Turn::Stop, Turn::Finish, Turn::Fail, Turn::Built { paused: false }]
+            {
                 assert_eq!(state.after(turn), Err(NotAllowed { from: state, turn }));
             }
         }

@@ -185,8 +185,5 @@ pub fn live() -> (LiveOut, LiveIn) {
     let (view, view_in) = watch::channel(Arc::default());
     let (interest, interest_in) = watch::channel(Arc::default());
     let (network, _) = watch::channel(None);
-    (
-        LiveOut { status, view, network, interest: interest_in },
-        LiveIn { status: status_in, view: view_in, interest },
-    )
+    (LiveOut { status, view, network, interest: interest_in }, LiveIn { status: status_in, view: view_in, interest })
 }

@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn commands_are_read_with_their_step_or_time() {
-        let text = format!("{{\"step\": 120, {CLOSE}}}\n\n{{\"time\": \"00:02:00\", {CLOSE}}}\n{{\"time\": 90.5, {CLOSE}}}\n");
+        let text =
+            format!("{{\"step\": 120, {CLOSE}}}\n\n{{\"time\": \"00:02:00\", {CLOSE}}}\n{{\"time\": 90.5, {CLOSE}}}\n");
         let commands = parse("f", &text).expect("good lines");
         let when: Vec<When> = commands.iter().map(|command| command.when).collect();
         assert_eq!(when, [When::Step(120), When::Time { ms: 120_000 }, When::Time { ms: 90_500 }]);

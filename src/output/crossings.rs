@@ -14,6 +14,9 @@ use crate::scenario::{Crossing, CrossingEntry, CrossingsHead, CrossingsRequest};
 /// How many short edges a vehicle may pass within one step.
 const MAX_UNSEEN: usize = 4;
 
+/// Farther than a vehicle drives in a step: what lies so near before the place where it was first seen it has just passed.
+const UNSEEN_M: f64 = 50.0;
+
 /// Writes a way when it ends. Knows the vehicles that are in the region at the moment.
 pub struct Crossings {
     names: Names,
@@ -46,6 +49,26 @@ impl Crossings {
             arrived,
         };
         line(&crossing, out)
+    }
+
+    /// The way of a vehicle that has come in. Where it has passed short edges within the step, it begins at the end of the first.
+    fn entered(&self, vehicle: VehicleId, edge: EdgeId, entry: CrossingEntry) -> Way {
+        let (network, demand) = (&self.names.network, &self.names.demand);
+        let route = demand.route(self.names.departure(vehicle).route);
+        let at = route.iter().position(|other| *other == edge).unwrap_or(0);
+        let mut metres = entry.pos_m;
+        let passed = route[..at].iter().rev().take(MAX_UNSEEN).take_while(|before| {
+            metres += network.edge(**before).length_m;
+            self.is_simulated[before.index()] && metres < UNSEEN_M
+        });
+        let mut edges: Vec<EdgeId> = passed.copied().collect();
+        let Some(first) = edges.last().map(|first| network.edge(*first)) else {
+            return Way { entry: Some(entry), edges: vec![edge] };
+        };
+        let entry = CrossingEntry { lane: entry.lane.min(first.lane_count - 1), pos_m: first.length_m, ..entry };
+        edges.reverse();
+        edges.push(edge);
+        Way { entry: Some(entry), edges }
     }
 
     /// The simulated edges from one edge to another, the second included, if it is only few steps away.
@@ -118,7 +141,9 @@ impl Sink for Crossings {
                 let departed = step.departed.binary_search_by_key(&vehicle, |(vehicle, _)| *vehicle).is_ok();
                 let (pos_m, speed_mps) = (record.pos_m, record.speed_mps);
                 let entry = CrossingEntry { time_ms: step.time_ms, lane: lane.index, pos_m, speed_mps };
-                self.ways.insert(vehicle, Way { entry: (!departed).then_some(entry), edges: vec![edge] });
+                let way =
+                    if departed { Way { entry: None, edges: vec![edge] } } else { self.entered(vehicle, edge, entry) };
+                self.ways.insert(vehicle, way);
             }
         }
         for trip in &step.arrivals {
@@ -160,10 +185,21 @@ impl Sink for Crossings {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::graph::Span;
     use crate::ids::LaneId;
-    use crate::output::testing::{names, trip, written};
+    use crate::output::testing::{trip, written};
     use crate::sim::report::{FcdRecord, StepReport};
+
+    /// Everybody drives on the first edge only.
+    fn names() -> Names {
+        let mut names = super::super::testing::names();
+        let demand = Arc::make_mut(&mut names.demand);
+        (demand.routes, demand.route_edges) = (vec![Span::new(0, 1)], vec![EdgeId(0)]);
+        names
+    }
 
     fn request() -> CrossingsRequest {
         CrossingsRequest { file: "c".into(), edges: Box::new([EdgeId(0)]) }

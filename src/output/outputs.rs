@@ -47,8 +47,7 @@ pub struct Reporting {
 /// no vehicle used. To be called once, before partitions and [`Outputs`] get the requests.
 pub fn add_whole_run_requests(paths: &OutputPaths, requests: &mut OutputRequests) {
     let [edgedata, lanedata] = WHOLE_RUN;
-    let wanted =
-        [(&paths.edgedata, MeanDataLevel::Edge, edgedata), (&paths.lanedata, MeanDataLevel::Lane, lanedata)];
+    let wanted = [(&paths.edgedata, MeanDataLevel::Edge, edgedata), (&paths.lanedata, MeanDataLevel::Lane, lanedata)];
     for (file, level, name) in wanted {
         if let Some(file) = file {
             requests.mean_data.push(MeanDataRequest {

@@ -88,11 +88,7 @@ pub fn regional(
 ///
 /// # Errors
 /// The file cannot be read, or an option has a bad value.
-pub fn configuration(
-    file: Option<&Path>,
-    args: &InputArgs,
-    warnings: &mut Warnings,
-) -> Result<RunConfig, InputError> {
+pub fn configuration(file: Option<&Path>, args: &InputArgs, warnings: &mut Warnings) -> Result<RunConfig, InputError> {
     let mut config = match file {
         Some(path) => RunConfig::read(path, warnings)?,
         None => RunConfig::default(),
@@ -106,9 +102,9 @@ pub fn configuration(
 }
 
 fn take_options(args: &InputArgs, config: &mut RunConfig, warnings: &mut Warnings) -> Result<(), InputError> {
-    args.sumo_options().into_iter().try_for_each(|(option, value)| {
-        config.set(option, value, Path::new(""), command_line(), warnings)
-    })
+    args.sumo_options()
+        .into_iter()
+        .try_for_each(|(option, value)| config.set(option, value, Path::new(""), command_line(), warnings))
 }
 
 fn command_line() -> Location {
@@ -119,7 +115,8 @@ fn command_line() -> Location {
 fn outputs_only(args: &InputArgs, warnings: &mut Warnings) -> Result<OutputPaths, InputError> {
     let is_output = |option: &str| option.contains("-output") || OUTPUT_OPTIONS.contains(&option);
     if let Some((option, _)) = args.sumo_options().into_iter().find(|(option, _)| !is_output(option)) {
-        let message = format!("option {option} is compiled into the scenario; leave it out, or compile the scenario with it");
+        let message =
+            format!("option {option} is compiled into the scenario; leave it out, or compile the scenario with it");
         return Err(InputError::new(command_line(), message));
     }
     let mut config = RunConfig::default();

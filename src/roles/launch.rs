@@ -272,7 +272,9 @@ pub async fn read_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Ve
         }
         for (number, bytes) in page {
             let entry = rmp_serde::from_slice(&bytes);
-            let unreadable = |error| RunError::Failed(format!("entry {number} of the command log of '{run}' cannot be read: {error}"));
+            let unreadable = |error| {
+                RunError::Failed(format!("entry {number} of the command log of '{run}' cannot be read: {error}"))
+            };
             log.push(entry.map_err(unreadable)?);
         }
     }

@@ -14,16 +14,16 @@ use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
 use crate::actors::accept_all;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed,
-    Tenure, WorkerCalls, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed, Tenure,
+    WorkerCalls, persist,
 };
 use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
-use crate::output::{Names, Outputs, Progress, Reporting};
-use crate::persist::SnapshotStore;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
 use crate::control::timed::{TimedCommand, parse};
+use crate::output::{Names, Outputs, Progress, Reporting};
+use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
@@ -114,6 +114,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         name: tenure.run.clone(),
         scenario: tenure.scenario,
         partitions,
+        preferred: compiled.cut.workers,
         workers,
         policy,
         grace: Duration::from_millis(cluster.grace_ms),
@@ -134,7 +135,8 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let is_new = standing.is_none() && log.is_empty() && placed.is_empty();
     let timed = timed_commands(&mut *store, &tenure, timed, is_new).await?;
     let is_driven = control.is_some() || !log.is_empty() || !timed.is_empty();
-    let scopes = |world: &World| (0..partitions).map(|part| Scope::new(world, part, &compiled.cut.part_of_edge)).collect();
+    let scopes =
+        |world: &World| (0..partitions).map(|part| Scope::new(world, part, &compiled.cut.part_of_edge)).collect();
     let scopes = Arc::new(if is_driven { scopes(&world) } else { Vec::new() });
     if is_new {
         // What is misspelt should be said before the run begins.
@@ -270,7 +272,9 @@ async fn timed_commands(
         match kept.map(|bytes| rmp_serde::from_slice(&bytes)) {
             None => return Ok(Vec::new()),
             Some(Ok(file)) => file,
-            Some(Err(error)) => return Err(RunError::Failed(format!("the timed commands of '{run}' cannot be read: {error}"))),
+            Some(Err(error)) => {
+                return Err(RunError::Failed(format!("the timed commands of '{run}' cannot be read: {error}")));
+            }
         }
     };
     Ok(parse(&file.name, &file.text)?)

@@ -171,8 +171,16 @@ async fn list(url: &str) -> Result<Vec<Contents>, StoreError> {
             continue;
         }
         let runs = vec![run.clone()];
-        let mut contents =
-            Contents { scenario, runs, bytes: 0, edges: None, lanes: None, vehicles: None, partitions: None, fault: None };
+        let mut contents = Contents {
+            scenario,
+            runs,
+            bytes: 0,
+            edges: None,
+            lanes: None,
+            vehicles: None,
+            partitions: None,
+            fault: None,
+        };
         match store.get_blob(&run, scenario).await {
             Ok(bytes) => {
                 contents.bytes = bytes.len();

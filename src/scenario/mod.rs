@@ -22,6 +22,8 @@ pub use config::RunConfig;
 pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
 pub use load::{Scenario, load};
 pub use region::{Region, RegionSource};
-pub use requests::{CrossingsRequest, DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
+pub use requests::{
+    CrossingsRequest, DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests,
+};
 pub use settings::{Rerouting, Settings};
 pub use source::Source;

@@ -75,9 +75,13 @@ fn commands_that_were_given_survive_a_resume() {
 
 #[test]
 fn a_command_that_names_nothing_is_an_error_before_the_run() {
-    let mut cluster =
-        Plan { commands: Some(r#"{"step": 9, "command": {"type1":"up","type2":"edge","param":[{"action":"close","edge":"nowhere"}]}}"#), ..Plan::new(600, 1) }
-            .master();
+    let mut cluster = Plan {
+        commands: Some(
+            r#"{"step": 9, "command": {"type1":"up","type2":"edge","param":[{"action":"close","edge":"nowhere"}]}}"#,
+        ),
+        ..Plan::new(600, 1)
+    }
+    .master();
     cluster.master.ends_with(2);
     let said = cluster.master.tail();
     assert!(said.contains("commands.jsonl:1") && said.contains("there is no edge 'nowhere'"), "{said}");

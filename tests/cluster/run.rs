@@ -148,13 +148,7 @@ fn master_arguments(folder: &Path, address: &str, store: &str) -> Vec<String> {
     ["--role", "master", "--listen", address, "--store", store, "--report-json", &report].map(str::to_owned).to_vec()
 }
 
-fn given(
-    steps: u64,
-    folder: &Path,
-    partitions: usize,
-    workers: usize,
-    commands: Option<&str>,
-) -> Vec<String> {
+fn given(steps: u64, folder: &Path, partitions: usize, workers: usize, commands: Option<&str>) -> Vec<String> {
     let mut arguments = options(steps, folder, commands);
     arguments.extend(["--run-id".to_owned(), RUN.to_owned()]);
     arguments.extend(["--partitions".to_owned(), partitions.to_string(), "--workers".to_owned(), workers.to_string()]);

@@ -65,8 +65,7 @@ fn the_example_cut_by_hand_has_one_result_at_every_step() {
 fn given_edges_stay_and_the_rest_is_filled_in_evenly() {
     let network = scenario(&helsinki(), 60).network;
     let weights = CutWeights::of_network(&network);
-    let roads: Vec<usize> =
-        (0..network.edges.len()).filter(|at| network.edges[*at].kind == EdgeKind::Normal).collect();
+    let roads: Vec<usize> = (0..network.edges.len()).filter(|at| network.edges[*at].kind == EdgeKind::Normal).collect();
     let mut given = Assignment { parts: 2, part_of_edge: vec![None; network.edges.len()], workers: Vec::new() };
     given.part_of_edge[roads[0]] = Some(0);
     given.part_of_edge[roads[roads.len() - 1]] = Some(1);

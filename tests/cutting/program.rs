@@ -54,7 +54,10 @@ fn a_cut_is_shown_written_edited_and_given_back() {
     assert_eq!(lines.len(), 3);
     for line in lines {
         assert!(line["edges"].as_u64().unwrap() > 0 && line["lane_m"].as_f64().unwrap() > 100.0, "{line}");
-        assert!(line["halo_lanes"].as_u64().unwrap() > 0 && !line["neighbours"].as_array().unwrap().is_empty(), "{line}");
+        assert!(
+            line["halo_lanes"].as_u64().unwrap() > 0 && !line["neighbours"].as_array().unwrap().is_empty(),
+            "{line}"
+        );
     }
     let edges = read(&folder, "a.txt").lines().filter(|line| line.starts_with("edge:")).count();
     assert_eq!(report["edges"].as_u64(), Some(edges as u64));
@@ -76,8 +79,12 @@ fn a_cut_is_shown_written_edited_and_given_back() {
     assert_eq!(again.out, said.out);
     let text = read(&folder, "a.txt").replace("[partition 1]", "[partition 1 on harbour]");
     let open = text.lines().filter(|line| !line.starts_with("edge:")).count();
-    let every_third: Vec<&str> =
-        text.lines().enumerate().filter(|(at, line)| !line.starts_with("edge:") || at % 3 == 0).map(|(_, l)| l).collect();
+    let every_third: Vec<&str> = text
+        .lines()
+        .enumerate()
+        .filter(|(at, line)| !line.starts_with("edge:") || at % 3 == 0)
+        .map(|(_, l)| l)
+        .collect();
     assert!(every_third.len() > open + 10);
     std::fs::write(folder.path().join("c.txt"), every_third.join("\n")).unwrap();
     let named = tessds(&folder, "partition -c HELSINKI --assignment DIR/c.txt");

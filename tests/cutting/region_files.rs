@@ -97,7 +97,8 @@ fn vehicles_come_in_when_they_would_on_empty_roads() {
 fn vehicles_come_in_where_and_when_they_were_seen_and_a_bad_line_is_named() {
     let (files, whole) = (Files::new(), small(&["a b d", "d", "c n", "n d"]));
     let region = region_d(&whole, &files);
-    let head = serde_json::to_string(&tessds::scenario::CrossingsHead::of(&whole.network, &region.simulated())).unwrap();
+    let head =
+        serde_json::to_string(&tessds::scenario::CrossingsHead::of(&whole.network, &region.simulated())).unwrap();
     let cut = |lines: &str| {
         let file = files.write("c.jsonl", lines);
         let cut = region.cut_out(whole.clone_for_test(), Some(&file), &mut Warnings::default());

@@ -80,8 +80,7 @@ fn likeness(configuration: &Path, seconds: i64, share: f64) -> [Likeness; 2] {
     let source = middle(&whole, share);
     let part = region(&whole, &source);
     part.record(&crossings, &mut whole.requests);
-    let inside: Vec<String> =
-        part.inside().iter().map(|edge| whole.network.edge(*edge).name.to_string()).collect();
+    let inside: Vec<String> = part.inside().iter().map(|edge| whole.network.edge(*edge).name.to_string()).collect();
     simulate(whole, folders[0].path(), 1);
     let expected = counts(folders[0].path());
     [Some(crossings.as_path()), None].map(|crossings| {

@@ -185,7 +185,9 @@ impl Front {
                 Ok(read) => read,
                 Err(_) => Err(InputError::file(name.as_str(), "the reader panicked; this is a fault of the program")),
             };
-            ctx.notify(Outcome::Read(read.map(|(scenario, outputs)| (name, Read { scenario: Box::new(scenario), outputs }))));
+            ctx.notify(Outcome::Read(
+                read.map(|(scenario, outputs)| (name, Read { scenario: Box::new(scenario), outputs })),
+            ));
         }));
     }
 

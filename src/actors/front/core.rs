@@ -54,18 +54,40 @@ pub enum Event {
 
 #[derive(Debug)]
 pub enum Effect {
-    Answer { ticket: Ticket, outcome: Result<Value, CommandError> },
+    Answer {
+        ticket: Ticket,
+        outcome: Result<Value, CommandError>,
+    },
     /// Read a scenario, with these parameters over what it says.
-    Load { choice: NetChoice, globals: Globals },
-    Start { paused: bool, partitions: Option<u32> },
+    Load {
+        choice: NetChoice,
+        globals: Globals,
+    },
+    Start {
+        paused: bool,
+        partitions: Option<u32>,
+    },
     /// To the run, which answers.
-    Wish { ticket: Ticket, wish: Wish, text: String },
+    Wish {
+        ticket: Ticket,
+        wish: Wish,
+        text: String,
+    },
     /// A page of the network.
-    Net { ticket: Ticket, page: u64, size: u64 },
+    Net {
+        ticket: Ticket,
+        page: u64,
+        size: u64,
+    },
     /// The status of the run, or of the front when there is none.
-    Status { ticket: Ticket },
+    Status {
+        ticket: Ticket,
+    },
     /// The state has changed.
-    Show { state: RunState, reason: Option<String> },
+    Show {
+        state: RunState,
+        reason: Option<String>,
+    },
 }
 
 /// What is under way.
@@ -215,8 +237,12 @@ impl Core {
     fn rest(&self) -> Result<(), CommandError> {
         match self.busy {
             None => Ok(()),
-            Some(Busy::Loading(_)) => Err(CommandError::Busy("a scenario is being read; send it again later".to_owned())),
-            Some(Busy::Starting(_)) => Err(CommandError::Busy("a run is being started; send it again later".to_owned())),
+            Some(Busy::Loading(_)) => {
+                Err(CommandError::Busy("a scenario is being read; send it again later".to_owned()))
+            }
+            Some(Busy::Starting(_)) => {
+                Err(CommandError::Busy("a run is being started; send it again later".to_owned()))
+            }
         }
     }
 
@@ -245,7 +271,8 @@ impl Core {
     fn start(&mut self, ticket: Ticket, paused: bool, effects: &mut Vec<Effect>) -> Result<(), CommandError> {
         self.rest()?;
         if self.outdated.is_some() {
-            let text = "parameters were set after the scenario was loaded; load it again, for its demand depends on them";
+            let text =
+                "parameters were set after the scenario was loaded; load it again, for its demand depends on them";
             return Err(CommandError::Conflict(text.to_owned()));
         }
         self.busy = Some(Busy::Starting(ticket));

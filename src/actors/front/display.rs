@@ -35,7 +35,8 @@ pub fn page(network: &Network, page: u64, size: u64) -> Value {
         "edges": edges.collect::<Vec<_>>(),
     });
     if page == 0 {
-        let junctions = network.junctions.iter().map(|junction| json!({"id": junction.name, "x": junction.x, "y": junction.y}));
+        let junctions =
+            network.junctions.iter().map(|junction| json!({"id": junction.name, "x": junction.x, "y": junction.y}));
         value["junctions"] = junctions.collect();
         value["signals"] = network.signals.iter().map(|signal| signal.name.to_string()).collect();
     }

@@ -41,8 +41,8 @@ impl Library {
             let path = root.join(inner(file)?);
             return if path.is_file() { Ok(path) } else { Err(missing(&[path])) };
         }
-        let [project, net, time] = [&choice.project, &choice.net, &choice.time]
-            .map(|name| name.as_deref().map(inner).transpose());
+        let [project, net, time] =
+            [&choice.project, &choice.net, &choice.time].map(|name| name.as_deref().map(inner).transpose());
         let (project, net, time) = (project?, net?, time?);
         let mut tried = Vec::new();
         let mut places: Vec<PathBuf> = Vec::new();
@@ -89,7 +89,8 @@ fn only_configuration(folder: &Path) -> Result<Option<PathBuf>, LibraryError> {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
         several => {
-            let names = several.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+            let names =
+                several.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
             let (folder, found) = (folder.display().to_string(), names.collect::<Vec<_>>().join(", "));
             Err(LibraryError::Several { folder, found })
         }
@@ -109,14 +110,22 @@ mod tests {
     fn the_most_exact_scenario_is_found_and_nothing_outside() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("scenarios");
-        for path in ["297/sz/1683289777182/a.sumocfg", "297/sz/b.sumocfg", "bj/c.sumocfg", "gz.sumocfg", "two/x.sumocfg", "two/y.sumocfg"] {
+        for path in [
+            "297/sz/1683289777182/a.sumocfg",
+            "297/sz/b.sumocfg",
+            "bj/c.sumocfg",
+            "gz.sumocfg",
+            "two/x.sumocfg",
+            "two/y.sumocfg",
+        ] {
             let path = root.join(path);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("room");
             std::fs::write(path, "").expect("room");
         }
         std::fs::write(folder.path().join("secret.sumocfg"), "").expect("room");
         let library = Library::new(Some(root.clone()));
-        let found = |choice| library.find(&choice).map(|path| path.strip_prefix(&root).expect("inside").display().to_string());
+        let found =
+            |choice| library.find(&choice).map(|path| path.strip_prefix(&root).expect("inside").display().to_string());
         assert_eq!(found(choice("297", "sz", "1683289777182")), Ok("297/sz/1683289777182/a.sumocfg".to_owned()));
         assert_eq!(found(choice("297", "sz", "7")), Ok("297/sz/b.sumocfg".to_owned()));
         assert_eq!(found(choice("1", "bj", "")), Ok("bj/c.sumocfg".to_owned()));

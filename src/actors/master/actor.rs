@@ -10,8 +10,8 @@ use super::core::{Core, Effect, Event, Outcome};
 use crate::actors::ExitStatus;
 use crate::actors::partition::{Closing, Finish, Grant, NewRoutes, Partition, Stop};
 use crate::actors::recorder::{Close, Recorder, Recording};
-use crate::sim::report::Counts;
 use crate::protocol::{Epoch, RouteNotice};
+use crate::sim::report::Counts;
 
 /// The master of a run whose partitions are in this process.
 pub struct Master {

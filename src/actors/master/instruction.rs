@@ -13,7 +13,12 @@ pub struct Ticket(pub u64);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruction {
     /// Goes into the command log; `parts` are those that it concerns.
-    Logged { act: Act, parts: Vec<u16>, text: String, timed: Option<u32> },
+    Logged {
+        act: Act,
+        parts: Vec<u16>,
+        text: String,
+        timed: Option<u32>,
+    },
     Pause,
     Resume,
     /// So many more steps, and then a pause.
@@ -21,7 +26,10 @@ pub enum Instruction {
     /// Simulated seconds a second; `None`: as fast as it can.
     Speed(Option<f64>),
     /// A partition to a worker of this name, at the next commit.
-    Move { part: u16, worker: String },
+    Move {
+        part: u16,
+        worker: String,
+    },
     Status,
 }
 

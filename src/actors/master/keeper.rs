@@ -25,13 +25,31 @@ const QUEUE: usize = 64;
 /// What the keeper is asked to do, in this order.
 #[derive(Debug)]
 pub enum Order {
-    RaiseEpoch { epoch: Epoch },
-    Commit { epoch: Epoch, complete: Complete },
-    SaveRecorder { epoch: Epoch, step: u64, state: Vec<u8> },
-    SavePlaces { epoch: Epoch, places: Vec<u8> },
+    RaiseEpoch {
+        epoch: Epoch,
+    },
+    Commit {
+        epoch: Epoch,
+        complete: Complete,
+    },
+    SaveRecorder {
+        epoch: Epoch,
+        step: u64,
+        state: Vec<u8>,
+    },
+    SavePlaces {
+        epoch: Epoch,
+        places: Vec<u8>,
+    },
     /// An entry of the command log.
-    Log { number: u64, entry: Vec<u8> },
-    Conclude { epoch: Epoch, result: Option<Vec<u8>> },
+    Log {
+        number: u64,
+        entry: Vec<u8>,
+    },
+    Conclude {
+        epoch: Epoch,
+        result: Option<Vec<u8>>,
+    },
 }
 
 /// What came of it.

@@ -17,8 +17,8 @@ pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, Recorder
 pub use self::cluster::{ClusterMaster, ClusterOutcome, Instruct, WorkerCalls};
 pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
-pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, Tenure, persist};
 pub use self::instruction::{Instruction, Pace, Ticket};
+pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, Tenure, persist};
 pub use self::panel::{Panel, Wish};
 pub use self::run_result::RunResult;
 pub use self::schedule::{Act, LogEntry, Told};

@@ -176,7 +176,8 @@ impl Panel {
                     interest.vehicles.iter().flatten().any(|area| touches(area, x, y))
                 })
         };
-        let lanes = (0..network.lanes.len()).map(LaneId::new).filter(|lane| !interest.vehicles.is_empty() && is_inside(*lane));
+        let lanes =
+            (0..network.lanes.len()).map(LaneId::new).filter(|lane| !interest.vehicles.is_empty() && is_inside(*lane));
         let is_road = |edge: &EdgeId| network.edge(*edge).kind == EdgeKind::Normal;
         Some(Watch {
             lanes: lanes.collect(),

@@ -573,7 +573,9 @@ mod tests {
         assert_eq!(handle(&mut core, look(1, 3)), []);
         let mut effects = run(&mut core, Event::Granted { horizon: 5 });
         effects.extend(handle(&mut core, look(2, 3)));
-        let seen = effects.iter().filter_map(|e| if let Effect::Seen(seen) = e { Some((seen.number, seen.step)) } else { None });
+        let seen = effects
+            .iter()
+            .filter_map(|e| if let Effect::Seen(seen) = e { Some((seen.number, seen.step)) } else { None });
         assert_eq!(seen.collect::<Vec<_>>(), [(1, 3), (2, 5)]);
     }
 

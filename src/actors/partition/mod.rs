@@ -5,7 +5,8 @@ mod core;
 mod region;
 
 pub use self::actor::{
-    Begin, Finish, Grant, LookAt, NewOrders, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, SeenRoads, Snapshot, Stop,
+    Begin, Finish, Grant, LookAt, NewOrders, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, SeenRoads, Snapshot,
+    Stop,
 };
 pub use self::core::{Core, Effect, Event, Kernel, Look, Place, Seen};
 pub use self::region::{Closing, Neighbourhood, Region};

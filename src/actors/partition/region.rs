@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::core::Kernel;
 use crate::actors::worker::PlannedPanic;
 use crate::sim::report::{DetectorReport, IntervalReport, RouteUpdate, StepReport, TripRecord};
-use crate::sim::{HaloError, Mirror, Observation, Order, Partition, PartitionState, ReportOptions, Scope, StateError, Watch, World};
+use crate::sim::{
+    HaloError, Mirror, Observation, Order, Partition, PartitionState, ReportOptions, Scope, StateError, Watch, World,
+};
 
 /// What a partition has to say when the run is over.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

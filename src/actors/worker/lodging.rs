@@ -10,7 +10,8 @@ use crate::actors::neighbor_handler::{
     self, Accepted, Commit, End, NeighborHandler, Network, PeerAddress, PeerAt, Retention, Retire,
 };
 use crate::actors::partition::{
-    self, Begin, Finish, Grant, Look, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop};
+    self, Begin, Finish, Grant, Look, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop,
+};
 use crate::actors::threads::Thread;
 use crate::protocol::{Epoch, OrderNotice, RouteNotice, Scene};
 

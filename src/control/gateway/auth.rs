@@ -19,7 +19,9 @@ const MIN_TOKEN: usize = 16;
 pub enum AccessError {
     #[error("token file {path}: {error}")]
     Unreadable { path: String, error: std::io::Error },
-    #[error("token file {path}: line {line} has a token of less than {MIN_TOKEN} characters; make one with 'openssl rand -hex 32'")]
+    #[error(
+        "token file {path}: line {line} has a token of less than {MIN_TOKEN} characters; make one with 'openssl rand -hex 32'"
+    )]
     TooShort { path: String, line: usize },
     #[error("token file {path} holds no token; put one on each line")]
     Empty { path: String },
@@ -36,7 +38,9 @@ pub enum Refused {
 impl Refused {
     pub fn text(self) -> &'static str {
         match self {
-            Self::NoToken => "a token is needed: send 'Authorization: Bearer TOKEN', or open /ws with ?ticket= from POST /ticket",
+            Self::NoToken => {
+                "a token is needed: send 'Authorization: Bearer TOKEN', or open /ws with ?ticket= from POST /ticket"
+            }
             Self::BadToken => "the token or ticket is not known, or was used before",
             Self::BadOrigin => "this origin is not allowed; see control.origins",
         }
@@ -64,7 +68,8 @@ impl Access {
     /// The file cannot be read, is empty, or holds a token that is too easy to guess.
     pub fn from_file(path: &Path, origins: Vec<String>) -> Result<Self, AccessError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| AccessError::Unreadable { path: name.clone(), error })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| AccessError::Unreadable { path: name.clone(), error })?;
         let mut tokens = Vec::new();
         for (i, line) in text.lines().enumerate() {
             let token = line.split('#').next().unwrap_or_default().trim();
@@ -157,7 +162,10 @@ mod tests {
         let mut access = Access::new(vec![TOKEN.to_owned()], Vec::new());
         assert_eq!(access.check(&head(&[]), None, now), Err(Refused::NoToken));
         assert_eq!(access.check(&head(&[("authorization", "Bearer wrong")]), None, now), Err(Refused::BadToken));
-        assert_eq!(access.check(&head(&[("authorization", "Basic 0123456789abcdef")]), None, now), Err(Refused::NoToken));
+        assert_eq!(
+            access.check(&head(&[("authorization", "Basic 0123456789abcdef")]), None, now),
+            Err(Refused::NoToken)
+        );
         assert_eq!(access.check(&head(&[("authorization", &format!("Bearer {TOKEN}"))]), None, now), Ok(()));
     }
 
@@ -176,7 +184,8 @@ mod tests {
     fn pages_of_other_sites_are_refused() {
         let now = Instant::now();
         let mut access = Access::new(Vec::new(), vec!["https://map.example".to_owned()]);
-        let mut check = |origin: &str| access.check(&head(&[("origin", origin), ("host", "127.0.0.1:7780")]), None, now);
+        let mut check =
+            |origin: &str| access.check(&head(&[("origin", origin), ("host", "127.0.0.1:7780")]), None, now);
         assert_eq!(check("http://127.0.0.1:7780"), Ok(()));
         assert_eq!(check("https://map.example"), Ok(()));
         for bad in ["https://evil.example", "null", "http://127.0.0.1:80", "https://map.example.evil"] {

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use futures_util::stream::FuturesUnordered;
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::hub::{Hub, Seat};
 use super::limits::Rate;
+use crate::control::CommandError;
 use crate::control::command::{Command, Subscription, Topic};
 use crate::control::live::View;
 use crate::control::message::{Reply, read};
 use crate::control::registry::find;
-use crate::control::CommandError;
 
 /// Commands of one client that wait for their answers; more are answered with an error.
 const MAX_UNANSWERED: usize = 64;
@@ -180,8 +180,14 @@ impl Client {
             let status = self.hub.live.status.borrow().clone();
             let body = match stream.subscription.topic {
                 Topic::Health => serde_json::to_value(&*status).ok(),
-                Topic::Partitions => Some(json!({"step": status.step, "partitions": status.partitions, "workers": status.workers})),
-                _ if stream.last == Some(view.step) || view.time <= 0.0 && view.step == 0 && view.signals.is_empty() => None,
+                Topic::Partitions => {
+                    Some(json!({"step": status.step, "partitions": status.partitions, "workers": status.workers}))
+                }
+                _ if stream.last == Some(view.step)
+                    || view.time <= 0.0 && view.step == 0 && view.signals.is_empty() =>
+                {
+                    None
+                }
                 topic => {
                     stream.last = Some(view.step);
                     Some(roads(&view, topic, &stream.subscription))
@@ -189,7 +195,9 @@ impl Client {
             };
             if let Some(data) = body {
                 let topic = stream.subscription.topic.name();
-                texts.push(json!({"type1": "down", "type2": topic, "code": 200, "msg": "update", "data": data}).to_string());
+                texts.push(
+                    json!({"type1": "down", "type2": topic, "code": 200, "msg": "update", "data": data}).to_string(),
+                );
             }
         }
         for text in texts {

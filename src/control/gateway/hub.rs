@@ -59,9 +59,10 @@ impl Hub {
     /// `None`: there are as many as there may be.
     pub fn seat(&self) -> Option<Seat> {
         let limit = self.limits.clients;
-        let taken = self.shared.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| {
-            (clients < limit).then_some(clients + 1)
-        });
+        let taken = self
+            .shared
+            .clients
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| (clients < limit).then_some(clients + 1));
         taken.ok()?;
         Some(Seat { number: self.shared.next.fetch_add(1, Ordering::Relaxed), hub: self.clone() })
     }

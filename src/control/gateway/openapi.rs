@@ -13,8 +13,10 @@ pub fn openapi() -> Value {
     let codes = ["200", "400", "401", "403", "404", "409", "410", "413", "422", "503"];
     let replies: serde_json::Map<String, Value> =
         codes.into_iter().map(|code| (code.to_owned(), reply.clone())).collect();
-    let probe = |summary: &str| json!({"get": {"summary": summary, "security": [], "responses": {
-        "200": {"description": "yes"}, "503": {"description": "no"}}}});
+    let probe = |summary: &str| {
+        json!({"get": {"summary": summary, "security": [], "responses": {
+        "200": {"description": "yes"}, "503": {"description": "no"}}}})
+    };
     json!({
         "openapi": "3.1.0",
         "info": {

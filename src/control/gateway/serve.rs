@@ -127,7 +127,8 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) 
             let _ = stream.set_nodelay(true);
             match acceptor {
                 None => converse(stream, hub).await,
-                Some(acceptor) => match tokio::time::timeout(hub.limits.opening_timeout, acceptor.accept(stream)).await {
+                Some(acceptor) => match tokio::time::timeout(hub.limits.opening_timeout, acceptor.accept(stream)).await
+                {
                     Ok(Ok(stream)) => converse(stream, hub).await,
                     Ok(Err(error)) => tracing::warn!(%peer, %error, "client refused: no TLS connection with it"),
                     Err(_) => tracing::warn!(%peer, "client refused: it does not go on with the TLS handshake"),

@@ -46,8 +46,7 @@ impl PartitionReport {
     pub fn of(world: &Arc<World>, cut: &Cut) -> Self {
         let network = &world.network;
         let vehicles = vehicles_at_once(world);
-        let scopes: Vec<Scope> =
-            (0..cut.parts as u16).map(|part| Scope::new(world, part, &cut.part_of_edge)).collect();
+        let scopes: Vec<Scope> = (0..cut.parts as u16).map(|part| Scope::new(world, part, &cut.part_of_edge)).collect();
         let line = |own: &Scope| {
             let others = scopes.iter().filter(|other| other.part != own.part);
             let sends = |other: &&Scope| !Mirror::between(world, other, own).is_empty();
@@ -107,9 +106,7 @@ impl fmt::Display for PartitionReport {
             let PartitionLine { partition, worker, edges, lane_m, vehicles, halo_lanes, neighbours } = line;
             let neighbours: Vec<String> = neighbours.iter().map(u16::to_string).collect();
             let (neighbours, lane_km) = (neighbours.join(" "), lane_m / 1000.0);
-            let row = format!(
-                "{partition:9}  {edges:6}  {lane_km:8.2}  {vehicles:8.1}  {halo_lanes:10}  {neighbours}"
-            );
+            let row = format!("{partition:9}  {edges:6}  {lane_km:8.2}  {vehicles:8.1}  {halo_lanes:10}  {neighbours}");
             let worker = worker.as_ref().map(|worker| format!("  on {worker}")).unwrap_or_default();
             writeln!(f, "{}{worker}", row.trim_end())?;
         }

@@ -76,9 +76,8 @@ impl<'a> Entries<'a> {
     /// The next piece; those of one vehicle come in their order.
     pub fn next(&mut self) -> Result<Option<Piece>, InputError> {
         let Some(text) = self.read_line()? else { return Ok(None) };
-        let crossing: Crossing<'_> = serde_json::from_str(&text).map_err(|error| {
-            self.error(format!("the line is damaged ({error}); record the crossings again"))
-        })?;
+        let crossing: Crossing<'_> = serde_json::from_str(&text)
+            .map_err(|error| self.error(format!("the line is damaged ({error}); record the crossings again")))?;
         self.piece(&crossing).map(Some)
     }
 

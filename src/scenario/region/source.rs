@@ -60,9 +60,8 @@ impl RegionSource {
         };
         let corners: Option<Vec<[f64; 2]>> = text.split_whitespace().map(corner).collect();
         let corners = corners.filter(|corners| corners.len() >= 3);
-        let wrong = || {
-            format!("'{}' is no polygon; write x,y x,y x,y … with at least three corners in metres", shorten(text))
-        };
+        let wrong =
+            || format!("'{}' is no polygon; write x,y x,y x,y … with at least three corners in metres", shorten(text));
         Ok(Self::Area(Area::Polygon(corners.ok_or_else(wrong)?)))
     }
 

@@ -108,11 +108,14 @@ fn the_messages_of_front_ends_are_answered_in_every_state_and_order_and_start_an
     let orders: Vec<Vec<usize>> = (0..120usize)
         .map(|n| {
             let (mut left, mut n) = ((0..5).collect::<Vec<usize>>(), n);
-            (1..=5).rev().map(|k| {
-                let at = n % k;
-                n /= k;
-                left.remove(at)
-            }).collect()
+            (1..=5)
+                .rev()
+                .map(|k| {
+                    let at = n % k;
+                    n /= k;
+                    left.remove(at)
+                })
+                .collect()
         })
         .collect();
     for state in RunState::ALL {
@@ -146,7 +149,8 @@ fn every_command_is_answered_once_in_every_state() {
                     let mut bench = in_state(state);
                     let action = spec.action.map_or(String::new(), |action| format!(r#""action":"{action}""#));
                     let (name, subject) = (direction.name(), spec.subject);
-                    let code = bench.send(&format!(r#"{{"type1":"{name}","type2":"{subject}","param":[{{{action}}}]{ds}}}"#));
+                    let code =
+                        bench.send(&format!(r#"{{"type1":"{name}","type2":"{subject}","param":[{{{action}}}]{ds}}}"#));
                     assert!([200, 400, 409, 422].contains(&code), "{} while {state}: {code}", spec.name);
                 }
             }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::actors::partition::{Look, Seen};
-use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
 use crate::control::RunState;
+use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
 
 /// A look that takes longer is given up: a partition is lost, or far behind.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -100,7 +100,13 @@ impl ClusterCore {
     pub(super) fn told(&mut self, number: u64, effects: &mut Vec<Effect>) {
         let Some((told, ticket)) = self.schedule.known(number) else { return };
         let Told { entry, parts, .. } = &told;
-        tracing::info!(number, step = entry.at_step, partitions = parts.len(), command = entry.text, "command is carried out");
+        tracing::info!(
+            number,
+            step = entry.at_step,
+            partitions = parts.len(),
+            command = entry.text,
+            "command is carried out"
+        );
         if let Some(notice) = told.notice(self.plan.run, self.epoch) {
             self.schedule.sent(parts, notice.orders.len());
             for session in self.hosts_of(parts) {

@@ -18,8 +18,8 @@ use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
-use crate::persist::{ContentHash, PartRef, RunName};
 use crate::control::CommandError;
+use crate::persist::{ContentHash, PartRef, RunName};
 use crate::protocol::{
     Epoch, Hosted, OrderNotice, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome,
 };
@@ -40,6 +40,8 @@ pub struct Plan {
     pub name: RunName,
     pub scenario: ContentHash,
     pub partitions: u16,
+    /// By partition: the name of the worker that hosts it if it is there; may be shorter or empty.
+    pub preferred: Vec<Option<Box<str>>>,
     /// Start when so many workers have come.
     pub workers: usize,
     pub policy: Policy,
@@ -501,7 +503,9 @@ impl ClusterCore {
         let (run, master_epoch) = (self.plan.run, self.epoch);
         for told in self.schedule.standing().filter(|told| hosted.iter().any(|h| told.parts.contains(&h.part))) {
             let parts = told.parts.clone();
-            told.notice(run, master_epoch).into_iter().for_each(|notice| tell(ToWorker::Orders { parts: parts.clone(), notice }));
+            told.notice(run, master_epoch)
+                .into_iter()
+                .for_each(|notice| tell(ToWorker::Orders { parts: parts.clone(), notice }));
         }
         tell(ToWorker::Grant { horizon: self.lifecycle.granted(), recorded: self.lifecycle.recorded() });
         if let Some(steps) = self.lifecycle.finished_at() {
@@ -680,7 +684,11 @@ impl ClusterCore {
                 continue;
             }
             let wanted = part.wanted.take().filter(|wanted| available.contains(wanted));
-            let host = if let Some(wanted) = wanted {
+            let preferred = self.plan.preferred.get(i).and_then(Option::as_deref);
+            let is_preferred = |worker: &&Incarnation| {
+                preferred.is_some() && self.workers.get(**worker).map(|worker| &*worker.name) == preferred
+            };
+            let host = if let Some(wanted) = wanted.or_else(|| available.iter().find(is_preferred).copied()) {
                 wanted
             } else if self.placed {
                 // A standby has no load.

@@ -29,6 +29,7 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         name: RunName::new("rush-hour").expect("a name"),
         scenario: ContentHash(1),
         partitions,
+        preferred: Vec::new(),
         workers,
         policy,
         grace: GRACE,
@@ -173,7 +174,11 @@ impl World {
                 self.raising = Some(*epoch);
             }
             // Nobody drives the run here.
-            Effect::Log { .. } | Effect::Inform(_) | Effect::Answer { .. } | Effect::Show { .. } | Effect::Due { .. } => {}
+            Effect::Log { .. }
+            | Effect::Inform(_)
+            | Effect::Answer { .. }
+            | Effect::Show { .. }
+            | Effect::Due { .. } => {}
             Effect::Commit { epoch, complete } => {
                 assert_eq!((self.committing, *epoch), (None, self.epoch), "one at a time");
                 assert!(complete.step > self.committed, "commits go forward");
