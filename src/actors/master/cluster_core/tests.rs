@@ -364,6 +364,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
+fn a_partition_goes_to_the_worker_that_is_named_for_it_and_to_another_one_when_that_is_lost() {
+    let preferred = vec![Some("worker-1".into()), Some("worker-9".into()), None, Some("worker-0".into())];
+    let mut world = World::new(Plan { preferred, ..plan(4, 2, true) }, 2);
+    (0..2).for_each(|worker| drop(world.join(worker)));
+    let host = |world: &World, part: usize| world.core.parts[part].host;
+    assert_eq!([0, 3].map(|part| host(&world, part)), [Some(Incarnation(2)), Some(Incarnation(1))]);
+    assert!([1, 2].iter().all(|part| host(&world, *part).is_some()), "nobody waits for a worker that is not there");
+    (0..2).for_each(|worker| world.ready(worker));
+    world.disconnect(1);
+    world.tick(4 * GRACE);
+    assert_eq!(host(&world, 0), Some(Incarnation(1)));
+}
+
+#[test]
     fn whatever_happens_placement_and_commits_are_sound_and_the_run_gets_on_afterwards(
         partitions in 1..6u16,
         workers in 1..5usize,
