@@ -360,10 +360,7 @@ impl World {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    #[test]
+#[test]
 fn a_partition_goes_to_the_worker_that_is_named_for_it_and_to_another_one_when_that_is_lost() {
     let preferred = vec![Some("worker-1".into()), Some("worker-9".into()), None, Some("worker-0".into())];
     let mut world = World::new(Plan { preferred, ..plan(4, 2, true) }, 2);
@@ -377,7 +374,10 @@ fn a_partition_goes_to_the_worker_that_is_named_for_it_and_to_another_one_when_t
     assert_eq!(host(&world, 0), Some(Incarnation(1)));
 }
 
-#[test]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
     fn whatever_happens_placement_and_commits_are_sound_and_the_run_gets_on_afterwards(
         partitions in 1..6u16,
         workers in 1..5usize,
