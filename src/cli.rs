@@ -18,6 +18,10 @@ pub struct Cli {
 pub enum Command {
     /// Simulate a scenario.
     Run(Box<RunArgs>),
+    /// Show how a network is cut, and write the cut down.
+    Partition(Box<PartitionArgs>),
+    /// Compile scenarios into one file, and look at those in a store.
+    Scenario(ScenarioArgs),
     /// Look at what is stored of runs, check it, remove it.
     Snapshot(SnapshotArgs),
     /// Drive a run that takes commands (docs/control.md).
@@ -91,6 +95,71 @@ pub enum CtlCommand {
 }
 
 #[derive(Args, Debug)]
+pub struct PartitionArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Write the edges with their partitions as GeoJSON, in the coordinates of the network.
+    #[arg(long, value_name = "FILE")]
+    pub geojson: Option<PathBuf>,
+
+    /// Draw the network with its partitions.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// Write the cut as an assignment that can be edited and given back with --assignment; JSON if the name ends in .json.
+    #[arg(long, value_name = "FILE")]
+    pub write_assignment: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ScenarioArgs {
+    #[command(subcommand)]
+    pub command: ScenarioCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ScenarioCommand {
+    /// Read a scenario and write it, with its cut, as one file that `tessds run --scenario` takes.
+    Compile {
+        #[command(flatten)]
+        input: Box<InputArgs>,
+        /// Where to write it.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// List the scenarios of the runs in a store.
+    Ls {
+        #[arg(long, value_name = "URL")]
+        store: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read and check a scenario; exit code 1 if it is damaged.
+    Verify {
+        /// A file, or with --store a hash.
+        #[arg(value_name = "FILE|HASH")]
+        scenario: String,
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
+    },
+    /// Copy a scenario out of a store.
+    Export {
+        #[arg(value_name = "HASH")]
+        scenario: String,
+        #[arg(long, value_name = "URL")]
+        store: String,
+        /// Where to write it.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
 pub struct SnapshotArgs {
     #[command(subcommand)]
     pub command: SnapshotCommand,
@@ -146,8 +215,9 @@ pub enum SnapshotCommand {
     },
 }
 
+/// What is to be simulated, and how it is cut.
 #[derive(Args, Clone, Debug)]
-pub struct RunArgs {
+pub struct InputArgs {
     /// SUMO configuration (.sumocfg); options given here override what it says.
     #[arg(short = 'c', long = "configuration-file", value_name = "FILE")]
     pub configuration: Option<PathBuf>,
@@ -156,9 +226,76 @@ pub struct RunArgs {
     #[arg(long = "config", value_name = "FILE")]
     pub settings_files: Vec<PathBuf>,
 
-    /// Number of parts the network is cut into; 0: chosen from cores and size.
-    #[arg(long, value_name = "N")]
+    #[command(flatten)]
+    pub cut: CutArgs,
+
+    #[command(flatten)]
+    pub region: RegionArgs,
+
+    #[command(flatten)]
+    sumo: SumoArgs,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "How the network is cut")]
+pub struct CutArgs {
+    /// Exactly so many parts; 0: chosen from cores or workers and size.
+    #[arg(long, alias = "partition-count", value_name = "N")]
     pub partitions: Option<u32>,
+    /// At least so many parts, when the number is chosen.
+    #[arg(long, value_name = "N")]
+    pub partition_min: Option<u32>,
+    /// At most so many parts, when the number is chosen.
+    #[arg(long, value_name = "N")]
+    pub partition_max: Option<u32>,
+    /// Which edges go where; the rest is filled in (docs/cutting.md).
+    #[arg(long, value_name = "FILE")]
+    pub assignment: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Simulating a part of the network")]
+pub struct RegionArgs {
+    /// Only this part: a selection of edges (a file), a box x0,y0,x1,y1, or a polygon 'x,y x,y x,y …' in metres.
+    #[arg(long, value_name = "FILE|BOX|POLYGON", allow_hyphen_values = true)]
+    pub region: Option<String>,
+    /// Vehicles come into the region as they did in the run that recorded this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "record_crossings")]
+    pub crossings: Option<PathBuf>,
+    /// Simulate the whole network, and write who comes into the region, when and how.
+    #[arg(long, value_name = "FILE")]
+    pub record_crossings: Option<PathBuf>,
+}
+
+impl InputArgs {
+    /// SUMO's options that were given, by their long names.
+    pub fn sumo_options(&self) -> Vec<(&'static str, &str)> {
+        self.sumo.given()
+    }
+
+    /// Process settings that were given.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            partitions: self.cut.partitions,
+            partition_min: self.cut.partition_min,
+            partition_max: self.cut.partition_max,
+            assignment: self.cut.assignment.clone(),
+            region: self.region.region.clone(),
+            crossings: self.region.crossings.clone(),
+            record_crossings: self.region.record_crossings.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+
+    /// A compiled scenario instead of a configuration: a file, or the hash of one in the store (docs/cutting.md).
+    #[arg(long, value_name = "FILE|HASH", conflicts_with_all = ["configuration", "resume", "http", "paused"])]
+    pub scenario: Option<String>,
 
     /// Greatest number of threads; 0: one per core.
     #[arg(long, value_name = "N")]
@@ -185,9 +322,6 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub control: ControlArgs,
-
-    #[command(flatten)]
-    sumo: SumoArgs,
 }
 
 /// What a process is in a run.
@@ -215,7 +349,7 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     pub run_id: Option<String>,
     /// Go on with a run from its last snapshot. Scenario and outputs are those that it was started with.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id", "assignment", "region"])]
     pub resume: Option<String>,
     /// Where the process listens; by default 127.0.0.1:7700 for a master and a free port on loopback for a worker.
     #[arg(long, value_name = "HOST:PORT")]
@@ -264,15 +398,9 @@ pub struct ControlArgs {
 }
 
 impl RunArgs {
-    /// SUMO's options that were given, by their long names.
-    pub fn sumo_options(&self) -> Vec<(&'static str, &str)> {
-        self.sumo.given()
-    }
-
     /// Process settings that were given.
     pub fn overrides(&self) -> Overrides {
         Overrides {
-            partitions: self.partitions,
             threads: self.threads,
             log_format: self.log_format,
             no_progress: self.no_step_log || self.quiet,
@@ -284,6 +412,7 @@ impl RunArgs {
             http: self.control.http.clone(),
             speed: self.control.speed,
             scenarios: self.control.scenario_folder.clone(),
+            ..self.input.overrides()
         }
     }
 }
@@ -428,9 +557,9 @@ mod tests {
         let args = run("-c a.sumocfg -n x.net.xml -b 10 --end -1 --ignore-route-errors --random false --seed=7 \
                         --device.rerouting.period 60 --partitions 4 --no-step-log")
         .expect("a good line");
-        assert_eq!(args.configuration, Some("a.sumocfg".into()));
+        assert_eq!(args.input.configuration, Some("a.sumocfg".into()));
         assert_eq!(
-            args.sumo_options(),
+            args.input.sumo_options(),
             [
                 ("net-file", "x.net.xml"),
                 ("begin", "10"),
@@ -444,6 +573,17 @@ mod tests {
         let overrides = args.overrides();
         assert_eq!(overrides.partitions, Some(4));
         assert!(overrides.no_progress && !overrides.errors_only);
+    }
+
+    #[test]
+    fn a_scenario_that_is_compiled_comes_instead_of_a_configuration() {
+        assert_eq!(run("--scenario s.bin").expect("a good line").scenario.as_deref(), Some("s.bin"));
+        for line in
+            ["--scenario s.bin -c a.sumocfg", "--scenario s.bin --resume r", "--crossings a --record-crossings b"]
+        {
+            assert_eq!(run(line).expect_err(line).exit_code(), 2, "{line}");
+        }
+        assert_eq!(run("--region -5,0,7,8").expect("a good line").input.region.region.as_deref(), Some("-5,0,7,8"));
     }
 
     #[test]

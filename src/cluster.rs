@@ -16,14 +16,16 @@ use tessds::diagnostics::InputError;
 use tessds::graph::partition::Cut;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork};
+use tessds::roles::cutting::{Hosts, cut_as_asked};
+use tessds::roles::given::given;
 use tessds::roles::launch::{Claim, Given, Launched, launch};
 use tessds::roles::master::{Finished, MasterSetup, RunControl, TimedFile, drive as drive_run};
-use tessds::roles::standalone::{RunError, cut_scenario, default_partitions};
+use tessds::roles::standalone::RunError;
 use tessds::roles::worker::{WorkerSetup, work as work_for};
 use tessds::scenario::Scenario;
 use tessds::settings::{ProcessSettings, Progress};
 
-use super::given_scenario;
+use super::compiled;
 
 const MASTER_ADDRESS: &str = "127.0.0.1:7700";
 const WORKER_ADDRESS: &str = "127.0.0.1:0";
@@ -105,15 +107,14 @@ impl Driver {
     /// # Errors
     /// It cannot be cut so often.
     pub fn cut(&self, scenario: &Scenario, partitions: Option<u32>) -> Result<Cut, InputError> {
-        let parts = match partitions.unwrap_or(self.process.partitions) {
-            0 if self.is_alone() => {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                default_partitions(&scenario.network, cores)
-            }
-            0 => self.cluster.workers.max(1) as u32,
-            given => given,
-        };
-        cut_scenario(scenario, parts)
+        let mut settings = self.process.partition.clone();
+        settings.count = partitions.unwrap_or(settings.count);
+        cut_as_asked(&scenario.network, &scenario.demand, scenario.settings.seed, &settings, self.hosts())
+    }
+
+    /// Who is expected to share the work.
+    fn hosts(&self) -> Hosts {
+        if self.is_alone() { Hosts::here() } else { Hosts::Workers(self.cluster.workers) }
     }
 
     /// Drives a run to its end; `given` is `None` for one that is resumed. To be called in an actix system.
@@ -196,9 +197,8 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
     let given = match &args.cluster.resume {
         Some(_) => None,
         None => {
-            let (scenario, outputs) = given_scenario(args)?;
-            let cut = driver.cut(&scenario, None)?;
-            Some(Given { scenario, cut, outputs })
+            let url = store_url(process);
+            Some(given(&args.input, compiled(args, &url), process, driver.hosts())?)
         }
     };
     let timed = timed_file(args)?;

@@ -1,20 +1,21 @@
 //! The `tessds` program: reads the command line, runs, and says how it went.
 
-use std::hash::{BuildHasher, Hasher};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use tessds::cli::{Cli, Command, Role, RunArgs, SnapshotArgs};
-use tessds::diagnostics::{InputError, Location, Warnings};
-use tessds::observe::{start_logging, warn_all};
+use tessds::observe::start_logging;
 use tessds::output::{EndSummary, RunReport};
 use tessds::persist::StoreError;
+use tessds::roles::cutting::Hosts;
+use tessds::roles::given::given;
+use tessds::roles::launch::Given;
 use tessds::roles::master::Finished;
-use tessds::roles::snapshots::snapshots;
-use tessds::roles::standalone::{Division, RunError, cut_scenario, default_partitions, run};
-use tessds::scenario::{OutputPaths, RunConfig, Scenario, load};
+use tessds::roles::partition::partition;
+use tessds::roles::scenarios::{CompiledInput, scenarios};
+use tessds::roles::snapshots::{Findings, snapshots};
+use tessds::roles::standalone::{Division, RunError, run};
 use tessds::settings::{ProcessSettings, Progress};
 
 mod cluster;
@@ -27,17 +28,36 @@ const BAD_INPUT: u8 = 2;
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => simulate_and_report(&args),
+        Command::Partition(args) => say(partition(&args).map(|text| Findings { text, sound: true })),
+        Command::Scenario(args) => say(scenarios(&args)),
         Command::Snapshot(args) => look_at_snapshots(&args),
         Command::Ctl(args) => ctl::ctl(&args),
     }
 }
 
+fn say(findings: Result<Findings, RunError>) -> ExitCode {
+    match findings {
+        Ok(findings) => print_findings(&findings),
+        Err(error) => exit_code(&error),
+    }
+}
+
+fn print_findings(findings: &Findings) -> ExitCode {
+    print!("{}", findings.text);
+    if findings.sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn exit_code(error: &RunError) -> ExitCode {
+    eprintln!("error: {error}");
+    match error {
+        RunError::Input(_) => ExitCode::from(BAD_INPUT),
+        RunError::Failed(_) => ExitCode::FAILURE,
+    }
+}
+
 fn look_at_snapshots(args: &SnapshotArgs) -> ExitCode {
     match actix_rt::System::new().block_on(snapshots(args)) {
-        Ok(findings) => {
-            print!("{}", findings.text);
-            if findings.sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
+        Ok(findings) => print_findings(&findings),
         Err(error) => {
             eprintln!("error: {error}");
             if matches!(error, StoreError::Config { .. }) { ExitCode::from(BAD_INPUT) } else { ExitCode::FAILURE }
@@ -48,18 +68,12 @@ fn look_at_snapshots(args: &SnapshotArgs) -> ExitCode {
 fn simulate_and_report(args: &RunArgs) -> ExitCode {
     match simulate(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            match error {
-                RunError::Input(_) => ExitCode::from(BAD_INPUT),
-                RunError::Failed(_) => ExitCode::FAILURE,
-            }
-        }
+        Err(error) => exit_code(&error),
     }
 }
 
 fn simulate(args: &RunArgs) -> Result<(), RunError> {
-    let process = ProcessSettings::load(&args.settings_files, args.overrides())?;
+    let process = ProcessSettings::load(&args.input.settings_files, args.overrides())?;
     start_logging(&process.log);
     if args.cluster.role == Role::Worker {
         return cluster::work(args, &process);
@@ -120,46 +134,21 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
 /// Nothing says what to simulate, so commands will.
 fn is_idle(args: &RunArgs) -> bool {
     let names_input = |(option, _): &(&str, &str)| option.ends_with("-files") || *option == "net-file";
-    args.configuration.is_none() && !args.sumo_options().iter().any(names_input)
+    args.input.configuration.is_none() && args.scenario.is_none() && !args.input.sumo_options().iter().any(names_input)
 }
 
 /// A run in this process, of which nothing is kept.
 fn whole_run(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunError> {
-    let (scenario, outputs) = given_scenario(args)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let parts = match process.partitions {
-        0 => default_partitions(&scenario.network, cores),
-        given => given,
-    };
+    let Given { scenario, cut, outputs } = given(&args.input, compiled(args, ""), process, Hosts::Cores(cores))?;
     let threads = if process.threads == 0 { cores } else { process.threads as usize };
-    let (cut, settings) = (cut_scenario(&scenario, parts)?, scenario.settings.clone());
+    let (partitions, settings) = (cut.parts as usize, scenario.settings.clone());
     let quiet = process.progress == Progress::Never;
     let recording = run(scenario, &outputs, Division { cut, threads, quiet })?;
-    Ok(Finished { recording, settings, partitions: parts as usize, recoveries: 0, replayed_steps: 0 })
+    Ok(Finished { recording, settings, partitions, recoveries: 0, replayed_steps: 0 })
 }
 
-/// The scenario that the command line names, and the outputs that are asked for.
-fn given_scenario(args: &RunArgs) -> Result<(Scenario, OutputPaths), RunError> {
-    let mut warnings = Warnings::default();
-    let config = configuration(args.configuration.as_deref(), args, &mut warnings)?;
-    let scenario = load(&config, &mut warnings)?;
-    warn_all(&warnings);
-    Ok((scenario, config.outputs))
-}
-
-/// The SUMO configuration, with what the command line says over it.
-fn configuration(file: Option<&Path>, args: &RunArgs, warnings: &mut Warnings) -> Result<RunConfig, InputError> {
-    let mut config = match file {
-        Some(path) => RunConfig::read(path, warnings)?,
-        None => RunConfig::default(),
-    };
-    for (option, value) in args.sumo_options() {
-        let at = Location { file: "command line".to_owned(), ..Location::default() };
-        config.set(option, value, Path::new(""), at, warnings)?;
-    }
-    if config.random_seed {
-        // The standard library seeds its hash maps from the operating system's randomness.
-        config.settings.seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    }
-    Ok(config)
+/// The compiled scenario that the command line names, if it does.
+fn compiled<'a>(args: &'a RunArgs, store: &'a str) -> Option<CompiledInput<'a>> {
+    args.scenario.as_deref().map(|name| CompiledInput { name, store })
 }

@@ -19,14 +19,14 @@ use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, Tls
 use tessds::control::live::live;
 use tessds::diagnostics::{InputError, Warnings};
 use tessds::observe::warn_all;
+use tessds::roles::given::{configuration, regional};
 use tessds::roles::launch::Given;
 use tessds::roles::master::{Finished, RunControl};
 use tessds::roles::standalone::RunError;
 use tessds::scenario::load;
-use tessds::settings::{ControlSettings, ProcessSettings};
+use tessds::settings::{ControlSettings, ProcessSettings, RegionSettings};
 
 use super::cluster::{Driver, new_name, terminated, timed_file};
-use super::configuration;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7780";
 /// Requests that wait for the front.
@@ -65,7 +65,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         let finished: Rc<RefCell<Option<Finished>>> = Rc::default();
         let (over, ended) = oneshot::channel();
         let first =
-            args.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
+            args.input.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
         let one_run = first.as_ref().is_some_and(|first| first.start);
         let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
         let runs = Cell::new(0u32);
@@ -94,7 +94,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         let cutting: Cutting = Arc::new(move |scenario, partitions| for_cut.cut(scenario, partitions));
         let front = FrontSetup {
             library: Library::new(scenarios),
-            reader: reader(Arc::clone(&args)),
+            reader: reader(Arc::clone(&args), process.region.clone()),
             cutting,
             starter,
             live: live_out,
@@ -122,10 +122,11 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
     })
 }
 
-fn reader(args: Arc<RunArgs>) -> Reader {
+fn reader(args: Arc<RunArgs>, region: RegionSettings) -> Reader {
     Arc::new(move |path: Option<PathBuf>, globals: &Globals| {
         let mut warnings = Warnings::default();
-        let mut config = configuration(path.as_deref().or(args.configuration.as_deref()), &args, &mut warnings)?;
+        let mut config =
+            configuration(path.as_deref().or(args.input.configuration.as_deref()), &args.input, &mut warnings)?;
         let Globals { begin_ms, end_ms, step_length_ms, seed, scale, .. } = globals;
         config.settings.begin_ms = begin_ms.unwrap_or(config.settings.begin_ms);
         config.settings.end_ms = end_ms.map_or(config.settings.end_ms, |end_ms| (end_ms > 0).then_some(end_ms));
@@ -133,6 +134,7 @@ fn reader(args: Arc<RunArgs>) -> Reader {
         config.settings.seed = seed.unwrap_or(config.settings.seed);
         config.scale = scale.unwrap_or(config.scale);
         let scenario = load(&config, &mut warnings)?;
+        let (scenario, _) = regional(scenario, &region, &mut warnings)?;
         warn_all(&warnings);
         Ok((scenario, config.outputs))
     })

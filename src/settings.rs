@@ -1,5 +1,5 @@
-//! Settings of this process, which no result depends on: how the work is divided, what is logged and shown. Layers, later
-//! wins: built-in defaults, TOML files, `TESSDS__…` environment variables, command line. Unknown keys are errors.
+//! Settings of this process: how the work is divided, what is logged and shown. No result depends on them, but for the region
+//! that is simulated. Layers, later wins: built-in defaults, TOML files, `TESSDS__…` environment variables, command line. Unknown keys are errors.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,8 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
 use crate::diagnostics::InputError;
+use crate::graph::Area;
+use crate::scenario::RegionSource;
 
 const ENVIRONMENT: &str = "TESSDS";
 const SEPARATOR: &str = "__";
@@ -17,8 +19,10 @@ const MAX_THREADS: u32 = 4096;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProcessSettings {
-    /// Parts that the network is cut into; 0: chosen from cores and size.
+    /// Parts that the network is cut into; 0: chosen from cores or workers and size. Short for `partition.count`.
     pub partitions: u32,
+    pub partition: PartitionSettings,
+    pub region: RegionSettings,
     /// Greatest number of threads; 0: one per core.
     pub threads: u32,
     pub progress: Progress,
@@ -33,6 +37,8 @@ impl Default for ProcessSettings {
     fn default() -> Self {
         Self {
             partitions: 0,
+            partition: PartitionSettings::default(),
+            region: RegionSettings::default(),
             threads: 0,
             progress: Progress::Auto,
             store: String::new(),
@@ -101,6 +107,108 @@ impl ControlSettings {
         }
         if self.max_clients == 0 || self.messages_per_s == 0 {
             return Err("control.max_clients and control.messages_per_s have to be above 0".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// How the network is cut.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PartitionSettings {
+    /// Bounds of the number of partitions, whether it is chosen, asked for, or in an assignment.
+    pub min: u32,
+    pub max: u32,
+    /// Exactly so many; 0: chosen, or as many as the assignment has.
+    pub count: u32,
+    /// File that says which edges go where; empty: METIS cuts.
+    pub assignment: PathBuf,
+}
+
+impl Default for PartitionSettings {
+    fn default() -> Self {
+        Self { min: 1, max: MAX_PARTITIONS, count: 0, assignment: PathBuf::new() }
+    }
+}
+
+impl PartitionSettings {
+    fn validate(&self) -> Result<(), String> {
+        let Self { min, max, count, .. } = *self;
+        if count > MAX_PARTITIONS || max > MAX_PARTITIONS {
+            let (name, value) = if count > MAX_PARTITIONS { ("count", count) } else { ("max", max) };
+            return Err(format!("partition.{name} is {value}, at most {MAX_PARTITIONS} are allowed"));
+        }
+        if min == 0 || min > max {
+            return Err(format!("partition.min is {min} and partition.max {max}; 1 ≤ min ≤ max has to hold"));
+        }
+        if count > 0 && !(min..=max).contains(&count) {
+            return Err(format!(
+                "partition.count is {count}, which is not within partition.min {min} and partition.max {max}; change one of them"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Which part of the network is simulated. Unlike all other settings this is about the result; it becomes a part of the
+/// scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RegionSettings {
+    /// An edge selection; empty: none.
+    pub edges: PathBuf,
+    /// `x0,y0,x1,y1` in metres; empty: none.
+    #[serde(rename = "box")]
+    pub bounds: String,
+    /// `x,y x,y x,y …` in metres; empty: none.
+    pub polygon: String,
+    /// Who comes in, as it was recorded; empty: as on empty roads.
+    pub crossings: PathBuf,
+    /// Where to record who comes in, in a run of the whole network; empty: nowhere.
+    pub record: PathBuf,
+}
+
+impl RegionSettings {
+    /// The region; `None`: the whole network.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn source(&self) -> Result<Option<RegionSource>, String> {
+        let Self { edges, bounds, polygon, .. } = self;
+        match (edges.as_os_str().is_empty(), bounds.is_empty(), polygon.is_empty()) {
+            (true, true, true) => Ok(None),
+            (false, true, true) => Ok(Some(RegionSource::Selection(edges.clone()))),
+            (true, false, true) => RegionSource::from_box(bounds).map(Some),
+            (true, true, false) => RegionSource::polygon(polygon).map(Some),
+            _ => Err("region.edges, region.box and region.polygon exclude each other; set one of them".to_owned()),
+        }
+    }
+
+    /// Replaces the region by one of the command line.
+    fn take(&mut self, region: &str) -> Result<(), String> {
+        (self.edges, self.bounds, self.polygon) = (PathBuf::new(), String::new(), String::new());
+        match RegionSource::parse(region)? {
+            RegionSource::Selection(path) => self.edges = path,
+            RegionSource::Area(Area::Box { .. }) => self.bounds = region.to_owned(),
+            RegionSource::Area(Area::Polygon(_)) => self.polygon = region.to_owned(),
+        }
+        Ok(())
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
+        if self.source()?.is_none() && (is_set(&self.crossings) || is_set(&self.record)) {
+            return Err(
+                "region.crossings and region.record are about a region; say which with region.edges, region.box or \
+                        region.polygon (--region)"
+                    .to_owned(),
+            );
+        }
+        if is_set(&self.crossings) && is_set(&self.record) {
+            return Err(
+                "region.crossings is for a run of the region and region.record for one of the whole network; set one"
+                    .to_owned(),
+            );
         }
         Ok(())
     }
@@ -214,6 +322,12 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub partitions: Option<u32>,
+    pub partition_min: Option<u32>,
+    pub partition_max: Option<u32>,
+    pub assignment: Option<PathBuf>,
+    pub region: Option<String>,
+    pub crossings: Option<PathBuf>,
+    pub record_crossings: Option<PathBuf>,
     pub threads: Option<u32>,
     pub log_format: Option<LogFormat>,
     pub no_progress: bool,
@@ -247,13 +361,26 @@ impl ProcessSettings {
         let fail = |error: config::ConfigError| InputError::file(source.as_str(), format!("bad setting: {error}"));
         let mut settings: Self =
             builder.add_source(environment).build().map_err(fail)?.try_deserialize().map_err(fail)?;
+        if let Some(region) = &overrides.region {
+            settings.region.take(region).map_err(|message| InputError::file("region", message))?;
+        }
         settings.take(overrides);
+        settings.join_partitions().map_err(|message| InputError::file(source.as_str(), message))?;
         settings.validate().map_err(|message| InputError::file(source.as_str(), message))?;
         Ok(settings)
     }
 
     fn take(&mut self, overrides: Overrides) {
-        self.partitions = overrides.partitions.unwrap_or(self.partitions);
+        if let Some(count) = overrides.partitions {
+            (self.partitions, self.partition.count) = (count, count);
+        }
+        let partition = &mut self.partition;
+        partition.min = overrides.partition_min.unwrap_or(partition.min);
+        partition.max = overrides.partition_max.unwrap_or(partition.max);
+        partition.assignment = overrides.assignment.unwrap_or(std::mem::take(&mut partition.assignment));
+        let region = &mut self.region;
+        region.crossings = overrides.crossings.unwrap_or(std::mem::take(&mut region.crossings));
+        region.record = overrides.record_crossings.unwrap_or(std::mem::take(&mut region.record));
         self.threads = overrides.threads.unwrap_or(self.threads);
         self.log.format = overrides.log_format.unwrap_or(self.log.format);
         self.store = overrides.store.unwrap_or(std::mem::take(&mut self.store));
@@ -273,11 +400,22 @@ impl ProcessSettings {
         }
     }
 
+    /// `partitions` and `partition.count` are one setting with two names.
+    fn join_partitions(&mut self) -> Result<(), String> {
+        let (short, long) = (self.partitions, self.partition.count);
+        if short > 0 && long > 0 && short != long {
+            return Err(format!(
+                "partitions is {short} and partition.count {long}; they mean the same, so set one of them"
+            ));
+        }
+        (self.partitions, self.partition.count) = (short.max(long), short.max(long));
+        Ok(())
+    }
+
     /// Checks ranges and what settings demand of each other.
     pub fn validate(&self) -> Result<(), String> {
-        if self.partitions > MAX_PARTITIONS {
-            return Err(format!("partitions is {}, at most {MAX_PARTITIONS} are allowed", self.partitions));
-        }
+        self.partition.validate()?;
+        self.region.validate()?;
         if self.threads > MAX_THREADS {
             return Err(format!("threads is {}, at most {MAX_THREADS} are allowed", self.threads));
         }
@@ -328,8 +466,34 @@ mod tests {
         check("progress = \"maybe\"", &[], "maybe");
         check("[log]\nfilter = \"=,=\"", &[], "is not a filter");
         check("not toml at all", &[], "bad setting");
+        check("[partition]\nmin = 0", &[], "1 ≤ min ≤ max");
+        check("[partition]\nmin = 5\nmax = 4", &[], "partition.min is 5 and partition.max 4");
+        check(
+            "[partition]\nmin = 2\nmax = 4",
+            &[("TESSDS__PARTITIONS", "5")],
+            "partition.count is 5, which is not within",
+        );
+        check("partitions = 2\n[partition]\ncount = 3", &[], "partitions is 2 and partition.count 3");
+        check("[region]\nbox = \"1,2\"", &[], "is no box");
+        check("[region]\nbox = \"0,0,1,1\"\nedges = \"e\"", &[], "exclude each other");
+        check("[region]\ncrossings = \"c\"", &[], "say which with region.edges");
+        check("[region]\nedges = \"e\"\ncrossings = \"c\"\nrecord = \"c\"", &[], "set one");
+        check("[partition]\nmax = 5000", &[], "partition.max is 5000, at most 4096");
         check("[cluster]\ntimeout_ms = 600", &[], "two heartbeats");
         check("", &[("TESSDS__CLUSTER__SNAPSHOT_INTERVAL", "0")], "snapshot_interval is 0");
+    }
+
+    #[test]
+    fn the_number_of_partitions_has_two_names_and_the_command_line_wins_over_both() {
+        let toml = "[partition]\ncount = 3\nmin = 2\nassignment = \"a.txt\"";
+        let settings = load(toml, &[], Overrides::default()).expect("good settings");
+        assert_eq!((settings.partitions, settings.partition.count), (3, 3));
+        assert_eq!(settings.partition.assignment, PathBuf::from("a.txt"));
+        let overrides = Overrides { partitions: Some(4), partition_max: Some(4), ..Overrides::default() };
+        let settings = load(toml, &[], overrides).expect("good settings");
+        assert_eq!((settings.partitions, settings.partition.count), (4, 4));
+        let settings = load("partitions = 4", &[], Overrides::default()).expect("good settings");
+        assert_eq!((settings.partitions, settings.partition.count), (4, 4));
     }
 
     #[test]
@@ -340,6 +504,15 @@ mod tests {
         assert!(
             [
                 "partitions",
+                "min",
+                "max",
+                "count",
+                "assignment",
+                "edges",
+                "box",
+                "polygon",
+                "crossings",
+                "record",
                 "threads",
                 "progress",
                 "store",

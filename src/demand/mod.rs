@@ -4,9 +4,11 @@
 //! immutable list that every partition shares.
 
 mod builder;
+mod clipping;
 mod departure_attributes;
 mod edge_delays;
 mod flow;
+mod free_flow;
 mod random;
 mod road_graph;
 mod route_ends;
@@ -25,8 +27,10 @@ mod vehicle_type;
 mod weighted;
 
 pub use builder::{DemandBuilder, DemandOptions};
+pub use clipping::{Clipper, Entry, Piece};
 pub use departure_attributes::DepartureDefaults;
 pub use edge_delays::EdgeDelays;
+pub use free_flow::FreeFlow;
 pub use road_graph::RoadGraph;
 pub use route_search::{Roads, RouteSearch, Travel};
 pub use router::Router;
@@ -83,6 +87,8 @@ pub enum DepartPos {
 pub enum DepartSpeed {
     /// Refused until the lane allows it; the default is 0.
     Given(f64),
+    /// At most so fast, slower where that is safer: a vehicle that comes driving from outside of what is simulated.
+    UpTo(f64),
     Random,
     /// `max`: the greatest safe speed.
     Max,

@@ -56,8 +56,14 @@ pub struct Roads<'n> {
 }
 
 impl Roads<'_> {
+    /// Seconds along an edge that is empty.
+    pub(super) fn along_s(&self, edge: EdgeId, travel: Travel) -> f64 {
+        let edge = self.network.edge(edge);
+        travel.seconds(edge.length_m, self.network.lane(edge.first_lane).speed_mps)
+    }
+
     /// Seconds from the end of one edge to the end of the next.
-    fn seconds(&self, arc: &road_graph::Arc, travel: Travel) -> f64 {
+    pub(super) fn seconds(&self, arc: &road_graph::Arc, travel: Travel) -> f64 {
         let next = self.network.edge(arc.to);
         let limit = self.network.lane(next.first_lane).speed_mps;
         let through = travel.seconds(arc.via_length_m, arc.via_speed_mps) + arc.penalty_s;

@@ -2,16 +2,24 @@
 //!
 //! Pure: nothing here knows a file, a clock, a socket or an actor.
 
+mod area;
+mod assignment;
 mod network;
 pub mod partition;
 mod signal;
 mod signal_groups;
+mod subnetwork;
 pub mod sumo;
+mod surroundings;
 pub mod view;
 
+pub use area::{Area, middle};
+pub use assignment::Assignment;
 pub use network::{
     Conflict, Edge, EdgeKind, Junction, JunctionKind, Lane, Link, Location, Network, Permissions, RightOfWay, Span,
     Turn,
 };
 pub use signal::{Actuation, Aspect, Phase, Program, ProgramKind, Signal, Switch};
 pub use signal_groups::join_actuated_signals;
+pub use subnetwork::Subnetwork;
+pub use surroundings::Surroundings;

@@ -20,6 +20,8 @@ pub struct Cut {
     pub parts: u32,
     /// Partition of every edge; of edges inside a junction that of the junction.
     pub part_of_edge: Vec<u16>,
+    /// By partition: the worker that should host it, if one was named; empty when nobody named any. No result depends on it.
+    pub workers: Vec<Option<Box<str>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,16 +125,20 @@ pub fn random_cut(network: &Network, parts: u32, seed: u64) -> Result<Cut, CutEr
     Ok(Cut::of_junctions(network, parts, &part_of_junction))
 }
 
-fn check_parts(network: &Network, parts: u32) -> Result<(), CutError> {
+/// The greatest number of partitions that a network can be cut into: one for each junction that a road leads to.
+pub fn most_parts(network: &Network) -> u32 {
     let mut reached = vec![false; network.junctions.len()];
     for edge in network.edges.iter().filter(|edge| edge.kind == EdgeKind::Normal) {
         reached[edge.to.index()] = true;
     }
-    let most = reached.iter().filter(|&&reached| reached).count().min(usize::from(u16::MAX)) as u32;
+    // An empty network is one partition without roads.
+    reached.iter().filter(|&&reached| reached).count().clamp(1, usize::from(u16::MAX)) as u32
+}
+
+fn check_parts(network: &Network, parts: u32) -> Result<(), CutError> {
+    let most = most_parts(network);
     match parts {
         0 => Err(CutError::NoParts),
-        // An empty network is one partition without roads.
-        1 => Ok(()),
         _ if parts > most => Err(CutError::TooManyParts { parts, most }),
         _ => Ok(()),
     }
@@ -159,7 +165,7 @@ fn metis_cut(graph: &JunctionGraph, weights: &CutWeights, parts: u32, seed: u64)
 
 /// The graph without directions, loops and parallel edges, in the compressed rows that METIS reads: start of each row,
 /// neighbours, and their costs.
-fn adjacency(graph: &JunctionGraph, weights: &CutWeights) -> (Vec<i32>, Vec<i32>, Vec<i32>) {
+pub(super) fn adjacency(graph: &JunctionGraph, weights: &CutWeights) -> (Vec<i32>, Vec<i32>, Vec<i32>) {
     let mut pairs: Vec<(usize, usize, u64)> = Vec::with_capacity(2 * graph.edge_count());
     for road in graph.edge_references() {
         let (from, to) = (road.source().index(), road.target().index());
@@ -235,19 +241,42 @@ fn fill_empty_parts(graph: &JunctionGraph, weights: &CutWeights, parts: u32, par
 impl Cut {
     fn of_junctions(network: &Network, parts: u32, part_of_junction: &[u16]) -> Self {
         let part_of_edge = network.edges.iter().map(|edge| part_of_junction[edge.to.index()]).collect();
-        Self { parts, part_of_edge }
+        Self { parts, part_of_edge, workers: Vec::new() }
+    }
+
+    /// All edges in one partition.
+    pub fn whole(network: &Network) -> Self {
+        Self { parts: 1, part_of_edge: vec![0; network.edges.len()], workers: Vec::new() }
+    }
+
+    /// By junction, who owns the roads that lead to it; `None` where no road does.
+    fn owners_of_junctions(&self, network: &Network) -> Vec<Option<JunctionOwner>> {
+        let mut owners = vec![None; network.junctions.len()];
+        for (edge, &part) in network.edges.iter().zip(&self.part_of_edge).filter(|(e, _)| e.kind == EdgeKind::Normal) {
+            let owner = &mut owners[edge.to.index()];
+            *owner = match *owner {
+                None => Some(JunctionOwner::One(part)),
+                Some(JunctionOwner::One(other)) if other == part => *owner,
+                Some(_) => Some(JunctionOwner::Several),
+            };
+        }
+        owners
     }
 
     /// How good the cut is under the given weights.
     pub fn report(&self, network: &Network, weights: &CutWeights) -> CutReport {
-        let mut part_of_junction = vec![None; network.junctions.len()];
+        let owners = self.owners_of_junctions(network);
         let mut load = vec![0u64; self.parts as usize];
-        for (edge, &part) in network.edges.iter().zip(&self.part_of_edge) {
-            let known = &mut part_of_junction[edge.to.index()];
-            if known.is_none() {
-                *known = Some(part);
-                load[usize::from(part)] += u64::from(weights.junction[edge.to.index()]);
-            }
+        let mut leading_to = vec![0u64; network.junctions.len()];
+        let roads = || network.edges.iter().zip(&self.part_of_edge).filter(|(edge, _)| edge.kind == EdgeKind::Normal);
+        roads().for_each(|(edge, _)| leading_to[edge.to.index()] += 1);
+        let mut is_first = vec![true; network.junctions.len()];
+        for (edge, &part) in roads() {
+            let (to, roads) = (edge.to.index(), leading_to[edge.to.index()]);
+            // The work of a junction is shared by the roads that lead to it; what does not divide goes to the first.
+            let work = u64::from(weights.junction[to]);
+            let rest = if std::mem::take(&mut is_first[to]) { work % roads } else { 0 };
+            load[usize::from(part)] += work / roads + rest;
         }
         let mut report = CutReport { parts: self.parts, roads: 0, cut_roads: 0, cut_share: 0.0, balance: 1.0 };
         let (mut cut_weight, mut weight) = (0u64, 0u64);
@@ -255,7 +284,8 @@ impl Cut {
             report.roads += 1;
             weight += u64::from(weights.edge[at]);
             // A junction that no edge leads to belongs to nobody, so nothing crosses there.
-            if part_of_junction[edge.from.index()].is_some_and(|part| part != self.part_of_edge[at]) {
+            let own = JunctionOwner::One(self.part_of_edge[at]);
+            if owners[edge.from.index()].is_some_and(|owner| owner != own) {
                 report.cut_roads += 1;
                 cut_weight += u64::from(weights.edge[at]);
             }
@@ -270,13 +300,21 @@ impl Cut {
     }
 }
 
+/// Who owns the roads that lead to a junction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum JunctionOwner {
+    One(u16),
+    /// A cut by hand may divide them.
+    Several,
+}
+
 /// Quality of a [`Cut`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct CutReport {
     pub parts: u32,
     /// Normal edges of the network.
     pub roads: usize,
-    /// Normal edges that begin in another partition than they end in.
+    /// Normal edges that traffic may come onto from another partition than their own.
     pub cut_roads: usize,
     /// Share of the expected passages that cross between partitions, 0…1.
     pub cut_share: f64,

@@ -5,21 +5,29 @@ use super::{Network, ProgramKind};
 use crate::ids::JunctionId;
 
 /// Brings all junctions that an actuated signal controls into one partition: the signal's state depends on the vehicles
-/// before all of them, and a partition has to own that state. A partition may lose all its roads by this.
+/// before all of them, and a partition has to own that state. A partition may lose all its roads by this. All other edges stay
+/// where the cut has them.
 pub fn join_actuated_signals(network: &Network, cut: &mut Cut) {
     let mut groups = Groups { leader: (0..network.junctions.len()).collect() };
+    let mut actuated = Vec::new();
     for signal in &network.signals {
         if !signal.programs.iter().any(|p| p.kind == ProgramKind::Actuated) {
             continue;
         }
         let mut junctions = signal.lanes.iter().filter(|l| l.is_some()).map(|l| network.edge_of(*l).to);
         if let Some(first) = junctions.next() {
+            actuated.push(first);
             junctions.for_each(|other| groups.join(first, other));
         }
     }
+    let mut is_group = vec![false; network.junctions.len()];
+    actuated.into_iter().for_each(|junction| is_group[groups.of(junction)] = true);
     let mut part_of_group: Vec<Option<u16>> = vec![None; network.junctions.len()];
     for (edge, part) in network.edges.iter().zip(&mut cut.part_of_edge) {
-        *part = *part_of_group[groups.of(edge.to)].get_or_insert(*part);
+        let group = groups.of(edge.to);
+        if is_group[group] {
+            *part = *part_of_group[group].get_or_insert(*part);
+        }
     }
 }
 

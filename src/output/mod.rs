@@ -8,6 +8,7 @@
 mod bearing;
 mod collector;
 mod console;
+mod crossings;
 mod detector;
 mod edgedata;
 mod fcd;
@@ -34,7 +35,7 @@ mod tripinfo;
 pub use collector::{CollectError, Collector, MergedStep};
 pub use console::EndSummary;
 pub use lane_shapes::{LaneShapes, Pose};
-pub use outputs::{OutputError, Outputs, Reporting, add_whole_run_requests};
+pub use outputs::{OutputError, Outputs, Reporting, add_whole_run_requests, remove_whole_run_requests};
 pub use outputs_state::OutputsState;
 pub use progress::Progress;
 pub use report_json::RunReport;

@@ -17,6 +17,9 @@ use crate::sim::report::{Counts, StepReport};
 /// Files are brought up to date after this many steps, for those who follow them.
 const FLUSH_STEPS: u64 = 1000;
 
+/// SUMO's names for the measurements behind `--edgedata-output` and `--lanedata-output`.
+const WHOLE_RUN: [&str; 2] = ["DEFAULT_EDGEDATA", "DEFAULT_LANEDATA"];
+
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A file could not be written; the message names it.
@@ -43,10 +46,8 @@ pub struct Reporting {
 /// Adds the requests behind `--edgedata-output` and `--lanedata-output`: one interval over the whole run, without what
 /// no vehicle used. To be called once, before partitions and [`Outputs`] get the requests.
 pub fn add_whole_run_requests(paths: &OutputPaths, requests: &mut OutputRequests) {
-    let wanted = [
-        (&paths.edgedata, MeanDataLevel::Edge, "DEFAULT_EDGEDATA"),
-        (&paths.lanedata, MeanDataLevel::Lane, "DEFAULT_LANEDATA"),
-    ];
+    let [edgedata, lanedata] = WHOLE_RUN;
+    let wanted = [(&paths.edgedata, MeanDataLevel::Edge, edgedata), (&paths.lanedata, MeanDataLevel::Lane, lanedata)];
     for (file, level, name) in wanted {
         if let Some(file) = file {
             requests.mean_data.push(MeanDataRequest {
@@ -67,6 +68,11 @@ pub fn add_whole_run_requests(paths: &OutputPaths, requests: &mut OutputRequests
             });
         }
     }
+}
+
+/// Takes back what [`add_whole_run_requests`] added: these files were asked for by one run of the scenario.
+pub fn remove_whole_run_requests(requests: &mut OutputRequests) {
+    requests.mean_data.retain(|request| !WHOLE_RUN.contains(&&*request.name));
 }
 
 struct Output {

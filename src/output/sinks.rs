@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::crossings::Crossings;
 use super::detector::Detectors;
 use super::edgedata::MeanData;
 use super::fcd::Fcd;
@@ -47,6 +48,9 @@ pub fn sinks(
     }
     for path in distinct(requests.detectors.iter().map(|d| &d.file)) {
         sinks.push((path, Box::new(Detectors::new(&requests.detectors, |d| d.file == *path))));
+    }
+    if let Some(request) = &requests.crossings {
+        sinks.push((&request.file, Box::new(Crossings::new(names.clone(), request))));
     }
     let mut taken = BTreeSet::new();
     let mut named = Vec::with_capacity(sinks.len());

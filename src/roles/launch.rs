@@ -213,6 +213,19 @@ async fn acquire(store: &mut dyn SnapshotStore, claim: &Claim) -> Result<crate::
     }
 }
 
+/// The scenario that a run was started with; `None`: the run has not come that far.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn scenario_of(
+    store: &mut dyn SnapshotStore,
+    run: &RunName,
+) -> Result<Option<ContentHash>, StoreError> {
+    let Some(bytes) = store.get_record(run, RUN).await? else { return Ok(None) };
+    let record = rmp_serde::from_slice::<RunRecord>(&bytes);
+    Ok(Some(record.map_err(|error| StoreError::damaged(format!("the record of run '{run}': {error}")))?.scenario))
+}
+
 async fn read_record(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Option<RunRecord>, RunError> {
     let Some(bytes) = get(async || store.get_record(run, RUN).await).await? else { return Ok(None) };
     let record = rmp_serde::from_slice(&bytes)
@@ -220,7 +233,8 @@ async fn read_record(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Opt
     Ok(Some(record))
 }
 
-fn compile(given: Given) -> (CompiledScenario, OutputPaths) {
+/// Makes of a scenario what is stored of it.
+pub(super) fn compile(given: Given) -> (CompiledScenario, OutputPaths) {
     let Given { scenario, mut cut, outputs } = given;
     let Scenario { network, demand, settings, mut requests } = scenario;
     add_whole_run_requests(&outputs, &mut requests);

@@ -14,8 +14,8 @@ use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
 use crate::actors::accept_all;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed,
-    Tenure, WorkerCalls, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed, Tenure,
+    WorkerCalls, persist,
 };
 use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
@@ -101,7 +101,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         outlive_store: cluster.on_outage == OnOutage::Continue,
         heartbeat_ms: cluster.heartbeat.then_some(cluster.heartbeat_ms),
         timeout_ms: cluster.timeout_ms,
-        fcd: paths.fcd.is_some(),
+        fcd: paths.fcd.is_some() || world.requests.crossings.is_some(),
     };
     let start = standing.as_ref().map_or(0, |standing| standing.step);
     let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
@@ -114,6 +114,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         name: tenure.run.clone(),
         scenario: tenure.scenario,
         partitions,
+        preferred: compiled.cut.workers,
         workers,
         policy,
         grace: Duration::from_millis(cluster.grace_ms),

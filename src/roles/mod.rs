@@ -1,9 +1,13 @@
 //! What a process is in a run. Wiring only: each role starts actors and connects them.
 
+pub mod cutting;
+pub mod given;
 pub mod launch;
 pub mod master;
 mod newest_snapshot;
+pub mod partition;
 mod recut;
+pub mod scenarios;
 pub mod snapshots;
 pub mod standalone;
 pub mod worker;

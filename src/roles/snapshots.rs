@@ -214,7 +214,7 @@ impl CommitLines {
     }
 }
 
-fn to_json(value: &impl Serialize) -> String {
+pub(super) fn to_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string_pretty(value).expect("numbers and strings in memory can always be written");
     json + "\n"
 }

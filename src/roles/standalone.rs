@@ -61,14 +61,24 @@ pub fn cut_scenario(scenario: &Scenario, parts: u32) -> Result<Cut, InputError> 
 /// # Errors
 /// As [`cut_scenario`].
 pub fn cut_by_traffic(network: &Network, demand: &Demand, seed: u64, parts: u32) -> Result<Cut, InputError> {
+    let weights = weights_of_traffic(network, demand);
+    cut(network, &weights, parts, seed).map_err(|error| InputError::file("partitions", error.to_string()))
+}
+
+/// What a cut should balance and avoid, by the routes of the demand.
+pub(super) fn weights_of_traffic(network: &Network, demand: &Demand) -> CutWeights {
+    CutWeights::of_usage(network, &passages(network, demand))
+}
+
+/// By edge: how many vehicles pass it on their routes.
+pub(super) fn passages(network: &Network, demand: &Demand) -> Vec<u32> {
     let mut vehicles = vec![0u32; network.edges.len()];
     for departure in &demand.departures {
         for edge in demand.route(departure.route) {
             vehicles[edge.index()] = vehicles[edge.index()].saturating_add(1);
         }
     }
-    let weights = CutWeights::of_usage(network, &vehicles);
-    cut(network, &weights, parts, seed).map_err(|error| InputError::file("partitions", error.to_string()))
+    vehicles
 }
 
 /// Simulates a scenario and writes its outputs.
@@ -94,7 +104,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let outputs = Outputs::open(&names, paths, &world.requests, reporting)?;
     let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
     let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
-    let report = ReportOptions { fcd: paths.fcd.is_some(), digest: false };
+    let report = ReportOptions { fcd: paths.fcd.is_some() || world.requests.crossings.is_some(), digest: false };
     let regions = regions(&world, &cut, report)?;
     let guidance = RouteGuidance::new(&world);
     drop(world);

@@ -36,7 +36,8 @@ pub(super) fn check(
     holds(
         (1..=parts as u32).contains(&cut.parts)
             && cut.part_of_edge.len() == network.edges.len()
-            && cut.part_of_edge.iter().all(|part| u32::from(*part) < cut.parts),
+            && cut.part_of_edge.iter().all(|part| u32::from(*part) < cut.parts)
+            && (cut.workers.is_empty() || cut.workers.len() == cut.parts as usize),
         || "the cut".to_owned(),
     )
 }
@@ -168,6 +169,8 @@ fn requested(network: &Network, demand: &Demand, requests: &OutputRequests) -> C
         let valid = detector.lane.index() < network.lanes.len();
         holds(valid && are_types(&detector.vtypes) && is_period(detector.period_ms), || format!("detector {at}"))?;
     }
+    let mut crossed = requests.crossings.iter().flat_map(|request| &request.edges);
+    holds(crossed.all(|edge| edge.index() < network.edges.len()), || "the region".to_owned())?;
     for (at, request) in requests.mean_data.iter().enumerate() {
         let valid = request.edges.iter().all(|edge| edge.index() < network.edges.len());
         holds(valid && are_types(&request.vtypes) && is_period(request.period_ms), || format!("mean data {at}"))?;

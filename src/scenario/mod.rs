@@ -1,21 +1,29 @@
 //! From files to a [`Network`](crate::graph::Network) and a [`Demand`](crate::demand::Demand): finding, opening,
 //! unpacking and joining the files that a SUMO configuration names.
 
+mod assignment_file;
 mod compiled;
 mod config;
+mod crossings;
 mod detectors;
 mod indices;
 mod load;
 mod options;
 mod path_bytes;
+mod region;
 mod requests;
 mod settings;
 mod source;
 mod walk;
 
+pub use assignment_file::{read_assignment, write_assignment};
 pub use compiled::{CompiledError, CompiledScenario};
 pub use config::RunConfig;
+pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
 pub use load::{Scenario, load};
-pub use requests::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
+pub use region::{Region, RegionSource};
+pub use requests::{
+    CrossingsRequest, DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests,
+};
 pub use settings::{Rerouting, Settings};
 pub use source::Source;

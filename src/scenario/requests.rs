@@ -38,6 +38,17 @@ pub struct OutputPaths {
 pub struct OutputRequests {
     pub detectors: Vec<DetectorRequest>,
     pub mean_data: Vec<MeanDataRequest>,
+    /// Who comes into a region and goes through it.
+    pub crossings: Option<CrossingsRequest>,
+}
+
+/// `--record-crossings`: the ways of vehicles through the surroundings of a region, for a later run of the region alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CrossingsRequest {
+    #[serde(with = "super::path_bytes")]
+    pub file: PathBuf,
+    /// What such a run would simulate, by id.
+    pub edges: Box<[EdgeId]>,
 }
 
 /// `inductionLoop` (old name `e1Detector`): counts what passes a point of a lane.

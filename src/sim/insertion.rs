@@ -152,6 +152,7 @@ impl View<'_> {
         let on = self.lanes.on(lane_id);
         let (mut speed, adaptable) = match wanted {
             DepartSpeed::Given(v) => (v, false),
+            DepartSpeed::UpTo(v) => (v.min(allowed), true),
             DepartSpeed::Max => (allowed, true),
             DepartSpeed::Desired => (allowed, false),
             DepartSpeed::SpeedLimit => (lane.speed_mps.min(driver.max_speed), false),

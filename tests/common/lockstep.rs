@@ -70,7 +70,7 @@ impl Lockstep {
 
     /// The uncut network.
     pub fn whole(world: &Arc<World>) -> Self {
-        Self::new(world, &Cut { parts: 1, part_of_edge: vec![0; world.network.edges.len()] })
+        Self::new(world, &Cut::whole(&world.network))
     }
 
     /// What is stored of a run between two steps, with the states encoded as they are stored.

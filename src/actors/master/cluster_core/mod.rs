@@ -40,6 +40,8 @@ pub struct Plan {
     pub name: RunName,
     pub scenario: ContentHash,
     pub partitions: u16,
+    /// By partition: the name of the worker that hosts it if it is there; may be shorter or empty.
+    pub preferred: Vec<Option<Box<str>>>,
     /// Start when so many workers have come.
     pub workers: usize,
     pub policy: Policy,
@@ -687,7 +689,11 @@ impl ClusterCore {
                 continue;
             }
             let wanted = part.wanted.take().filter(|wanted| available.contains(wanted));
-            let host = if let Some(wanted) = wanted {
+            let preferred = self.plan.preferred.get(i).and_then(Option::as_deref);
+            let is_preferred = |worker: &&Incarnation| {
+                preferred.is_some() && self.workers.get(**worker).map(|worker| &*worker.name) == preferred
+            };
+            let host = if let Some(wanted) = wanted.or_else(|| available.iter().find(is_preferred).copied()) {
                 wanted
             } else if self.placed {
                 // A standby has no load.

@@ -29,6 +29,7 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         name: RunName::new("rush-hour").expect("a name"),
         scenario: ContentHash(1),
         partitions,
+        preferred: Vec::new(),
         workers,
         policy,
         grace: GRACE,
@@ -357,6 +358,20 @@ impl World {
         }
         panic!("the run does not get on: {:?}", self.core);
     }
+}
+
+#[test]
+fn a_partition_goes_to_the_worker_that_is_named_for_it_and_to_another_one_when_that_is_lost() {
+    let preferred = vec![Some("worker-1".into()), Some("worker-9".into()), None, Some("worker-0".into())];
+    let mut world = World::new(Plan { preferred, ..plan(4, 2, true) }, 2);
+    (0..2).for_each(|worker| drop(world.join(worker)));
+    let host = |world: &World, part: usize| world.core.parts[part].host;
+    assert_eq!([0, 3].map(|part| host(&world, part)), [Some(Incarnation(2)), Some(Incarnation(1))]);
+    assert!([1, 2].iter().all(|part| host(&world, *part).is_some()), "nobody waits for a worker that is not there");
+    (0..2).for_each(|worker| world.ready(worker));
+    world.disconnect(1);
+    world.tick(4 * GRACE);
+    assert_eq!(host(&world, 0), Some(Incarnation(1)));
 }
 
 proptest! {
