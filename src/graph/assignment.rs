@@ -10,8 +10,8 @@ use super::view::{JunctionGraph, junction_graph};
 use super::{EdgeKind, Network};
 
 /// How often all borders are looked at.
-const REFINEMENTS: usize = 8;
-/// A junction moves only where the work is not above this share of the mean afterwards.
+const REFINEMENTS: usize = 64;
+/// A partition with more than this share of the mean work gives junctions away, and takes none.
 const BALANCE: f64 = 1.05;
 
 /// Edges that were given to partitions by hand.
@@ -192,7 +192,7 @@ impl<'w> Growth<'w> {
         }
     }
 
-    /// Moves junctions to the partition that most of their traffic is shared with, where balance allows it.
+    /// Moves junctions to the partition that most of their traffic is shared with, where balance allows it or asks for it.
     fn refine(&mut self) {
         let mean = self.load.iter().sum::<u64>() as f64 / self.load.len().max(1) as f64;
         let bound = (mean * BALANCE) as u64;
@@ -223,11 +223,13 @@ impl<'w> Growth<'w> {
         }
         let work = u64::from(self.weights.junction[junction]);
         let own = shared[0].1;
-        let fits = |to: u16| {
+        // Who was shut in while it grew gets its share here, layer by layer.
+        let is_full = self.load[from] > bound;
+        let fits = |to: u16, sum: i64| {
             let after = self.load[usize::from(to)] + work;
-            after <= bound || after < self.load[from]
+            (after <= bound && sum > own) || (is_full && after < self.load[from])
         };
-        let better = shared[1..].iter().filter(|(to, sum)| *sum > own && fits(*to));
+        let better = shared[1..].iter().filter(|(to, sum)| fits(*to, *sum));
         let Some(&(to, _)) = better.max_by_key(|(to, sum)| (*sum, std::cmp::Reverse(*to))) else { return false };
         self.load[from] -= work;
         self.owned[from] -= usize::from(self.is_reached[junction]);

@@ -14,9 +14,6 @@ use crate::scenario::{Crossing, CrossingEntry, CrossingsHead, CrossingsRequest};
 /// How many short edges a vehicle may pass within one step.
 const MAX_UNSEEN: usize = 4;
 
-/// Farther than a vehicle drives in a step: what lies so near before the place where it was first seen it has just passed.
-const UNSEEN_M: f64 = 50.0;
-
 /// Writes a way when it ends. Knows the vehicles that are in the region at the moment.
 pub struct Crossings {
     names: Names,
@@ -49,26 +46,6 @@ impl Crossings {
             arrived,
         };
         line(&crossing, out)
-    }
-
-    /// The way of a vehicle that has come in. Where it has passed short edges within the step, it begins at the end of the first.
-    fn entered(&self, vehicle: VehicleId, edge: EdgeId, entry: CrossingEntry) -> Way {
-        let (network, demand) = (&self.names.network, &self.names.demand);
-        let route = demand.route(self.names.departure(vehicle).route);
-        let at = route.iter().position(|other| *other == edge).unwrap_or(0);
-        let mut metres = entry.pos_m;
-        let passed = route[..at].iter().rev().take(MAX_UNSEEN).take_while(|before| {
-            metres += network.edge(**before).length_m;
-            self.is_simulated[before.index()] && metres < UNSEEN_M
-        });
-        let mut edges: Vec<EdgeId> = passed.copied().collect();
-        let Some(first) = edges.last().map(|first| network.edge(*first)) else {
-            return Way { entry: Some(entry), edges: vec![edge] };
-        };
-        let entry = CrossingEntry { lane: entry.lane.min(first.lane_count - 1), pos_m: first.length_m, ..entry };
-        edges.reverse();
-        edges.push(edge);
-        Way { entry: Some(entry), edges }
     }
 
     /// The simulated edges from one edge to another, the second included, if it is only few steps away.
@@ -141,9 +118,7 @@ impl Sink for Crossings {
                 let departed = step.departed.binary_search_by_key(&vehicle, |(vehicle, _)| *vehicle).is_ok();
                 let (pos_m, speed_mps) = (record.pos_m, record.speed_mps);
                 let entry = CrossingEntry { time_ms: step.time_ms, lane: lane.index, pos_m, speed_mps };
-                let way =
-                    if departed { Way { entry: None, edges: vec![edge] } } else { self.entered(vehicle, edge, entry) };
-                self.ways.insert(vehicle, way);
+                self.ways.insert(vehicle, Way { entry: (!departed).then_some(entry), edges: vec![edge] });
             }
         }
         for trip in &step.arrivals {

@@ -1,5 +1,6 @@
 //! Cuts by hand: what is given stays, the rest is filled in, and no result depends on any of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,8 +44,7 @@ fn roads_that_lead_to_one_junction_may_be_divided_and_the_result_is_the_same() {
             .collect();
         let settings = Settings { end_ms: Some(300_000), time_to_teleport_ms: Some(60_000), ..Settings::default() };
         let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
-        compare(&world, &cuts, 200, std::collections::BTreeMap::new())
-            .unwrap_or_else(|broken| panic!("net {name}: {broken}"));
+        compare(&world, &cuts, 200, BTreeMap::new()).unwrap_or_else(|broken| panic!("net {name}: {broken}"));
     }
 }
 
@@ -59,8 +59,7 @@ fn the_example_cut_by_hand_has_one_result_at_every_step() {
         })
         .collect();
     let world = World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests);
-    compare(&Arc::new(world), &cuts, 600, std::collections::BTreeMap::new())
-        .unwrap_or_else(|broken| panic!("{broken}"));
+    compare(&Arc::new(world), &cuts, 600, BTreeMap::new()).unwrap_or_else(|broken| panic!("{broken}"));
 }
 
 #[test]
