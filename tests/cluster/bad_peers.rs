@@ -181,11 +181,10 @@ fn bad_peers_are_refused_and_disturb_nobody() {
     let stored = Stored { part: 1, epoch: Epoch(0), reference: PartRef::new(id, b"nothing") };
     caller.say(&framed(&ToMaster::Stored(stored)));
     let mut hear = || decode::<ToWorker>(&caller.message().expect("a message")).expect("a message");
-    let first = hear();
-    assert!(matches!(first, ToWorker::Welcome(_)), "{first:?}");
-    // Steps are granted meanwhile, as to everybody.
-    let told = std::iter::repeat_with(hear).find(|told| !matches!(told, ToWorker::Grant { .. }));
-    assert_eq!(told, Some(ToWorker::Drop { part: 1, epoch: Epoch(0) }));
+    // What was replaced has to go before anything is granted.
+    assert_eq!(hear(), ToWorker::Drop { part: 1, epoch: Epoch(0) });
+    let next = hear();
+    assert!(matches!(next, ToWorker::Welcome(_)), "{next:?}");
     caller.say(&[&9u32.to_le_bytes()[..], b"\xc1nonsense"].concat());
     caller.is_hung_up();
     wait_until("the nonsense", || (cluster.master.count("a worker sent what is no message") == 1).then_some(()));

@@ -180,6 +180,8 @@ impl Process {
             self.epoch += 1;
             self.granted = self.committed;
         }
+        // Steps that an earlier master granted may have been committed since.
+        self.granted = self.granted.max(self.committed);
         let welcome = Welcome {
             run: RUN,
             name: RunName::new("rush-hour").expect("a name"),

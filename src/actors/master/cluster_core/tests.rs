@@ -371,6 +371,7 @@ fn a_partition_goes_to_the_worker_that_is_named_for_it_and_to_another_one_when_t
     (0..2).for_each(|worker| world.ready(worker));
     world.disconnect(1);
     world.tick(4 * GRACE);
+    world.store_answers(true);
     assert_eq!(host(&world, 0), Some(Incarnation(1)));
 }
 
