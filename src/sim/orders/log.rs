@@ -9,6 +9,8 @@ use super::{Order, Standing};
 pub struct OrderLog {
     /// For steps that are not recorded yet, by time and number.
     to_come: Vec<Numbered>,
+    /// Time of the last recorded step: its orders and those before were applied.
+    recorded_ms: Option<i64>,
     /// There were orders.
     is_used: bool,
     /// Of the orders of recorded steps. Signals are not in it.
@@ -32,8 +34,12 @@ impl OrderLog {
         !self.is_used
     }
 
-    /// Returns whether the orders are new. They may come in any order before the report of their step.
+    /// Returns whether the orders are new. They may come in any order before the report of their step; afterwards they are
+    /// repetitions, as of a log that is read again.
     pub fn push(&mut self, at_ms: i64, number: u64, orders: Vec<Order>) -> bool {
+        if self.recorded_ms.is_some_and(|recorded_ms| at_ms <= recorded_ms) {
+            return false;
+        }
         let at = self.to_come.binary_search_by_key(&(at_ms, number), |other| (other.at_ms, other.number));
         self.is_used = true;
         match at {
@@ -47,6 +53,7 @@ impl OrderLog {
 
     /// Takes out the orders of the step that computes `now_ms`.
     pub fn take_due(&mut self, now_ms: i64) -> Vec<Numbered> {
+        self.recorded_ms = Some(now_ms);
         let due = self.to_come.partition_point(|orders| orders.at_ms <= now_ms);
         self.to_come.drain(..due).collect()
     }
