@@ -18,7 +18,7 @@ pub enum Fate {
 }
 
 struct State {
-    /// Says what becomes of the connection with this number, from 0.
+    /// Says what becomes of the connection with this number: 0 until one has been held, then counted.
     fate: Box<dyn Fn(u64) -> Fate + Send + Sync>,
     cuts: AtomicU64,
     /// Connections that have been held, and how many may go on.
@@ -41,11 +41,12 @@ impl Relay {
         let state = Arc::new(State { fate: Box::new(fate), cuts, gate, moved });
         let relay = Self { address, state: Arc::clone(&state) };
         thread::spawn(move || {
-            let callers = listener.incoming().map_while(Result::ok);
-            for (number, caller) in callers.enumerate() {
-                // Who is not there yet will be called again.
+            let mut number = 0;
+            for caller in listener.incoming().map_while(Result::ok) {
+                // Who is not there yet will be called again; and a caller may give up before anything is decided.
+                number += u64::from(state.gate.lock().expect("a lock").0 > 0);
                 if let Ok(callee) = TcpStream::connect(&target) {
-                    carry(&state, number as u64, caller, callee);
+                    carry(&state, number, caller, callee);
                 }
             }
         });
