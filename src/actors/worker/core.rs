@@ -275,9 +275,12 @@ impl Core {
                 if !self.fault_tolerant {
                     self.reports.cut_before(recorded);
                 }
-                self.horizon = horizon;
                 self.farthest = self.farthest.max(horizon);
-                effects.push(Effect::Grant { part: None, horizon });
+                // A worker that was frozen gets the answers to all its signs of life at once, and they say the same.
+                if horizon != self.horizon {
+                    self.horizon = horizon;
+                    effects.push(Effect::Grant { part: None, horizon });
+                }
             }
             ToWorker::Routes(notice) => {
                 let notice = Arc::new(notice);
