@@ -137,6 +137,7 @@ struct Lines<'t> {
 
 impl Lines<'_> {
     /// The line of a name; that of the one before when it is not known.
+    #[allow(clippy::ptr_arg, reason = "where a borrowed name lies tells its line; an owned one lies elsewhere")]
     fn of(&mut self, name: &Cow<'_, str>) -> u64 {
         if let Cow::Borrowed(name) = name {
             let at = (name.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);

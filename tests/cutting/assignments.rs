@@ -92,7 +92,10 @@ fn a_partition_for_which_nothing_is_left_is_an_error() {
     assert_eq!(error, Err(CutError::TooManyParts { parts: 2, most: 1 }));
 }
 
-fn asked(text: &str, count: u32, max: u32) -> Result<(u32, Vec<Option<Box<str>>>), String> {
+/// Worker names by partition.
+type Named = Vec<Option<Box<str>>>;
+
+fn asked(text: &str, count: u32, max: u32) -> Result<(u32, Named), String> {
     let folder = tempfile::tempdir().unwrap();
     let assignment: PathBuf = folder.path().join("a.txt");
     let scenario = scenario(&helsinki(), 60);

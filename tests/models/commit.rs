@@ -118,7 +118,7 @@ impl World {
     /// What the master does after every event.
     fn settle(&mut self) {
         if !self.raising
-            && let Some(complete) = self.commits.next()
+            && let Some(complete) = self.commits.take_next()
         {
             self.orders.push_back(Order::Commit(self.epoch, complete));
         }

@@ -82,7 +82,7 @@ impl Commits {
     }
 
     /// The newest complete snapshot, to be committed; one at a time.
-    pub fn next(&mut self) -> Option<Complete> {
+    pub fn take_next(&mut self) -> Option<Complete> {
         if self.pending.is_some() {
             return None;
         }
@@ -94,7 +94,7 @@ impl Commits {
         Some(complete)
     }
 
-    /// The store has committed what [`next`](Self::next) gave.
+    /// The store has committed what [`take_next`](Self::take_next) gave.
     pub fn done(&mut self) {
         let Some(step) = self.pending.take() else { return };
         let Some(collected) = self.collecting.remove(&step) else { return };
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn next(commits: &mut Commits) -> Option<u64> {
-        commits.next().map(|complete| complete.step)
+        commits.take_next().map(|complete| complete.step)
     }
 
     #[test]

@@ -383,7 +383,7 @@ impl ClusterCore {
         }
         // Under an epoch that is being raised the store would take it for a commit of another master.
         if !self.raising
-            && let Some(complete) = self.commits.next()
+            && let Some(complete) = self.commits.take_next()
         {
             effects.push(Effect::Commit { epoch: self.epoch, complete });
         }
