@@ -23,14 +23,16 @@ impl EdgeSpeeds {
         while at < own_lanes.len() {
             let edge_id = world.network.lane(own_lanes[at]).edge;
             let edge = world.network.edge(edge_id);
-            let (mut count, mut sum) = (0, 0);
+            // Speeds of a network that makes no sense must not end a partition.
+            let (mut count, mut sum) = (0, 0i64);
             for lane in edge.lanes() {
                 count += lanes.on(lane).len() as i64;
-                sum += lanes.on(lane).iter().map(|v| micro(v.speed)).sum::<i64>();
+                sum = lanes.on(lane).iter().fold(sum, |sum, v| sum.saturating_add(micro(v.speed)));
             }
             if count > 0 {
                 let limit = micro(world.network.lane(edge.first_lane).speed_mps);
-                self.sums[edge_id.index()] += limit - sum / count;
+                let lag = &mut self.sums[edge_id.index()];
+                *lag = lag.saturating_add(limit.saturating_sub(sum / count));
             }
             at += edge.lane_count.max(1) as usize;
         }
