@@ -190,18 +190,15 @@ impl Keeper {
                 // The epoch may have been raised after the order was given.
                 let epoch = epoch.max(self.tenure.epoch);
                 let store = &mut self.store;
-                if let Some(result) = result {
-                    match persist(async || store.put_record(&run, epoch, OUTCOME, &result).await).await {
-                        Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
-                        Err(error) => {
-                            tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it")
-                        }
-                        Ok(()) => {}
-                    }
-                }
-                if let Err(error) = persist(async || store.release(&run, epoch).await).await {
-                    tracing::debug!(%error, "the lease is left to expire");
-                }
+                let stored = match result {
+                    Some(result) => persist(async || store.put_record(&run, epoch, OUTCOME, &result).await).await,
+                    None => Ok(()),
+                };
+                let released = match &stored {
+                    Err(StoreError::Fenced { .. }) => Ok(()),
+                    _ => persist(async || store.release(&run, epoch).await).await,
+                };
+                concluded(stored, released)?;
                 self.answer(Kept::Concluded);
             }
         }
@@ -318,6 +315,23 @@ impl Keeper {
     }
 }
 
+/// Whether a run is over, after it was tried to store how it ended and to give up the lease. It is not when another master has
+/// taken over and cannot know the end: that one repeats the run and writes the outputs anew, and what it finds counts (I4).
+fn concluded(stored: Result<(), StoreError>, released: Result<(), StoreError>) -> Result<(), StoreError> {
+    match (stored, released) {
+        (Err(fenced @ StoreError::Fenced { .. }), _) | (Err(_), Err(fenced @ StoreError::Fenced { .. })) => Err(fenced),
+        (Err(error), _) => {
+            tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it");
+            Ok(())
+        }
+        (Ok(()), Err(error)) => {
+            tracing::debug!(%error, "the lease is left to expire");
+            Ok(())
+        }
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
 /// Repeats a call that may be repeated while the store is out of order, some times.
 pub async fn persist<T>(call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     persist_within(TRIES, call).await
@@ -338,4 +352,28 @@ pub async fn persist_within<T>(
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
     call().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A master could not store that the run was over, and another one began it anew, and emptied its outputs. The first was told
+    /// so when it gave up its lease, and reported success all the same (simulated seed 3451).
+    #[test]
+    fn a_run_that_another_master_repeats_is_not_over() {
+        let fenced = || Err(StoreError::Fenced { current: Epoch(2) });
+        let outage = || Err(StoreError::Unavailable { what: "a test".to_owned() });
+        for (stored, released, is_over) in [
+            (Ok(()), Ok(()), true),
+            // Whoever takes over now reads how the run ended.
+            (Ok(()), fenced(), true),
+            (Ok(()), outage(), true),
+            (outage(), Ok(()), true),
+            (outage(), fenced(), false),
+            (fenced(), Ok(()), false),
+        ] {
+            assert_eq!(concluded(stored.clone(), released.clone()).is_ok(), is_over, "{stored:?} {released:?}");
+        }
+    }
 }

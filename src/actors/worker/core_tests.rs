@@ -212,7 +212,8 @@ impl Process {
     fn step(&mut self, part: u16, steps: u64) {
         let Some(lodger) = self.lodgers.get_mut(&part).filter(|lodger| lodger.is_built) else { return };
         let until = (lodger.steps + steps).min(lodger.horizon);
-        if until == lodger.steps {
+        // One that was restored may stand where a new master has not granted anything yet.
+        if until <= lodger.steps {
             return;
         }
         lodger.steps = until;
