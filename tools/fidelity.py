@@ -4,7 +4,7 @@
     tools/fidelity.py [--only NAME]... [--seeds N] [--scenarios "FOLDER FOLDER"] [--no-build] [--tessds PATH]
 
 SUMO runs once per scenario with ten seeds; what has to be known of these runs is cached in $TESSDS_CACHE/refs, under a hash
-of the scenario's files and SUMO's version. TessDS runs with three seeds. The table goes to the screen and to
+of the scenario's files and SUMO's version. TessDS runs with eight seeds. The table goes to the screen and to
 docs/fidelity-table.md and .json (with --only it goes to the screen alone). The exit code is 1 when a limit is missed.
 
 Scenarios: the eight of RESCO, those in examples/, and any that --scenarios or TESSDS_EXTRA_SCENARIOS name. Each is a folder
@@ -171,7 +171,7 @@ def print_references(chosen):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--only", action="append", default=[], metavar="NAME", help="this scenario alone; may be repeated")
-    p.add_argument("--seeds", type=int, default=3, help="seeds of TessDS (default 3)")
+    p.add_argument("--seeds", type=int, default=8, help="seeds of TessDS (default 8)")
     p.add_argument("--scenarios", default="", help="further scenario folders, separated by blanks")
     p.add_argument("--references", action="store_true", help="only run SUMO and fill the cache")
     p.add_argument("--worst", type=int, default=0, metavar="N", help="also list the N edges that differ most")

@@ -101,6 +101,10 @@ impl Partition {
         vehicle.advice = f32::INFINITY;
         vehicle.flags &= !flags::MESSAGES;
         vehicle.set(flags::WAITS_AT_LINK, decided.waits_at_link);
+        vehicle.set(flags::CRAWLS, decided.crawls);
+        if decided.stuck {
+            vehicle.set(flags::STUCK, true);
+        }
         if own && decided.emergency && !vehicle.is(flags::EMERGENCY) {
             self.counts.emergency_brakings += 1;
         }
@@ -214,11 +218,12 @@ impl Partition {
                 return Fate::Enters(at);
             }
             let link = network.link(link);
-            let was_internal = network.lane(at).internal;
             let is_internal = network.lane(link.next).internal;
-            if !was_internal && is_internal {
+            if is_internal {
+                // Who waited inside the junction begins anew when it goes on.
                 vehicle.junction_entry_ms = now_ms as i32;
             }
+            vehicle.set(flags::STUCK, false);
             if !is_internal {
                 vehicle.route_index += 1;
                 vehicle.came_from = at;

@@ -50,6 +50,7 @@ pub struct Distant {
     pub index: u32,
     /// Of its [`Follow`](super::motion::Follow).
     pub speed: f64,
+    pub is_led: bool,
     pub ahead_m: f64,
 }
 

@@ -6,6 +6,8 @@
 
 use crate::demand::{CarFollowing, VehicleType};
 
+use super::vehicle::HALTING_SPEED;
+
 /// Distance that is kept from every obstacle against rounding, metres.
 const GAP_EPS_M: f64 = 0.001;
 /// Share of the way of the reaction time that is surely too short for a step of braking.
@@ -257,7 +259,7 @@ impl Driver {
         let time = if a == 0.0 { 0.0 } else { (arrival_speed - speed) / a };
         let way = time * (arrival_speed + speed) * 0.5;
         if dist_m >= way {
-            time + (dist_m - way) / arrival_speed.max(speed).max(1e-3)
+            time + (dist_m - way) / arrival_speed.max(speed).max(HALTING_SPEED)
         } else {
             (-speed + (speed * speed + 2.0 * a * dist_m).max(0.0).sqrt()) / a
         }

@@ -1,15 +1,19 @@
 //! Inside a junction and right behind it: vehicles on crossing and merging ways, and room to leave it again.
 
-use crate::graph::{Conflict, Link};
+use crate::graph::{Conflict, Lane, Link};
 use crate::ids::LaneId;
 
+use super::approach::Priority;
 use super::car_following::Driver;
+use super::meeting::{Body, Meeting, Place};
 use super::right_of_way::MINOR_OFFSET_M;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 
 /// How far beyond a junction room is looked for, in vehicle lengths.
 pub(super) const ROOM_LOOK_LENGTHS: f64 = 5.0;
+/// Who has stood for longer than this inside a junction will not make room soon, ms.
+const BLOCKAGE_MS: u32 = 5000;
 
 impl View<'_> {
     /// Whether vehicles must not enter this junction from `lane` without room behind it.
@@ -48,7 +52,7 @@ impl View<'_> {
                     taken += d.length_with_gap();
                 }
                 space += lane.length_m - taken;
-                if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::STOPPED)) {
+                if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED)) {
                     return space >= need;
                 }
                 seen += lane.length_m;
@@ -64,73 +68,160 @@ impl View<'_> {
         }
     }
 
-    /// Vehicles on crossing and merging ways of the junction. `start` is the distance from the vehicle's front to the
-    /// start of the internal lane (negative when it is on it). Returns the speed that they leave.
-    pub(super) fn mind_conflicts(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> f64 {
+    /// What the vehicles on ways of the junction that cross, join or part from its way over `lane_id` leave. `start` is the
+    /// distance from the vehicle's front to the start of that lane (negative when it is on it), `wanted` what it would drive
+    /// without them, `halt` what it may drive in any case because it halts before the junction then.
+    #[allow(clippy::too_many_arguments)] // one look, seven facts
+    pub(super) fn mind_conflicts(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        lane_id: LaneId,
+        own_lane: LaneId,
+        start: f64,
+        wanted: f64,
+        halt: impl Fn() -> f64,
+    ) -> Conflicts {
         let lane = self.lane(lane_id);
-        let mut v = f64::INFINITY;
         if lane.conflicts.is_empty() {
-            return v;
+            return Conflicts { v: f64::INFINITY, stuck: false };
         }
-        let inside = start < 0.0;
+        let own = self.lane(own_lane);
+        let inside = own.internal && (lane_id == own_lane || self.link(lane.entry).from == own_lane);
+        let mut found = Conflicts { v: f64::INFINITY, stuck: false };
         for at in lane.conflicts.range() {
-            let foe = self.world.conflict_foes[at];
-            if foe.is_none() || !self.lanes.is_occupied(foe) {
+            if !self.lanes.is_covered(self.world.conflict_foes[at]) {
                 continue;
             }
             let conflict = &self.world.network.conflicts[at];
-            let foes = self.lanes.on(conflict.foe);
-            for foe in foes {
+            let foe_length_m = self.lane(conflict.foe).length_m;
+            let meeting = Meeting { conflict, start, length_m: lane.length_m, foe_length_m };
+            for foe in self.lanes.on(conflict.foe) {
                 let lead = self.driver(foe);
-                // Distance from the vehicle's front to where it meets the foe, and gap to the foe's back there.
-                let (meet, gap) = if conflict.merge {
-                    let rest = start + lane.length_m;
-                    let foe_rest = self.lane(conflict.foe).length_m - foe.pos;
-                    let foe_behind = foe.pos < conflict.foe_begin_m && conflict.foe_yields && !conflict.yields;
-                    let foe_first =
-                        !foe_behind && (!inside || foe_rest < rest || (foe_rest == rest && foe.id < vehicle.id));
-                    if !foe_first {
-                        continue;
-                    }
-                    (-1.0, rest - foe_rest - lead.length - driver.min_gap)
-                } else {
-                    let meet = start + conflict.begin_m;
-                    let back = foe.pos - lead.length;
-                    if meet < 0.0 || back >= conflict.foe_end_m || !self.goes_before(foe, vehicle, conflict, inside) {
-                        continue;
-                    }
-                    (meet, meet - driver.min_gap - (conflict.foe_end_m - back))
-                };
-                let mut speed = if gap >= 0.0 {
-                    driver.follow_speed(vehicle.speed, gap, foe.speed, lead.apparent_decel)
-                } else {
-                    driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).max(0.0), driver.decel)
-                };
-                if meet >= 0.0 {
-                    // Drive up to the meeting point so as to be there when the foe has passed.
-                    let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).max(0.0), driver.decel);
-                    let foe_past_s = (meet - gap) / foe.speed.max(HALTING_SPEED);
-                    let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).max(vehicle.speed);
-                    let paced = vehicle.speed + driver.dt * (target - vehicle.speed) / foe_past_s;
-                    speed = speed.max(paced.min(halt));
+                let body =
+                    Body { front: foe.pos, back: foe.pos - lead.length, speed: foe.speed, decel: lead.apparent_decel };
+                let Some(place) = meeting.place(&body, driver) else { continue };
+                // Who has given up to leave the junction for now is no hindrance before the crossing.
+                if !place.in_the_way
+                    && (foe.is(flags::STUCK) && !conflict.same_source
+                        || inside && !self.leads(foe, vehicle, own, lane, conflict, place.gap))
+                {
+                    continue;
                 }
-                v = v.min(speed);
+                let v = self.behind(vehicle, driver, &place, &body, start);
+                found.v = found.v.min(v);
+                let waits_for = foe.waiting_ms > BLOCKAGE_MS || self.is_stopped(foe) || conflict.same_source;
+                found.stuck |= waits_for && wanted.min(v) < HALTING_SPEED && halt() < HALTING_SPEED;
+            }
+            // The tail of one that has driven on is still in the way of who crosses.
+            let over = self.lanes.overhang[conflict.foe.index()];
+            if over.back < f64::INFINITY && !conflict.merge && !conflict.same_source {
+                let body = Body { front: f64::INFINITY, back: over.back, speed: over.speed, decel: over.decel };
+                if let Some(place) = meeting.place(&body, driver) {
+                    let v = self.behind(vehicle, driver, &place, &body, start);
+                    found.v = found.v.min(v);
+                }
             }
         }
-        v
+        found
     }
 
-    /// Whether a vehicle on a crossing way of the junction passes the crossing first.
-    pub(super) fn goes_before(&self, foe: &Vehicle, vehicle: &Vehicle, conflict: &Conflict, inside: bool) -> bool {
-        if foe.pos > conflict.foe_begin_m {
-            return true;
-        }
-        if conflict.foe_yields && !conflict.yields {
-            return false;
-        }
-        if !inside || conflict.yields && !conflict.foe_yields {
-            return !(foe.is(flags::WAITS_AT_LINK) && foe.speed < HALTING_SPEED);
-        }
-        (foe.junction_entry_ms, foe.id) < (vehicle.junction_entry_ms, vehicle.id)
+    /// Speed behind a body on another way of the junction.
+    fn behind(&self, vehicle: &Vehicle, driver: &Driver, place: &Place, body: &Body, start: f64) -> f64 {
+        let speed = if place.gap >= 0.0 {
+            driver.follow_speed(vehicle.speed, place.gap, body.speed, body.decel)
+        } else {
+            driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).max(0.0), driver.decel)
+        };
+        let Some(meet) = place.meet else { return speed };
+        // Drive up to the meeting point so as to be there when the foe has passed.
+        let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).max(0.0), driver.decel);
+        let foe_past_s = (meet - place.gap) / body.speed.max(HALTING_SPEED);
+        let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).max(vehicle.speed);
+        let paced = vehicle.speed + driver.dt * (target - vehicle.speed) / foe_past_s;
+        speed.max(paced.min(halt))
     }
+
+    /// Whether a vehicle on another way of the junction goes before `vehicle`, which is in the junction too, on `own_lane`: by
+    /// the times at which they came into it. Who yields counts as coming in when it leaves the place where it may wait.
+    fn leads(
+        &self,
+        foe: &Vehicle,
+        vehicle: &Vehicle,
+        own_lane: &Lane,
+        lane: &Lane,
+        conflict: &Conflict,
+        gap: f64,
+    ) -> bool {
+        let foe_lane = self.lane(conflict.foe);
+        let (own, other) = (self.entry_of(lane), self.entry_of(foe_lane));
+        let entered = |v: &Vehicle| if v.is(flags::STUCK) { i32::MAX } else { v.junction_entry_ms };
+        let committed = |v: &Vehicle, lane: &Lane| {
+            if lane.entry.is_some() && self.link(lane.entry).cont { i32::MAX } else { entered(v) }
+        };
+        let (own_ms, foe_ms) = if own.from == other.from {
+            (vehicle.junction_entry_ms, foe.junction_entry_ms)
+        } else {
+            match self.gives_way_inside(foe, vehicle, own, other, conflict, gap) {
+                (false, _) => (entered(vehicle), committed(foe, foe_lane)),
+                (true, true) => (committed(vehicle, own_lane), committed(foe, foe_lane)),
+                (true, false) => (committed(vehicle, own_lane), entered(foe)),
+            }
+        };
+        if own_ms != foe_ms {
+            return own_ms > foe_ms;
+        }
+        if vehicle.speed != foe.speed { vehicle.speed < foe.speed } else { vehicle.id < foe.id }
+    }
+
+    /// Whether the vehicle yields to the foe, and the foe to the vehicle, when both are inside the junction.
+    fn gives_way_inside(
+        &self,
+        foe: &Vehicle,
+        vehicle: &Vehicle,
+        own: &Link,
+        other: &Link,
+        conflict: &Conflict,
+        gap: f64,
+    ) -> (bool, bool) {
+        if own.signal.is_none() && other.signal.is_none() {
+            return (conflict.yields, conflict.foe_yields);
+        }
+        let (p, q) = (self.priority(own), self.priority(other));
+        let (red, foe_red) = (p == Priority::Red, q == Priority::Red);
+        if red || foe_red {
+            if !foe_red && foe.speed > HALTING_SPEED && gap < 0.0 {
+                // It may come the other way: go only when it could still halt.
+                let lead = self.driver(foe);
+                let comes = -gap - lead.length < lead.brake_gap(foe.speed);
+                return (comes, !comes);
+            }
+            return (foe_red, red);
+        }
+        let (first, foe_first) = (p == Priority::Major, q == Priority::Major);
+        if first != foe_first {
+            return (!first, !foe_first);
+        }
+        if p == Priority::Yellow && q == Priority::Yellow {
+            return (foe.speed >= vehicle.speed, vehicle.speed >= foe.speed);
+        }
+        (conflict.yields, conflict.foe_yields)
+    }
+
+    /// The link by which a way through a junction begins.
+    fn entry_of(&self, lane: &Lane) -> &Link {
+        let mut link = self.link(lane.entry);
+        while self.lane(link.from).internal {
+            link = self.link(self.lane(link.from).entry);
+        }
+        link
+    }
+}
+
+/// What the vehicles on other ways of a junction leave.
+pub(super) struct Conflicts {
+    /// The speed that they allow; infinite when there are none.
+    pub(super) v: f64,
+    /// It stands because of one that will not move soon.
+    pub(super) stuck: bool,
 }

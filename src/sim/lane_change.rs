@@ -6,7 +6,7 @@ use crate::ids::{LaneId, LinkId};
 
 use super::lane_plan::LaneChoice;
 use super::negotiation::negotiate;
-use super::neighbour::Neighbour;
+use super::neighbour::{Neighbour, are_siblings};
 use super::roundabout::{roundabout_bonus, roundabouts_ahead};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
@@ -204,25 +204,30 @@ impl LaneChanger {
         };
         let lane = view.lane(LaneId(first.0 + l as u32));
         let class = view.params(&vehicle).class;
-        let leader = if index > 0 {
-            Some(seen_leader(view, &vehicle, &lanes[l][index - 1], index - 1))
-        } else {
-            view.leader_beyond(&vehicle, LaneId(first.0 + l as u32))
-        };
-        let leader = view.nearer_block(&vehicle, LaneId(first.0 + l as u32), true, leader);
+        let mut seen: Option<Option<Neighbour<'_>>> = None;
         for right in [true, false] {
             let t = if right { l.wrapping_sub(1) } else { l + 1 };
             if t >= lanes.len() {
                 continue;
             }
             let target_id = LaneId(first.0 + t as u32);
-            let may = if right { lane.change_right } else { lane.change_left };
-            if !may.allows(class)
-                || !view.lane(target_id).allowed.allows(class)
-                || view.world.overlay.is_closed(target_id)
-            {
+            let beside = view.lane(target_id);
+            if lane.internal && (vehicle.pos >= beside.length_m || are_siblings(&view.world.network, lane, beside)) {
+                // Ways through a junction differ in length: nobody changes onto one that has ended already.
                 continue;
             }
+            let may = if right { lane.change_right } else { lane.change_left };
+            if !may.allows(class) || !beside.allowed.allows(class) || view.world.overlay.is_closed(target_id) {
+                continue;
+            }
+            let own_lane = LaneId(first.0 + l as u32);
+            let leader = *seen.get_or_insert_with(|| {
+                let leader = match index.checked_sub(1) {
+                    Some(ahead) => Some(seen_leader(view, &vehicle, &lanes[l][ahead], ahead)),
+                    None => view.leader_beyond(&vehicle, own_lane),
+                };
+                view.nearer_block(&vehicle, own_lane, true, leader)
+            });
             let around = self.look_around(view, &vehicle, leader, first, lanes, l, t, &changes[start..]);
             let slot = |lanes: &[Vec<Vehicle>]| {
                 Slot::look(view, &vehicle, around.target_leader, &lanes[t], self.heads[t], target_id)
@@ -296,13 +301,26 @@ impl LaneChanger {
                 });
             }
         }
+        let lane = |lane: usize| LaneId(first.0 + lane as u32);
+        // Inside a junction the lanes of the road behind it count.
         let index = usize::from(vehicle.route_index);
-        let choices = view.plans.edge(vehicle.plan, index, lanes.len());
-        let (current, target) = (choices[l], choices[t]);
+        let road = (!view.lane(target_id).internal).then(|| view.plans.edge(vehicle.plan, index, lanes.len()));
+        let choice = |at: usize| match &road {
+            Some(road) => road[at],
+            None => view.choice_behind(vehicle, lane(at)),
+        };
+        let (current, target) = (choice(l), choice(t));
         let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
-        let jam = |lane: usize| Jam { here_m: self.taken_m[lane], link: choices[lane].link };
+        let link = |at: usize| match &road {
+            Some(road) => road[at].link,
+            None => view.lane(lane(at)).only_link(),
+        };
+        let jam = |at: usize| Jam { here_m: self.taken_m[at], link: link(at) };
         let bonus = if view.world.has_roundabouts && current.continues && roundabouts_ahead(view, vehicle) {
-            roundabout_bonus(view, vehicle, first, best, l.max(t)) * view.params(vehicle).lane_change.cooperative
+            let (index, here) = view.road_ahead(vehicle, lane(l));
+            let outer = LaneId(here.0.wrapping_add_signed(i32::from(current.offset)));
+            let inner = view.road_ahead(vehicle, lane(l.max(t))).1;
+            roundabout_bonus(view, vehicle, index, outer, inner) * view.params(vehicle).lane_change.cooperative
         } else {
             0.0
         };
@@ -422,6 +440,15 @@ fn wish<'a>(
         return Wish::URGENT;
     }
 
+    if around.bonus > 0.0 {
+        // Use the inner lanes of a roundabout.
+        return if right { Wish::STAY } else { Wish::GAIN };
+    }
+    if lane.internal {
+        // Inside a junction nobody changes for speed or to keep right.
+        return Wish::NONE;
+    }
+
     // Speeds to be expected on both lanes.
     let accelerating = |n: Option<Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
     let accelerating = accelerating(around.leader) || accelerating(around.target_leader);
@@ -432,10 +459,6 @@ fn wish<'a>(
     let right_threshold = left_threshold / params.speed_gain_right.max(1e-3);
     let gain = f64::from(mind.speed_gain);
 
-    if around.bonus > 0.0 {
-        // Use the inner lanes of a roundabout.
-        return if right { Wish::STAY } else { Wish::GAIN };
-    }
     if right && offset == 0 && lane.speed_mps > 80.0 / 3.6 && look_speed > HALTING_SPEED {
         // Do not get stranded on the on-ramp of a motorway.
         return Wish::STAY;

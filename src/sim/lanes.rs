@@ -39,8 +39,6 @@ pub struct Lanes {
     overhung: Vec<LaneId>,
     /// Metres taken by vehicles with their gaps.
     pub occupied_m: Vec<f64>,
-    /// Lanes that had vehicles at the last [`refresh`](Self::refresh).
-    occupied: Marks,
     /// Lanes with a `rear` or an `overhang`.
     covered: Marks,
     /// Lanes on which somebody stands, or whose hindmost vehicle waits.
@@ -60,7 +58,6 @@ impl Lanes {
             overhang: vec![Rear::FREE; count],
             overhung: Vec::new(),
             occupied_m: vec![0.0; count],
-            occupied: Marks::new(count),
             covered: Marks::new(count),
             held: Marks::new(count),
             busy: Vec::new(),
@@ -100,10 +97,10 @@ impl Lanes {
         if own.back <= over.back { own } else { over }
     }
 
-    /// Whether vehicles were on the lane when the state that is read was complete.
+    /// Whether a body is on the lane, at least with its rear.
     #[inline]
-    pub fn is_occupied(&self, lane: LaneId) -> bool {
-        self.occupied.has(lane.index())
+    pub fn is_covered(&self, lane: LaneId) -> bool {
+        self.covered.has(lane.index())
     }
 
     /// Whether somebody stands on the lane, or its hindmost vehicle waits for something; of the last
@@ -128,11 +125,9 @@ impl Lanes {
             }
             keep
         });
-        self.occupied.clear();
         self.covered.clear();
         self.held.clear();
         for lane in &*shown {
-            self.occupied.set(lane.index());
             self.covered.set(lane.index());
         }
         busy.clear();
@@ -157,10 +152,9 @@ impl Lanes {
             if self.rear[i].back == f64::INFINITY {
                 self.shown.push(lane);
             }
-            self.occupied.set(i);
             self.covered.set(i);
             self.rear[i] = rear;
-            let mut is_held = last.is(flags::WAITS_AT_LINK | flags::STOPPED);
+            let mut is_held = last.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED);
             let mut occupied_m = 0.0;
             for v in self.vehicles.on(lane) {
                 occupied_m += world.types[usize::from(v.vtype)].driver.length_with_gap();

@@ -2,8 +2,8 @@
 //! `+ - * / sqrt` and comparisons, so that every machine computes the same bits.
 //!
 //! A step reads state(t) and writes state(t+1): `motion` decides how far everyone drives, with `right_of_way` before a
-//! junction and `junction` in and behind it; `advance` drives; `lane_change`, with `negotiation`, and `insertion` decide from
-//! the places reached; and `partition` puts it together.
+//! junction and `junction` in and behind it (`meeting`: where two ways meet); `advance` drives; `lane_change`, with
+//! `negotiation`, and `insertion` decide from the places reached; and `partition` puts it together.
 
 mod advance;
 mod approach;
@@ -22,6 +22,7 @@ mod lane_store;
 mod lanes;
 mod marks;
 mod measures;
+mod meeting;
 mod motion;
 mod negotiation;
 mod neighbour;

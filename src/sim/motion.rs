@@ -14,11 +14,15 @@ use super::view::View;
 
 /// How many vehicles at the end of a lane's queue may ask those who come to let them over.
 const LET_IN: usize = 3;
+/// Who drives no faster than this does not come to the next link, m/s.
+const STANDS: f64 = 1e-4;
 
 /// Result of pass one for one vehicle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Follow {
     pub speed: f64,
+    /// A body ahead on the lane is near enough to matter.
+    pub is_led: bool,
     /// Metres taken by the vehicles before it on its lane.
     pub ahead_m: f64,
     /// By which it leaves its lane; only known near the lane's end.
@@ -33,19 +37,22 @@ pub struct Follow {
 pub struct Move {
     pub speed: f64,
     pub waits_at_link: bool,
+    pub crawls: bool,
+    pub stuck: bool,
     pub emergency: bool,
 }
 
 impl View<'_> {
     /// Pass one: speed within the limits of the road and behind the leader on the lane. `ahead` is the vehicle before it
-    /// on the lane.
+    /// on the lane. Also tells whether such a leader is near enough to matter.
     #[inline]
-    pub fn follow(&self, vehicle: &Vehicle, ahead: Option<&Vehicle>, lane_id: LaneId) -> f64 {
+    pub fn follow(&self, vehicle: &Vehicle, ahead: Option<&Vehicle>, lane_id: LaneId) -> (f64, bool) {
         let driver = self.driver(vehicle);
         if vehicle.is(flags::STOPPED) {
-            return 0.0;
+            return (0.0, true);
         }
         let lane = self.lane(lane_id);
+        let mut is_led = false;
         let mut wished = self.allowed(vehicle, driver, lane);
         if self.world.overlay.is_limited(lane_id) || vehicle.is(flags::LIMITED) {
             // A limit that comes all at once is no reason to brake hard.
@@ -57,16 +64,26 @@ impl View<'_> {
             let gap = leader.pos - lead.length - vehicle.pos - driver.min_gap;
             // Too far away to matter.
             if gap < self.world.reach_m {
+                is_led = true;
                 v = driver.at_most_following(v, vehicle.speed, gap, leader.speed, lead.apparent_decel);
             }
         } else {
             let over = self.lanes.overhang[lane_id.index()];
             let gap = over.back - vehicle.pos - driver.min_gap;
             if gap < self.world.reach_m {
+                is_led = true;
                 v = driver.at_most_following(v, vehicle.speed, gap, over.speed, over.decel);
             }
         }
-        v.max(0.0)
+        (v.max(0.0), is_led)
+    }
+
+    /// How the vehicle comes to the end of its lane: while a leader holds it up it is not taken to gain speed.
+    #[inline]
+    fn run_up(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, plan: Follow) -> RunUp {
+        let allowed = self.allowed(vehicle, driver, self.lane(lane_id)).max(driver.min_next_speed(vehicle.speed));
+        let from = driver.max_next_speed(vehicle.speed).min(allowed);
+        RunUp { way_m: seen, from, limit: if plan.is_led { plan.speed.min(allowed) } else { allowed } }
     }
 
     /// How far the vehicle looks ahead when that may be beyond its lane's end, which is `seen` metres ahead; else 0.
@@ -88,7 +105,10 @@ impl View<'_> {
     fn approach(&self, coming: &Coming, link_id: LinkId) -> Approach {
         let driver = &self.world.types[usize::from(coming.vtype)].driver;
         let Coming { dist_m, goes_on, arrival_speed, limit, .. } = *coming;
-        let via_length_m = self.link(link_id).via_length_m;
+        let link = self.link(link_id);
+        let via_length_m = link.via_length_m;
+        // What is behind the link is looked up here, for only some are asked.
+        let limit = limit.min(self.held_by_rear(coming.speed, driver, link.next, dist_m));
         let arrival_s = driver.minimal_arrival_time(dist_m, goes_on, arrival_speed);
         let leave_speed = driver.speed_after(via_length_m, arrival_speed).min(limit);
         Approach {
@@ -108,9 +128,9 @@ impl View<'_> {
 
     /// What a vehicle far from the end of its lane has to tell the link there.
     fn distant_approach(&self, distant: &Distant) -> Option<Approach> {
-        let Distant { lane, index, speed, ahead_m } = *distant;
+        let Distant { lane, index, speed, is_led, ahead_m } = *distant;
         let vehicle = &self.lanes.on(lane)[index as usize];
-        let plan = Follow { speed, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
+        let plan = Follow { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
         let mut told = None;
         self.announce(vehicle, lane, plan, |link, coming| told = Some(self.approach(&coming, link)));
         told
@@ -133,8 +153,7 @@ impl View<'_> {
         let mut seen = self.lane(lane_id).length_m - vehicle.pos;
         let ahead_m = plan.ahead_m;
         let mut v = plan.speed;
-        // The speed at the link is that after accelerating from `from` over `way`, within `pass_limit`.
-        let (mut way, mut from, mut pass_limit) = (seen, v, f64::INFINITY);
+        let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
         let mut known = Some(plan.link);
         let mut slowed = false;
         // The junction at the end of its lane is told early; those behind it as far as it looks for room.
@@ -142,7 +161,7 @@ impl View<'_> {
         let (mut roads_m, mut inner_m) = (0.0, 0.0);
         while seen < self.world.announce_m {
             let from_m = if lane_id == own_lane { vehicle.pos } else { 0.0 };
-            if v <= 1e-4 || self.halt_on(vehicle, lane_id, index, from_m).is_some() {
+            if v <= STANDS || self.halt_on(vehicle, lane_id, index, from_m).is_some() {
                 return false;
             }
             let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
@@ -160,16 +179,11 @@ impl View<'_> {
             }
             let next = self.lane(link.next);
             let limit = self.allowed(vehicle, driver, next);
-            // A limit that is not lower slows nobody down.
-            if limit < v {
-                v = v.min(driver.free_speed(seen, limit, false).max(driver.min_next_speed(vehicle.speed)));
-            }
-            pass_limit = pass_limit.min(limit);
             let gives_way = priority.gives_way() && can_brake();
             let slows = gives_way && !link.exit && seen > link.visibility_m;
             slowed |= slows || (gives_way && self.in_roundabout(link.to));
             if link.watched {
-                let mut arrival_speed = driver.speed_after(way, from).min(pass_limit);
+                let mut arrival_speed = run_up.speed(driver);
                 if slows {
                     let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
                     arrival_speed = arrival_speed.min(driver.speed_after(link.visibility_m, at_sight));
@@ -192,6 +206,13 @@ impl View<'_> {
             if far {
                 return false;
             }
+            let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
+            // A limit that is not lower slows nobody down.
+            if limit < v {
+                v = v.min(driver.free_speed(seen, limit, false).max(driver.min_next_speed(vehicle.speed)));
+            }
+            run_up = RunUp { way_m: next.length_m, from: v, limit: limit.min(held) };
+            v = v.min(held);
             if next.internal {
                 inner_m += next.length_m;
             } else {
@@ -208,9 +229,20 @@ impl View<'_> {
             if seen >= look && roads_m > enough {
                 return false;
             }
-            (way, from, pass_limit) = (next.length_m, v, limit);
         }
         false
+    }
+
+    /// What the hindmost body on a lane that begins `start` metres ahead allows; infinite when none is near.
+    #[inline]
+    fn held_by_rear(&self, speed: f64, driver: &Driver, lane_id: LaneId, start: f64) -> f64 {
+        let rear = self.lanes.last(lane_id);
+        let gap = start + rear.back - driver.min_gap;
+        if gap < self.world.reach_m {
+            driver.at_most_following(driver.max_next_speed(speed), speed, gap, rear.speed, rear.decel)
+        } else {
+            f64::INFINITY
+        }
     }
 
     /// The speed of the next step. `plan` is the result of pass one. `None`: it depends on who approaches the junctions, which
@@ -226,20 +258,33 @@ impl View<'_> {
         if let Some(halt_m) = self.halt_on(vehicle, lane_id, usize::from(vehicle.route_index), vehicle.pos) {
             walk.v = walk.v.min(driver.stop_speed(vehicle.speed, halt_m - vehicle.pos, driver.decel));
         }
+        let mut led_to = f64::INFINITY;
+        if lane.internal {
+            // Ways may meet long before the lane ends.
+            let conflict = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9, walk.v, || 0.0);
+            walk.v = walk.v.min(conflict.v);
+            walk.stuck = conflict.stuck;
+            led_to = conflict.v;
+        }
         if seen < plan.look_m {
-            self.look_beyond(vehicle, driver, lane_id, plan, seen, &mut walk);
+            let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
+            run_up.limit = run_up.limit.min(led_to);
+            self.look_beyond(vehicle, driver, lane_id, plan, seen, run_up, &mut walk);
             if walk.is_open {
                 return None;
             }
-            if walk.waits && self.in_roundabout(lane_id) {
-                // Who is in a roundabout keeps its right.
-                walk.waits = false;
-            }
+        } else {
+            walk.crawls = crawls(vehicle, driver, walk.v);
+        }
+        if (walk.waits || walk.crawls) && self.in_roundabout(lane_id) {
+            // Who is in a roundabout keeps its right.
+            (walk.waits, walk.crawls) = (false, false);
         }
         Some(self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key))
     }
 
     /// Walks the links ahead and lowers the speed to what they allow.
+    #[allow(clippy::too_many_arguments)] // one walk, from where pass one left off
     fn look_beyond(
         &self,
         vehicle: &Vehicle,
@@ -247,17 +292,16 @@ impl View<'_> {
         lane_id: LaneId,
         plan: Follow,
         seen: f64,
+        run_up: RunUp,
         walk: &mut Walk,
     ) {
         let look = plan.look_m;
         let slowest = driver.min_next_speed(vehicle.speed);
-        let (mut lane_id, mut seen) = (lane_id, seen);
+        let own_lane = lane_id;
+        let (mut lane_id, mut seen, mut run_up) = (lane_id, seen, run_up);
         let mut index = usize::from(vehicle.route_index);
-        // The speed at the link is that after accelerating from `from` over `way`.
-        let (mut way, mut from, mut pass_limit) = (seen, walk.v, f64::INFINITY);
         let mut first = true;
         let mut known = Some(plan.link);
-        walk.v = walk.v.min(self.mind_conflicts(vehicle, driver, lane_id, -vehicle.pos - 1e-9));
         loop {
             let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
             if link_id.is_none() {
@@ -270,44 +314,46 @@ impl View<'_> {
             }
             let link = self.link(link_id);
             let limit = self.allowed(vehicle, driver, self.lane(link.next));
+            let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
             let priority = self.priority(link);
             let decides = !link.exit || link.signal.is_some();
             // What it would drive to halt before this link.
             let unhindered = walk.v;
             let halt = || self.halt_before(vehicle, driver, priority, seen).min(unhindered);
             if decides {
-                let v_pass = || driver.speed_after(way, from).min(pass_limit).min(limit);
-                if self.must_wait(vehicle, driver, link, priority, seen, v_pass, walk) {
+                let v_pass = || run_up.speed(driver);
+                if self.must_wait(vehicle, driver, link, priority, seen, v_pass, limit.min(held), walk) {
                     if walk.is_open {
                         return;
                     }
                     walk.wait(halt(), if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
                     return;
                 }
-                if (walk.no_room || !first)
-                    && self.keeps_clear(lane_id, link)
-                    && driver.can_brake(vehicle.speed, driver.decel, seen)
-                    && (walk.no_room || !self.has_room(vehicle, driver, link, index, walk.ahead_m))
-                {
-                    walk.wait(halt(), vehicle.speed);
+            }
+            // What it may drive beyond the link.
+            let mut over = walk.v;
+            if limit < over {
+                over = over.min(driver.free_speed(seen, limit, false).max(slowest));
+            }
+            // At least it can drive up to the line.
+            let line = || if decides { halt() } else { 0.0 };
+            let conflict = self.mind_conflicts(vehicle, driver, link.next, own_lane, seen, over.min(held), line);
+            if self.keeps_clear(lane_id, link) && driver.can_brake(vehicle.speed, driver.decel, seen) {
+                let lacks_room = conflict.stuck
+                    || over.min(held) <= STANDS
+                    || walk.no_room
+                    || (!first && !self.has_room(vehicle, driver, link, index, walk.ahead_m));
+                if lacks_room {
+                    walk.wait(line(), vehicle.speed);
                     return;
                 }
             }
-            if limit < walk.v {
-                walk.v = walk.v.min(driver.free_speed(seen, limit, false).max(slowest));
-            }
-            let mut conflict = self.mind_conflicts(vehicle, driver, link.next, seen);
-            if decides && conflict < walk.v {
-                // At least it can drive up to the line.
-                conflict = conflict.max(halt());
-            }
-            walk.v = walk.v.min(conflict);
-            let rear = self.lanes.last(link.next);
-            let gap = seen + rear.back - driver.min_gap;
-            if gap < self.world.reach_m {
-                walk.v = driver.at_most_following(walk.v, vehicle.speed, gap, rear.speed, rear.decel);
-            }
+            let arriving = walk.v;
+            let conflict = if conflict.v < arriving { conflict.v.max(line()) } else { conflict.v };
             let next = self.lane(link.next);
+            run_up = RunUp { way_m: next.length_m, from: over, limit: limit.min(held).min(conflict) };
+            walk.v = over.min(conflict).min(held);
+            walk.crawls |= arriving <= walk.v && crawls(vehicle, driver, arriving);
             if !next.internal {
                 index += 1;
                 if let Some(room) = self.let_in(vehicle, driver, link.next, seen) {
@@ -323,7 +369,6 @@ impl View<'_> {
             if seen >= look {
                 return;
             }
-            (way, from, pass_limit) = (next.length_m, walk.v, limit);
             first = false;
         }
     }
@@ -347,7 +392,12 @@ impl View<'_> {
                 let lead = self.driver(other);
                 let gap = start + other.pos - lead.length - driver.min_gap;
                 if gap > 0.0 && gap < self.world.reach_m {
-                    let speed = driver.follow_speed(vehicle.speed, gap, other.speed, lead.apparent_decel);
+                    // Room has to be left after the next step, too.
+                    let after = |v: f64| {
+                        let gap = gap + driver.dt * (other.speed - v);
+                        driver.follow_speed(vehicle.speed, gap, other.speed, lead.apparent_decel)
+                    };
+                    let speed = after(after(0.0));
                     v = Some(v.map_or(speed, |v| v.min(speed)));
                 }
             }
@@ -380,7 +430,35 @@ impl View<'_> {
         if speed > 0.0 && walk.least > 0.0 {
             speed = speed.max(walk.least.min(safe));
         }
-        Move { speed, waits_at_link: walk.waits, emergency: safe < driver.min_next_speed(old) - 1e-6 }
+        Move {
+            speed,
+            waits_at_link: walk.waits,
+            crawls: walk.crawls,
+            stuck: walk.stuck,
+            emergency: safe < driver.min_next_speed(old) - 1e-6,
+        }
+    }
+}
+
+/// Whether the vehicle is slow because of a leader: `v` is what it may drive.
+#[inline]
+fn crawls(vehicle: &Vehicle, driver: &Driver, v: f64) -> bool {
+    v < driver.decel && v < driver.max_next_speed(vehicle.speed)
+}
+
+/// How a vehicle comes to a link: from `from` it accelerates over `way_m`, up to `limit`.
+#[derive(Clone, Copy)]
+struct RunUp {
+    way_m: f64,
+    from: f64,
+    limit: f64,
+}
+
+impl RunUp {
+    /// Speed at the link.
+    #[inline]
+    fn speed(&self, driver: &Driver) -> f64 {
+        driver.speed_after(self.way_m, self.from).min(self.limit)
     }
 }
 
@@ -395,6 +473,10 @@ pub(super) struct Walk {
     pub(super) no_room: bool,
     /// It has to wait before a link.
     pub(super) waits: bool,
+    /// It is slow behind a leader.
+    pub(super) crawls: bool,
+    /// It cannot go on through the junction that it is in.
+    pub(super) stuck: bool,
     /// Speed that it should not fall below by dawdling.
     pub(super) least: f64,
     /// It depends on approaches that are not known yet.
@@ -406,5 +488,34 @@ impl Walk {
     pub(super) fn wait(&mut self, halt: f64, from_speed: f64) {
         self.v = self.v.min(halt);
         self.waits = self.v < from_speed || self.v < HALTING_SPEED;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demand::{VehicleClass, VehicleType};
+    use bytemuck::Zeroable;
+
+    fn car() -> (Driver, Vehicle) {
+        let driver = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
+        (driver, Vehicle { speed: 2.0, ..Vehicle::zeroed() })
+    }
+
+    #[test]
+    fn who_is_slowed_by_a_leader_crawls_and_who_speeds_up_freely_does_not() {
+        let (driver, vehicle) = car();
+        assert!(crawls(&vehicle, &driver, 2.5));
+        assert!(!crawls(&vehicle, &driver, driver.max_next_speed(vehicle.speed)));
+        let fast = Vehicle { speed: 12.0, ..vehicle };
+        assert!(!crawls(&fast, &driver, 10.0), "10 m/s is no crawling");
+    }
+
+    #[test]
+    fn a_run_up_gains_speed_on_its_way_and_ends_at_its_limit() {
+        let (driver, _) = car();
+        let run_up = |limit| RunUp { way_m: 20.0, from: 2.0, limit }.speed(&driver);
+        assert_eq!(run_up(f64::INFINITY), driver.speed_after(20.0, 2.0));
+        assert_eq!(run_up(3.0), 3.0);
     }
 }

@@ -1,8 +1,10 @@
 //! What a vehicle that considers another lane sees there: the leader and the follower, on its own edge or beyond its ends.
 
+use crate::graph::{Lane, Network};
 use crate::ids::{LaneId, LinkId};
 
 use super::car_following::Driver;
+use super::lane_plan::LaneChoice;
 use super::vehicle::Vehicle;
 use super::view::View;
 
@@ -109,7 +111,7 @@ impl<'a> View<'a> {
                 if let Some(first) = self.lanes.on(from).first() {
                     let comes = l.internal || {
                         let next = self.own_link(first, from);
-                        next.is_some() && self.link(next).to == lane
+                        next.is_some() && (self.link(next).to == lane || self.link(next).next == lane)
                     };
                     if comes {
                         consider(first, distance + l.length_m - first.pos);
@@ -124,6 +126,21 @@ impl<'a> View<'a> {
             }
         }
         nearest
+    }
+
+    /// The lane of the road that counts for a vehicle on (or beside) `lane`, and the index of that road in the route: inside
+    /// a junction it is the road behind it.
+    #[inline]
+    pub fn road_ahead(&self, vehicle: &Vehicle, lane: LaneId) -> (usize, LaneId) {
+        let index = usize::from(vehicle.route_index);
+        let l = self.lane(lane);
+        if l.internal { (index + 1, self.link(l.only_link()).to) } else { (index, lane) }
+    }
+
+    /// What a way through a junction is worth for the vehicle's route: as much as the lane that it leads to.
+    pub fn choice_behind(&self, vehicle: &Vehicle, way: LaneId) -> LaneChoice {
+        let (index, road) = self.road_ahead(vehicle, way);
+        self.plans.choice(self.world, vehicle.plan, index, road)
     }
 
     /// Metres taken by vehicles on the lanes that continue behind `link`, as far as lane changers look.
@@ -141,4 +158,11 @@ impl<'a> View<'a> {
         }
         taken
     }
+}
+
+/// Whether two ways through a junction part at their starts or meet at their ends: nobody changes between such.
+pub fn are_siblings(network: &Network, lane: &Lane, other: &Lane) -> bool {
+    let source = |l: &Lane| network.link(l.entry).from;
+    let target = |l: &Lane| network.link(l.only_link()).to;
+    source(lane) == source(other) || target(lane) == target(other)
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::graph::{Lane, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
-use super::approach::{Approaches, Distant, Notice};
+use super::approach::{Approaches, Distant, Notice, Priority};
 use super::departures::Departures;
 use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
@@ -15,6 +16,7 @@ use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::measures::Measures;
 use super::motion::{Follow, Move};
+use super::neighbour::are_siblings;
 use super::orders::Ordered;
 use super::prefetch::{prefetch, prefetch_head};
 use super::random;
@@ -96,7 +98,7 @@ impl Partition {
             .own_edges
             .iter()
             .copied()
-            .filter(|e| network.edge(*e).lane_count > 1 && !network.edge(*e).is_internal())
+            .filter(|e| network.edge(*e).lane_count > 1 && may_change_on(network, *e))
             .collect();
         Self {
             steps: 0,
@@ -198,8 +200,10 @@ impl Partition {
                 let index = index as u32;
                 let driver = view.driver(vehicle);
                 let seen = length - vehicle.pos;
+                let (speed, is_led) = view.follow(vehicle, ahead, lane);
                 let mut plan = Follow {
-                    speed: view.follow(vehicle, ahead, lane),
+                    speed,
+                    is_led,
                     ahead_m,
                     look_m: view.look_beyond_lane(driver, vehicle.speed, seen),
                     ..Follow::default()
@@ -212,8 +216,8 @@ impl Partition {
                             approaches.add(link, Notice::Near(coming));
                         });
                     } else if plan.link.is_some() && world.watched.has(plan.link.index()) {
-                        let Follow { speed, ahead_m, .. } = plan;
-                        approaches.add(plan.link, Notice::Far(Distant { lane, index, speed, ahead_m }));
+                        let Follow { speed, is_led, ahead_m, .. } = plan;
+                        approaches.add(plan.link, Notice::Far(Distant { lane, index, speed, is_led, ahead_m }));
                     }
                 }
                 if is_moved {
@@ -590,4 +594,19 @@ fn beside(world: &World, came_from: LaneId, to: LaneId) -> LaneId {
             f.internal == old.internal && f.edge == old.edge
         })
         .unwrap_or(LaneId::NONE)
+}
+
+/// Lanes can be changed on roads, and inside a junction between ways that lie beside each other from end to end, give way to
+/// nobody or are led by a signal.
+fn may_change_on(network: &Network, edge: EdgeId) -> bool {
+    let edge = network.edge(edge);
+    let leads_on = |lane: &Lane| {
+        lane.entry.is_some() && !lane.links.is_empty() && {
+            let link = network.link(lane.entry);
+            link.signal.is_some() || !Priority::of(link, None).gives_way()
+        }
+    };
+    let lanes = &network.lanes[edge.first_lane.index()..][..edge.lane_count as usize];
+    !edge.is_internal()
+        || lanes.iter().all(leads_on) && lanes.windows(2).any(|pair| !are_siblings(network, &pair[0], &pair[1]))
 }

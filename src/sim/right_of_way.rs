@@ -43,6 +43,7 @@ impl View<'_> {
         priority: Priority,
         seen: f64,
         v_pass: impl FnOnce() -> f64,
+        beyond: f64,
         walk: &mut Walk,
     ) -> bool {
         let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
@@ -74,7 +75,7 @@ impl View<'_> {
             return false;
         }
         if !link.yields_to.is_empty()
-            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass(), walk.v, can_brake)
+            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass(), beyond, walk.v, can_brake)
         {
             // Too fast to halt even with full braking: get through (before a light it halts all the same).
             let hopeless = !can_brake
@@ -121,11 +122,12 @@ impl View<'_> {
         priority: Priority,
         seen: f64,
         v_pass: f64,
+        beyond: f64,
         v: f64,
         can_brake: bool,
     ) -> bool {
         let arrival_s = driver.minimal_arrival_time(seen, v, v_pass);
-        let leave_speed = driver.speed_after(link.via_length_m, v_pass).min(driver.max_speed);
+        let leave_speed = driver.speed_after(link.via_length_m, v_pass).min(beyond);
         let claim = Claim {
             vehicle: vehicle.id,
             arrival_s,

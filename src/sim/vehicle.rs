@@ -95,6 +95,10 @@ pub mod flags {
     pub const MAY_HELP_RIGHT: u16 = 1024;
     /// An order limits its speed.
     pub const LIMITED: u16 = 2048;
+    /// So slow behind a leader that it will hardly pass the next junction soon.
+    pub const CRAWLS: u16 = 4096;
+    /// Stands inside a junction because of one that will not move soon: others may go first.
+    pub const STUCK: u16 = 8192;
     /// All that lane changers tell each other for one step.
     pub const MESSAGES: u16 = BLOCKS_AS_LEADER | BLOCKS_AS_FOLLOWER | BLOCKED | MAY_HELP_LEFT | MAY_HELP_RIGHT;
 }

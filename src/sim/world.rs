@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
-use crate::graph::{Conflict, EdgeKind, Lane, Network, ProgramKind};
+use crate::graph::{EdgeKind, Lane, Network, ProgramKind};
 use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
@@ -68,7 +68,7 @@ pub struct World {
     pub wide: Marks,
     /// Lanes whose vehicles actuate a signal.
     pub sensing: Marks,
-    /// By conflict: the other lane; NONE where both lanes come from the same one, which is settled there.
+    /// By conflict: the other lane.
     pub conflict_foes: Vec<LaneId>,
     /// When routes are found by the traffic; `None`: never.
     pub routing: Option<RoutingSchedule>,
@@ -135,8 +135,7 @@ impl World {
         // Detecting ends at the first link without an actuated signal.
         let senses = |l: &Lane| !l.internal && !l.links.is_empty() && is_actuated(network.link(l.only_link()).signal);
         let sensing = Marks::of(network.lanes.iter().map(senses));
-        let foe_of = |c: &Conflict| if c.same_source { LaneId::NONE } else { c.foe };
-        let conflict_foes = network.conflicts.iter().map(foe_of).collect();
+        let conflict_foes = network.conflicts.iter().map(|c| c.foe).collect();
         let routing = RoutingSchedule::of(&demand, &settings);
         Self {
             network,
