@@ -141,6 +141,11 @@ impl Topic {
             Self::Health => "health",
         }
     }
+
+    /// It is about the state of the roads, and not about how the run goes.
+    pub fn shows_roads(self) -> bool {
+        !matches!(self, Self::Partitions | Self::Health)
+    }
 }
 
 /// A stream of states.
@@ -152,6 +157,13 @@ pub struct Subscription {
     pub area: Option<[f64; 4]>,
     /// Edges or signals; empty: all.
     pub names: Vec<String>,
+}
+
+impl Subscription {
+    /// Whether both show the same of a state, however often.
+    pub fn shows_as(&self, other: &Self) -> bool {
+        self.topic == other.topic && self.area == other.area && self.names == other.names
+    }
 }
 
 impl Command {

@@ -1,12 +1,13 @@
 //! Looks up the names in commands, and makes orders for the kernel of them.
 
 use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::command::{Place, VehicleWish, WorldCommand};
-use super::depart::{depart_lane, depart_pos, depart_speed};
 use super::error::CommandError;
-use crate::demand::{RoadGraph, Roads, RouteSearch, Travel};
+use crate::demand::{DepartPos, RoadGraph, Roads, RouteSearch, Travel};
 use crate::graph::sumo::NetworkIndex;
 use crate::graph::{Aspect, EdgeKind, Signal};
 use crate::ids::{EdgeId, LaneId, SignalId, TypeId, VehicleId};
@@ -197,15 +198,18 @@ impl Desk {
         let edges = self.way(edges, vtype)?;
         let mut vehicle = NewVehicle::new(id, &wish.id, vtype, edges);
         vehicle.depart_ms = wish.depart_ms;
-        let bad = |text: String| CommandError::argument("vehicle add", text);
         if let Some(lane) = &wish.depart_lane {
-            vehicle.depart_lane = depart_lane(lane).map_err(bad)?;
+            vehicle.depart_lane = parse("departLane", lane)?;
         }
         if let Some(pos) = &wish.depart_pos {
-            vehicle.depart_pos = depart_pos(pos).map_err(bad)?;
+            vehicle.depart_pos = parse("departPos", pos)?;
+            if vehicle.depart_pos == DepartPos::Stop {
+                let text = "'departPos' cannot be 'stop': a vehicle that is added has no stops";
+                return Err(CommandError::argument("vehicle add", text));
+            }
         }
         if let Some(speed) = &wish.depart_speed {
-            vehicle.depart_speed = depart_speed(speed).map_err(bad)?;
+            vehicle.depart_speed = parse("departSpeed", speed)?;
         }
         Ok(vehicle)
     }
@@ -231,6 +235,11 @@ impl Desk {
             CommandError::argument("vehicle add", format!("no way leads from edge '{from}' to edge '{to}'"))
         })
     }
+}
+
+fn parse<T: FromStr<Err: Display>>(key: &str, text: &str) -> Result<T, CommandError> {
+    let bad = |expected| CommandError::argument("vehicle add", format!("'{key}' is '{text}'; it has to be {expected}"));
+    text.parse().map_err(bad)
 }
 
 fn no_such(kind: &'static str, name: &str) -> CommandError {

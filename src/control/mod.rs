@@ -5,7 +5,6 @@
 
 mod arguments;
 pub mod command;
-mod depart;
 mod desk;
 pub mod documentation;
 mod error;

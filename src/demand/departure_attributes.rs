@@ -1,8 +1,11 @@
 //! The attributes that `vehicle`, `trip` and `flow` share: where and how fast to depart and to arrive.
 
+use std::str::FromStr;
+
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
 
+use super::departing::Expected;
 use super::{ArrivalLane, ArrivalPos, ArrivalSpeed, DepartLane, DepartPos, DepartSpeed};
 
 /// Attributes that are taken, by this module or by the builder.
@@ -85,10 +88,11 @@ pub(super) fn read_rules(
             warnings.add(kind, attributes.at(), "the attribute has no effect");
         }
     }
+    let text = |key, default| attributes.text(key).unwrap_or(default);
     Ok(DepartureRules {
-        depart_lane: depart_lane(attributes, &defaults.lane)?,
+        depart_lane: parse(attributes, "departLane", text("departLane", &defaults.lane))?,
         depart_pos: depart_pos(attributes, warnings)?,
-        depart_speed: depart_speed(attributes, &defaults.speed)?,
+        depart_speed: parse(attributes, "departSpeed", text("departSpeed", &defaults.speed))?,
         arrival_lane: arrival_lane(attributes, warnings)?,
         arrival_pos: arrival_pos(attributes, warnings)?,
         arrival_speed: arrival_speed(attributes, warnings)?,
@@ -101,64 +105,20 @@ fn replaced(attributes: Attributes<'_>, key: &str, value: &str, instead: &str, w
     warnings.add(kind, attributes.at(), format!("'{instead}' is used instead"));
 }
 
-fn lane_index(attributes: Attributes<'_>, key: &str, value: &str, words: &str) -> Result<u32, InputError> {
-    value.trim().parse().map_err(|_| attributes.bad(key, value, &format!("a lane index or one of {words}")))
-}
-
-fn depart_lane(attributes: Attributes<'_>, default: &str) -> Result<DepartLane, InputError> {
-    Ok(match attributes.text("departLane").unwrap_or(default) {
-        "best_prob" => DepartLane::BestRandom,
-        "first" => DepartLane::First,
-        "free" => DepartLane::Free,
-        "allowed" => DepartLane::Allowed,
-        "best" => DepartLane::Best,
-        "random" => DepartLane::Random,
-        value => {
-            let words = "first, free, allowed, best, best_prob, random";
-            DepartLane::Given(lane_index(attributes, "departLane", value, words)?)
-        }
-    })
+/// A value of one of the attributes that say how to depart.
+fn parse<T: FromStr<Err = Expected>>(attributes: Attributes<'_>, key: &str, value: &str) -> Result<T, InputError> {
+    value.parse().map_err(|Expected(what)| attributes.bad(key, value, what))
 }
 
 fn depart_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartPos, InputError> {
-    Ok(match attributes.text("departPos") {
-        None | Some("base") => DepartPos::Base,
-        Some("random") => DepartPos::Random,
-        Some("random_free") => DepartPos::RandomFree,
-        Some("free") => DepartPos::Free,
-        Some("last") => DepartPos::Last,
-        Some("max") => DepartPos::Max,
-        Some("stop") => DepartPos::Stop,
+    match attributes.text("departPos") {
+        None => Ok(DepartPos::Base),
         Some(word @ ("speedLimit" | "splitFront")) => {
             replaced(attributes, "departPos", word, "base", warnings);
-            DepartPos::Base
+            Ok(DepartPos::Base)
         }
-        Some(value) => match attributes.number("departPos") {
-            Ok(Some(position)) => DepartPos::Given(position),
-            _ => {
-                let expected = "metres or one of base, random, random_free, free, last, max, stop";
-                return Err(attributes.bad("departPos", value, expected));
-            }
-        },
-    })
-}
-
-fn depart_speed(attributes: Attributes<'_>, default: &str) -> Result<DepartSpeed, InputError> {
-    Ok(match attributes.text("departSpeed").unwrap_or(default) {
-        "avg" => DepartSpeed::Avg,
-        "random" => DepartSpeed::Random,
-        "max" => DepartSpeed::Max,
-        "desired" => DepartSpeed::Desired,
-        "speedLimit" => DepartSpeed::SpeedLimit,
-        "last" => DepartSpeed::Last,
-        value => match value.trim().parse::<f64>() {
-            Ok(speed) if speed.is_finite() && speed >= 0.0 => DepartSpeed::Given(speed),
-            _ => {
-                let expected = "m/s, not negative, or one of random, max, desired, speedLimit, last, avg";
-                return Err(attributes.bad("departSpeed", value, expected));
-            }
-        },
-    })
+        Some(value) => parse(attributes, "departPos", value),
+    }
 }
 
 fn arrival_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalLane, InputError> {
@@ -169,7 +129,8 @@ fn arrival_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<A
             ArrivalLane::Current
         }
         Some(value) => {
-            let lane = lane_index(attributes, "arrivalLane", value, "current")?;
+            let index = value.trim().parse();
+            let lane = index.map_err(|_| attributes.bad("arrivalLane", value, "a lane index or one of current"))?;
             let instead = "the vehicle arrives on the lane that it is on";
             warnings.add("arrivalLane is not supported", attributes.at(), instead);
             ArrivalLane::Given(lane)

@@ -5,6 +5,7 @@
 
 mod builder;
 mod clipping;
+mod departing;
 mod departure_attributes;
 mod edge_delays;
 mod flow;

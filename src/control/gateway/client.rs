@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
@@ -13,7 +13,6 @@ use super::hub::{Hub, Seat};
 use super::limits::Rate;
 use crate::control::CommandError;
 use crate::control::command::{Command, Subscription, Topic};
-use crate::control::live::View;
 use crate::control::message::{Reply, read};
 use crate::control::registry::find;
 
@@ -174,31 +173,17 @@ impl Client {
         let now = Instant::now();
         let mut texts = Vec::new();
         for stream in self.streams.values_mut().filter(|stream| stream.due <= now) {
-            let period = stream.period();
-            stream.due = (stream.due + period).max(now);
+            stream.due = (stream.due + stream.period()).max(now);
             let view = self.hub.live.view.borrow().clone();
             let status = self.hub.live.status.borrow().clone();
-            let body = match stream.subscription.topic {
-                Topic::Health => serde_json::to_value(&*status).ok(),
-                Topic::Partitions => {
-                    Some(json!({"step": status.step, "partitions": status.partitions, "workers": status.workers}))
+            if stream.subscription.topic.shows_roads() {
+                let nothing_yet = view.time <= 0.0 && view.step == 0 && view.signals.is_empty();
+                if stream.last == Some(view.step) || nothing_yet {
+                    continue;
                 }
-                _ if stream.last == Some(view.step)
-                    || view.time <= 0.0 && view.step == 0 && view.signals.is_empty() =>
-                {
-                    None
-                }
-                topic => {
-                    stream.last = Some(view.step);
-                    Some(roads(&view, topic, &stream.subscription))
-                }
-            };
-            if let Some(data) = body {
-                let topic = stream.subscription.topic.name();
-                texts.push(
-                    json!({"type1": "down", "type2": topic, "code": 200, "msg": "update", "data": data}).to_string(),
-                );
+                stream.last = Some(view.step);
             }
+            texts.push(self.hub.update(&view, &status, &stream.subscription));
         }
         for text in texts {
             if let Some(end) = self.send(text).await {
@@ -209,8 +194,9 @@ impl Client {
     }
 
     /// A client that does not read is given up; nothing piles up for it but what its socket holds.
-    async fn send(&mut self, text: String) -> Option<End> {
-        match timeout(self.hub.limits.send_timeout, self.socket.send(Message::Text(text.into()))).await {
+    async fn send(&mut self, text: impl Into<Utf8Bytes>) -> Option<End> {
+        let message = Message::Text(text.into());
+        match timeout(self.hub.limits.send_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => None,
             Ok(Err(_)) => Some(End::Gone),
             Err(_) => Some(End::Close(close_code::POLICY, "it does not read what it is sent")),
@@ -221,23 +207,4 @@ impl Client {
 enum Heard {
     Answer(Reply),
     Ask(crate::control::message::Request),
-}
-
-/// What a subscription wants of a view.
-fn roads(view: &View, topic: Topic, subscription: &Subscription) -> Value {
-    let wanted = |name: &str| subscription.names.is_empty() || subscription.names.iter().any(|own| own == name);
-    let list = match topic {
-        Topic::Vehicles => {
-            let inside = |x: f32, y: f32| {
-                subscription.area.is_none_or(|[x0, y0, x1, y1]| {
-                    (x0..=x1).contains(&f64::from(x)) && (y0..=y1).contains(&f64::from(y))
-                })
-            };
-            let vehicles: Vec<_> = view.vehicles.iter().filter(|vehicle| inside(vehicle.x, vehicle.y)).collect();
-            json!(vehicles)
-        }
-        Topic::Edges => json!(view.edges.iter().filter(|edge| wanted(&edge.id)).collect::<Vec<_>>()),
-        _ => json!(view.signals.iter().filter(|signal| wanted(&signal.id)).collect::<Vec<_>>()),
-    };
-    json!({"step": view.step, "time": view.time, "truncated": view.truncated, topic.name(): list})
 }

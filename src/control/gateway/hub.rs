@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::auth::Access;
 use super::limits::GatewayLimits;
+use super::updates::Updates;
 use crate::control::command::Subscription;
-use crate::control::live::{Interest, LiveIn};
+use crate::control::live::{Interest, LiveIn, RunStatus, View};
 use crate::control::message::{Reply, Request};
 use crate::control::{Asked, CommandError};
 
@@ -26,6 +28,7 @@ struct Shared {
     access: Mutex<Access>,
     /// By client and topic.
     subscriptions: Mutex<BTreeMap<(u64, &'static str), Subscription>>,
+    updates: Mutex<Updates>,
     clients: AtomicUsize,
     next: AtomicU64,
 }
@@ -46,6 +49,7 @@ impl Hub {
         let shared = Shared {
             access: Mutex::new(access),
             subscriptions: Mutex::default(),
+            updates: Mutex::default(),
             clients: AtomicUsize::new(0),
             next: AtomicU64::new(0),
         };
@@ -65,6 +69,11 @@ impl Hub {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| (clients < limit).then_some(clients + 1));
         taken.ok()?;
         Some(Seat { number: self.shared.next.fetch_add(1, Ordering::Relaxed), hub: self.clone() })
+    }
+
+    /// What a stream sends of a state.
+    pub fn update(&self, view: &Arc<View>, status: &Arc<RunStatus>, wanted: &Subscription) -> Utf8Bytes {
+        lock(&self.shared.updates).text(view, status, wanted)
     }
 
     /// Has a command carried out. There is always one answer.

@@ -9,6 +9,7 @@ mod limits;
 mod openapi;
 mod serve;
 mod tls;
+mod updates;
 
 pub use auth::{Access, AccessError};
 pub use limits::GatewayLimits;
