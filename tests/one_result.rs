@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::demand::{Random, random_walks, rerouting};
+use common::demand::{Random, random_world};
 use common::lockstep::{Script, compare};
-use common::scenarios::{extra, helsinki, net, nets, resco, scenario};
+use common::scenarios::{extra, helsinki, nets, resco, scenario};
 use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
 use tessds::graph::partition::{Cut, random_cut};
 use tessds::roles::standalone::{Division, cut_scenario, run};
-use tessds::scenario::{OutputPaths, OutputRequests, Settings};
+use tessds::scenario::OutputPaths;
 use tessds::sim::World;
 
 /// All that a run writes.
@@ -120,20 +120,7 @@ fn check_every_step(configuration: &Path, seconds: u64) {
 
 /// One case of random demand on one of the small networks, cut at random.
 fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<(), String> {
-    let network = net(name);
-    let mut random = Random(seed);
-    let demand = random_walks(&network, vehicles, 200, random.next());
-    let settings = Settings {
-        seed: random.next(),
-        step_ms,
-        end_ms: Some(400_000),
-        time_to_teleport_ms: [Some(30_000), Some(120_000), None][random.below(3)],
-        rerouting: [None, Some(rerouting())][random.below(2)].clone(),
-        ..Settings::default()
-    };
-    let cuts: Vec<Cut> =
-        (0..3).map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut")).collect();
-    let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
+    let (world, cuts) = random_world(name, vehicles, step_ms, &mut Random(seed));
     compare(&world, &cuts, 300, Script::new())
         .map_err(|broken| format!("net {name}, seed {seed}, {vehicles} vehicles, steps of {step_ms} ms: {broken}"))
 }

@@ -16,9 +16,12 @@ pub enum StoreError {
     /// No room. What was stored before stays valid and readable.
     #[error("the store is full: {what}")]
     Full { what: String },
-    /// The store is there and says no: a failed save of its own, a missing right, a wrong password.
+    /// The store is there and takes no writes: a failed save of its own.
     #[error("the store refuses: {what}")]
     Refused { what: String },
+    /// The store is there and does not let the caller do that: a missing right, a wrong password, a certificate.
+    #[error("the store denies access: {what}")]
+    Denied { what: String },
     /// The caller's epoch is not the current one. It has been replaced and must change nothing any more (I4).
     #[error("fenced off: the run is in epoch {}", current.0)]
     Fenced { current: Epoch },
@@ -45,9 +48,9 @@ impl StoreError {
     }
 
     /// The store does not take writes at present; the last commit stays valid. Worth another try at the next snapshot, and a
-    /// message to the operator.
+    /// message to the operator. Who has just begun ends on [`StoreError::Denied`] instead: waiting would only hide a mistake.
     pub fn is_outage(&self) -> bool {
-        self.is_transient() || matches!(self, Self::Full { .. } | Self::Refused { .. })
+        self.is_transient() || matches!(self, Self::Full { .. } | Self::Refused { .. } | Self::Denied { .. })
     }
 
     pub(crate) fn config(what: impl Into<String>) -> Self {

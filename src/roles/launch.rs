@@ -205,7 +205,7 @@ async fn acquire(store: &mut dyn SnapshotStore, claim: &Claim) -> Result<crate::
     loop {
         match store.acquire(&claim.run, &claim.holder, claim.lease).await {
             Ok(lease) => return Ok(lease.epoch),
-            Err(error) if error.is_transient() => tracing::warn!(%error, "waiting for the store"),
+            Err(error) if will_pass(&error) => tracing::warn!(%error, "waiting for the store"),
             Err(error @ StoreError::Held { .. }) => tracing::warn!(%error, "waiting for the lease of the run"),
             Err(error) => return Err(failed(&error)),
         }
@@ -247,11 +247,15 @@ pub(super) fn compile(given: Given) -> (CompiledScenario, OutputPaths) {
 pub(super) async fn get<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, RunError> {
     loop {
         match call().await {
-            Err(error) if error.is_outage() => tracing::warn!(%error, "waiting for the store"),
+            Err(error) if will_pass(&error) => tracing::warn!(%error, "waiting for the store"),
             done => return done.map_err(|error| failed(&error)),
         }
         sleep(PATIENCE).await;
     }
+}
+
+fn will_pass(error: &StoreError) -> bool {
+    error.is_outage() && !matches!(error, StoreError::Denied { .. })
 }
 
 pub(super) fn failed(error: &StoreError) -> RunError {

@@ -1,12 +1,18 @@
 //! Random demand on any network.
 
+use std::sync::Arc;
+
 use tessds::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, CarFollowing, Demand, DepartLane, DepartPos, DepartSpeed, Departure, Idm,
     Stop, VehicleClass, VehicleType,
 };
+use tessds::graph::partition::{Cut, random_cut};
 use tessds::graph::{EdgeKind, Network, Span};
 use tessds::ids::{EdgeId, RouteId, TypeId};
-use tessds::scenario::Rerouting;
+use tessds::scenario::{OutputRequests, Rerouting, Settings};
+use tessds::sim::World;
+
+use super::scenarios::net;
 
 /// A small generator of random numbers (SplitMix64); one seed gives one demand.
 pub struct Random(pub u64);
@@ -142,4 +148,21 @@ pub fn rerouting() -> Rerouting {
         adaptation_steps: 60,
         adaptation_weight: 0.0,
     }
+}
+
+/// A world of random demand on one of the small networks, with three random cuts of it.
+pub fn random_world(name: &str, vehicles: usize, step_ms: i64, random: &mut Random) -> (Arc<World>, Vec<Cut>) {
+    let network = net(name);
+    let demand = random_walks(&network, vehicles, 200, random.next());
+    let settings = Settings {
+        seed: random.next(),
+        step_ms,
+        end_ms: Some(400_000),
+        time_to_teleport_ms: [Some(30_000), Some(120_000), None][random.below(3)],
+        rerouting: [None, Some(rerouting())][random.below(2)].clone(),
+        ..Settings::default()
+    };
+    let mut cut = || random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut");
+    let cuts = vec![cut(), cut(), cut()];
+    (Arc::new(World::new(network, demand, settings, OutputRequests::default())), cuts)
 }

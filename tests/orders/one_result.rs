@@ -3,34 +3,21 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tessds::graph::partition::{Cut, random_cut};
+use tessds::graph::partition::random_cut;
 use tessds::ids::{EdgeId, LaneId, VehicleId};
 use tessds::roles::standalone::cut_scenario;
-use tessds::scenario::{OutputRequests, Settings};
 use tessds::sim::{Order, World};
 
-use super::common::demand::{Random, random_walks, rerouting};
+use super::common::demand::{Random, random_world};
 use super::common::lockstep::{Lockstep, compare};
 use super::common::orders::random_orders;
-use super::common::scenarios::{helsinki, net, nets, scenario};
+use super::common::scenarios::{helsinki, nets, scenario};
 use super::script;
 
 /// One case of random demand and orders on one of the small networks, cut at random.
 fn check_random(name: &str, seed: u64, vehicles: usize, times: usize, step_ms: i64) -> Result<(), String> {
-    let network = net(name);
     let mut random = Random(seed);
-    let demand = random_walks(&network, vehicles, 200, random.next());
-    let settings = Settings {
-        seed: random.next(),
-        step_ms,
-        end_ms: Some(400_000),
-        time_to_teleport_ms: [Some(30_000), Some(120_000), None][random.below(3)],
-        rerouting: [None, Some(rerouting())][random.below(2)].clone(),
-        ..Settings::default()
-    };
-    let cuts: Vec<Cut> =
-        (0..3).map(|_| random_cut(&network, 2 + random.below(6) as u32, random.next()).expect("a cut")).collect();
-    let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
+    let (world, cuts) = random_world(name, vehicles, step_ms, &mut random);
     let script = random_orders(&world, 250, times, &mut random);
     compare(&world, &cuts, 300, script).map_err(|broken| format!("net {name}, seed {seed}: {broken}"))
 }

@@ -1,11 +1,12 @@
 //! What only a Redis can suffer: no memory, no disk, a restart, a freeze, users with few rights, TLS.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tessds::persist::{RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::Epoch;
+use tessds::roles::launch::{Claim, launch};
 
 use crate::expect;
 use crate::redis_server::{RedisServer, free_port};
@@ -59,12 +60,7 @@ fn after_a_failed_save_of_redis_writes_are_refused_and_reads_go_on() {
     block_on(async {
         let epoch = acquire(&mut *store, &run).await;
         let manifest = snapshot(&mut *store, &run, epoch, 10, 10_000).await.unwrap();
-        // Not even root can put a file in the place of a folder with something in it.
-        let obstacle = server.folder().join("dump.rdb");
-        std::fs::create_dir_all(obstacle.join("x")).expect("a folder");
-        server.configure("save", "3600 1");
-        redis::cmd("BGSAVE").exec(&mut server.link()).expect("a save");
-        wait_for(&server, "rdb_last_bgsave_status:err");
+        let obstacle = refuse_writes(&server);
 
         expect!(store.put_record(&run, epoch, "x", b"x").await, Err(StoreError::Refused { what }) if what.contains("MISCONF"));
         expect!(store.put_part(&run, id(20, epoch.0, 0), b"x").await, Err(StoreError::Refused { .. }));
@@ -73,11 +69,45 @@ fn after_a_failed_save_of_redis_writes_are_refused_and_reads_go_on() {
         assert_eq!(store.commits(&run).await, Ok(vec![manifest.clone()]));
         check_readable(&mut *store, &run, &manifest).await;
 
-        std::fs::remove_dir_all(&obstacle).expect("a folder");
-        redis::cmd("BGSAVE").exec(&mut server.link()).expect("a save");
-        wait_for(&server, "rdb_last_bgsave_status:ok");
+        take_writes(&server, &obstacle);
         snapshot(&mut *store, &run, epoch, 20, 10_000).await.expect("writes again");
     });
+}
+
+/// A master that was restarted just then ended with an error, and with it the run.
+#[test]
+fn a_master_that_starts_while_writes_are_refused_waits_until_they_are_taken() {
+    let server = RedisServer::start(&[]);
+    let (mut store, run) = (open(&server.url()).expect("an address"), run_name("start"));
+    block_on(async {
+        let epoch = acquire(&mut *store, &run).await;
+        store.release(&run, epoch).await.expect("a lease to give back");
+        let obstacle = refuse_writes(&server);
+        let claim = Claim { run, holder: "b".to_owned(), lease: LONG };
+        let mut starting = std::pin::pin!(launch(&mut *store, claim, None, None));
+        let early = tokio::time::timeout(Duration::from_millis(600), &mut starting).await;
+        assert!(early.is_err(), "it has ended already");
+        take_writes(&server, &obstacle);
+        let Err(error) = starting.await else { panic!("there is nothing to drive") };
+        assert!(error.to_string().contains("interrupted before its scenario was stored"), "{error}");
+    });
+}
+
+/// Makes the next save of the server fail; what stands in its way.
+fn refuse_writes(server: &RedisServer) -> PathBuf {
+    // Not even root can put a file in the place of a folder with something in it.
+    let obstacle = server.folder().join("dump.rdb");
+    std::fs::create_dir_all(obstacle.join("x")).expect("a folder");
+    server.configure("save", "3600 1");
+    redis::cmd("BGSAVE").exec(&mut server.link()).expect("a save");
+    wait_for(server, "rdb_last_bgsave_status:err");
+    obstacle
+}
+
+fn take_writes(server: &RedisServer, obstacle: &Path) {
+    std::fs::remove_dir_all(obstacle).expect("a folder");
+    redis::cmd("BGSAVE").exec(&mut server.link()).expect("a save");
+    wait_for(server, "rdb_last_bgsave_status:ok");
 }
 
 fn wait_for(server: &RedisServer, line: &str) {
@@ -257,7 +287,7 @@ fn the_documented_rights_are_enough_and_none_is_too_many() {
         make_user(&fewer);
         let result = block_on(all_calls(&url, &format!("without-{at}")));
         assert!(
-            matches!(&result, Err(StoreError::Refused { what }) if !what.contains("pa/ss")),
+            matches!(&result, Err(StoreError::Denied { what }) if !what.contains("pa/ss")),
             "{left_out}: {result:?}"
         );
     }
@@ -301,7 +331,7 @@ fn a_wrong_password_is_refused_and_not_repeated() {
     block_on(async {
         for url in [format!("redis://:hunter2@127.0.0.1:{port}"), format!("redis://127.0.0.1:{port}")] {
             let error = open(&url).expect("an address").runs().await.expect_err("no entry");
-            assert!(matches!(&error, StoreError::Refused { .. }) && !error.to_string().contains("hunter2"), "{error}");
+            assert!(matches!(&error, StoreError::Denied { .. }) && !error.to_string().contains("hunter2"), "{error}");
         }
         let url = format!("redis://127.0.0.1:{port}?password_file={}", secret.display());
         assert_eq!(open(&url).expect("an address").runs().await, Ok(vec![]));
@@ -361,7 +391,7 @@ fn tls_needs_the_right_authority() {
         check_readable(&mut *store, &run, &manifest).await;
 
         let mut store = open(&format!("rediss://localhost:{port}?ca={}", other.display())).expect("an address");
-        expect!(store.runs().await, Err(StoreError::Refused { .. }));
+        expect!(store.runs().await, Err(StoreError::Denied { .. }));
         let program = |authority: &Path| {
             let mut program = Command::new(env!("CARGO_BIN_EXE_tessds"));
             program.args(["snapshot", "ls", "--store", &format!("rediss://127.0.0.1:{port}")]);

@@ -174,25 +174,23 @@ async def throttle(cluster, fault):
         relay.bytes_per_s = None
 
 
-async def store_kill(cluster, fault):
+async def for_a_while(cluster, fault, begin, end):
     async with cluster.store.turn:
-        await cluster.store.kill()
+        await begin()
         await cluster.pause(fault["for_s"])
-        await cluster.store.start()
+        await end()
+
+
+async def store_kill(cluster, fault):
+    await for_a_while(cluster, fault, cluster.store.kill, cluster.store.start)
 
 
 async def store_oom(cluster, fault):
-    async with cluster.store.turn:
-        await cluster.store.out_of_memory()
-        await cluster.pause(fault["for_s"])
-        await cluster.store.enough_memory()
+    await for_a_while(cluster, fault, cluster.store.out_of_memory, cluster.store.enough_memory)
 
 
 async def store_misconf(cluster, fault):
-    async with cluster.store.turn:
-        await cluster.store.refuse_writes()
-        await cluster.pause(fault["for_s"])
-        await cluster.store.take_writes()
+    await for_a_while(cluster, fault, cluster.store.refuse_writes, cluster.store.take_writes)
 
 
 async def store_pause(cluster, fault):

@@ -21,7 +21,7 @@ pub fn failure(path: &Path, error: &io::Error) -> StoreError {
     let what = format!("{}: {error}", path.display());
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreError::Full { what },
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Refused { what },
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StoreError::Denied { what },
         ErrorKind::NotFound => StoreError::Missing { what },
         ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::InvalidFilename => StoreError::Config { what },
         _ => StoreError::Unavailable { what },

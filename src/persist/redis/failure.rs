@@ -27,7 +27,7 @@ pub(super) fn of_command(error: &RedisError) -> Failure {
         return elsewhere(StoreError::Ambiguous { what });
     }
     if error.kind() == ErrorKind::AuthenticationFailed || says("NOAUTH") || says("WRONGPASS") || says("NOPERM") {
-        return elsewhere(StoreError::Refused { what });
+        return elsewhere(StoreError::Denied { what });
     }
     if says("OOM") {
         return answered(StoreError::Full { what });
@@ -50,13 +50,13 @@ pub(super) fn of_command(error: &RedisError) -> Failure {
     if matches!(error.kind(), ErrorKind::UnexpectedReturnType | ErrorKind::Parse) || says("WRONGTYPE") {
         return elsewhere(StoreError::Damaged { what });
     }
-    elsewhere(StoreError::Refused { what })
+    elsewhere(StoreError::Denied { what })
 }
 
 /// Of a connection that could not be made: nothing was asked for yet.
 pub(super) fn of_connecting(error: &RedisError) -> StoreError {
     match of_command(error).error {
-        StoreError::Ambiguous { what } if what.contains("certificate") => StoreError::Refused { what },
+        StoreError::Ambiguous { what } if what.contains("certificate") => StoreError::Denied { what },
         StoreError::Ambiguous { what } => StoreError::Unavailable { what },
         other => other,
     }
