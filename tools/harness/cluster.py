@@ -7,8 +7,9 @@ import pathlib
 import time
 
 from .processes import Process
+from .ports import free_port
 from .relay import Relay
-from .stores import DirStore, RedisStore, free_port
+from .stores import DirStore, RedisStore
 
 RUN = "chaos"
 OUTPUTS = {"tripinfo": "--tripinfo-output", "summary": "--summary-output", "edgedata": "--edgedata-output", "fcd": "--fcd-output"}

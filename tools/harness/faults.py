@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from .cluster import RunOver
-from .stores import free_port
+from .ports import free_port
 
 # Exit code of a master that lost its run to another one.
 FENCED = 1

@@ -9,6 +9,8 @@ import socket
 import struct
 import time
 
+from .ports import free_port
+
 CHUNK = 64 * 1024
 # Chunks that wait for their delay. A sender that is faster is held back, as by a full socket.
 WINDOW = 256
@@ -31,8 +33,8 @@ class Relay:
 
     async def start(self):
         """Begins to listen, on the same port as before if there was one."""
+        self.port = self.port or free_port()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     @property

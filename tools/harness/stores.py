@@ -6,17 +6,12 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
+
+from .ports import free_port
 
 DISK_MIB = 48
 PATIENCE_S = 20.0
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class RedisStore:

@@ -203,16 +203,13 @@ impl ClusterCore {
 
     /// Where the run stands.
     pub fn status(&self) -> RunStatus {
-        let state = match &self.outcome {
-            Some(Outcome::Failed(_)) => RunState::Failed,
-            Some(Outcome::Finished(_)) => RunState::Finished,
-            None if !self.begun => RunState::Building,
-            None if self.pace.is_paused() => RunState::Paused,
-            None => RunState::Running,
-        };
-        let reason = match &self.outcome {
-            Some(Outcome::Failed(reason)) => Some(reason.clone()),
-            _ => None,
+        // That it is over, and how, tells who drives it, when its outputs are in place.
+        let state = if !self.begun {
+            RunState::Building
+        } else if self.pace.is_paused() {
+            RunState::Paused
+        } else {
+            RunState::Running
         };
         let hosted = |incarnation: Incarnation| {
             let is_there = |(_, part): &(usize, &Part)| part.host == Some(incarnation);
@@ -240,7 +237,7 @@ impl ClusterCore {
         let counts = &self.counts;
         RunStatus {
             state,
-            reason,
+            reason: None,
             run: Some(self.plan.name.to_string()),
             step: self.lifecycle.recorded(),
             granted: self.lifecycle.granted(),
