@@ -45,7 +45,10 @@ def connect(port, topic, rate, area):
     )
     head = b""
     while b"\r\n\r\n" not in head:
-        head += s.recv(1)
+        byte = s.recv(1)
+        if not byte:
+            common.fail(f"the gateway hung up: {head[:200]}")
+        head += byte
     if b" 101 " not in head.split(b"\r\n")[0]:
         common.fail(f"no WebSocket: {head[:200]}")
     wanted = {"topic": topic, "rate": rate, **(area or {})}
@@ -99,7 +102,7 @@ def measure(binary, cfg, steps, clients, topic, rate):
         folder = pathlib.Path(folder)
         log = (folder / "log").open("w")
         command = [
-            binary, "run", "-c", cfg, "--partitions", 1, "-e", steps, "--no-step-log", "--http", "127.0.0.1:0", "--paused",
+            binary, "run", "-c", cfg, "--partitions", 1, "-e", steps, "--no-step-log", "--http", "127.0.0.1:0",
             "--log-format", "json", "--report-json", folder / "report.json"
         ]  # fmt: skip
         process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=log)
@@ -116,15 +119,8 @@ def measure(binary, cfg, steps, clients, topic, rate):
         if clients:
             listener = multiprocessing.Process(target=listen, args=(port, clients, topic, rate, ready, done, counts))
             listener.start()
-            ready.wait()
-        ask = lambda text: subprocess.run(
-            [str(binary), "ctl", "--json", "--http", f"127.0.0.1:{port}", "send", text], capture_output=True, text=True
-        )
-        start = '{"type1":"up","type2":"simulation","param":[{"action":"start"}]}'
-        while '"code":200' not in ask(start).stdout.replace(" ", ""):
-            time.sleep(0.2)
-            if process.poll() is not None:
-                common.fail((folder / "log").read_text()[-2000:])
+            if not ready.wait(60):
+                common.fail("the clients are not connected after a minute")
         peak = 0
         while process.poll() is None:
             try:
