@@ -116,6 +116,11 @@ class Relays(unittest.IsolatedAsyncioTestCase):
         _, writer = await self.open()
         writer.close()
 
+    async def test_two_faults_that_end_together_open_a_relay_once(self):
+        self.relay.refuse()
+        await asyncio.gather(self.relay.start(), self.relay.start())
+        self.assertTrue(self.relay.is_open)
+
     async def test_a_delay_is_added_each_way(self):
         self.relay.delay_s = 0.05
         reader, writer = await self.open()

@@ -29,12 +29,14 @@ class Relay:
         self.on_upload = lambda size: None
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._server, self._connections = None, set()
+        self._server, self._connections, self._starting = None, set(), asyncio.Lock()
 
     async def start(self):
-        """Begins to listen, on the same port as before if there was one."""
-        self.port = self.port or free_port()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        """Begins to listen, on the same port as before if there was one; where two faults overlap, the first to end begins."""
+        async with self._starting:
+            if self._server is None:
+                self.port = self.port or free_port()
+                self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         return self
 
     @property
