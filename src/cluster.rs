@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use tessds::actors::threads::Threads;
 use tessds::actors::worker::OpenStore;
 use tessds::cli::{ClusterArgs, Role, RunArgs};
+use tessds::control::live::live;
 use tessds::control::timed::{parse, read_file};
 use tessds::diagnostics::InputError;
 use tessds::graph::partition::Cut;
+use tessds::observe::Instruments;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork};
 use tessds::roles::cutting::{Hosts, cut_as_asked};
@@ -26,6 +29,7 @@ use tessds::scenario::Scenario;
 use tessds::settings::{ProcessSettings, Progress};
 
 use super::compiled;
+use super::probes::{counted, show};
 
 const MASTER_ADDRESS: &str = "127.0.0.1:7700";
 const WORKER_ADDRESS: &str = "127.0.0.1:0";
@@ -48,6 +52,7 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
     };
     let cluster = &args.cluster;
     System::new().block_on(async {
+        let (instruments, _gateway) = show(&process.control, Role::Worker, None)?.unzip();
         let listen = cluster.listen.as_deref().unwrap_or(WORKER_ADDRESS);
         let listener = TcpNetwork.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
         let setup = WorkerSetup {
@@ -58,10 +63,11 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
             listener,
             networking: Arc::new(TcpNetwork),
             limits: Limits::default(),
-            open_store: Arc::new(move || open(&url)),
+            open_store: counted(Arc::new(move || open(&url)), instruments.as_ref()),
             threads: Threads::Own,
             patience: NonZeroU64::new(process.cluster.master_patience_s).map(|s| Duration::from_secs(s.get())),
             planned_panic,
+            instruments,
         };
         work_for(setup, terminated()).await
     })
@@ -73,12 +79,14 @@ pub struct Driver {
     cluster: ClusterArgs,
     process: ProcessSettings,
     open_store: OpenStore,
+    /// `None`: nobody asks for metrics.
+    instruments: Option<Instruments>,
 }
 
 impl Driver {
     /// # Errors
     /// The store cannot be used.
-    pub fn new(args: &RunArgs, process: &ProcessSettings) -> Result<Self, RunError> {
+    pub fn new(args: &RunArgs, process: &ProcessSettings, instruments: Option<Instruments>) -> Result<Self, RunError> {
         let url = store_url(process);
         let cluster = args.cluster.clone();
         if url == "memory" && cluster.role != Role::Standalone {
@@ -95,7 +103,14 @@ impl Driver {
             check_store(&url)?;
             Arc::new(move || open(&url))
         };
-        Ok(Self { cluster, process: process.clone(), open_store })
+        let open_store = counted(open_store, instruments.as_ref());
+        Ok(Self { cluster, process: process.clone(), open_store, instruments })
+    }
+
+    /// Counts from now on, if somebody asks.
+    fn observe(&mut self, instruments: Option<Instruments>) {
+        self.open_store = counted(Arc::clone(&self.open_store), instruments.as_ref());
+        self.instruments = instruments;
     }
 
     fn is_alone(&self) -> bool {
@@ -128,7 +143,22 @@ impl Driver {
         control: Option<RunControl>,
         timed: Option<TimedFile>,
     ) -> Result<Finished, RunError> {
-        let Self { cluster, process, open_store } = self;
+        let health = self.instruments.as_ref().map(Instruments::health);
+        health.iter().for_each(|health| health.launches());
+        let finished = self.launch_and_drive(name, given, control, timed).await;
+        // Nothing is being prepared any more, also when it failed.
+        health.iter().for_each(|health| health.takes_workers());
+        finished
+    }
+
+    async fn launch_and_drive(
+        &self,
+        name: String,
+        given: Option<Given>,
+        control: Option<RunControl>,
+        timed: Option<TimedFile>,
+    ) -> Result<Finished, RunError> {
+        let Self { cluster, process, open_store, instruments } = self;
         let run = RunName::new(name).map_err(|error| InputError::file("run-id", error.to_string()))?;
         // Who cannot listen must not take the run from a master that does.
         let networking: Arc<dyn Networking> =
@@ -165,6 +195,7 @@ impl Driver {
                 threads: Threads::Own,
                 patience: None,
                 planned_panic: None,
+                instruments: instruments.clone(),
             };
             worker = Some(spawn_local(async move {
                 if let Err(error) = work_for(setup, std::future::pending()).await {
@@ -183,6 +214,7 @@ impl Driver {
             quiet: process.progress == Progress::Never,
             control,
             timed,
+            instruments: instruments.clone(),
         };
         let finished = drive_run(setup, launched).await;
         // It has ended by itself, unless the run failed.
@@ -193,7 +225,7 @@ impl Driver {
 
 /// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.
 pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finished>, RunError> {
-    let driver = Driver::new(args, process)?;
+    let mut driver = Driver::new(args, process, None)?;
     let given = match &args.cluster.resume {
         Some(_) => None,
         None => {
@@ -204,8 +236,18 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
     let timed = timed_file(args)?;
     let name = args.cluster.resume.clone().or_else(|| args.cluster.run_id.clone()).unwrap_or_else(new_name);
     System::new().block_on(async {
+        let (live_out, live_in) = live();
+        let (instruments, _gateway) = show(&process.control, args.cluster.role, Some(live_in))?.unzip();
+        let control = instruments.as_ref().map(|_| RunControl {
+            // It is only looked at.
+            wishes: mpsc::channel(1).1,
+            live: live_out,
+            paused: false,
+            factor: None,
+        });
+        driver.observe(instruments);
         tokio::select! {
-            finished = driver.run(name.clone(), given, None, timed) => finished.map(Some),
+            finished = driver.run(name.clone(), given, control, timed) => finished.map(Some),
             () = terminated() => {
                 tracing::info!(run = name, "stopped; workers wait for the next master, and --resume goes on with the run");
                 Ok(None)

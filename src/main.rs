@@ -20,6 +20,7 @@ use tessds::settings::{ProcessSettings, Progress};
 
 mod cluster;
 mod ctl;
+mod probes;
 mod serve;
 
 /// Bad usage, configuration or input.
@@ -74,7 +75,8 @@ fn simulate_and_report(args: &RunArgs) -> ExitCode {
 
 fn simulate(args: &RunArgs) -> Result<(), RunError> {
     let process = ProcessSettings::load(&args.input.settings_files, args.overrides())?;
-    start_logging(&process.log);
+    // Lines that are on their way to a file are written when it is dropped.
+    let _log = start_logging(&process.log)?;
     if args.cluster.role == Role::Worker {
         return cluster::work(args, &process);
     }

@@ -18,7 +18,7 @@ use tessds::control::command::Globals;
 use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, TlsFiles};
 use tessds::control::live::live;
 use tessds::diagnostics::{InputError, Warnings};
-use tessds::observe::warn_all;
+use tessds::observe::{Instruments, warn_all};
 use tessds::roles::given::{configuration, regional};
 use tessds::roles::launch::Given;
 use tessds::roles::master::{Finished, RunControl};
@@ -40,27 +40,28 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         process.store = "memory".to_owned();
         process.cluster.fault_tolerance = args.cluster.fault_tolerance.unwrap_or(false);
     }
-    let driver = Driver::new(&args, &process)?;
+    let (instruments, pulse) = Instruments::new(args.cluster.role);
+    let driver = Driver::new(&args, &process, Some(instruments.clone()))?;
     let timed = timed_file(&args)?;
     let args = Arc::new(args);
     let settings = process.control.clone();
     System::new().block_on(async {
+        spawn_local(pulse.beat());
         let (live_out, live_in) = live();
         let (requests, commands) = mpsc::channel(REQUESTS);
         let setup = GatewaySetup {
             address: if settings.http.is_empty() { DEFAULT_ADDRESS.to_owned() } else { settings.http.clone() },
             access: access(&settings)?,
             tls: tls(&settings),
-            limits: GatewayLimits {
-                clients: settings.max_clients,
-                message_bytes: settings.message_bytes,
-                messages_per_s: settings.messages_per_s,
-                burst: settings.messages_per_s.saturating_mul(2),
-                ..GatewayLimits::default()
-            },
+            limits: limits(&settings),
             front: requests,
             live: live_in,
+            instruments: instruments.clone(),
         };
+        if args.input.configuration.is_some() && !args.control.paused {
+            // Its run begins by itself, and there is nothing for workers before.
+            instruments.health().launches();
+        }
         let gateway = Gateway::open(setup).map_err(|error| InputError::file("control", error.to_string()))?;
         let finished: Rc<RefCell<Option<Finished>>> = Rc::default();
         let (over, ended) = oneshot::channel();
@@ -149,7 +150,19 @@ fn access(settings: &ControlSettings) -> Result<Access, InputError> {
         .map_err(|error| InputError::file("control.token_file", error.to_string()))
 }
 
-fn tls(settings: &ControlSettings) -> Option<TlsFiles> {
+/// Bounds of what clients may ask.
+pub fn limits(settings: &ControlSettings) -> GatewayLimits {
+    GatewayLimits {
+        clients: settings.max_clients,
+        message_bytes: settings.message_bytes,
+        messages_per_s: settings.messages_per_s,
+        burst: settings.messages_per_s.saturating_mul(2),
+        ..GatewayLimits::default()
+    }
+}
+
+/// The certificates that the gateway shows, if it does.
+pub fn tls(settings: &ControlSettings) -> Option<TlsFiles> {
     let given = |path: &str| (!path.is_empty()).then(|| PathBuf::from(path));
     Some(TlsFiles {
         certificate: given(&settings.certificate)?,

@@ -281,12 +281,53 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// Levels as `tracing` writes them: `info`, or `warn,tessds::sim=debug`.
     pub filter: String,
+    /// Where the log is written besides; empty: nowhere.
+    pub file: PathBuf,
+    /// How lines in the file look; JSON if nothing is said.
+    pub file_format: LogFormat,
+    /// When a new file is begun.
+    pub rotate: Rotate,
+    /// Greatest size of a file that is rotated by size, MiB.
+    pub file_mib: u64,
+    /// Earlier files that are kept.
+    pub keep: u32,
 }
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, filter: "info".to_owned() }
+        Self {
+            format: LogFormat::Auto,
+            filter: "info".to_owned(),
+            file: PathBuf::new(),
+            file_format: LogFormat::Auto,
+            rotate: Rotate::Daily,
+            file_mib: 100,
+            keep: 7,
+        }
     }
+}
+
+impl LogSettings {
+    fn validate(&self) -> Result<(), String> {
+        tracing_subscriber::EnvFilter::try_new(&self.filter)
+            .map_err(|error| format!("log.filter '{}' is not a filter: {error}", self.filter))?;
+        if !(1..=1000).contains(&self.keep) {
+            return Err(format!("log.keep is {}, 1 to 1000 are allowed", self.keep));
+        }
+        if !(1..=1 << 20).contains(&self.file_mib) {
+            return Err(format!("log.file_mib is {}, 1 to 1048576 are allowed", self.file_mib));
+        }
+        Ok(())
+    }
+}
+
+/// When a new log file is begun; days and hours are those of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rotate {
+    Daily,
+    Hourly,
+    Size,
 }
 
 /// What becomes of a run whose snapshots cannot be stored any more.
@@ -419,8 +460,7 @@ impl ProcessSettings {
         if self.threads > MAX_THREADS {
             return Err(format!("threads is {}, at most {MAX_THREADS} are allowed", self.threads));
         }
-        tracing_subscriber::EnvFilter::try_new(&self.log.filter)
-            .map_err(|error| format!("log.filter '{}' is not a filter: {error}", self.log.filter))?;
+        self.log.validate()?;
         self.cluster.validate()?;
         self.control.validate()
     }
@@ -449,7 +489,10 @@ mod tests {
         let overrides = Overrides { log_format: Some(LogFormat::Text), ..Overrides::default() };
         let settings = load(toml, &environment, overrides).expect("good settings");
         assert_eq!((settings.partitions, settings.threads), (4, 3));
-        assert_eq!(settings.log, LogSettings { format: LogFormat::Text, filter: "debug".to_owned() });
+        assert_eq!(
+            settings.log,
+            LogSettings { format: LogFormat::Text, filter: "debug".to_owned(), ..LogSettings::default() }
+        );
     }
 
     #[test]
@@ -465,6 +508,8 @@ mod tests {
         check("partitions = 100000", &[], "at most 4096");
         check("progress = \"maybe\"", &[], "maybe");
         check("[log]\nfilter = \"=,=\"", &[], "is not a filter");
+        check("[log]\nkeep = 0", &[], "log.keep is 0");
+        check("[log]\nrotate = \"weekly\"", &[], "weekly");
         check("not toml at all", &[], "bad setting");
         check("[partition]\nmin = 0", &[], "1 ≤ min ≤ max");
         check("[partition]\nmin = 5\nmax = 4", &[], "partition.min is 5 and partition.max 4");
@@ -518,6 +563,8 @@ mod tests {
                 "store",
                 "format",
                 "filter",
+                "rotate",
+                "keep",
                 "fault_tolerance",
                 "lease_ms",
                 "http",

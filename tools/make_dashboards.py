@@ -125,7 +125,7 @@ def recovery():
         panel("Epoch", [query("max by (pod) (tessds_epoch[[]])", "{{pod}}")]),
         panel("Progress", [
             query("max(tessds_granted_steps[[]])", "granted"),
-            query("max(tessds_recorded_steps_total[[]])", "recorded"),
+            query("max(tessds_recorded_step[[]])", "recorded"),
             query("max(tessds_committed_step[[]])", "committed"),
         ]),
         panel("Steps repeated per second", [query("sum(rate(tessds_replayed_steps_total[[]][1m]))", "repeated")]),

@@ -76,6 +76,8 @@ pub struct RunStatus {
     /// Commands that have been carried out.
     pub commands: u64,
     pub workers: Vec<WorkerStatus>,
+    /// Names of workers that were lost, until one of that name has come.
+    pub lost_workers: Vec<String>,
     pub partitions: Vec<PartitionStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,

@@ -1,31 +1,81 @@
-//! Log lines on standard error: text for people, JSON for log collectors.
+//! Log lines on standard error, and in a file if that is wished: text for people, JSON for log collectors.
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::diagnostics::Warnings;
+use super::log_file::RotatingFile;
+use crate::diagnostics::{InputError, Warnings};
 use crate::settings::{LogFormat, LogSettings};
 
-/// Sends the events of this process to standard error. To be called once; a second call changes nothing.
-pub fn start_logging(settings: &LogSettings) {
+/// Lines that wait for the disk. Further ones are left out of the file, not of standard error (I7).
+const WAITING_LINES: usize = 65_536;
+
+/// Writes what waits for the disk when it is dropped.
+#[must_use]
+pub struct LogGuard {
+    _file: Option<WorkerGuard>,
+}
+
+/// Sends the events of this process to standard error, and to the file of the settings. To be called once; a second call changes
+/// nothing.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, InputError> {
+    let is_terminal = std::io::stderr().is_terminal();
     let json = match settings.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
-        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Auto => !is_terminal,
     };
     // The settings were validated, so the filter is well-formed.
     let filter = EnvFilter::try_new(&settings.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if json {
-        builder.json().flatten_event(true).try_init()
-    } else {
+    let to_people = || {
         // Who reads along knows the time and does not care for modules.
-        builder.with_ansi(std::io::stderr().is_terminal()).without_time().with_target(false).try_init()
+        let layer = tracing_subscriber::fmt::layer().with_ansi(is_terminal).without_time().with_target(false);
+        layer.with_writer(std::io::stderr).boxed()
     };
-    if started.is_err() {
+    let to_error = if json { json_lines(std::io::stderr) } else { to_people() };
+    let (to_file, guard) = file_lines(settings)?.unzip();
+    if tracing_subscriber::registry().with(filter).with(to_error).with(to_file).try_init().is_err() {
         tracing::debug!("logging was already started");
     }
+    Ok(LogGuard { _file: guard })
+}
+
+type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
+
+fn json_lines<S, W>(writer: W) -> Lines<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer).boxed()
+}
+
+fn file_lines<S>(settings: &LogSettings) -> Result<Option<(Lines<S>, WorkerGuard)>, InputError>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
+    if settings.file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let name = settings.file.display().to_string();
+    let file = RotatingFile::open(settings)
+        .map_err(|error| InputError::file(name, format!("the log file cannot be written: {error}; see log.file")))?;
+    let (writer, guard) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING_LINES).thread_name("log").finish(file);
+    let lines = match settings.file_format {
+        LogFormat::Auto | LogFormat::Json => json_lines(writer),
+        LogFormat::Text => tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer).boxed(),
+    };
+    Ok(Some((lines, guard)))
 }
 
 /// Says what the readers met, once per kind.

@@ -1,5 +1,11 @@
-//! What operators see of a process.
+//! What operators see of a process: its log, its metrics, its health.
 
+mod health;
+mod log_file;
 mod logging;
+pub mod metrics;
 
-pub use logging::{start_logging, warn_all};
+pub use health::{Health, Pulse, Readiness};
+pub use log_file::RotatingFile;
+pub use logging::{LogGuard, start_logging, warn_all};
+pub use metrics::Instruments;

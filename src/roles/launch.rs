@@ -1,6 +1,6 @@
 //! Brings a run to where a master can drive it: compiles and stores a new one, or finds where an interrupted one stands.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
@@ -50,6 +50,7 @@ pub struct Claim {
 /// Where an interrupted run stands.
 pub struct Standing {
     pub step: u64,
+    pub committed_at: SystemTime,
     /// By part.
     pub parts: Vec<PartRef>,
     pub recorder: RecorderState,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use crate::actors::threads::Threads;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
 use crate::control::timed::{TimedCommand, parse};
+use crate::observe::Instruments;
 use crate::output::{Names, Outputs, Progress, Reporting};
 use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
@@ -50,6 +51,8 @@ pub struct MasterSetup {
     pub control: Option<RunControl>,
     /// Commands to be given at their steps.
     pub timed: Option<TimedFile>,
+    /// `None`: nobody asks for metrics.
+    pub instruments: Option<Instruments>,
 }
 
 /// A file of timed commands.
@@ -84,7 +87,8 @@ pub struct Finished {
 /// # Errors
 /// [`RunError::Input`] when an output cannot be opened, [`RunError::Failed`] when the run ends early; then it can be resumed.
 pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunError> {
-    let MasterSetup { mut store, listener, limits, workers, cluster, threads, quiet, control, timed } = setup;
+    let MasterSetup { mut store, listener, limits, workers, cluster, threads, quiet, control, timed, instruments } =
+        setup;
     let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
@@ -104,6 +108,14 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         fcd: paths.fcd.is_some() || world.requests.crossings.is_some(),
     };
     let start = standing.as_ref().map_or(0, |standing| standing.step);
+    let run_meter = instruments.as_ref().map(|instruments| {
+        let meter = instruments.run();
+        if interval.is_some() {
+            // What is not committed yet is at risk since the run began.
+            meter.committed(standing.as_ref().map_or_else(SystemTime::now, |standing| standing.committed_at));
+        }
+        meter
+    });
     let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
     let factor = control.as_ref().and_then(|control| control.factor);
     let plan = Plan {
@@ -172,6 +184,10 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         Some(interval) => core.with_checkpoints(interval),
         None => core,
     };
+    let recorder_meter = instruments.as_ref().map(|instruments| {
+        let (steps, _, counts) = core.progress();
+        instruments.recorder(steps, counts.vehicle_updates)
+    });
     resumed.notices = core.notices().to_vec();
     resumed.hold = core.hold();
     let orders_before: Vec<OrderNotice> = resumed
@@ -188,7 +204,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let mailbox = Recorder::mailbox(usize::from(partitions), 2);
     let recorder = recording.start(move |ctx: &mut Context<Recorder>| {
         ctx.set_mailbox_capacity(mailbox);
-        Recorder::new(core, progress)
+        Recorder::new(core, progress).with_meter(recorder_meter)
     });
     let (orders, queue) = Keeper::queue();
     let (sender, outcome) = oneshot::channel();
@@ -202,7 +218,9 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let (for_master, epoch) = (recorder.clone(), tenure.epoch);
     let master = ClusterMaster::create(move |ctx| {
         ctx.set_mailbox_capacity(ClusterMaster::mailbox(horizon.ahead()));
-        ClusterMaster::new(cluster_core, scene.run, limits, for_master, Some(orders), epoch, sender).with_panel(panel)
+        ClusterMaster::new(cluster_core, scene.run, limits, for_master, Some(orders), epoch, sender)
+            .with_panel(panel)
+            .with_meter(run_meter)
     });
     let opened = recorder.send(Open {
         recorded: master.clone().recipient(),
@@ -221,6 +239,8 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     let calls = master.clone();
     let serve = move |purpose, stream| serve(&calls, purpose, stream);
     let accepting = spawn_local(accept_all(listener, serve));
+
+    instruments.iter().for_each(|instruments| instruments.health().takes_workers());
 
     let listening = wishes.map(|wishes| spawn_local(hand_on(wishes, master.clone())));
 

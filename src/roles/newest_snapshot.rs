@@ -1,5 +1,7 @@
 //! Reads what a run can go on from.
 
+use std::time::{Duration, SystemTime};
+
 use super::launch::{Standing, failed, get};
 use super::standalone::RunError;
 use crate::actors::recorder::RecorderState;
@@ -22,7 +24,8 @@ impl Snapshot {
     pub fn standing(self) -> Result<Standing, RunError> {
         let recorder = RecorderState::decode(&self.recorder).map_err(|error| RunError::Failed(error.to_string()))?;
         let parts = self.parts.into_iter().map(|(part, _)| part).collect();
-        Ok(Standing { step: self.manifest.step, parts, recorder })
+        let committed_at = SystemTime::UNIX_EPOCH + Duration::from_millis(self.manifest.created_ms);
+        Ok(Standing { step: self.manifest.step, committed_at, parts, recorder })
     }
 }
 

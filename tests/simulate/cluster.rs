@@ -94,6 +94,7 @@ impl Site {
             quiet: true,
             control: None,
             timed: None,
+            instruments: None,
         };
         match drive(setup, launched).await {
             Ok(finished) => {
@@ -127,6 +128,7 @@ impl Site {
             threads: Threads::Shared,
             patience: None,
             planned_panic: None,
+            instruments: None,
         };
         let result = work(setup, async move { leave.notified().await }).await;
         let text = result.err().map_or_else(|| "done".to_owned(), |error| error.to_string());

@@ -1,7 +1,7 @@
 //! The actor around [`ClusterCore`]: the master of a run over many processes.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +17,7 @@ use super::session::{FromWorker, Hangup, SessionEnded, SessionOutlets, Tell, Wor
 use super::workers::SessionId;
 use crate::actors::recorder::{Checkpointed, Close, Orders, Recorder};
 use crate::control::CommandError;
+use crate::observe::metrics::RunMeter;
 use crate::protocol::{Epoch, Limits, RunId, Stream, answer};
 
 /// How often the master looks for workers that have not been heard of.
@@ -46,6 +47,8 @@ pub struct ClusterMaster {
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
     /// `None`: nobody drives the run from outside.
     panel: Option<Panel>,
+    /// `None`: nobody asks.
+    meter: Option<RunMeter>,
     effects: Vec<Effect>,
 }
 
@@ -60,14 +63,20 @@ impl ClusterMaster {
         outcome: oneshot::Sender<ClusterOutcome>,
     ) -> Self {
         let (sessions, next_session, effects) = (BTreeMap::new(), 0, Vec::new());
-        let (outcome, panel) = (Some(outcome), None);
-        Self { core, run, limits, sessions, next_session, recorder, orders, epoch, outcome, panel, effects }
+        let (outcome, panel, meter) = (Some(outcome), None, None);
+        Self { core, run, limits, sessions, next_session, recorder, orders, epoch, outcome, panel, meter, effects }
     }
 
     /// Lets clients drive the run and look at it.
     #[must_use]
     pub fn with_panel(self, panel: Option<Panel>) -> Self {
         Self { panel, ..self }
+    }
+
+    /// Counts what is recovered and committed.
+    #[must_use]
+    pub fn with_meter(self, meter: Option<RunMeter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Mailbox that holds what recorder and keeper have to say; workers wait until there is room.
@@ -78,6 +87,9 @@ impl ClusterMaster {
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.core.handle(event, Instant::now(), &mut effects);
+        if let Some(meter) = &mut self.meter {
+            meter.tell(self.core.tallies());
+        }
         let mut gone = Vec::new();
         for effect in effects.drain(..) {
             match effect {
@@ -188,7 +200,8 @@ impl ClusterMaster {
             panel.tell(self.core.status(), Instant::now());
         }
         if let Some(sender) = self.outcome.take() {
-            let (recoveries, replayed_steps) = self.core.recoveries();
+            let tallies = self.core.tallies();
+            let (recoveries, replayed_steps) = (tallies.recoveries(), tallies.replayed_steps);
             // Nobody waits any more only when the program is ending.
             let _ = sender.send(ClusterOutcome { outcome, recoveries, replayed_steps });
         }
@@ -209,6 +222,9 @@ impl Actor for ClusterMaster {
         ctx.run_interval(TICK, |master, ctx| {
             master.feed(Event::Tick, ctx);
             master.show(ctx);
+            if let (Some(meter), Some(orders)) = (&master.meter, &master.orders) {
+                meter.store_orders(orders.max_capacity() - orders.capacity());
+            }
         });
     }
 }
@@ -367,7 +383,10 @@ impl Handler<Kept> for ClusterMaster {
                 self.epoch = epoch;
                 Event::EpochRaised(epoch)
             }
-            Kept::Committed => Event::Committed,
+            Kept::Committed => {
+                self.meter.iter().for_each(|meter| meter.committed(SystemTime::now()));
+                Event::Committed
+            }
             Kept::CommitFailed(reason) => Event::CommitFailed(reason),
             Kept::RecorderStored(reference) => Event::RecorderStored(reference),
             Kept::Logged(number) => Event::Logged(number),

@@ -11,6 +11,7 @@ mod panel;
 mod run_result;
 mod schedule;
 mod session;
+mod tallies;
 mod workers;
 
 pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
@@ -23,3 +24,4 @@ pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, TRIES, Tenure, pers
 pub use self::panel::{Panel, Wish};
 pub use self::run_result::RunResult;
 pub use self::schedule::{Act, LogEntry, Told};
+pub use self::tallies::{Cause, Tallies};

@@ -10,6 +10,7 @@ use super::core::{Core, Effect, Event};
 use super::link::{InProcess, Link};
 use crate::actors::ExitStatus;
 use crate::actors::partition::{PeerFrame, PeerGone};
+use crate::observe::metrics::LinkMeter;
 use crate::protocol::{
     Connection, Epoch, Frame, Generation, Limits, Networking, PeerMessage, Purpose, RunId, Stream, decode, open,
 };
@@ -45,6 +46,8 @@ pub struct NeighborHandler {
     frames: Recipient<PeerFrame>,
     gone: Recipient<PeerGone>,
     heard: Instant,
+    /// `None`: nobody asks.
+    meter: Option<LinkMeter>,
     effects: Vec<Effect>,
 }
 
@@ -58,20 +61,38 @@ impl NeighborHandler {
         frames: Recipient<PeerFrame>,
         gone: Recipient<PeerGone>,
     ) -> Self {
-        let (link, address, heard, effects) = (None, None, Instant::now(), Vec::new());
-        Self { core, link, address, network, neighbour, frames, gone, heard, effects }
+        let (link, address, heard, meter, effects) = (None, None, Instant::now(), None, Vec::new());
+        Self { core, link, address, network, neighbour, frames, gone, heard, meter, effects }
+    }
+
+    /// Counts what goes over the link.
+    #[must_use]
+    pub fn with_meter(self, meter: Option<LinkMeter>) -> Self {
+        Self { meter, ..self }
     }
 
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
         let mut effects = std::mem::take(&mut self.effects);
         self.core.handle(event, &mut effects);
+        if let Some(meter) = &mut self.meter {
+            meter.keeps(self.core.kept_frames());
+        }
         self.carry_out(&mut effects, ctx);
         self.effects = effects;
+    }
+
+    fn count(&self, effect: &Effect) {
+        match (&self.meter, effect) {
+            (Some(meter), Effect::Send(PeerMessage::Frame(frame))) => meter.sent(frame.bytes.len()),
+            (Some(meter), Effect::Deliver(frame)) => meter.received(frame.bytes.len()),
+            _ => {}
+        }
     }
 
     fn carry_out(&mut self, effects: &mut Vec<Effect>, ctx: &mut Context<Self>) {
         let mut broken = None;
         for effect in effects.drain(..) {
+            self.count(&effect);
             let done = match effect {
                 Effect::Send(message) => {
                     if let Some((generation, link)) = &mut self.link

@@ -133,6 +133,11 @@ impl Core {
         self.peer
     }
 
+    /// Sent frames that the neighbour may ask for again.
+    pub fn kept_frames(&self) -> usize {
+        self.sent.kept()
+    }
+
     /// The first connection, when this side makes them.
     pub fn dial(&mut self, effects: &mut Vec<Effect>) {
         if self.is_dialler() {

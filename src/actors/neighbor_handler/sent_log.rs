@@ -49,6 +49,11 @@ impl SentLog {
         }
     }
 
+    /// How many are kept.
+    pub fn kept(&self) -> usize {
+        self.frames.len()
+    }
+
     /// The oldest step that is kept.
     pub fn first_step(&self) -> Option<u64> {
         self.frames.front().map(|frame| frame.step)

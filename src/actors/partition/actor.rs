@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
@@ -11,8 +12,12 @@ use crate::actors::ExitStatus;
 use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
 use crate::actors::recorder::ReportBatch;
+use crate::observe::metrics::PartitionMeter;
 use crate::protocol::{Epoch, Frame, OrderNotice, RouteNotice};
 use crate::sim::PartitionState;
+
+/// How often a wait that goes on is counted.
+const COUNT_WAITS: Duration = Duration::from_secs(1);
 
 /// Where a partition sends what it makes.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ pub struct Partition {
     exit: ExitNotice,
     /// Steps done, for whoever watches over the progress from another thread.
     progress: Arc<AtomicU64>,
+    /// `None`: nobody asks.
+    meter: Option<PartitionMeter>,
     effects: Vec<Effect>,
 }
 
@@ -44,7 +51,13 @@ impl Partition {
         let Place { scene, part } = core.place();
         let exit = ExitNotice { part, epoch: scene.epoch, exits: Some(outlets.exits.clone()) };
         progress.store(core.steps(), Ordering::Relaxed);
-        Self { core, handlers: Vec::new(), outlets, exit, progress, effects: Vec::new() }
+        Self { core, handlers: Vec::new(), outlets, exit, progress, meter: None, effects: Vec::new() }
+    }
+
+    /// Counts what it does.
+    #[must_use]
+    pub fn with_meter(self, meter: Option<PartitionMeter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Mailbox that holds all that can be under way to a partition.
@@ -54,7 +67,7 @@ impl Partition {
 
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
         let mut effects = std::mem::take(&mut self.effects);
-        self.core.handle(event, &mut effects);
+        self.handle_and_count(event, &mut effects);
         self.progress.store(self.core.steps(), Ordering::Relaxed);
         let mut lost = None;
         for effect in effects.drain(..) {
@@ -75,7 +88,7 @@ impl Partition {
                 Effect::Save(state) => self.outlets.snapshots.as_ref().map_or(Ok(()), |snapshots| {
                     let step = state.steps;
                     // A store that is slower than the snapshots come leaves some out, and stops nobody.
-                    if snapshots.try_send(Snapshot { epoch: self.core.place().scene.epoch, state }).is_err() {
+                    if snapshots.try_send(Snapshot::of(self.core.place().scene.epoch, state)).is_err() {
                         tracing::warn!(
                             partition = self.core.place().part,
                             step,
@@ -107,6 +120,17 @@ impl Partition {
         }
     }
 
+    fn handle_and_count(&mut self, event: Event, effects: &mut Vec<Effect>) {
+        let Self { core, meter, .. } = self;
+        let Some(meter) = meter else { return core.handle(event, effects) };
+        let (before, begun) = (core.steps(), matches!(event, Event::StepDue).then(Instant::now));
+        core.handle(event, effects);
+        if let Some(begun) = begun.filter(|_| core.steps() > before) {
+            meter.stepped(begun.elapsed());
+        }
+        meter.stands(core.lag(), |neighbour| core.lacks(neighbour));
+    }
+
     /// Steps after the other actors of the thread and the mailbox had their turn.
     fn step_later(&self, ctx: &mut Context<Self>) {
         ctx.spawn(
@@ -117,6 +141,14 @@ impl Partition {
 
 impl Actor for Partition {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.meter.is_some() {
+            ctx.run_interval(COUNT_WAITS, |partition, _| {
+                partition.meter.iter_mut().for_each(PartitionMeter::count_waits);
+            });
+        }
+    }
 }
 
 /// Tells the master how the partition ended, also when nobody else can: a panic outside the kernel drops the actor.
@@ -293,4 +325,11 @@ impl Handler<Stop> for Partition {
 pub struct Snapshot {
     pub epoch: Epoch,
     pub state: Box<PartitionState>,
+    pub taken: tokio::time::Instant,
+}
+
+impl Snapshot {
+    fn of(epoch: Epoch, state: Box<PartitionState>) -> Self {
+        Self { epoch, state, taken: tokio::time::Instant::now() }
+    }
 }

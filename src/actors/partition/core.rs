@@ -170,6 +170,20 @@ impl<K: Kernel> Core<K> {
         self.kernel.steps()
     }
 
+    /// Steps that may be done and are not.
+    pub fn lag(&self) -> u64 {
+        self.horizon.saturating_sub(self.kernel.steps())
+    }
+
+    /// Whether the next step may be done, and the frame of this neighbour for it has not come.
+    pub fn lacks(&self, neighbour: usize) -> bool {
+        let step = self.kernel.steps();
+        let is_here = |frames: &VecDeque<Arc<Frame>>| frames.front().is_some_and(|frame| frame.step == step);
+        step < self.horizon
+            && self.closing.is_none()
+            && self.inbox.get(neighbour).is_some_and(|frames| !is_here(frames))
+    }
+
     pub fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
         if self.over {
             return;

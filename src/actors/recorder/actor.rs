@@ -7,6 +7,7 @@ use actix::prelude::*;
 use super::core::{Core, Effect, Event, ReportBatch};
 use crate::actors::master::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use crate::actors::partition::Closing;
+use crate::observe::metrics::RecorderMeter;
 use crate::output::Progress;
 use crate::protocol::OrderNotice;
 
@@ -15,12 +16,20 @@ pub struct Recorder {
     core: Core,
     progress: Progress,
     master: Option<Open>,
+    /// `None`: nobody asks.
+    meter: Option<RecorderMeter>,
     effects: Vec<Effect>,
 }
 
 impl Recorder {
     pub fn new(core: Core, progress: Progress) -> Self {
-        Self { core, progress, master: None, effects: Vec::new() }
+        Self { core, progress, master: None, meter: None, effects: Vec::new() }
+    }
+
+    /// Counts what is recorded.
+    #[must_use]
+    pub fn with_meter(self, meter: Option<RecorderMeter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Mailbox that holds all reports that `partitions` can make within `steps` that are granted and not yet recorded: in
@@ -34,6 +43,9 @@ impl Recorder {
         self.core.handle(event, &mut effects);
         let (steps, time_ms, counts) = self.core.progress();
         self.progress.update(steps, time_ms, counts);
+        if let Some(meter) = &mut self.meter {
+            meter.recorded(steps, counts.vehicle_updates);
+        }
         for effect in effects.drain(..) {
             let Some(master) = &self.master else { continue };
             let sent = match effect {

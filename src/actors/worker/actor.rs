@@ -21,6 +21,7 @@ use crate::actors::neighbor_handler::{Accepted, Network, PeerAddress, PeerSilent
 use crate::actors::partition::{Neighbourhood, Outlets, Region, SeenRoads};
 use crate::actors::recorder::ReportBatch;
 use crate::actors::threads::{Thread, Threads};
+use crate::observe::Instruments;
 use crate::persist::PartRef;
 use crate::protocol::{
     Epoch, Limits, Listener, Networking, OrderNotice, Place, Purpose, Stored, Stream, ToWorker, Welcome, answer,
@@ -33,6 +34,8 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(25);
 const ASK_OUTCOME: Duration = Duration::from_secs(2);
 /// How often a worker looks how long it has been without a master.
 const LOOK_FOR_MASTER: Duration = Duration::from_secs(1);
+/// How often it is counted what is kept for another master.
+const COUNT_REPORTS: Duration = Duration::from_secs(1);
 /// Frames that a link keeps beyond what the horizon lets be uncommitted.
 const SPARE_FRAMES: usize = 8;
 
@@ -54,6 +57,8 @@ pub struct Setup {
     pub patience: Option<Duration>,
     /// For tests.
     pub planned_panic: Option<PlannedPanic>,
+    /// `None`: nobody asks for metrics.
+    pub instruments: Option<Instruments>,
 }
 
 /// A worker process.
@@ -180,6 +185,10 @@ impl Worker {
     }
 
     fn prepare(&mut self, welcome: Box<Welcome>) {
+        if let Some(instruments) = &self.setup.instruments {
+            instruments.set_epoch(welcome.epoch.0);
+            instruments.health().has_master(true);
+        }
         let timeout = Duration::from_millis(welcome.policy.timeout_ms);
         let beat = |period_ms| Heartbeat { period: Duration::from_millis(period_ms), timeout };
         self.to_link(Beat(welcome.policy.heartbeat_ms.map(beat)));
@@ -197,6 +206,7 @@ impl Worker {
     // Building partitions.
 
     fn build(&mut self, part: u16, epoch: Epoch, from: Option<PartRef>, ctx: &mut Context<Self>) {
+        self.setup.instruments.iter().for_each(|instruments| instruments.set_epoch(epoch.0));
         self.lodgings.insert(part, Lodging::new(epoch, self.setup.threads.start()));
         if self.scenario.is_none() {
             return self.waiting.push((part, epoch, from));
@@ -274,6 +284,7 @@ impl Worker {
                     None => Retention::UntilRead,
                 },
                 snapshot_interval: policy.snapshot_interval,
+                instruments: self.setup.instruments.clone(),
             },
         );
         let (steps, progress) = (lodging.steps(), Arc::clone(&lodging.progress));
@@ -285,6 +296,7 @@ impl Worker {
     fn evict(&mut self, part: u16, epoch: Epoch) {
         if self.lodgings.get(&part).is_some_and(|lodging| lodging.epoch == epoch) {
             self.lodgings.remove(&part);
+            self.setup.instruments.iter().for_each(|instruments| instruments.forget(part));
             self.to_link(Watch { part, progress: None });
         }
     }
@@ -345,12 +357,13 @@ impl Actor for Worker {
         let address = ctx.address();
         let thread = self.setup.threads.start();
         let (open, worker) = (Arc::clone(&self.setup.open_store), address.clone());
+        let waiting = self.setup.instruments.as_ref().map(|instruments| instruments.queue("snapshots"));
         match open() {
             // Opening makes no connection yet; it only checks the address. The depot opens its own, on its thread.
             Ok(_) => {
                 let depot = thread.start(move |ctx: &mut Context<Depot>| {
                     ctx.set_mailbox_capacity(Depot::MAILBOX);
-                    Depot::new(open().expect("it could be opened a moment ago"), worker)
+                    Depot::new(open().expect("it could be opened a moment ago"), worker, waiting)
                 });
                 self.depot = Some((depot, thread));
             }
@@ -372,6 +385,10 @@ impl Actor for Worker {
         };
         ctx.spawn(accept_all(listener, serve).into_actor(self));
         ctx.run_interval(LOOK_FOR_MASTER, Self::lose_patience);
+        if let Some(instruments) = &self.setup.instruments {
+            let reports = instruments.queue("reports");
+            ctx.run_interval(COUNT_REPORTS, move |worker, _| reports.set(worker.core.kept_reports() as i64));
+        }
     }
 }
 
@@ -415,6 +432,7 @@ impl Handler<LinkDown> for Worker {
 
     fn handle(&mut self, _: LinkDown, ctx: &mut Self::Context) {
         self.feed(Event::Disconnected, ctx);
+        self.setup.instruments.iter().for_each(|instruments| instruments.health().has_master(false));
         self.alone_since.get_or_insert_with(Instant::now);
         if self.asking.is_none() {
             self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
@@ -534,13 +552,22 @@ impl Handler<Built> for Worker {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SnapshotStored(pub Stored);
+pub struct SnapshotStored {
+    pub stored: Stored,
+    /// Since the state was copied.
+    pub took: Duration,
+}
 
 impl Handler<SnapshotStored> for Worker {
     type Result = ();
 
     fn handle(&mut self, message: SnapshotStored, ctx: &mut Self::Context) {
-        self.feed(Event::Stored(message.0), ctx);
+        let SnapshotStored { stored, took } = message;
+        let is_here = self.lodgings.get(&stored.part).is_some_and(|lodging| lodging.epoch == stored.epoch);
+        if let Some(instruments) = self.setup.instruments.as_ref().filter(|_| is_here) {
+            instruments.stored_snapshot(stored.part, stored.reference.bytes, took);
+        }
+        self.feed(Event::Stored(stored), ctx);
     }
 }
 

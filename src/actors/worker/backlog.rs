@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use tokio::time::Instant;
+
 use crate::persist::{PartId, PartName};
 use crate::protocol::Epoch;
 
@@ -19,6 +21,8 @@ pub struct Packed {
     pub sealed: Vec<u8>,
     /// Number of the next try: none is made twice under one name.
     pub attempt: u32,
+    /// When the state was copied.
+    pub taken: Instant,
 }
 
 impl Packed {
@@ -38,6 +42,10 @@ pub struct Backlog {
 impl Backlog {
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The one that waits longest.
@@ -78,7 +86,7 @@ mod tests {
     use super::*;
 
     fn packed(part: u16, step: u64, epoch: u64) -> Packed {
-        Packed { part, step, epoch: Epoch(epoch), sealed: Vec::new(), attempt: 0 }
+        Packed { part, step, epoch: Epoch(epoch), sealed: Vec::new(), attempt: 0, taken: Instant::now() }
     }
 
     fn steps(backlog: &mut Backlog) -> Vec<(u16, u64)> {

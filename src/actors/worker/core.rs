@@ -170,6 +170,11 @@ impl Core {
         }
     }
 
+    /// Batches of reports that are kept for another master.
+    pub fn kept_reports(&self) -> usize {
+        self.reports.kept()
+    }
+
     pub fn handle(&mut self, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::Connected(steps) => {

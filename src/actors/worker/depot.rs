@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use prometheus::IntGauge;
 
 use super::actor::{Loaded, NotLoaded, Prepared, RunIsOver, SnapshotNotStored, SnapshotStored, Worker};
 use super::backlog::{Backlog, Packed};
@@ -33,11 +34,13 @@ pub struct Depot {
     /// What the store did not take, and what came meanwhile.
     backlog: Backlog,
     worker: Addr<Worker>,
+    /// Shows the length of the backlog; `None`: nobody asks.
+    waiting: Option<IntGauge>,
 }
 
 impl Depot {
-    pub fn new(store: Box<dyn SnapshotStore>, worker: Addr<Worker>) -> Self {
-        Self { store: Some(store), run: None, backlog: Backlog::default(), worker }
+    pub fn new(store: Box<dyn SnapshotStore>, worker: Addr<Worker>, waiting: Option<IntGauge>) -> Self {
+        Self { store: Some(store), run: None, backlog: Backlog::default(), worker, waiting }
     }
 
     /// Snapshots that wait for the store. More are left out.
@@ -76,7 +79,8 @@ impl Depot {
         };
         self.with_store(ctx, work, move |(stored, packed), depot, ctx| match stored {
             Ok(reference) => {
-                depot.tell(SnapshotStored(Stored { part: packed.part, epoch: packed.epoch, reference }));
+                let stored = Stored { part: packed.part, epoch: packed.epoch, reference };
+                depot.tell(SnapshotStored { stored, took: packed.taken.elapsed() });
                 if !depot.backlog.is_empty() {
                     ctx.notify(Retry);
                 }
@@ -117,7 +121,10 @@ impl Actor for Depot {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(RETRY, |depot, ctx| depot.go_on(ctx));
+        ctx.run_interval(RETRY, |depot, ctx| {
+            depot.waiting.iter().for_each(|gauge| gauge.set(depot.backlog.len() as i64));
+            depot.go_on(ctx);
+        });
     }
 }
 
@@ -154,11 +161,11 @@ impl Handler<Snapshot> for Depot {
 
     fn handle(&mut self, message: Snapshot, ctx: &mut Self::Context) {
         let Some((_, scenario)) = self.run else { return };
-        let Snapshot { epoch, state } = message;
+        let Snapshot { epoch, state, taken } = message;
         let (part, step) = (state.part, state.steps);
         let bytes = rmp_serde::to_vec(&*state).expect("numbers and bytes can always be written");
         let sealed = Envelope { scenario, step, epoch, part: PartName::Partition(part) }.seal(&bytes);
-        let packed = Packed { part, step, epoch, sealed, attempt: 0 };
+        let packed = Packed { part, step, epoch, sealed, attempt: 0, taken };
         if self.backlog.is_empty() {
             self.upload(packed, TRIES, ctx);
         } else if !self.backlog.push(packed) {

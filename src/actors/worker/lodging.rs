@@ -13,6 +13,7 @@ use crate::actors::partition::{
     self, Begin, Finish, Grant, Look, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop,
 };
 use crate::actors::threads::Thread;
+use crate::observe::Instruments;
 use crate::protocol::{Epoch, OrderNotice, RouteNotice, Scene};
 
 /// What a handler has been told of its neighbour.
@@ -33,6 +34,7 @@ pub struct Furnishing {
     pub outlets: Outlets,
     pub retention: Retention,
     pub snapshot_interval: Option<u64>,
+    pub instruments: Option<Instruments>,
 }
 
 /// A partition under this roof. When it is dropped, its actors and its thread end.
@@ -54,14 +56,17 @@ impl Lodging {
     /// Starts the actors of a partition that was built.
     pub fn move_in(&mut self, part: u16, built: Neighbourhood, furnishing: Furnishing) {
         let Neighbourhood { region, neighbours } = built;
-        let Furnishing { network, outlets, retention, snapshot_interval } = furnishing;
+        let Furnishing { network, outlets, retention, snapshot_interval, instruments } = furnishing;
         let scene = Scene { run: network.run, epoch: self.epoch };
         let core = partition::Core::new(Place { scene, part }, region, neighbours.len(), snapshot_interval);
         let (steps, degree) = (core.steps(), neighbours.len());
+        // Told the master before the actor has come to life on its thread.
+        self.progress.store(steps, Ordering::Relaxed);
         let (thread, progress) = (&self.thread, Arc::clone(&self.progress));
+        let meter = instruments.as_ref().map(|instruments| instruments.partition(part, &neighbours));
         let partition = thread.start(move |ctx: &mut Context<Partition>| {
             ctx.set_mailbox_capacity(Partition::mailbox(degree) + 64);
-            Partition::new(core, outlets, progress)
+            Partition::new(core, outlets, progress).with_meter(meter)
         });
         let start = |(neighbour, peer): (usize, u16)| {
             let (frames, gone) = (partition.clone().recipient(), partition.clone().recipient());
@@ -69,7 +74,9 @@ impl Lodging {
             let (own, other) = (End { part, epoch: scene.epoch }, End { part: peer, epoch: Epoch(0) });
             let core = neighbor_handler::Core::new(scene.run, own, other, retention, steps);
             let network = network.clone();
-            let handler = thread.start(move |_| NeighborHandler::new(core, neighbour, Some(network), frames, gone));
+            let meter = instruments.as_ref().map(|instruments| instruments.link(part, peer));
+            let handler = thread
+                .start(move |_| NeighborHandler::new(core, neighbour, Some(network), frames, gone).with_meter(meter));
             (peer, Neighbour { handler, told: None })
         };
         self.neighbours = neighbours.into_iter().enumerate().map(start).collect();

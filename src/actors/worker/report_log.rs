@@ -23,6 +23,11 @@ pub struct ReportLog {
 }
 
 impl ReportLog {
+    /// Batches that are kept.
+    pub fn kept(&self) -> usize {
+        self.batches.values().map(VecDeque::len).sum()
+    }
+
     /// Keeps reports of the steps before `until`.
     pub fn push(&mut self, part: u16, until: u64, message: Arc<ToMaster>) {
         self.batches.entry(part).or_default().push_back(Batch { until, message });

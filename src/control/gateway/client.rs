@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::hub::{Hub, Seat};
+use super::hub::{Hub, Seat, command_name};
 use super::limits::Rate;
 use crate::control::CommandError;
 use crate::control::command::{Command, Subscription, Topic};
@@ -123,8 +123,11 @@ impl Client {
     }
 
     fn hear(&mut self, text: &str, unanswered: usize) -> Heard {
+        let begun = Instant::now();
         let (echo, request) = read(text);
-        let refuse = |error| Heard::Answer(Reply::new(echo.clone(), Err(error)));
+        let (hub, name) = (self.hub.clone(), command_name(request.as_ref().ok()));
+        let answer = |outcome| Heard::Answer(hub.answered(name, begun, Reply::new(echo.clone(), outcome)));
+        let refuse = |error| answer(Err(error));
         if !self.rate.admits(Instant::now()) {
             let limit = self.hub.limits.messages_per_s;
             return refuse(CommandError::Busy(format!("more than {limit} messages a second; this one is left out")));
@@ -143,7 +146,7 @@ impl Client {
         });
         match outcome {
             Err(error) => refuse(error),
-            Ok(Some(command)) => Heard::Answer(Reply::new(echo, Ok(self.streamed(command)))),
+            Ok(Some(command)) => answer(Ok(self.streamed(command))),
             Ok(None) if unanswered >= MAX_UNANSWERED => {
                 refuse(CommandError::Busy(format!("{MAX_UNANSWERED} commands wait for their answers already")))
             }
@@ -199,7 +202,10 @@ impl Client {
         match timeout(self.hub.limits.send_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => None,
             Ok(Err(_)) => Some(End::Gone),
-            Err(_) => Some(End::Close(close_code::POLICY, "it does not read what it is sent")),
+            Err(_) => {
+                self.hub.instruments.gateway().client_dropped();
+                Some(End::Close(close_code::POLICY, "it does not read what it is sent"))
+            }
         }
     }
 }

@@ -15,15 +15,17 @@ use tokio::time::Instant;
 
 use super::auth::Refused;
 use super::client;
-use super::hub::Hub;
+use super::hub::{Hub, command_name};
 use super::openapi::openapi;
+use super::probes::{Probes, routes};
+use crate::control::CommandError;
 use crate::control::documentation::commands_json;
 use crate::control::message::{Echo, Reply, read};
-use crate::control::{CommandError, RunState};
 
-/// All routes.
+/// All routes of a process that takes commands.
 pub fn router(hub: Hub) -> Router {
     let limit = hub.limits.message_bytes;
+    let probes = routes(Probes { instruments: hub.instruments.clone(), live: Some(hub.live.clone()) });
     Router::new()
         .route("/ws", get(web_socket))
         .route("/command", post(command))
@@ -31,11 +33,17 @@ pub fn router(hub: Hub) -> Router {
         .route("/status", get(status))
         .route("/commands", get(|| async { Json(commands_json()) }))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
-        .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
-        .route("/readyz", get(ready))
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here; see /openapi.json") })
         .layer(DefaultBodyLimit::max(limit))
         .with_state(hub)
+        .merge(probes)
+        .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here; see /openapi.json") })
+}
+
+/// The routes of a process that takes no commands.
+pub fn probe_router(probes: Probes) -> Router {
+    let nothing =
+        || async { error(StatusCode::NOT_FOUND, "commands go to the master; here are /healthz, /readyz, /metrics") };
+    routes(probes).fallback(nothing)
 }
 
 fn error(status: StatusCode, text: impl Into<String>) -> Response {
@@ -85,6 +93,7 @@ async fn command(State(hub): State<Hub>, head: HeaderMap, body: Result<Bytes, By
     if let Err(response) = check(&hub, &head, None) {
         return *response;
     }
+    let begun = Instant::now();
     let reply = match body {
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             let text = format!("a message has at most {} bytes", hub.limits.message_bytes);
@@ -94,11 +103,15 @@ async fn command(State(hub): State<Hub>, head: HeaderMap, body: Result<Bytes, By
         Ok(body) => match std::str::from_utf8(&body).map(read) {
             Ok((_, Ok(request))) if matches!(&*request.subject, "subscribe" | "unsubscribe") => {
                 let text = "streams go over a WebSocket at /ws".to_owned();
-                Reply::new(request.echo().clone(), Err(CommandError::Malformed(text)))
+                let reply = Reply::new(request.echo().clone(), Err(CommandError::Malformed(text)));
+                hub.answered(command_name(Some(&request)), begun, reply)
             }
             Ok((_, Ok(request))) => hub.ask(request).await,
-            Ok((echo, Err(error))) => Reply::new(echo, Err(error)),
-            Err(_) => Reply::new(Echo::default(), Err(CommandError::Malformed("not UTF-8".to_owned()))),
+            Ok((echo, Err(error))) => hub.answered(command_name(None), begun, Reply::new(echo, Err(error))),
+            Err(_) => {
+                let error = CommandError::Malformed("not UTF-8".to_owned());
+                hub.answered(command_name(None), begun, Reply::new(Echo::default(), Err(error)))
+            }
         },
     };
     let status = StatusCode::from_u16(reply.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -125,11 +138,4 @@ async fn status(State(hub): State<Hub>, head: HeaderMap) -> Response {
     }
     let status = hub.live.status.borrow().clone();
     Json(json!({"code": 200, "msg": "ok", "data": &*status})).into_response()
-}
-
-/// Whether a client's commands would be of use: not when a run has failed. Needs no token, for probes have none.
-async fn ready(State(hub): State<Hub>) -> Response {
-    let state = hub.live.status.borrow().state;
-    let status = if state == RunState::Failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (status, Json(json!({"status": state.name()}))).into_response()
 }

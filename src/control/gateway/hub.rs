@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::auth::Access;
 use super::limits::GatewayLimits;
@@ -13,13 +14,16 @@ use super::updates::Updates;
 use crate::control::command::Subscription;
 use crate::control::live::{Interest, LiveIn, RunStatus, View};
 use crate::control::message::{Reply, Request};
+use crate::control::registry::find;
 use crate::control::{Asked, CommandError};
+use crate::observe::Instruments;
 
 /// Shared by the tasks of the gateway; none of its locks is held over a wait, and none guards a connection.
 #[derive(Clone)]
 pub struct Hub {
     pub limits: GatewayLimits,
     pub live: LiveIn,
+    pub instruments: Instruments,
     front: mpsc::Sender<Asked>,
     shared: Arc<Shared>,
 }
@@ -45,7 +49,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    pub fn new(limits: GatewayLimits, access: Access, front: mpsc::Sender<Asked>, live: LiveIn) -> Self {
+    pub fn new(
+        limits: GatewayLimits,
+        access: Access,
+        front: mpsc::Sender<Asked>,
+        live: LiveIn,
+        instruments: Instruments,
+    ) -> Self {
         let shared = Shared {
             access: Mutex::new(access),
             subscriptions: Mutex::default(),
@@ -53,7 +63,7 @@ impl Hub {
             clients: AtomicUsize::new(0),
             next: AtomicU64::new(0),
         };
-        Self { limits, live, front, shared: Arc::new(shared) }
+        Self { limits, live, instruments, front, shared: Arc::new(shared) }
     }
 
     pub fn access(&self) -> MutexGuard<'_, Access> {
@@ -68,6 +78,7 @@ impl Hub {
             .clients
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| (clients < limit).then_some(clients + 1));
         taken.ok()?;
+        self.instruments.gateway().client_came();
         Some(Seat { number: self.shared.next.fetch_add(1, Ordering::Relaxed), hub: self.clone() })
     }
 
@@ -78,10 +89,25 @@ impl Hub {
 
     /// Has a command carried out. There is always one answer.
     pub async fn ask(&self, request: Request) -> Reply {
+        let begun = Instant::now();
+        let reply = self.carried_out(&request).await;
+        self.answered(command_name(Some(&request)), begun, reply)
+    }
+
+    /// Counts a command that is answered.
+    pub fn answered(&self, command: &'static str, begun: Instant, reply: Reply) -> Reply {
+        self.instruments.gateway().answered(command, reply.code, begun.elapsed());
+        reply
+    }
+
+    async fn carried_out(&self, request: &Request) -> Reply {
         let (reply, answer) = oneshot::channel();
         let failed = |error| Reply::new(request.echo().clone(), Err(error));
         let asked = Asked { request: request.clone(), reply };
-        if self.front.try_send(asked).is_err() {
+        let sent = self.front.try_send(asked);
+        let waiting = self.front.max_capacity() - self.front.capacity();
+        self.instruments.queue("commands").set(waiting as i64);
+        if sent.is_err() {
             return failed(CommandError::Busy("too many commands at once; send it again later".to_owned()));
         }
         match tokio::time::timeout(self.limits.answer_timeout, answer).await {
@@ -104,6 +130,11 @@ impl Hub {
     }
 }
 
+/// The name in the table of commands, under which it is counted; what is none of them has one name together.
+pub fn command_name(request: Option<&Request>) -> &'static str {
+    request.and_then(|request| find(request).ok()).map_or("unknown", |spec| spec.name)
+}
+
 impl Seat {
     pub fn subscribe(&self, subscription: Subscription) {
         lock(&self.hub.shared.subscriptions).insert((self.number, subscription.topic.name()), subscription);
@@ -121,6 +152,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.hub.shared.clients.fetch_sub(1, Ordering::Relaxed);
+        self.hub.instruments.gateway().client_went();
         self.unsubscribe(None);
     }
 }

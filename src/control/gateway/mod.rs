@@ -1,5 +1,5 @@
 //! HTTP and WebSocket for front ends and operators. It has a thread of its own, so no client ever holds up the run; a client
-//! that does not read is dropped.
+//! that does not read is dropped. Processes that take no commands show health and metrics alone.
 
 mod auth;
 mod client;
@@ -7,11 +7,12 @@ mod http;
 mod hub;
 mod limits;
 mod openapi;
+mod probes;
 mod serve;
 mod tls;
 mod updates;
 
 pub use auth::{Access, AccessError};
 pub use limits::GatewayLimits;
-pub use serve::{Gateway, GatewayError, GatewaySetup};
+pub use serve::{Gateway, GatewayError, GatewaySetup, ProbeSetup};
 pub use tls::{TlsError, TlsFiles};

@@ -42,7 +42,9 @@ pub fn openapi() -> Value {
             "/status": {"get": {"summary": "where the run stands", "responses": {"200": reply, "401": reply}}},
             "/commands": {"get": {"summary": "all commands", "responses": {"200": {"description": "a list"}}}},
             "/healthz": probe("the process is alive"),
-            "/readyz": probe("commands can be carried out")
+            "/readyz": probe("workers and commands are taken"),
+            "/metrics": {"get": {"summary": "metrics for Prometheus", "security": [], "responses": {
+                "200": {"description": "docs/metrics.md"}}}}
         },
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,12 +16,14 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Access;
-use super::http::router;
+use super::http::{probe_router, router};
 use super::hub::Hub;
 use super::limits::GatewayLimits;
+use super::probes::Probes;
 use super::tls::{TlsError, TlsFiles};
 use crate::control::Asked;
 use crate::control::live::LiveIn;
+use crate::observe::Instruments;
 
 /// Connections beyond those of clients: probes and commands, which come and go.
 const PASSING: usize = 256;
@@ -36,6 +39,17 @@ pub struct GatewaySetup {
     /// Commands of clients.
     pub front: mpsc::Sender<Asked>,
     pub live: LiveIn,
+    pub instruments: Instruments,
+}
+
+/// Where a process that takes no commands shows its health and its metrics.
+pub struct ProbeSetup {
+    pub address: String,
+    pub tls: Option<TlsFiles>,
+    pub limits: GatewayLimits,
+    /// `None`: there is no run to be seen from here.
+    pub live: Option<LiveIn>,
+    pub instruments: Instruments,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,20 +80,40 @@ impl Gateway {
     /// # Errors
     /// The address is taken, or open to others without any protection; certificates cannot be used.
     pub fn open(setup: GatewaySetup) -> Result<Self, GatewayError> {
-        let GatewaySetup { address, access, tls, limits, front, live } = setup;
-        let listen = |error| GatewayError::Listen { address: address.clone(), error };
-        let acceptor = tls.as_ref().map(TlsFiles::acceptor).transpose()?;
-        let has_tls = acceptor.is_some();
-        let listener = std::net::TcpListener::bind(&address).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let bound = listener.local_addr().map_err(listen)?;
-        let is_protected = access.needs_token() || tls.is_some_and(|tls| tls.client_ca.is_some());
+        let GatewaySetup { address, access, tls, limits, front, live, instruments } = setup;
+        let (listener, bound) = listen(&address)?;
+        let is_protected = access.needs_token() || tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
         if !bound.ip().is_loopback() && !is_protected {
             return Err(GatewayError::Open { address });
         }
+        let router = router(Hub::new(limits, access, front, live, instruments));
+        let gateway = Self::serve(listener, bound, tls.as_ref(), router, limits)?;
+        tracing::info!(address = %bound, tls = tls.is_some(), "commands are taken here");
+        Ok(gateway)
+    }
+
+    /// Opens one for probes alone. They change nothing, so it may be open to other machines.
+    ///
+    /// # Errors
+    /// The address is taken; certificates cannot be used.
+    pub fn open_for_probes(setup: ProbeSetup) -> Result<Self, GatewayError> {
+        let ProbeSetup { address, tls, limits, live, instruments } = setup;
+        let (listener, bound) = listen(&address)?;
+        let gateway = Self::serve(listener, bound, tls.as_ref(), probe_router(Probes { instruments, live }), limits)?;
+        tracing::info!(address = %bound, tls = tls.is_some(), "health and metrics are shown here");
+        Ok(gateway)
+    }
+
+    fn serve(
+        listener: std::net::TcpListener,
+        address: SocketAddr,
+        tls: Option<&TlsFiles>,
+        router: Router,
+        limits: GatewayLimits,
+    ) -> Result<Self, GatewayError> {
+        let acceptor = tls.map(TlsFiles::acceptor).transpose()?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GatewayError::Thread)?;
         let (close, closed) = oneshot::channel::<()>();
-        let hub = Hub::new(limits, access, front, live);
         let run = move || {
             runtime.block_on(async move {
                 let listener = match TcpListener::from_std(listener) {
@@ -87,15 +121,14 @@ impl Gateway {
                     Err(error) => return tracing::error!(%error, "the gateway cannot listen"),
                 };
                 tokio::select! {
-                    () = accept(listener, acceptor, hub) => {}
+                    () = accept(listener, acceptor, router, limits) => {}
                     // Also when the sender is dropped.
                     _ = closed => {}
                 }
             });
         };
         let thread = std::thread::Builder::new().name("gateway".to_owned()).spawn(run).map_err(GatewayError::Thread)?;
-        tracing::info!(address = %bound, tls = has_tls, "commands are taken here");
-        Ok(Self { address: bound, close: Some(close), thread: Some(thread) })
+        Ok(Self { address, close: Some(close), thread: Some(thread) })
     }
 }
 
@@ -108,12 +141,20 @@ impl Drop for Gateway {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) {
-    let places = Arc::new(Semaphore::new(hub.limits.clients + PASSING));
+fn listen(address: &str) -> Result<(std::net::TcpListener, SocketAddr), GatewayError> {
+    let failed = |error| GatewayError::Listen { address: address.to_owned(), error };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router, limits: GatewayLimits) {
+    let places = Arc::new(Semaphore::new(limits.clients + PASSING));
     loop {
         // Callers wait outside while there is no room.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (stream, peer) = match listener.accept().await {
+        let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be let in");
@@ -121,17 +162,16 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) 
                 continue;
             }
         };
-        let (acceptor, hub) = (acceptor.clone(), hub.clone());
+        let (acceptor, router, timeout) = (acceptor.clone(), router.clone(), limits.opening_timeout);
         tokio::spawn(async move {
             // Updates are small and should come at once.
             let _ = stream.set_nodelay(true);
             match acceptor {
-                None => converse(stream, hub).await,
-                Some(acceptor) => match tokio::time::timeout(hub.limits.opening_timeout, acceptor.accept(stream)).await
-                {
-                    Ok(Ok(stream)) => converse(stream, hub).await,
-                    Ok(Err(error)) => tracing::warn!(%peer, %error, "client refused: no TLS connection with it"),
-                    Err(_) => tracing::warn!(%peer, "client refused: it does not go on with the TLS handshake"),
+                None => converse(stream, router, timeout).await,
+                Some(acceptor) => match tokio::time::timeout(timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, router, timeout).await,
+                    Ok(Err(error)) => tracing::warn!(%from, %error, "client refused: no TLS connection with it"),
+                    Err(_) => tracing::warn!(%from, "client refused: it does not go on with the TLS handshake"),
                 },
             }
             drop(place);
@@ -139,9 +179,8 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) 
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hub: Hub) {
-    let timeout = hub.limits.opening_timeout;
-    let service = TowerToHyperService::new(router(hub));
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, timeout: Duration) {
+    let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)

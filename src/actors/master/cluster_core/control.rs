@@ -14,6 +14,9 @@ use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStat
 /// A look that takes longer is given up: a partition is lost, or far behind.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Bytes of a command that are logged; all of it is in the command log.
+const LOGGED_BYTES: usize = 512;
+
 /// A look at the roads that not all partitions have answered.
 #[derive(Debug)]
 pub struct Looking {
@@ -104,7 +107,7 @@ impl ClusterCore {
             number,
             step = entry.at_step,
             partitions = parts.len(),
-            command = entry.text,
+            command = beginning(&entry.text),
             "command is carried out"
         );
         if let Some(notice) = told.notice(self.plan.run, self.epoch) {
@@ -152,6 +155,7 @@ impl ClusterCore {
             let known = &mut self.parts[usize::from(part)];
             if let Some(host) = known.host.filter(|host| is_there && *host != target) {
                 (known.host, known.stage, known.lost_at, known.wanted) = (None, Stage::Lost, now, Some(target));
+                known.cause = Cause::Move;
                 self.commits.lost(part);
                 tracing::info!(partition = part, from = self.name(host), to = self.name(target), "partition moves");
             }
@@ -255,12 +259,22 @@ impl ClusterCore {
             },
             real_time_factor: 0.0,
             speed: self.pace.factor(),
-            recoveries: self.recoveries,
-            replayed_steps: self.replayed_steps,
+            recoveries: self.tallies.recoveries(),
+            replayed_steps: self.tallies.replayed_steps,
             commands: self.schedule.done(),
             workers: workers.collect(),
+            lost_workers: self.lost_workers.iter().cloned().collect(),
             partitions: partitions.collect(),
             digest: None,
         }
     }
+}
+
+/// As much of a text as is logged of it.
+fn beginning(text: &str) -> &str {
+    let mut end = text.len().min(LOGGED_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }

@@ -3,7 +3,7 @@
 
 mod control;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, H
 use super::instruction::{Instruction, Pace, Ticket};
 use super::run_result::RunResult;
 use super::schedule::{Act, LogEntry, Schedule, Told};
+use super::tallies::{Cause, Tallies};
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
@@ -30,6 +31,8 @@ use crate::sim::{Observation, Watch};
 const MAX_FAILURES: u32 = 5;
 /// The same for one that loses its worker: that says little about the partition, so much more is borne.
 const MAX_LOSSES: u32 = 100;
+/// Names of lost workers that are remembered; more are as good as these.
+const MAX_LOST: usize = 256;
 /// First pause before a partition that failed is started again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -208,6 +211,8 @@ struct Part {
     losses: u32,
     not_before: Instant,
     lost_at: Instant,
+    /// Why it was lost.
+    cause: Cause,
     /// It has to compute again the steps up to this one.
     behind: Option<u64>,
     /// Where it is to go when it is placed next.
@@ -234,8 +239,11 @@ pub struct ClusterCore {
     /// Workers of an earlier master are given until then.
     adopting_until: Option<Instant>,
     outcome: Option<Outcome>,
-    recoveries: u64,
-    replayed_steps: u64,
+    tallies: Tallies,
+    /// Workers that were lost, until one of that name is there again.
+    lost_workers: BTreeSet<String>,
+    /// By step: when the first part of a snapshot was stored that is not committed.
+    snapshots_since: BTreeMap<u64, Instant>,
     schedule: Schedule,
     pace: Pace,
     /// Steps that are granted at most, as the lifecycle was told last.
@@ -275,6 +283,7 @@ impl ClusterCore {
                 losses: 0,
                 not_before: now,
                 lost_at: now,
+                cause: Cause::Worker,
                 behind: None,
                 wanted: None,
             });
@@ -310,14 +319,15 @@ impl ClusterCore {
             raising: false,
             begun: false,
             outcome: None,
-            recoveries: 0,
-            replayed_steps: 0,
+            tallies: Tallies::default(),
+            lost_workers: BTreeSet::new(),
+            snapshots_since: BTreeMap::new(),
         }
     }
 
     /// Partitions that were lost and placed anew, and the steps that had to be computed again.
-    pub fn recoveries(&self) -> (u64, u64) {
-        (self.recoveries, self.replayed_steps)
+    pub fn tallies(&self) -> Tallies {
+        self.tallies
     }
 
     pub fn handle(&mut self, event: Event, now: Instant, effects: &mut Vec<Effect>) {
@@ -346,7 +356,10 @@ impl ClusterCore {
             Event::RecorderKnows(number) => self.told(number, effects),
             Event::LookAt(watch) => self.look_at(watch, now, effects),
             Event::RoutesFound(notice) => self.live(LifeEvent::RoutesFound(notice), now, effects),
-            Event::RecorderStored(reference) => self.commits.recorder_stored(self.parts.len(), reference),
+            Event::RecorderStored(reference) => {
+                self.snapshot_began(reference.id.step, now);
+                self.commits.recorder_stored(self.parts.len(), reference);
+            }
             Event::RecorderDone(recording) => self.live(LifeEvent::RecorderDone(recording), now, effects),
             Event::RecorderFailed(reason) => self.live(LifeEvent::RecorderFailed(reason), now, effects),
             Event::EpochRaised(epoch) => {
@@ -425,6 +438,7 @@ impl ClusterCore {
                 self.workers.join(session, Incarnation(incarnation), name.clone(), address, now)
             };
             effects.extend(replaced.map(|session| Effect::Hangup { session }));
+            self.lost_workers.remove(&name);
             tracing::info!(worker = name, partitions = hosted.len(), "worker joined");
             self.joined(session, Incarnation(incarnation), &hosted, stored, now, effects);
             return self.outdate(&told, now, effects);
@@ -447,7 +461,8 @@ impl ClusterCore {
                         if known.behind.is_some_and(|behind| steps >= behind) {
                             known.behind = None;
                             let took_ms = (now - known.lost_at).as_millis() as u64;
-                            tracing::info!(partition = part, step = steps, took_ms, "partition has caught up");
+                            let epoch = known.epoch.0;
+                            tracing::info!(partition = part, epoch, step = steps, took_ms, "partition has caught up");
                         }
                     }
                 }
@@ -455,7 +470,7 @@ impl ClusterCore {
                 let (horizon, recorded) = (self.lifecycle.granted(), self.lifecycle.recorded());
                 effects.push(Effect::Tell { session, message: ToWorker::Grant { horizon, recorded } });
             }
-            ToMaster::Stored(stored) => self.stored(&stored),
+            ToMaster::Stored(stored) => self.stored(&stored, now),
             ToMaster::NotStored { part, step, reason } => {
                 tracing::error!(partition = part, step, reason, "snapshot not stored; the last commit stays");
             }
@@ -559,7 +574,7 @@ impl ClusterCore {
                 self.lose(part, "its worker came back without it", stage == Stage::Running, now, effects);
             }
         }
-        stored.iter().for_each(|stored| self.stored(stored));
+        stored.iter().for_each(|stored| self.stored(stored, now));
     }
 
     /// A master may tell where it places a partition and be gone before that is stored. Those who have heard of it wait for
@@ -577,10 +592,17 @@ impl ClusterCore {
         }
     }
 
-    fn stored(&mut self, stored: &Stored) {
+    fn stored(&mut self, stored: &Stored, now: Instant) {
+        self.snapshot_began(stored.reference.id.step, now);
         let count = self.parts.len();
         if self.present(stored.part, stored.epoch).is_some() {
             self.commits.stored(stored.part, count, stored.reference);
+        }
+    }
+
+    fn snapshot_began(&mut self, step: u64, now: Instant) {
+        if step > self.commits.committed() {
+            self.snapshots_since.entry(step).or_insert(now);
         }
     }
 
@@ -617,6 +639,9 @@ impl ClusterCore {
         let hosted: Vec<u16> =
             (0..self.plan.partitions).filter(|p| self.parts[usize::from(*p)].host == Some(incarnation)).collect();
         tracing::warn!(worker = worker.name, partitions = hosted.len(), reason, "worker is lost");
+        if !worker.leaving && self.lost_workers.len() < MAX_LOST {
+            self.lost_workers.insert(worker.name.clone());
+        }
         for part in hosted {
             self.lose(part, &format!("worker '{}': {reason}", worker.name), false, now, effects);
         }
@@ -634,9 +659,11 @@ impl ClusterCore {
         (known.host, known.stage, known.lost_at) = (None, Stage::Lost, now);
         if itself {
             known.failures += 1;
+            known.cause = Cause::Partition;
             known.not_before = now + FIRST_PAUSE * 2u32.pow(known.failures.min(6) - 1);
         } else {
             known.losses += 1;
+            known.cause = Cause::Worker;
         }
         if known.failures > MAX_FAILURES || known.losses > MAX_LOSSES {
             let (failures, losses, step) = (known.failures, known.losses, self.commits.committed());
@@ -707,8 +734,7 @@ impl ClusterCore {
             load.entry(host).and_modify(|count| *count += 1);
             (part.epoch, part.host, part.stage) = (self.epoch, Some(host), Stage::Loading);
             if self.placed {
-                self.recoveries += 1;
-                self.replayed_steps += part.steps.saturating_sub(self.commits.committed());
+                self.tallies.recovered(part.cause, part.steps.saturating_sub(self.commits.committed()));
                 part.behind = Some(part.steps);
             }
             moved.push(i as u16);
@@ -746,7 +772,7 @@ impl ClusterCore {
             if can_move {
                 for (i, part) in self.parts.iter_mut().enumerate().filter(|(_, part)| part.host == Some(incarnation)) {
                     self.commits.lost(i as u16);
-                    (part.host, part.stage, part.lost_at) = (None, Stage::Lost, now);
+                    (part.host, part.stage, part.lost_at, part.cause) = (None, Stage::Lost, now, Cause::Leave);
                 }
             }
             if !self.parts.iter().any(|part| part.host == Some(incarnation)) {
@@ -784,7 +810,10 @@ impl ClusterCore {
     fn committed(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.commits.done();
         let step = self.commits.committed();
-        tracing::info!(step, epoch = self.epoch.0, "snapshot committed");
+        let since = self.snapshots_since.get(&step).copied().unwrap_or(now);
+        let took_ms = (now - since).as_millis() as u64;
+        tracing::info!(step, epoch = self.epoch.0, took_ms, "snapshot committed");
+        self.snapshots_since = self.snapshots_since.split_off(&(step + 1));
         self.notices.retain(|notice| notice.at_step >= step);
         self.schedule.committed(step);
         self.parts.iter_mut().for_each(|part| (part.failures, part.losses) = (0, 0));
@@ -818,8 +847,8 @@ impl ClusterCore {
                         Outcome::Finished(recording) => Some(Box::new(RunResult {
                             recording: (**recording).clone(),
                             partitions: self.plan.partitions,
-                            recoveries: self.recoveries,
-                            replayed_steps: self.replayed_steps,
+                            recoveries: self.tallies.recoveries(),
+                            replayed_steps: self.tallies.replayed_steps,
                         })),
                         Outcome::Failed(_) => None,
                     };

@@ -519,7 +519,7 @@ fn a_worker_that_leaves_hands_over_at_a_commit() {
     assert_eq!(world.workers[0].incarnation, 0, "it may end");
     world.store_answers(true);
     assert_eq!(world.workers[1].guests.len(), 2);
-    assert_eq!(world.core.recoveries().1, 0, "nothing is computed again");
+    assert_eq!(world.core.tallies().replayed_steps, 0, "nothing is computed again");
 }
 
 fn placed(world: &World, part: u16) -> PlacedPart {
@@ -579,7 +579,7 @@ fn a_new_master_adopts_partitions_where_they_are_also_those_of_which_it_was_not_
         assert_eq!(world.placements, before, "{knows:?}");
         assert!(world.core.parts.iter().all(|part| part.stage == Stage::Running), "{knows:?}");
         world.heal();
-        assert_eq!(world.core.recoveries(), (0, 0), "{knows:?}");
+        assert_eq!(world.core.tallies(), Tallies::default(), "{knows:?}");
     }
 }
 
