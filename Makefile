@@ -76,6 +76,12 @@ check-deploy: ## check image, manifests, alerts, dashboards and runbooks against
 	$(CARGO) build --locked
 	tools/check_deploy.py --tessds $(TESTED)
 
+.PHONY: check-metrics
+check-metrics: ## let Prometheus watch a cluster through a recovery, and ask it all that dashboards and alerts ask
+	tools/setup.sh deploy
+	$(CARGO) build --locked
+	tools/check_metrics.py --tessds $(TESTED)
+
 .PHONY: kube-shape
 kube-shape: ## run the dev overlay as processes, with the names and arguments of its pods; kill and move some
 	tools/setup.sh deploy

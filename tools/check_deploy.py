@@ -37,6 +37,7 @@ import log_pipeline
 import make_dashboards
 import make_kibana
 from harness import schedule
+from harness.stores import free_port
 
 VERSIONS = ("1.34.0", "1.35.0", "1.36.0", "1.37.0")
 RUNBOOKS = common.DOCS / "runbooks"
@@ -159,6 +160,32 @@ def program(a):
     done = subprocess.run([a.tessds, "run", *[f"--config={s}" for s in settings], "-c", "/no/such.sumocfg"], capture_output=True, text=True)
     if done.returncode != 2 or "setting" in done.stderr or "/no/such" not in done.stderr:
         yield f"the program does not take config/: {done.stderr.strip()[:300]}"
+
+
+def probes(a):
+    """What probes and Prometheus ask is answered by both roles, without a token: of a worker that has no master, and of a master
+    that is told nothing yet."""
+    workloads_ = {w["metadata"]["name"]: w for w in d.workloads(rendered()["dev"][1])}
+    monitor = yaml.safe_load((d.DEPLOY / "monitoring" / "servicemonitor.yaml").read_text())["spec"]["endpoints"]
+    example = common.ROOT / "examples" / "helsinki" / "run.sumocfg"
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "tokens").write_text("a-token-that-nobody-shows\n")
+        for role, options in (("worker", []), ("master", ["--paused", "-c", example])):
+            address = f"127.0.0.1:{free_port()}"
+            command = [a.tessds, "run", f"--role={role}", f"--http={address}", f"--store=dir:{folder}/store", "--listen=127.0.0.1:0", *options]
+            environment = {**os.environ, "TESSDS__CONTROL__TOKEN_FILE": f"{folder}/tokens"}
+            process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+            try:
+                (container,) = d.containers(workloads_[f"tessds-{role}"])
+                expected = [(container[p]["httpGet"]["path"], 200) for p in ("startupProbe", "livenessProbe")]
+                expected += [(container["readinessProbe"]["httpGet"]["path"], 503 if role == "worker" else 200)]
+                expected += [(e["path"], 200) for e in monitor]
+                for path, status in expected:
+                    if (found := d.http_status(address, path, 10)) != status:
+                        yield f"{role}: {path} is answered with {found}, {status} is expected"
+            finally:
+                process.kill()
+                process.wait()
 
 
 def chaos(_):
@@ -327,7 +354,7 @@ def run(*command, cwd=None):
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=cwd)
 
 
-CHECKS = (made, manifests, references, program, logs, metrics, runbooks, rules, chaos, redis, image, policies)
+CHECKS = (made, manifests, references, program, probes, logs, metrics, runbooks, rules, chaos, redis, image, policies)
 
 
 def main():

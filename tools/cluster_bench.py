@@ -8,6 +8,8 @@ throughput  grid50k (56,000 vehicles at once) cut in two: in one process, in two
 step        time of a step on a network with one vehicle, one and two partitions, in one process and in two
 recovery    how long it takes after a worker is killed or frozen: until the master notices, until its partition is restored, and
             until it is past the step of the failure
+metrics     grid50k cut in two, in one process: without metrics and log lines, and with both, scraped every second; CPU time in user
+            mode and UPS, run by turns. Only when it is asked for: it takes more runs (--repeat 10) than the others to tell 1 %
 
 The table goes to the screen and to docs/cluster-table.md (with --part to the screen alone). Nothing else should run on the
 machine.
@@ -19,15 +21,19 @@ import pathlib
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import tempfile
+import threading
 import time
+import urllib.request
 from datetime import datetime
 
 import common
 import make_scenarios
 
 PARTS = ("throughput", "step", "recovery")
+ASKED_FOR = ("metrics",)
 INTERVAL = 100
 
 
@@ -231,11 +237,75 @@ def recovery(binary, cfg, steps, repeat):
     return common.table(["worker", "detection, s", "restore, s", "replay, s", "total, s"], rows)
 
 
+class Scraper:
+    """Does what Prometheus does: asks for all metrics, once a second."""
+
+    def __init__(self, address):
+        self.address, self.over, self.scrapes = address, threading.Event(), 0
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        while not self.over.wait(1.0):
+            try:
+                with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=1) as answer:
+                    self.scrapes += b"tessds_steps_total" in answer.read()
+            except OSError:
+                pass
+
+    def close(self):
+        self.over.set()
+        self.thread.join()
+
+
+def metrics(binary, cfg, steps, repeat):
+    def run(with_metrics):
+        # Wired in the same way in both cases, by the store; there are no snapshots.
+        options = ["--partitions", 2, "--store", "memory", "--fault-tolerance", "false", "-e", steps]
+        scraper = None
+        if with_metrics:
+            address = f"127.0.0.1:{free_port()}"
+            options += ["--http", address, "--log-format", "json"]
+            scraper = Scraper(address)
+        else:
+            options += ["-q"]
+        try:
+            result = common.run_tessds(binary, cfg, *options)
+        finally:
+            if scraper:
+                scraper.close()
+        if scraper and not scraper.scrapes:
+            common.fail("nothing was scraped; take more --steps")
+        return result
+
+    results = {False: [], True: []}
+    for turn in range(repeat):
+        # Who goes first takes turns, too.
+        for with_metrics in (False, True) if turn % 2 == 0 else (True, False):
+            common.say(f"{'with' if with_metrics else 'without'} metrics, run {turn + 1}")
+            results[with_metrics].append(run(with_metrics))
+    if len({r.report["digest"] for found in results.values() for r in found}) != 1:
+        common.fail("the digests differ")
+    ratios = {
+        "user time": [b.user_s / a.user_s for a, b in zip(results[False], results[True])],
+        "UPS": [b.report["ups"] / a.report["ups"] for a, b in zip(results[False], results[True])],
+    }
+    rows = [
+        [name, f"{statistics.median(r.user_s for r in found):.2f}", f"{statistics.median(r.report['ups'] for r in found):,.0f}"]
+        for name, found in (("without", results[False]), ("with metrics and JSON log lines", results[True]))
+    ]
+    text = common.table(["grid50k, two partitions in one process, medians", "user time, s", "UPS"], rows)
+    for name, found in ratios.items():
+        low, middle, high = min(found), statistics.median(found), max(found)
+        text += f"\n\n{name}, with to without, by pairs: median {middle:.4f}, {low:.4f} to {high:.4f}."
+    return text
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument("--steps", type=int, default=200, help="of grid50k")
-    p.add_argument("--part", action="append", default=[], choices=PARTS, help="this part alone; may be repeated")
+    p.add_argument("--part", action="append", default=[], choices=PARTS + ASKED_FOR, help="this part alone; may be repeated")
     p.add_argument("--no-build", action="store_true", help="take the release binary as it is")
     p.add_argument("--tessds", metavar="PATH", help="the binary to measure")
     a = p.parse_args()
@@ -246,6 +316,7 @@ def main():
         "throughput": lambda: throughput(binary, cfg, a.steps, a.repeat),
         "step": lambda: step_time(binary, a.repeat),
         "recovery": lambda: recovery(binary, cfg, 2 * a.steps, a.repeat),
+        "metrics": lambda: metrics(binary, cfg, a.steps, a.repeat),
     }
     texts = [work[part]() for part in a.part or PARTS]
     text = "\n\n".join(texts)

@@ -143,11 +143,11 @@ def tessds(path=None, build=True):
 
 
 class Finished:
-    """How a process ended: its output, its wall time, its CPU time and its largest resident set."""
+    """How a process ended: its output, its wall time, its CPU time (all, and in user mode) and its largest resident set."""
 
-    def __init__(self, stdout, stderr, wall_s, cpu_s, rss_mib):
+    def __init__(self, stdout, stderr, wall_s, cpu_s, user_s, rss_mib):
         self.stdout, self.stderr = stdout, stderr
-        self.wall_s, self.cpu_s, self.rss_mib = wall_s, cpu_s, rss_mib
+        self.wall_s, self.cpu_s, self.user_s, self.rss_mib = wall_s, cpu_s, user_s, rss_mib
 
 
 def measure(command, cwd=None, check=True):
@@ -176,7 +176,7 @@ def measure(command, cwd=None, check=True):
     watch.join()
     own_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rss_mib = usage.ru_maxrss / 1024 if usage.ru_maxrss > 1.1 * own_kib else peak[0]
-    return Finished(*texts, wall_s, usage.ru_utime + usage.ru_stime, rss_mib)
+    return Finished(*texts, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_utime, rss_mib)
 
 
 def watch_memory(pid, peak):

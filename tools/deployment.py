@@ -5,6 +5,9 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
+import urllib.error
+import urllib.request
 
 import yaml
 
@@ -78,6 +81,25 @@ def program_options(binary):
     """The long options of `tessds run`."""
     text = subprocess.run([binary, "run", "--help"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"^\s+(?:-\w, )?(--[a-z][a-z0-9.-]*)", text, re.M))
+
+
+def http_get(address, path, patience_s=0):
+    """Status and text of an answer; None and why while there is none within the time."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            if time.monotonic() > until:
+                return None, str(error)
+            time.sleep(0.1)
+
+
+def http_status(address, path, patience_s=0):
+    return http_get(address, path, patience_s)[0]
 
 
 def keys(table, prefix=""):

@@ -5,7 +5,7 @@ and names out of the rendered manifests.
     tools/kube_shape.py [--tessds PATH] [--folder DIR]
 
 Every pod has an address of its own on loopback, and is found by the name that its StatefulSet gives it, in a hosts file that only
-these processes see. A worker and then the master are killed, and "rescheduled": started again with another address. The run has to
+these processes see. Its probes are asked as the kubelet would, and its metrics as Prometheus would. A worker and then the master are killed, and "rescheduled": started again with another address. The run has to
 end with the digest of an undisturbed one. Needs root, for the hosts file. Ends with code 1 if anything is wrong.
 """
 
@@ -103,6 +103,35 @@ class Pods:
                 ["unshare", "--mount", "sh", "-c", script, "sh", *map(str, command)], stdout=out, stderr=log, env={**os.environ, **environment},
             )  # fmt: skip
 
+    def ask(self, pod, probe):
+        """What a probe of the pod's container hears."""
+        container = d.containers(self.sets[pod.rpartition("-")[0]])[0]
+        get = container[probe]["httpGet"]
+        (port,) = [p["containerPort"] for p in container["ports"] if p["name"] == get["port"]]
+        return d.http_get(f"{self.addresses[pod]}:{port}", get["path"])
+
+    def well(self):
+        """Pods of the program that are not well, each with what its probes hear."""
+        wrong = []
+        for pod in self.running:
+            if not pod.startswith("tessds-redis"):
+                heard = {probe: self.ask(pod, probe) for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+                wrong += [f"{pod}, {probe}: {status} {text}" for probe, (status, text) in heard.items() if status != 200]
+        return wrong
+
+    def wait_until_well(self, when):
+        self.wait(lambda: not self.well(), f"all probes are content {when}")
+        print(f"all probes are content {when}", flush=True)
+
+    def scrape(self):
+        """Names of the metrics that all pods show together."""
+        names = set()
+        for pod in self.running:
+            if not pod.startswith("tessds-redis"):
+                _, text = d.http_get(f"{self.addresses[pod]}:7780", "/metrics")
+                names |= set(re.findall(r"^# TYPE (\w+)", text, re.M))
+        return names
+
     def move(self, pod):
         """The node of a pod is gone, and it comes back elsewhere."""
         self.running[pod].kill()
@@ -155,9 +184,15 @@ def main():
                     pods.start(f"{name}-{n}")
         pods.start("tessds-master-0")
         pods.wait(lambda: pods.step() >= 300, "step 300")
+        pods.wait_until_well("after the start")
         pods.move(pods.hosting())
+        pods.wait_until_well("with a worker that was moved")
         pods.wait(lambda: pods.step() >= 2000, "step 2000")
         pods.move("tessds-master-0")
+        pods.wait_until_well("with a master that was moved")
+        listed = set(re.findall(r"^\| `(\w+)` \|", (common.DOCS / "metrics.md").read_text(), re.M))
+        # Nobody has sent a command.
+        missing = listed - pods.scrape() - {"tessds_commands_total"}
         master = pods.running["tessds-master-0"]
         pods.wait(lambda: master.poll() is not None, "the end of the run")
         if master.returncode != 0:
@@ -165,7 +200,9 @@ def main():
         report, right = json.loads((a.folder / "output" / "report.json").read_text()), undisturbed(a)
     finally:
         pods.close()
-    ok = report["digest"] == right
+    if missing:
+        print(f"FAILED: metrics that nobody shows: {', '.join(sorted(missing))}")
+    ok = report["digest"] == right and not missing
     print(f"{'ok' if ok else 'FAILED'}: digest {report['digest']}, {right} undisturbed; {report['recoveries']} recoveries")
     return 0 if ok else 1
 
