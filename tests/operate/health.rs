@@ -23,7 +23,7 @@ fn a_worker_is_ready_while_it_has_a_master_and_a_master_when_it_takes_workers() 
     becomes(&worker, 503, "no master has welcomed this worker");
     assert_eq!(get(&worker, "/command").status, 404, "a worker takes no commands");
 
-    site.start_master(1, 1);
+    site.start_master(1, 1, &["--paused"]);
     becomes(&site.gateway().to_owned(), 200, "netLoaded");
     site.simulation(r#""action":"start","paused":"true""#);
     becomes(&worker, 200, "worker");
@@ -61,10 +61,12 @@ fn a_run_that_is_resumed_shows_itself_too() {
     let store = format!("dir:{}", folder.path().join("store").display());
     let example = example();
     let run = ["-c", &example, "--store", &store, "--run-id", "long", "--snapshot-interval", "50", "--partitions", "2"];
-    let (mut first, _) = start(folder.path(), "first", &run, &[]);
+    // The second one waits until the lease of the first has lapsed.
+    let settings = [("CLUSTER__LEASE_MS", "1000".to_owned())];
+    let (mut first, _) = start(folder.path(), "first", &run, &settings);
     first.wait_for("snapshot committed", |_| true);
     first.kill();
-    let (_second, address) = start(folder.path(), "second", &["--resume", "long", "--store", &store], &[]);
+    let (_second, address) = start(folder.path(), "second", &["--resume", "long", "--store", &store], &settings);
     becomes(&address, 200, "running");
     let text = get(&address, "/metrics").body;
     assert!(text.contains("tessds_run_state{state=\"running\"} 1") && text.contains("role=\"standalone\""), "{text}");

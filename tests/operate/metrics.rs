@@ -13,11 +13,14 @@ const STEPS: u64 = 400;
 /// A run that has lost a worker, and waits after [`STEPS`] steps; its last commit is done.
 fn recovered() -> Site {
     let mut site = Site::new();
-    site.start_master(2, 2);
+    // It would be over before anybody could say anything.
+    site.start_master(2, 2, &["--speed", "0.001"]);
     (0..3).for_each(|_| site.start_worker());
-    site.simulation(r#""action":"start","paused":"true""#);
-    site.until("the run stands", |status| status["state"] == "paused");
-    site.simulation(r#""action":"step","steps":"230""#);
+    site.until("the run has begun", |status| status["state"] == "running");
+    site.simulation(r#""action":"pause""#);
+    let begun = site.until("the pause", |status| status["state"] == "paused" && status["step"] == status["granted"]);
+    site.simulation(r#""action":"speed","factor":"0""#);
+    site.simulation(&format!(r#""action":"step","steps":"{}""#, 230 - begun["step"].as_u64().expect("a step")));
     let status = site.until("step 230", |status| status["step"] == 230 && status["committed"] == 200);
     let host = status["partitions"][1]["worker"].as_str().expect("a worker").to_owned();
     let index = site.workers.iter().position(|(worker, _)| worker.name == host).expect("a worker");

@@ -11,10 +11,11 @@ use crate::scrape::{ask, get};
 
 /// Processes of one run, each with the address of its health and metrics.
 pub struct Site {
-    pub folder: TempDir,
     master_address: String,
     pub master: Option<(Process, String)>,
     pub workers: Vec<(Process, String)>,
+    /// Goes last, when nobody writes into it any more.
+    pub folder: TempDir,
 }
 
 pub fn example() -> String {
@@ -39,15 +40,15 @@ impl Site {
     pub fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
         let folder = tempfile::tempdir().expect("a folder");
-        Self { folder, master_address: free.to_string(), master: None, workers: Vec::new() }
+        Self { master_address: free.to_string(), master: None, workers: Vec::new(), folder }
     }
 
     pub fn store(&self) -> String {
         format!("dir:{}", self.folder.path().join("store").display())
     }
 
-    /// A master that waits for the command to start.
-    pub fn start_master(&mut self, partitions: u32, workers: u32) {
+    /// A master that begins its run so slowly (`--speed`), or waits for the command to start (`--paused`).
+    pub fn start_master(&mut self, partitions: u32, workers: u32, how: &[&str]) {
         let (store, example) = (self.store(), example());
         let report = self.folder.path().join("report.json").display().to_string();
         let (partitions, workers) = (partitions.to_string(), workers.to_string());
@@ -56,7 +57,6 @@ impl Site {
             "master",
             "-c",
             &example,
-            "--paused",
             "--listen",
             &self.master_address,
             "--store",
@@ -75,7 +75,7 @@ impl Site {
             ("CLUSTER__HEARTBEAT_MS", "100".to_owned()),
             ("CLUSTER__TIMEOUT_MS", "60000".to_owned()),
         ];
-        self.master = Some(start(self.folder.path(), "master", &arguments, &settings));
+        self.master = Some(start(self.folder.path(), "master", &[&arguments, how].concat(), &settings));
     }
 
     pub fn start_worker(&mut self) {
