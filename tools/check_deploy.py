@@ -37,7 +37,7 @@ import log_pipeline
 import make_dashboards
 import make_kibana
 from harness import schedule
-from harness.stores import free_port
+from harness.ports import free_port
 
 VERSIONS = ("1.34.0", "1.35.0", "1.36.0", "1.37.0")
 RUNBOOKS = common.DOCS / "runbooks"

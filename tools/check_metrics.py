@@ -34,7 +34,7 @@ import yaml
 
 import check_deploy
 import deployment as d
-from harness.stores import free_port
+from harness.ports import free_port
 
 NAMESPACE = "tessds"
 # Simulated seconds a second: the hour of the example takes a minute and a half.

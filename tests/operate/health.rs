@@ -24,10 +24,10 @@ fn a_worker_is_ready_while_it_has_a_master_and_a_master_when_it_takes_workers() 
     assert_eq!(get(&worker, "/command").status, 404, "a worker takes no commands");
 
     site.start_master(1, 1, &["--paused"]);
-    becomes(&site.gateway().to_owned(), 200, "netLoaded");
+    becomes(site.gateway(), 200, "netLoaded");
     site.simulation(r#""action":"start","paused":"true""#);
     becomes(&worker, 200, "worker");
-    becomes(&site.gateway().to_owned(), 200, "paused");
+    becomes(site.gateway(), 200, "paused");
     assert_eq!(get(site.gateway(), "/healthz").status, 200);
     site.master().kill();
     becomes(&worker, 503, "no master has welcomed this worker");

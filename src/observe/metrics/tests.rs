@@ -122,5 +122,5 @@ fn what_only_one_role_knows_only_that_role_shows() {
     let (master, worker) = (used(&master), used(&worker));
     assert!(master.contains("tessds_run_state") && !master.contains("tessds_steps_total"));
     assert!(worker.contains("tessds_steps_total") && !worker.contains("tessds_run_state"));
-    assert!(worker.contains("tessds_clients") == false && worker.contains("process_open_fds"));
+    assert!(!worker.contains("tessds_clients") && worker.contains("process_open_fds"));
 }
