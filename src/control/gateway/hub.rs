@@ -1,7 +1,7 @@
 //! What all clients share: who may come in, who is there, and what they want to see.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
@@ -21,6 +21,8 @@ pub struct Hub {
     pub limits: GatewayLimits,
     pub live: LiveIn,
     front: mpsc::Sender<Asked>,
+    /// Whether the caller that this hub is for has been let in.
+    let_in: Arc<AtomicBool>,
     shared: Arc<Shared>,
 }
 
@@ -53,7 +55,21 @@ impl Hub {
             clients: AtomicUsize::new(0),
             next: AtomicU64::new(0),
         };
-        Self { limits, live, front, shared: Arc::new(shared) }
+        Self { limits, live, front, let_in: Arc::default(), shared: Arc::new(shared) }
+    }
+
+    /// The same hub, for another caller.
+    pub fn for_caller(&self) -> Self {
+        Self { let_in: Arc::default(), ..self.clone() }
+    }
+
+    /// The caller has shown that it may come in.
+    pub fn let_in(&self) {
+        self.let_in.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_let_in(&self) -> bool {
+        self.let_in.load(Ordering::Relaxed)
     }
 
     pub fn access(&self) -> MutexGuard<'_, Access> {

@@ -8,10 +8,8 @@ mod hub;
 mod limits;
 mod openapi;
 mod serve;
-mod tls;
 mod updates;
 
 pub use auth::{Access, AccessError};
 pub use limits::GatewayLimits;
 pub use serve::{Gateway, GatewayError, GatewaySetup};
-pub use tls::{TlsError, TlsFiles};

@@ -1,5 +1,6 @@
 //! The thread of the gateway: takes connections and serves each in a task of its own.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,21 +9,23 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Access;
 use super::http::router;
 use super::hub::Hub;
 use super::limits::GatewayLimits;
-use super::tls::{TlsError, TlsFiles};
 use crate::control::Asked;
 use crate::control::live::LiveIn;
+use crate::tls::{LOOK, Reloaded, TlsError, TlsFiles};
 
-/// Connections beyond those of clients: probes and commands, which come and go.
+/// Connections beyond those of clients: probes and commands, which come and go, and callers that are not let in yet.
 const PASSING: usize = 256;
 /// Pause after the system gave no connection, for example because there are too many open files.
 const BREATH: Duration = Duration::from_millis(100);
@@ -68,12 +71,13 @@ impl Gateway {
     pub fn open(setup: GatewaySetup) -> Result<Self, GatewayError> {
         let GatewaySetup { address, access, tls, limits, front, live } = setup;
         let listen = |error| GatewayError::Listen { address: address.clone(), error };
-        let acceptor = tls.as_ref().map(TlsFiles::acceptor).transpose()?;
-        let has_tls = acceptor.is_some();
+        let is_mutual = tls.as_ref().is_some_and(|tls| tls.ca.is_some());
+        let certificates = tls.map(|tls| Reloaded::new(tls.paths(), move || tls.gateway())).transpose()?;
+        let has_tls = certificates.is_some();
         let listener = std::net::TcpListener::bind(&address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
-        let is_protected = access.needs_token() || tls.is_some_and(|tls| tls.client_ca.is_some());
+        let is_protected = access.needs_token() || is_mutual;
         if !bound.ip().is_loopback() && !is_protected {
             return Err(GatewayError::Open { address });
         }
@@ -87,7 +91,7 @@ impl Gateway {
                     Err(error) => return tracing::error!(%error, "the gateway cannot listen"),
                 };
                 tokio::select! {
-                    () = accept(listener, acceptor, hub) => {}
+                    () = accept(listener, certificates, hub) => {}
                     // Also when the sender is dropped.
                     _ = closed => {}
                 }
@@ -108,12 +112,20 @@ impl Drop for Gateway {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) {
+async fn accept(listener: TcpListener, certificates: Option<Reloaded<Arc<ServerConfig>>>, hub: Hub) {
     let places = Arc::new(Semaphore::new(hub.limits.clients + PASSING));
+    let mut strangers = Strangers::default();
     loop {
         // Callers wait outside while there is no room.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (stream, peer) = match listener.accept().await {
+        let accepted = loop {
+            tokio::select! {
+                biased;
+                accepted = listener.accept() => break accepted,
+                () = tokio::time::sleep(LOOK) => drop(certificates.as_ref().map(Reloaded::present)),
+            }
+        };
+        let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be let in");
@@ -121,8 +133,10 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) 
                 continue;
             }
         };
-        let (acceptor, hub) = (acceptor.clone(), hub.clone());
-        tokio::spawn(async move {
+        let acceptor = certificates.as_ref().map(|certificates| TlsAcceptor::from(certificates.present()));
+        let hub = hub.for_caller();
+        let caller = hub.clone();
+        let serving = tokio::spawn(async move {
             // Updates are small and should come at once.
             let _ = stream.set_nodelay(true);
             match acceptor {
@@ -130,12 +144,31 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, hub: Hub) 
                 Some(acceptor) => match tokio::time::timeout(hub.limits.opening_timeout, acceptor.accept(stream)).await
                 {
                     Ok(Ok(stream)) => converse(stream, hub).await,
-                    Ok(Err(error)) => tracing::warn!(%peer, %error, "client refused: no TLS connection with it"),
-                    Err(_) => tracing::warn!(%peer, "client refused: it does not go on with the TLS handshake"),
+                    Ok(Err(error)) => tracing::warn!(%from, %error, "client refused: no TLS connection with it"),
+                    Err(_) => tracing::warn!(%from, "client refused: it does not go on with the TLS handshake"),
                 },
             }
             drop(place);
         });
+        strangers.come(from, caller, serving.abort_handle());
+    }
+}
+
+/// Callers that have not been let in yet. They take no place from others: when there are more than [`PASSING`], the one that came
+/// first has to go.
+#[derive(Default)]
+struct Strangers(VecDeque<(SocketAddr, Hub, AbortHandle)>);
+
+impl Strangers {
+    fn come(&mut self, from: SocketAddr, caller: Hub, serving: AbortHandle) {
+        self.0.retain(|(_, caller, serving)| !caller.is_let_in() && !serving.is_finished());
+        self.0.push_back((from, caller, serving));
+        if self.0.len() >= PASSING
+            && let Some((from, _, oldest)) = self.0.pop_front()
+        {
+            oldest.abort();
+            tracing::warn!(%from, "client refused: too many callers that show no right to come in");
+        }
     }
 }
 
