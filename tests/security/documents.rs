@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use tessds::tls::TlsFiles;
+
 fn text(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
@@ -65,4 +67,27 @@ fn every_limit_that_is_listed_stands_where_the_list_says() {
         }
     }
     assert!(checked >= 25, "only {checked} limits were checked");
+}
+
+/// The script that operators are told to use makes what the program takes.
+#[test]
+fn the_script_makes_certificates_that_the_program_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/make_certificates.sh");
+    let make = || {
+        let mut script = std::process::Command::new(&script);
+        let done = script.arg(folder.path()).args(["127.0.0.1", "localhost", "*.tessds-worker.x.svc"]).output();
+        let done = done.expect("the script");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(said.contains("IP:127.0.0.1,DNS:localhost,DNS:*.tessds-worker.x.svc"), "{said}");
+        std::fs::read(folder.path().join("ca.crt")).expect("an authority")
+    };
+    let path = |name| folder.path().join(name);
+    let files = TlsFiles { certificate: path("tls.crt"), key: path("tls.key"), ca: Some(path("ca.crt")) };
+    let authority = make();
+    files.credentials().expect("good files");
+    // Once more: renewed, by the same authority.
+    assert_eq!(make(), authority);
+    files.credentials().expect("good files");
 }
