@@ -102,6 +102,10 @@ chaos-proof: ## show that the chaos harness sees bugs that are planted on purpos
 soak: ## run a cluster for MINUTES, half of it fault tolerant, and watch what it takes
 	tools/soak.py --minutes $(MINUTES) $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## feed mutated messages and frames to their readers for MINUTES; what is found is kept in tests/corpus/
+	MINUTES=$(MINUTES) SEED=$(SEED) $(CARGO) test --locked --test fuzz -- --ignored --nocapture for_minutes
+
 .PHONY: simulate
 simulate: ## whole clusters in simulation: SEED=first RUNS=number
 	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked --test simulate -- \

@@ -174,7 +174,9 @@ impl Stream for Empty {
 /// Why a caller was refused, for the log.
 fn calling(error: io::Error) -> io::Error {
     let text = match reason(&error) {
-        Some(Error::InvalidMessage(_)) => format!("the caller speaks no TLS ({error}); it needs the settings of [tls], too"),
+        Some(Error::InvalidMessage(_)) => {
+            format!("the caller speaks no TLS ({error}); it needs the settings of [tls], too")
+        }
         Some(Error::NoCertificatesPresented) => "the caller shows no certificate".to_owned(),
         Some(Error::InvalidCertificate(why)) => format!("the certificate of the caller is not accepted: {why}"),
         Some(Error::AlertReceived(alert)) => refusal(*alert),
@@ -190,7 +192,7 @@ fn called(error: io::Error) -> io::Error {
         Some(Error::InvalidMessage(_)) => format!("the other side speaks no TLS ({error}); set [tls] there, too"),
         Some(Error::InvalidCertificate(why)) => format!("the certificate of the other side is not accepted: {why}"),
         Some(Error::AlertReceived(alert)) => refusal(*alert),
-        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
+        _ if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
             "the other side hung up before hands were shaken; if it speaks no TLS, set [tls] there, too".to_owned()
         }
         _ => return error,

@@ -28,6 +28,9 @@ fn a_worker_that_is_killed_under_tls_is_replaced() {
     let files = Files::new(&authority.issue(HERE), &authority.pem());
     let mut cluster = over_tls(1200, &files);
     cluster.committed(100);
+    // Those that are left meet again with other certificates than before.
+    let next = Authority::new("next");
+    files.replace(&next.issue(HERE), &next.pem());
     cluster.kill_worker(1);
     cluster.ends_as_undisturbed();
     assert!(cluster.report()["recoveries"].as_u64() >= Some(1));
@@ -41,17 +44,22 @@ fn certificates_that_are_replaced_while_a_run_goes_on_cost_no_step() {
     let mut cluster = over_tls(2500, &files);
     cluster.committed(100);
     assert!(is_welcome(&cluster, &of_before));
+    // The run is held here, so that it does not end meanwhile.
+    cluster.workers[0].signal("STOP");
     // Another authority for all: who calls from now on needs a certificate of it.
     files.replace(&second.issue(HERE), &second.pem());
     cluster.add_worker(&[]);
     cluster.master.wait_for("worker joined", |event| event["worker"] == "worker-3");
     assert!(!is_welcome(&cluster, &of_before));
     cluster.master.wait_for("certificates read again; new connections use them", |_| true);
-    cluster.master.wait_for("connection refused", |event| event["error"].as_str().is_some_and(|e| e.contains("certificate")));
+    cluster
+        .master
+        .wait_for("connection refused", |event| event["error"].as_str().is_some_and(|e| e.contains("certificate")));
     // Nonsense for all: nobody takes it.
     std::fs::write(files.path("tls.crt"), "nonsense").expect("room");
     cluster.add_worker(&[]);
     cluster.workers.pop().expect("a worker").ends_with(2);
+    cluster.workers[0].signal("CONT");
     cluster.ends_as_undisturbed();
     assert_eq!((&cluster.report()["recoveries"], &cluster.report()["replayed_steps"]), (&0.into(), &0.into()));
 }
@@ -61,6 +69,7 @@ fn a_worker_without_tls_does_not_get_into_a_run_with_it() {
     let authority = Authority::new("ours");
     let files = Files::new(&authority.issue(HERE), &authority.pem());
     let mut cluster = over_tls(600, &files);
+    cluster.workers[0].signal("STOP");
     let settings = std::mem::take(&mut cluster.common);
     cluster.add_worker(&[]);
     let mut stranger = cluster.workers.pop().expect("a worker");
@@ -72,6 +81,7 @@ fn a_worker_without_tls_does_not_get_into_a_run_with_it() {
     });
     drop(stranger);
     cluster.common = settings;
+    cluster.workers[0].signal("CONT");
     cluster.ends_as_undisturbed();
 }
 
