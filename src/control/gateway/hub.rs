@@ -21,9 +21,18 @@ pub struct Hub {
     pub limits: GatewayLimits,
     pub live: LiveIn,
     front: mpsc::Sender<Asked>,
-    /// Whether the caller that this hub is for has been let in.
-    let_in: Arc<AtomicBool>,
+    let_in: LetIn,
     shared: Arc<Shared>,
+}
+
+/// Whether a caller has been let in.
+#[derive(Clone, Debug, Default)]
+pub struct LetIn(Arc<AtomicBool>);
+
+impl LetIn {
+    pub fn is(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 struct Shared {
@@ -55,21 +64,17 @@ impl Hub {
             clients: AtomicUsize::new(0),
             next: AtomicU64::new(0),
         };
-        Self { limits, live, front, let_in: Arc::default(), shared: Arc::new(shared) }
+        Self { limits, live, front, let_in: LetIn::default(), shared: Arc::new(shared) }
     }
 
-    /// The same hub, for another caller.
-    pub fn for_caller(&self) -> Self {
-        Self { let_in: Arc::default(), ..self.clone() }
+    /// The same hub, for one caller.
+    pub fn for_caller(&self, let_in: LetIn) -> Self {
+        Self { let_in, ..self.clone() }
     }
 
     /// The caller has shown that it may come in.
     pub fn let_in(&self) {
-        self.let_in.store(true, Ordering::Relaxed);
-    }
-
-    pub fn is_let_in(&self) -> bool {
-        self.let_in.load(Ordering::Relaxed)
+        self.let_in.0.store(true, Ordering::Relaxed);
     }
 
     pub fn access(&self) -> MutexGuard<'_, Access> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::auth::Access;
 use super::http::router;
-use super::hub::Hub;
+use super::hub::{Hub, LetIn};
 use super::limits::GatewayLimits;
 use crate::control::Asked;
 use crate::control::live::LiveIn;
@@ -91,7 +92,7 @@ impl Gateway {
                     Err(error) => return tracing::error!(%error, "the gateway cannot listen"),
                 };
                 tokio::select! {
-                    () = accept(listener, certificates, hub) => {}
+                    () = accept(listener, certificates, limits, |let_in| router(hub.for_caller(let_in))) => {}
                     // Also when the sender is dropped.
                     _ = closed => {}
                 }
@@ -112,8 +113,13 @@ impl Drop for Gateway {
     }
 }
 
-async fn accept(listener: TcpListener, certificates: Option<Reloaded<Arc<ServerConfig>>>, hub: Hub) {
-    let places = Arc::new(Semaphore::new(hub.limits.clients + PASSING));
+async fn accept(
+    listener: TcpListener,
+    certificates: Option<Reloaded<Arc<ServerConfig>>>,
+    limits: GatewayLimits,
+    router_for: impl Fn(LetIn) -> Router,
+) {
+    let places = Arc::new(Semaphore::new(limits.clients + PASSING));
     let mut strangers = Strangers::default();
     loop {
         // Callers wait outside while there is no room.
@@ -134,35 +140,34 @@ async fn accept(listener: TcpListener, certificates: Option<Reloaded<Arc<ServerC
             }
         };
         let acceptor = certificates.as_ref().map(|certificates| TlsAcceptor::from(certificates.present()));
-        let hub = hub.for_caller();
-        let caller = hub.clone();
+        let (let_in, timeout) = (LetIn::default(), limits.opening_timeout);
+        let router = router_for(let_in.clone());
         let serving = tokio::spawn(async move {
             // Updates are small and should come at once.
             let _ = stream.set_nodelay(true);
             match acceptor {
-                None => converse(stream, hub).await,
-                Some(acceptor) => match tokio::time::timeout(hub.limits.opening_timeout, acceptor.accept(stream)).await
-                {
-                    Ok(Ok(stream)) => converse(stream, hub).await,
+                None => converse(stream, router, timeout).await,
+                Some(acceptor) => match tokio::time::timeout(timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => converse(stream, router, timeout).await,
                     Ok(Err(error)) => tracing::warn!(%from, %error, "client refused: no TLS connection with it"),
                     Err(_) => tracing::warn!(%from, "client refused: it does not go on with the TLS handshake"),
                 },
             }
             drop(place);
         });
-        strangers.come(from, caller, serving.abort_handle());
+        strangers.come(from, let_in, serving.abort_handle());
     }
 }
 
 /// Callers that have not been let in yet. They take no place from others: when there are more than [`PASSING`], the one that came
 /// first has to go.
 #[derive(Default)]
-struct Strangers(VecDeque<(SocketAddr, Hub, AbortHandle)>);
+struct Strangers(VecDeque<(SocketAddr, LetIn, AbortHandle)>);
 
 impl Strangers {
-    fn come(&mut self, from: SocketAddr, caller: Hub, serving: AbortHandle) {
-        self.0.retain(|(_, caller, serving)| !caller.is_let_in() && !serving.is_finished());
-        self.0.push_back((from, caller, serving));
+    fn come(&mut self, from: SocketAddr, let_in: LetIn, serving: AbortHandle) {
+        self.0.retain(|(_, let_in, serving)| !let_in.is() && !serving.is_finished());
+        self.0.push_back((from, let_in, serving));
         if self.0.len() >= PASSING
             && let Some((from, _, oldest)) = self.0.pop_front()
         {
@@ -172,9 +177,8 @@ impl Strangers {
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, hub: Hub) {
-    let timeout = hub.limits.opening_timeout;
-    let service = TowerToHyperService::new(router(hub));
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, timeout: Duration) {
+    let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
