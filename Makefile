@@ -24,7 +24,7 @@ export PROPTEST_RNG_SEED ?= 1
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 	@echo
 	@echo 'SCENARIOS="DIR DIR" adds scenario folders to fidelity and bench; ARGS="--only NAME" goes to their scripts.'
 	@echo 'make chaos SEED=7 RUNS=50; make soak MINUTES=20.'
@@ -62,10 +62,16 @@ test: ## run all tests
 	then $(CARGO) nextest run --locked; \
 	else $(CARGO) test --locked --lib --bins --tests; fi
 
+.PHONY: check-dependencies
+check-dependencies: ## check licences, origin and known vulnerabilities of all crates
+	tools/setup.sh dependencies
+	tools/check_dependencies.sh
+
 .PHONY: verify
-verify: ## do what CI does: format, lints, docs, tests
+verify: ## do what CI does: format, lints, dependencies, docs, tests
 	$(CARGO) fmt --check
 	tools/setup.sh system
+	$(MAKE) --no-print-directory check-dependencies
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	$(MAKE) --no-print-directory test
@@ -101,6 +107,10 @@ chaos-proof: ## show that the chaos harness sees bugs that are planted on purpos
 .PHONY: soak
 soak: ## run a cluster for MINUTES, half of it fault tolerant, and watch what it takes
 	tools/soak.py --minutes $(MINUTES) $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## feed mutated messages and frames to their readers for MINUTES; what is found is kept in tests/corpus/
+	MINUTES=$(MINUTES) SEED=$(SEED) $(CARGO) test --locked --test fuzz -- --ignored --nocapture for_minutes
 
 .PHONY: simulate
 simulate: ## whole clusters in simulation: SEED=first RUNS=number

@@ -1,6 +1,7 @@
 //! The command line of runs over many processes, and of runs that are kept in a store.
 
 use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +19,7 @@ use tessds::diagnostics::InputError;
 use tessds::graph::partition::Cut;
 use tessds::observe::Instruments;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
-use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork};
+use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::roles::given::given;
 use tessds::roles::launch::{Claim, Given, Launched, launch};
@@ -50,18 +51,20 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
         Ok(plan) => Some(plan.parse().map_err(|error: String| InputError::file(FAULT, error))?),
         Err(_) => None,
     };
+    let networking = networking(process)?;
     let cluster = &args.cluster;
     System::new().block_on(async {
         let (instruments, _gateway) = show(&process.control, Role::Worker, None)?.unzip();
         let listen = cluster.listen.as_deref().unwrap_or(WORKER_ADDRESS);
-        let listener = TcpNetwork.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        warn_if_open(process, &listener.address());
         let setup = WorkerSetup {
             name: cluster.name.clone().unwrap_or_else(|| format!("worker-{}", std::process::id())),
             incarnation: draw(),
             master: cluster.master.clone(),
             advertised: cluster.advertise.clone(),
             listener,
-            networking: Arc::new(TcpNetwork),
+            networking,
             limits: Limits::default(),
             open_store: counted(Arc::new(move || open(&url)), instruments.as_ref()),
             threads: Threads::Own,
@@ -78,6 +81,8 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
 pub struct Driver {
     cluster: ClusterArgs,
     process: ProcessSettings,
+    /// To workers in other processes.
+    networking: Arc<dyn Networking>,
     open_store: OpenStore,
     /// `None`: nobody asks for metrics.
     instruments: Option<Instruments>,
@@ -85,7 +90,7 @@ pub struct Driver {
 
 impl Driver {
     /// # Errors
-    /// The store cannot be used.
+    /// The store, or a certificate, cannot be used.
     pub fn new(args: &RunArgs, process: &ProcessSettings, instruments: Option<Instruments>) -> Result<Self, RunError> {
         let url = store_url(process);
         let cluster = args.cluster.clone();
@@ -104,7 +109,7 @@ impl Driver {
             Arc::new(move || open(&url))
         };
         let open_store = counted(open_store, instruments.as_ref());
-        Ok(Self { cluster, process: process.clone(), open_store, instruments })
+        Ok(Self { cluster, process: process.clone(), networking: networking(process)?, open_store, instruments })
     }
 
     /// Counts from now on, if somebody asks.
@@ -158,13 +163,14 @@ impl Driver {
         control: Option<RunControl>,
         timed: Option<TimedFile>,
     ) -> Result<Finished, RunError> {
-        let Self { cluster, process, open_store, instruments } = self;
+        let Self { cluster, process, networking, open_store, instruments } = self;
         let run = RunName::new(name).map_err(|error| InputError::file("run-id", error.to_string()))?;
         // Who cannot listen must not take the run from a master that does.
         let networking: Arc<dyn Networking> =
-            if self.is_alone() { Arc::new(LocalNetwork::default()) } else { Arc::new(TcpNetwork) };
+            if self.is_alone() { Arc::new(LocalNetwork::default()) } else { Arc::clone(networking) };
         let listen = cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS);
         let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        warn_if_open(process, &listener.address());
         let holder = match &cluster.name {
             Some(name) => name.clone(),
             None if self.is_alone() => format!("standalone-{}", std::process::id()),
@@ -276,6 +282,22 @@ fn check_store(url: &str) -> Result<(), RunError> {
 
 fn bad_store(error: &StoreError) -> RunError {
     InputError::file("store", error.to_string()).into()
+}
+
+/// How processes of a run reach each other: by TLS, where there are certificates.
+fn networking(process: &ProcessSettings) -> Result<Arc<dyn Networking>, RunError> {
+    let tcp: Arc<dyn Networking> = Arc::new(TcpNetwork);
+    let Some(files) = process.tls.files() else { return Ok(tcp) };
+    let network = TlsNetwork::new(tcp, files).map_err(|error| InputError::file("tls", error.to_string()))?;
+    Ok(Arc::new(network))
+}
+
+/// Whoever reaches a process that asks for no certificate can be a master or a worker.
+fn warn_if_open(process: &ProcessSettings, address: &str) {
+    let is_open = address.parse().is_ok_and(|address: SocketAddr| !address.ip().is_loopback());
+    if is_open && process.tls.files().is_none() {
+        tracing::warn!(address, "other machines can reach this process and need no certificate; set [tls]");
+    }
 }
 
 fn cannot_listen(address: &str, error: &std::io::Error) -> RunError {

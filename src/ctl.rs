@@ -2,13 +2,9 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rustls::pki_types::ServerName;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,6 +14,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use tessds::cli::{CtlArgs, CtlCommand};
 use tessds::control::documentation::commands_markdown;
+use tessds::tls::{client_config, server_name};
 
 /// What an answer may take: reading and cutting a large scenario.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -165,27 +162,8 @@ async fn secure(
     ca: &Path,
     stream: TcpStream,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
-    let pem = |path: &Path, error: rustls::pki_types::pem::Error| format!("{}: {error}", path.display());
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| pem(ca, error))? {
-        roots.add(certificate.map_err(|error| pem(ca, error))?).map_err(|error| error.to_string())?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots);
-    let config = match (&args.certificate, &args.key) {
-        (Some(certificate), Some(key)) => {
-            let chain = CertificateDer::pem_file_iter(certificate).map_err(|error| pem(certificate, error))?;
-            let chain = chain.collect::<Result<Vec<_>, _>>().map_err(|error| pem(certificate, error))?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem(key, error))?;
-            config.with_client_auth_cert(chain, key).map_err(|error| error.to_string())?
-        }
-        _ => config.with_no_client_auth(),
-    };
-    let host = args.http.rsplit_once(':').map_or(&*args.http, |(host, _)| host).to_owned();
-    let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    connector.connect(name, stream).await.map_err(|error| error.to_string())
+    let own = args.certificate.as_deref().zip(args.key.as_deref());
+    let config = client_config(ca, own).map_err(|error| error.to_string())?;
+    let name = server_name(&args.http).map_err(|error| error.to_string())?;
+    tokio_rustls::TlsConnector::from(config).connect(name, stream).await.map_err(|error| error.to_string())
 }

@@ -17,4 +17,5 @@ pub mod roles;
 pub mod scenario;
 pub mod settings;
 pub mod sim;
+pub mod tls;
 pub mod xml;

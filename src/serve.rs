@@ -15,7 +15,7 @@ use tessds::actors::front::{
 };
 use tessds::cli::{Role, RunArgs};
 use tessds::control::command::Globals;
-use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, TlsFiles};
+use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup};
 use tessds::control::live::live;
 use tessds::diagnostics::{InputError, Warnings};
 use tessds::observe::{Instruments, warn_all};
@@ -25,6 +25,7 @@ use tessds::roles::master::{Finished, RunControl};
 use tessds::roles::standalone::RunError;
 use tessds::scenario::load;
 use tessds::settings::{ControlSettings, ProcessSettings, RegionSettings};
+use tessds::tls::TlsFiles;
 
 use super::cluster::{Driver, new_name, terminated, timed_file};
 
@@ -167,6 +168,6 @@ pub fn tls(settings: &ControlSettings) -> Option<TlsFiles> {
     Some(TlsFiles {
         certificate: given(&settings.certificate)?,
         key: given(&settings.key)?,
-        client_ca: given(&settings.client_ca),
+        ca: given(&settings.client_ca),
     })
 }

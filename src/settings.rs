@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::diagnostics::InputError;
 use crate::graph::Area;
 use crate::scenario::RegionSource;
+use crate::tls::TlsFiles;
 
 const ENVIRONMENT: &str = "TESSDS";
 const SEPARATOR: &str = "__";
@@ -30,6 +31,7 @@ pub struct ProcessSettings {
     pub store: String,
     pub log: LogSettings,
     pub cluster: ClusterSettings,
+    pub tls: TlsSettings,
     pub control: ControlSettings,
 }
 
@@ -44,6 +46,7 @@ impl Default for ProcessSettings {
             store: String::new(),
             log: LogSettings::default(),
             cluster: ClusterSettings::default(),
+            tls: TlsSettings::default(),
             control: ControlSettings::default(),
         }
     }
@@ -275,6 +278,32 @@ impl ClusterSettings {
     }
 }
 
+/// PEM files for the connections between processes; all are set, or none (SECURITY.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsSettings {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    /// The authority that vouches for all processes.
+    pub ca: PathBuf,
+}
+
+impl TlsSettings {
+    /// The files; `None`: connections are not encrypted.
+    pub fn files(&self) -> Option<TlsFiles> {
+        let Self { certificate, key, ca } = self.clone();
+        (!certificate.as_os_str().is_empty()).then_some(TlsFiles { certificate, key, ca: Some(ca) })
+    }
+
+    fn validate(&self) -> Result<(), String> {
+        let given = [&self.certificate, &self.key, &self.ca].map(|path| !path.as_os_str().is_empty());
+        if given != [true; 3] && given != [false; 3] {
+            return Err("tls.certificate, tls.key and tls.ca belong together; set all or none".to_owned());
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogSettings {
@@ -462,6 +491,7 @@ impl ProcessSettings {
         }
         self.log.validate()?;
         self.cluster.validate()?;
+        self.tls.validate()?;
         self.control.validate()
     }
 }
@@ -525,6 +555,7 @@ mod tests {
         check("[region]\nedges = \"e\"\ncrossings = \"c\"\nrecord = \"c\"", &[], "set one");
         check("[partition]\nmax = 5000", &[], "partition.max is 5000, at most 4096");
         check("[cluster]\ntimeout_ms = 600", &[], "two heartbeats");
+        check("[tls]\nkey = \"k\"\nca = \"c\"", &[], "set all or none");
         check("", &[("TESSDS__CLUSTER__SNAPSHOT_INTERVAL", "0")], "snapshot_interval is 0");
     }
 
@@ -567,6 +598,7 @@ mod tests {
                 "keep",
                 "fault_tolerance",
                 "lease_ms",
+                "ca",
                 "http",
                 "token_file"
             ]

@@ -83,7 +83,7 @@ def manifests(_):
 def references(_):
     """ConfigMaps, Secrets, claims, accounts, services and ports that are named are there."""
     # Made by hand before (deploy/README.md).
-    given = {("Secret", n) for n in ("tessds-redis-auth", "tessds-redis-tls", "tessds-control", "tessds-elasticsearch")} | {("PersistentVolumeClaim", "tessds-scenario")}
+    given = {("Secret", n) for n in ("tessds-redis-auth", "tessds-redis-tls", "tessds-cluster-tls", "tessds-control", "tessds-elasticsearch")} | {("PersistentVolumeClaim", "tessds-scenario")}
     for name, (_, objects) in rendered().items():
         there = {(o["kind"], o["metadata"]["name"]) for o in objects} | given
         for w in d.workloads(objects):

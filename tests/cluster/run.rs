@@ -83,6 +83,8 @@ pub struct Cluster {
     pub steps: u64,
     /// Cluster settings of the master, by their names.
     settings: Vec<(&'static str, String)>,
+    /// Settings of all processes, by their names.
+    pub common: Vec<(&'static str, String)>,
     commands: Option<&'static str>,
     pub master: Process,
     pub workers: Vec<Process>,
@@ -99,6 +101,8 @@ pub struct Plan {
     pub store: Option<String>,
     /// Cluster settings of the master, by their names.
     pub settings: Vec<(&'static str, String)>,
+    /// Settings of all processes, by their names.
+    pub common: Vec<(&'static str, String)>,
     /// Timed commands, JSON lines.
     pub commands: Option<&'static str>,
 }
@@ -113,7 +117,7 @@ impl Plan {
             ("CLUSTER__TIMEOUT_MS", "600000".to_owned()),
             ("CLUSTER__ADOPTION_MS", "600000".to_owned()),
         ];
-        Self { steps, partitions: workers, workers, store: None, settings, commands: None }
+        Self { steps, partitions: workers, workers, store: None, settings, common: Vec::new(), commands: None }
     }
 
     pub fn with(mut self, setting: &'static str, value: impl ToString) -> Self {
@@ -124,14 +128,15 @@ impl Plan {
 
     /// Starts the master alone.
     pub fn master(self) -> Cluster {
-        let Self { steps, partitions, workers, store, settings, commands } = self;
+        let Self { steps, partitions, workers, store, mut settings, common, commands } = self;
+        settings.extend(common.clone());
         let folder = tempfile::tempdir().expect("a folder");
         let address = format!("127.0.0.1:{}", steady_port());
         let store = store.unwrap_or_else(|| format!("dir:{}", folder.path().join("store").display()));
         let mut arguments = master_arguments(folder.path(), &address, &store);
         arguments.extend(given(steps, folder.path(), partitions, workers, commands));
         let master = Process::start(folder.path(), "master", &arguments, &settings);
-        Cluster { address, store, steps, settings, commands, master, workers: Vec::new(), folder }
+        Cluster { address, store, steps, settings, common, commands, master, workers: Vec::new(), folder }
     }
 
     /// Starts master and workers.
@@ -172,8 +177,9 @@ impl Cluster {
             .map(str::to_owned)
             .to_vec();
         arguments.extend(options.iter().map(|&option| option.to_owned()));
-        let filter = ("LOG__FILTER", "info,tessds=debug".to_owned());
-        self.workers.push(Process::start(self.folder.path(), &name, &arguments, &[filter]));
+        let mut settings = vec![("LOG__FILTER", "info,tessds=debug".to_owned())];
+        settings.extend(self.common.clone());
+        self.workers.push(Process::start(self.folder.path(), &name, &arguments, &settings));
     }
 
     /// Starts the master again, as it was started first.

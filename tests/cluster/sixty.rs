@@ -60,7 +60,7 @@ fn the_sixty_first_worker_disturbs_nothing_and_takes_over() {
     // While the master is being restarted.
     cluster.master.kill();
     cluster.add_worker(&[]);
-    cluster.workers[61].wait_for("cannot reach the master", |_| true);
+    cluster.workers[61].wait_for("cannot reach the master; trying again", |_| true);
     cluster.restart_master(WORKERS, WORKERS);
     for worker in 0..62 {
         let name = format!("worker-{worker}");

@@ -30,6 +30,8 @@ pub struct MasterLink {
     /// Counts the connections; what is left of older ones is dropped.
     generation: u64,
     failures: u32,
+    /// Why the last attempt failed.
+    failed_with: String,
     /// Sets the pauses of different workers apart.
     spread: u32,
     heartbeat: Option<SpawnHandle>,
@@ -54,6 +56,7 @@ impl MasterLink {
             connection: None,
             generation: 0,
             failures: 0,
+            failed_with: String::new(),
             spread,
             heartbeat: None,
             timeout: None,
@@ -85,7 +88,11 @@ impl MasterLink {
             Ok(stream) => link.start(stream, ctx),
             Err(reason) => {
                 link.failures += 1;
-                tracing::debug!(master = link.master, reason, "cannot reach the master");
+                // It may be for long, so each reason is said once.
+                if reason != link.failed_with {
+                    tracing::info!(master = link.master, reason, "cannot reach the master; trying again");
+                    link.failed_with = reason;
+                }
                 link.connect(ctx);
             }
         }));
@@ -94,6 +101,7 @@ impl MasterLink {
     fn start(&mut self, stream: Box<dyn Stream>, ctx: &mut Context<Self>) {
         self.generation += 1;
         self.failures = 0;
+        self.failed_with.clear();
         let (generation, deliver_to, ended_for) = (self.generation, ctx.address(), ctx.address());
         let deliver = move |bytes| {
             let link = deliver_to.clone();

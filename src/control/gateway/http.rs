@@ -60,7 +60,9 @@ fn check(hub: &Hub, head: &HeaderMap, ticket: Option<&str>) -> Result<(), Box<Re
     hub.access().check(head, ticket, Instant::now()).map_err(|reason| {
         tracing::warn!(error = reason.text(), "client refused");
         Box::new(refused(reason))
-    })
+    })?;
+    hub.let_in();
+    Ok(())
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! What all clients share: who may come in, who is there, and what they want to see.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::ws::Utf8Bytes;
@@ -25,7 +25,18 @@ pub struct Hub {
     pub live: LiveIn,
     pub instruments: Instruments,
     front: mpsc::Sender<Asked>,
+    let_in: LetIn,
     shared: Arc<Shared>,
+}
+
+/// Whether a caller has been let in.
+#[derive(Clone, Debug, Default)]
+pub struct LetIn(Arc<AtomicBool>);
+
+impl LetIn {
+    pub fn is(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 struct Shared {
@@ -63,7 +74,17 @@ impl Hub {
             clients: AtomicUsize::new(0),
             next: AtomicU64::new(0),
         };
-        Self { limits, live, instruments, front, shared: Arc::new(shared) }
+        Self { limits, live, instruments, front, let_in: LetIn::default(), shared: Arc::new(shared) }
+    }
+
+    /// The same hub, for one caller.
+    pub fn for_caller(&self, let_in: LetIn) -> Self {
+        Self { let_in, ..self.clone() }
+    }
+
+    /// The caller has shown that it may come in.
+    pub fn let_in(&self) {
+        self.let_in.0.store(true, Ordering::Relaxed);
     }
 
     pub fn access(&self) -> MutexGuard<'_, Access> {

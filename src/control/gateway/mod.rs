@@ -9,10 +9,8 @@ mod limits;
 mod openapi;
 mod probes;
 mod serve;
-mod tls;
 mod updates;
 
 pub use auth::{Access, AccessError};
 pub use limits::GatewayLimits;
 pub use serve::{Gateway, GatewayError, GatewaySetup, ProbeSetup};
-pub use tls::{TlsError, TlsFiles};

@@ -1,5 +1,6 @@
 //! The thread of the gateway: takes connections and serves each in a task of its own.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,23 +10,25 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Access;
 use super::http::{probe_router, router};
-use super::hub::Hub;
+use super::hub::{Hub, LetIn};
 use super::limits::GatewayLimits;
 use super::probes::Probes;
-use super::tls::{TlsError, TlsFiles};
 use crate::control::Asked;
 use crate::control::live::LiveIn;
 use crate::observe::Instruments;
+use crate::tls::{LOOK, Reloaded, TlsError, TlsFiles};
 
-/// Connections beyond those of clients: probes and commands, which come and go.
+/// Connections beyond those of clients: probes and commands, which come and go, and callers that are not let in yet.
 const PASSING: usize = 256;
 /// Pause after the system gave no connection, for example because there are too many open files.
 const BREATH: Duration = Duration::from_millis(100);
@@ -81,14 +84,18 @@ impl Gateway {
     /// The address is taken, or open to others without any protection; certificates cannot be used.
     pub fn open(setup: GatewaySetup) -> Result<Self, GatewayError> {
         let GatewaySetup { address, access, tls, limits, front, live, instruments } = setup;
+        let is_mutual = tls.as_ref().is_some_and(|tls| tls.ca.is_some());
+        let certificates = certificates(tls)?;
+        let has_tls = certificates.is_some();
         let (listener, bound) = listen(&address)?;
-        let is_protected = access.needs_token() || tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let is_protected = access.needs_token() || is_mutual;
         if !bound.ip().is_loopback() && !is_protected {
             return Err(GatewayError::Open { address });
         }
-        let router = router(Hub::new(limits, access, front, live, instruments));
-        let gateway = Self::serve(listener, bound, tls.as_ref(), router, limits)?;
-        tracing::info!(address = %bound, tls = tls.is_some(), "commands are taken here");
+        let hub = Hub::new(limits, access, front, live, instruments);
+        let gateway =
+            Self::serve(listener, bound, certificates, limits, move |let_in| router(hub.for_caller(let_in)))?;
+        tracing::info!(address = %bound, tls = has_tls, "commands are taken here");
         Ok(gateway)
     }
 
@@ -98,20 +105,22 @@ impl Gateway {
     /// The address is taken; certificates cannot be used.
     pub fn open_for_probes(setup: ProbeSetup) -> Result<Self, GatewayError> {
         let ProbeSetup { address, tls, limits, live, instruments } = setup;
+        let certificates = certificates(tls)?;
+        let has_tls = certificates.is_some();
         let (listener, bound) = listen(&address)?;
-        let gateway = Self::serve(listener, bound, tls.as_ref(), probe_router(Probes { instruments, live }), limits)?;
-        tracing::info!(address = %bound, tls = tls.is_some(), "health and metrics are shown here");
+        let router = probe_router(Probes { instruments, live });
+        let gateway = Self::serve(listener, bound, certificates, limits, move |_| router.clone())?;
+        tracing::info!(address = %bound, tls = has_tls, "health and metrics are shown here");
         Ok(gateway)
     }
 
     fn serve(
         listener: std::net::TcpListener,
         address: SocketAddr,
-        tls: Option<&TlsFiles>,
-        router: Router,
+        certificates: Option<Certificates>,
         limits: GatewayLimits,
+        router_for: impl Fn(LetIn) -> Router + Send + 'static,
     ) -> Result<Self, GatewayError> {
-        let acceptor = tls.map(TlsFiles::acceptor).transpose()?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(GatewayError::Thread)?;
         let (close, closed) = oneshot::channel::<()>();
         let run = move || {
@@ -121,7 +130,7 @@ impl Gateway {
                     Err(error) => return tracing::error!(%error, "the gateway cannot listen"),
                 };
                 tokio::select! {
-                    () = accept(listener, acceptor, router, limits) => {}
+                    () = accept(listener, certificates, limits, router_for) => {}
                     // Also when the sender is dropped.
                     _ = closed => {}
                 }
@@ -141,6 +150,12 @@ impl Drop for Gateway {
     }
 }
 
+type Certificates = Reloaded<Arc<ServerConfig>>;
+
+fn certificates(tls: Option<TlsFiles>) -> Result<Option<Certificates>, TlsError> {
+    tls.map(|tls| Reloaded::new(tls.paths(), move || tls.gateway())).transpose()
+}
+
 fn listen(address: &str) -> Result<(std::net::TcpListener, SocketAddr), GatewayError> {
     let failed = |error| GatewayError::Listen { address: address.to_owned(), error };
     let listener = std::net::TcpListener::bind(address).map_err(failed)?;
@@ -149,12 +164,25 @@ fn listen(address: &str) -> Result<(std::net::TcpListener, SocketAddr), GatewayE
     Ok((listener, bound))
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router, limits: GatewayLimits) {
+async fn accept(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    limits: GatewayLimits,
+    router_for: impl Fn(LetIn) -> Router,
+) {
     let places = Arc::new(Semaphore::new(limits.clients + PASSING));
+    let mut strangers = Strangers::default();
     loop {
         // Callers wait outside while there is no room.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (stream, from) = match listener.accept().await {
+        let accepted = loop {
+            tokio::select! {
+                biased;
+                accepted = listener.accept() => break accepted,
+                () = tokio::time::sleep(LOOK) => drop(certificates.as_ref().map(Reloaded::present)),
+            }
+        };
+        let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a client could not be let in");
@@ -162,8 +190,10 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Ro
                 continue;
             }
         };
-        let (acceptor, router, timeout) = (acceptor.clone(), router.clone(), limits.opening_timeout);
-        tokio::spawn(async move {
+        let acceptor = certificates.as_ref().map(|certificates| TlsAcceptor::from(certificates.present()));
+        let (let_in, timeout) = (LetIn::default(), limits.opening_timeout);
+        let router = router_for(let_in.clone());
+        let serving = tokio::spawn(async move {
             // Updates are small and should come at once.
             let _ = stream.set_nodelay(true);
             match acceptor {
@@ -176,6 +206,25 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Ro
             }
             drop(place);
         });
+        strangers.come(from, let_in, serving.abort_handle());
+    }
+}
+
+/// Callers that have not been let in yet. They take no place from others: when there are more than [`PASSING`], the one that came
+/// first has to go.
+#[derive(Default)]
+struct Strangers(VecDeque<(SocketAddr, LetIn, AbortHandle)>);
+
+impl Strangers {
+    fn come(&mut self, from: SocketAddr, let_in: LetIn, serving: AbortHandle) {
+        self.0.retain(|(_, let_in, serving)| !let_in.is() && !serving.is_finished());
+        self.0.push_back((from, let_in, serving));
+        if self.0.len() >= PASSING
+            && let Some((from, _, oldest)) = self.0.pop_front()
+        {
+            oldest.abort();
+            tracing::warn!(%from, "client refused: too many callers that show no right to come in");
+        }
     }
 }
 
