@@ -226,6 +226,10 @@ pub struct InputArgs {
     #[arg(long = "config", value_name = "FILE")]
     pub settings_files: Vec<PathBuf>,
 
+    /// Edit the network before it is cut: messages as clients send them, one a line (docs/editing.md).
+    #[arg(long, value_name = "FILE")]
+    pub edits: Option<PathBuf>,
+
     #[command(flatten)]
     pub cut: CutArgs,
 

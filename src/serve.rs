@@ -19,7 +19,7 @@ use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup, Tls
 use tessds::control::live::live;
 use tessds::diagnostics::{InputError, Warnings};
 use tessds::observe::warn_all;
-use tessds::roles::given::{configuration, regional};
+use tessds::roles::given::{as_edited, configuration, regional};
 use tessds::roles::launch::Given;
 use tessds::roles::master::{Finished, RunControl};
 use tessds::roles::standalone::RunError;
@@ -135,6 +135,7 @@ fn reader(args: Arc<RunArgs>, region: RegionSettings) -> Reader {
         config.scale = scale.unwrap_or(config.scale);
         let scenario = load(&config, &mut warnings)?;
         let (scenario, _) = regional(scenario, &region, &mut warnings)?;
+        let scenario = as_edited(scenario, &args.input, &mut warnings)?;
         warn_all(&warnings);
         Ok((scenario, config.outputs))
     })

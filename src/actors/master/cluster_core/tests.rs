@@ -31,6 +31,7 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         partitions,
         preferred: Vec::new(),
         workers,
+        gather: None,
         policy,
         grace: GRACE,
         adoption_grace: 4 * GRACE,
