@@ -101,6 +101,11 @@ impl Driver {
         Ok(Self { cluster, process: process.clone(), open_store })
     }
 
+    /// For outputs that cannot be gone on with.
+    pub fn take_no_snapshots(&mut self) {
+        self.process.cluster.fault_tolerance = false;
+    }
+
     fn is_alone(&self) -> bool {
         self.cluster.role == Role::Standalone
     }

@@ -36,10 +36,11 @@ const REQUESTS: usize = 1024;
 /// to.
 pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finished>, RunError> {
     if args.cluster.role == Role::Standalone && process.store.is_empty() {
-        // Nothing outlives this process, so nothing is written to disk for that.
+        // Nothing outlives this process, so nothing is written to disk for that; snapshots are what a running network is
+        // edited by.
         process.store = "memory".to_owned();
-        process.cluster.fault_tolerance = args.cluster.fault_tolerance.unwrap_or(false);
     }
+    let only_in_memory = process.store == "memory" && args.cluster.fault_tolerance.is_none();
     let driver = Driver::new(&args, &process)?;
     let timed = timed_file(&args)?;
     let args = Arc::new(args);
@@ -79,7 +80,10 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
                 (Some(name), number) => format!("{name}-{number}"),
                 (None, _) => new_name(),
             };
-            let (driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
+            let (mut driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
+            if only_in_memory && start.outputs.writes_parquet() {
+                driver.take_no_snapshots();
+            }
             async move {
                 let ToStart { scenario, cut, outputs, wishes, live, paused } = start;
                 let control = RunControl { wishes, live, paused, factor };

@@ -111,3 +111,44 @@ fn a_bad_file_of_edits_is_an_error_that_names_the_line() {
     let edits = edit(&[json!({"action": "removeEdge", "edge": "nowhere"})]);
     check(&edits, "edits.jsonl:1: there is no edge 'nowhere'");
 }
+
+#[test]
+fn a_network_is_edited_while_the_run_is_paused_and_the_log_repeats_it() {
+    let program = Program::start(&["--partitions", "2", "-e", "300", "--store", "dir:store", "--run-id", "edited"]);
+    program.begin(r#","paused":true"#);
+    program.reaches("paused");
+    program.simulation(r#""action":"step","steps":"50""#);
+    while program.status()["step"] != 50 {}
+    let gone = program.done(NET)["edges"][1]["id"].clone();
+    let said = program.done(&edits(&program));
+    assert_eq!(said["step"], 50, "{said}");
+    // The same, while the first is being made or when it is there.
+    let again = program.command(&edit(&[json!({"action": "removeEdge", "edge": gone})]));
+    assert!(again["code"] == 404 || again["code"] == 503 || again["code"] == 410, "{again}");
+    let is_shown = || program.done(NET)["edges"].as_array().expect("edges").iter().all(|edge| edge["id"] != gone);
+    while !is_shown() {}
+    assert_eq!(program.reaches("paused")["step"], 50, "it is still paused");
+    assert_eq!(program.simulation(r#""action":"resume""#)["code"], 200);
+    let end = program.reaches("finished");
+    let folder = program.folder.path();
+    let (done, log) = tessds(folder, &["snapshot", "commands", "edited", "--store", "dir:store"]);
+    assert!(done && log.lines().count() == 1, "{log}");
+    std::fs::write(folder.join("commands.jsonl"), log).expect("room");
+    let given = ["run", "-c", "297/sz/run.sumocfg", "-e", "300", "--quiet", "--command-log", "commands.jsonl"];
+    let rest = ["--store", "memory", "--partitions", "3", "--report-json", "report.json"];
+    let (done, text) = tessds(folder, &[&given[..], &rest].concat());
+    assert!(done, "{text}");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
+    assert_eq!(report["digest"], end["digest"]);
+}
+
+#[test]
+fn a_run_of_which_nothing_is_kept_is_edited_too() {
+    let program = Program::start(&["--partitions", "2", "-e", "200"]);
+    program.begin(r#","paused":true"#);
+    program.reaches("paused");
+    program.done(&edits(&program));
+    assert_eq!(program.simulation(r#""action":"resume""#)["code"], 200);
+    program.reaches("finished");
+}

@@ -33,7 +33,14 @@ impl ClusterCore {
                 match self.log(entry, parts, ticket, effects) {
                     // Answered when it is durable.
                     Ok(()) => return,
-                    Err(error) => Err(error),
+                    Err(error) => {
+                        // Nobody waits for it, but the run would wait for its step; in the edited network it comes again.
+                        if timed.is_some() && !self.schedule.is_editing() {
+                            tracing::error!(step = granted, %error, "timed command is left out");
+                            self.schedule.given();
+                        }
+                        Err(error)
+                    }
                 }
             }
             Instruction::Pause => {
