@@ -15,13 +15,24 @@ use crate::graph::{JunctionKind, Permissions, ProgramKind, Turn};
 const METRES: std::ops::RangeInclusive<f64> = -1e7..=1e7;
 const MAX_LANE: u64 = 63;
 
-/// The lines of a file of edits: each a message with `"type2": "edit"`. Their places in the file and what they say.
+/// A line of a file and what it says, or what is wrong with it; lines count from 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line<T> {
+    pub number: u64,
+    pub content: T,
+}
+
+/// The lines of a file of edits: each a message with `"type2": "edit"`.
 ///
 /// # Errors
-/// A line is no such message. The number is that of the line, from 1.
-pub fn edits_of_lines(text: &str) -> Result<Vec<(usize, Vec<Edit>)>, (usize, String)> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(at, line)| Ok((at + 1, edits_of_line(line).map_err(|error| (at + 1, error))?))).collect()
+/// A line is no such message.
+pub fn edits_of_lines(text: &str) -> Result<Vec<Line<Vec<Edit>>>, Line<String>> {
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let read = lines.map(|(number, line)| match edits_of_line(line) {
+        Ok(content) => Ok(Line { number, content }),
+        Err(content) => Err(Line { number, content }),
+    });
+    read.collect()
 }
 
 fn edits_of_line(line: &str) -> Result<Vec<Edit>, String> {
@@ -250,6 +261,6 @@ mod tests {
         check(r#"{"action":"setProgram","signal":"S","phases":[{"state":"Gr"}]}"#, "'duration' is missing");
         check(r#"{"action":"paint","edge":"E"}"#, "'edit' takes");
         let error = edits_of_lines("\n{\"type1\":\"down\",\"type2\":\"status\"}").expect_err("no edit");
-        assert_eq!(error, (2, "'status' is no edit of the network".to_owned()));
+        assert_eq!((error.number, &*error.content), (2, "'status' is no edit of the network"));
     }
 }

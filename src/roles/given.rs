@@ -9,7 +9,7 @@ use super::launch::Given;
 use super::scenarios::{CompiledInput, open_compiled};
 use super::standalone::RunError;
 use crate::cli::InputArgs;
-use crate::control::edits::edits_of_lines;
+use crate::control::edits::{Line, edits_of_lines};
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::edit::EditedNetwork;
 use crate::observe::warn_all;
@@ -76,11 +76,11 @@ pub fn as_edited(scenario: Scenario, args: &InputArgs, warnings: &mut Warnings) 
         return Err(InputError::file(name.as_str(), format!("a file of edits has at most {MAX_EDITS} bytes")));
     }
     let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    let at = |line: usize| Location { file: name.clone(), line: line as u64, element: String::new() };
-    let lines = edits_of_lines(&text).map_err(|(line, error)| InputError::new(at(line), error))?;
+    let at = |line: u64| Location { file: name.clone(), line, element: String::new() };
+    let lines = edits_of_lines(&text).map_err(|line| InputError::new(at(line.number), line.content))?;
     let mut edited = EditedNetwork::new(&scenario.network);
-    for (line, edits) in lines {
-        edited.apply(&edits).map_err(|error| InputError::new(at(line), error.to_string()))?;
+    for Line { number, content } in lines {
+        edited.apply(&content).map_err(|error| InputError::new(at(number), error.to_string()))?;
     }
     Ok(scenario.edited(edited, warnings))
 }

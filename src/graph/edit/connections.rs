@@ -1,7 +1,7 @@
 //! Connections: ways through junctions.
 
+use super::change::{LaneLook, NewConnection};
 use super::draft::{Draft, EdgeDraft, LaneDraft, LinkDraft};
-use super::edit::{LaneLook, NewConnection};
 use super::error::EditError;
 use super::geometry::{self, Heading, LEAST_LENGTH_M, points, stored};
 use crate::graph::{Edge, EdgeKind, JunctionKind, Link, RightOfWay, Span, Turn};

@@ -1,7 +1,7 @@
 //! Edges and junctions.
 
+use super::change::{LaneLook, NewEdge, NewJunction};
 use super::draft::{Draft, EdgeDraft};
-use super::edit::{LaneLook, NewEdge, NewJunction};
 use super::error::EditError;
 use super::geometry::{self, LEAST_LENGTH_M, Point, minus, norm, points};
 use super::lanes::{DEFAULT_SPEED_MPS, DEFAULT_WIDTH_M};

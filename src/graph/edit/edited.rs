@@ -1,7 +1,7 @@
 //! A network and all that was edited of it.
 
+use super::change::Edit;
 use super::draft::Draft;
-use super::edit::Edit;
 use super::error::EditError;
 use crate::graph::Network;
 use crate::ids::LaneId;

@@ -5,7 +5,7 @@
 pub enum EditError {
     #[error("there is no {kind} '{name}'")]
     NoSuchObject { kind: &'static str, name: String },
-    #[error("there is a {kind} '{name}' already; choose another id, or remove it first")]
+    #[error("{kind} '{name}' is there already; choose another id, or remove it first")]
     Exists { kind: &'static str, name: String },
     #[error("edge '{edge}' has no lane {lane}; it has {count}, counted from 0 at the right")]
     NoSuchLane { edge: String, lane: u32, count: u32 },

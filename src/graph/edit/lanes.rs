@@ -1,8 +1,8 @@
 //! Lanes.
 
+use super::change::LaneLook;
 use super::draft::{Draft, LaneDraft};
 use super::edges::in_range;
-use super::edit::LaneLook;
 use super::error::EditError;
 use super::geometry::{beside, points, stored};
 use crate::graph::{Lane, Permissions, Span};

@@ -6,11 +6,11 @@
 //! in the order of their edges; [`EditedNetwork::lanes`] says where each lane has gone.
 
 mod assemble;
+mod change;
 mod connections;
 mod defaults;
 mod draft;
 mod edges;
-mod edit;
 mod edited;
 mod error;
 mod geometry;
@@ -18,7 +18,7 @@ mod lanes;
 mod precedence;
 mod programs;
 
-pub use edit::{Edit, LaneLook, NewConnection, NewEdge, NewJunction, NewPhase, NewProgram};
+pub use change::{Edit, LaneLook, NewConnection, NewEdge, NewJunction, NewPhase, NewProgram};
 pub use edited::EditedNetwork;
 pub use error::EditError;
 

@@ -1,7 +1,7 @@
 //! Programs of signals.
 
+use super::change::{NewPhase, NewProgram};
 use super::draft::Draft;
-use super::edit::{NewPhase, NewProgram};
 use super::error::EditError;
 use crate::graph::{Actuation, Aspect, Phase, Program, ProgramKind};
 

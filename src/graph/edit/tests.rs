@@ -234,7 +234,7 @@ fn bad_edits_are_refused_with_the_name_of_the_object() {
     let nowhere = Edit::RemoveEdge { edge: "nowhere".to_owned() };
     refused(std::slice::from_ref(&nowhere), "there is no edge 'nowhere'");
     refused(&[new_edge("a", "W", "N", 1), nowhere], "there is no edge 'nowhere'");
-    refused(&[new_edge("west", "W", "N", 1)], "there is a edge 'west' already");
+    refused(&[new_edge("west", "W", "N", 1)], "edge 'west' is there already");
     refused(&[new_edge("new", "W", "X", 1)], "there is no junction 'X'");
     refused(&[new_edge("new", "W", "N", 0)], "1 to 64 lanes");
     refused(&[new_edge("a b", "W", "N", 1)], "an id has");

@@ -95,7 +95,7 @@ impl EditedWorld<'_> {
 
     /// Of routes that were found before the edit, and are to hold after it, leaves out those that do not lead through any more.
     pub fn keep(&self, updates: &mut Vec<RouteUpdate>) {
-        let mut ways = self.ways(self.after);
+        let ways = self.ways(self.after);
         updates.retain(|update| ways.leads_through(&update.edges, update.vehicle));
     }
 

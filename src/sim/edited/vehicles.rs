@@ -58,7 +58,7 @@ impl<'w> Ways<'w> {
     }
 
     /// Whether nothing of a route was interrupted.
-    pub fn leads_through(&mut self, edges: &[EdgeId], vehicle: VehicleId) -> bool {
+    pub fn leads_through(&self, edges: &[EdgeId], vehicle: VehicleId) -> bool {
         let departures = &self.after.demand.departures;
         let vtype = departures.get(vehicle.index()).map(|departure| departure.vtype);
         let class = vtype.map_or(VehicleClass::Passenger, |vtype| self.after.types[vtype.index()].class);
