@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use tessds::demand::fit_demand;
 use tessds::diagnostics::Warnings;
 use tessds::graph::Network;
 use tessds::graph::edit::{Edit, EditedNetwork, LaneLook};
-use tessds::graph::partition::{Cut, random_cut};
+use tessds::graph::partition::{Cut, most_parts, random_cut};
 use tessds::roles::standalone::{Division, run};
 use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Revision, Scenario, Settings};
 use tessds::sim::World;
@@ -39,36 +40,50 @@ fn settings(seed: u64) -> Settings {
     Settings { seed, end_ms: Some(100_000), time_to_teleport_ms: Some(60_000), ..Settings::default() }
 }
 
+/// The number of edits that were possible.
+fn check_random_edits(name: &str, seed: u64) -> usize {
+    let case = format!("{name}, seed {seed}");
+    let mut random = Random(seed);
+    let network = net(name);
+    let mut demand = random_walks(&network, 200, 60, random.next());
+    let (edited, done) = edit_at_random(&network, 12, &mut random);
+    let EditedNetwork { network: after, lanes } = edited;
+    let vehicles = demand.departures.len();
+    let adapted = fit_demand(&mut demand, &network, &after, &lanes);
+    assert_eq!(vehicles as u64, demand.departures.len() as u64 + adapted.discarded, "{case}");
+    let settings =
+        Settings { rerouting: [None, Some(rerouting())][random.below(2)].clone(), ..settings(random.next()) };
+    let parts = 3.min(most_parts(&after));
+    let cut = random_cut(&after, parts, random.next()).expect("a cut");
+    // Decoding checks every index.
+    let compiled = CompiledScenario {
+        network: Arc::new(after.clone()),
+        demand: Arc::new(demand.clone()),
+        settings: settings.clone(),
+        requests: OutputRequests::default(),
+        cut: cut.clone(),
+        revision: Revision::default(),
+    };
+    CompiledScenario::decode(&compiled.encode()).unwrap_or_else(|error| panic!("{case}: {error}"));
+    let world = Arc::new(World::new(after, demand, settings, OutputRequests::default()));
+    compare(&world, &[cut], 100, Script::new()).unwrap_or_else(|broken| panic!("{case}: {broken}"));
+    done
+}
+
 #[test]
 fn random_edits_give_networks_whose_indices_hold_and_that_have_one_result() {
-    let mut all = 0;
-    for (case, name) in nets().iter().chain(&nets()).enumerate() {
-        let mut random = Random(77 + case as u64);
-        let network = net(name);
-        let mut demand = random_walks(&network, 200, 60, random.next());
-        let (edited, done) = edit_at_random(&network, 12, &mut random);
-        all += done;
-        let EditedNetwork { network: after, lanes } = edited;
-        let vehicles = demand.departures.len();
-        let adapted = fit_demand(&mut demand, &network, &after, &lanes);
-        assert_eq!(vehicles as u64, demand.departures.len() as u64 + adapted.discarded, "{name}");
-        let settings = Settings { rerouting: [None, Some(rerouting())][case % 2].clone(), ..settings(random.next()) };
-        let parts = 3.min(tessds::graph::partition::most_parts(&after));
-        let cut = random_cut(&after, parts, random.next()).expect("a cut");
-        // Decoding checks every index.
-        let compiled = CompiledScenario {
-            network: Arc::new(after.clone()),
-            demand: Arc::new(demand.clone()),
-            settings: settings.clone(),
-            requests: OutputRequests::default(),
-            cut: cut.clone(),
-            revision: Revision::default(),
-        };
-        CompiledScenario::decode(&compiled.encode()).unwrap_or_else(|error| panic!("{name}, case {case}: {error}"));
-        let world = Arc::new(World::new(after, demand, settings, OutputRequests::default()));
-        compare(&world, &[cut], 100, Script::new()).unwrap_or_else(|broken| panic!("{name}, case {case}: {broken}"));
+    let done: usize = nets().iter().zip(77..).map(|(name, seed)| check_random_edits(name, seed)).sum();
+    assert!(done > 50, "only {done} edits were possible");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_edits_give_networks_whose_indices_hold_and_that_have_one_result(
+        name in prop::sample::select(nets()), seed in any::<u64>()
+    ) {
+        check_random_edits(&name, seed);
     }
-    assert!(all > 100, "only {all} edits were possible");
 }
 
 fn digest(network: Network, vehicles: u64, edits: &[Vec<Edit>], parts: u32) -> u128 {
