@@ -226,6 +226,10 @@ pub struct InputArgs {
     #[arg(long = "config", value_name = "FILE")]
     pub settings_files: Vec<PathBuf>,
 
+    /// Edit the network before it is cut: messages as clients send them, one a line (docs/editing.md).
+    #[arg(long, value_name = "FILE")]
+    pub edits: Option<PathBuf>,
+
     #[command(flatten)]
     pub cut: CutArgs,
 
@@ -349,7 +353,7 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "NAME")]
     pub run_id: Option<String>,
     /// Go on with a run from its last snapshot. Scenario and outputs are those that it was started with.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id", "assignment", "region"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id", "assignment", "region", "edits"])]
     pub resume: Option<String>,
     /// Where the process listens; by default 127.0.0.1:7700 for a master and a free port on loopback for a worker.
     #[arg(long, value_name = "HOST:PORT")]

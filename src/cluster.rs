@@ -4,12 +4,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
+use tessds::actors::master::Pace;
 use tessds::actors::threads::Threads;
 use tessds::actors::worker::OpenStore;
 use tessds::cli::{ClusterArgs, Role, RunArgs};
@@ -19,11 +20,11 @@ use tessds::diagnostics::InputError;
 use tessds::graph::partition::Cut;
 use tessds::observe::Instruments;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
-use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
+use tessds::protocol::{Limits, Listener, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::roles::given::given;
 use tessds::roles::launch::{Claim, Given, Launched, launch};
-use tessds::roles::master::{Finished, MasterSetup, RunControl, TimedFile, drive as drive_run};
+use tessds::roles::master::{Driven, Finished, Interlude, MasterSetup, RunControl, TimedFile, drive as drive_run};
 use tessds::roles::standalone::RunError;
 use tessds::roles::worker::{WorkerSetup, work as work_for};
 use tessds::scenario::Scenario;
@@ -34,6 +35,8 @@ use super::probes::{counted, show};
 
 const MASTER_ADDRESS: &str = "127.0.0.1:7700";
 const WORKER_ADDRESS: &str = "127.0.0.1:0";
+/// After an edit of the network workers come back at once; who does not within this time is not waited for.
+const GATHER: Duration = Duration::from_secs(5);
 /// A fault that a worker has for tests (docs/chaos.md).
 const FAULT: &str = "TESSDS_FAULT";
 const DEFAULT_STORE: &str = "dir:tessds-store";
@@ -118,6 +121,11 @@ impl Driver {
         self.instruments = instruments;
     }
 
+    /// For outputs that cannot be gone on with.
+    pub fn take_no_snapshots(&mut self) {
+        self.process.cluster.fault_tolerance = false;
+    }
+
     fn is_alone(&self) -> bool {
         self.cluster.role == Role::Standalone
     }
@@ -178,55 +186,117 @@ impl Driver {
             None => format!("master-{}", listen.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")),
         };
         let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
-        let mut store = open_store().map_err(|error| bad_store(&error))?;
-        let partitions = cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0);
-        let launched = match launch(&mut *store, claim, given, partitions).await? {
-            Launched::Ready(launched) => *launched,
-            Launched::Finished(finished) => {
-                tracing::warn!(run = %run, "run was finished before and is not repeated; choose another --run-id for that");
-                return Ok(*finished);
-            }
-        };
-        let mut worker = None;
-        if self.is_alone() {
-            let setup = WorkerSetup {
-                name: "standalone".to_owned(),
-                incarnation: draw(),
-                master: listener.address(),
-                advertised: None,
-                listener: networking.listen(WORKER_ADDRESS).await.map_err(|e| cannot_listen(WORKER_ADDRESS, &e))?,
-                networking: Arc::clone(&networking),
-                limits: Limits::default(),
-                open_store: Arc::clone(open_store),
-                threads: Threads::Own,
-                patience: None,
-                planned_panic: None,
-                instruments: instruments.clone(),
-            };
-            worker = Some(spawn_local(async move {
-                if let Err(error) = work_for(setup, std::future::pending()).await {
-                    tracing::error!(%error, "the worker of this process has ended");
-                }
-            }));
-        }
-        tracing::info!(run = %run, "run is kept under this name");
-        let setup = MasterSetup {
-            store,
+        let mut partitions = cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0);
+        let mut worker: Option<JoinHandle<()>> = None;
+        let mut wall = Duration::ZERO;
+        let mut segment = Segment {
             listener,
-            limits: Limits::default(),
-            workers: if self.is_alone() { 1 } else { cluster.workers },
-            cluster: process.cluster.clone(),
-            threads: Threads::Own,
-            quiet: process.progress == Progress::Never,
+            given,
             control,
             timed,
-            instruments: instruments.clone(),
+            workers: if self.is_alone() { 1 } else { cluster.workers },
+            gather: None,
+            pace: None,
+            recoveries: 0,
+            replayed_steps: 0,
         };
-        let finished = drive_run(setup, launched).await;
+        let finished = loop {
+            let mut store = open_store().map_err(|error| bad_store(&error))?;
+            let launched = launch(&mut *store, claim.clone(), segment.given.take(), partitions.take()).await;
+            let launched = match launched {
+                Ok(Launched::Ready(launched)) => *launched,
+                Ok(Launched::Finished(finished)) => {
+                    tracing::warn!(run = %run, "run was finished before and is not repeated; choose another --run-id for that");
+                    break Ok(*finished);
+                }
+                Err(error) => break Err(error),
+            };
+            let started = Instant::now();
+            if self.is_alone() && worker.is_none() {
+                worker = Some(self.host(&networking, segment.listener.address()).await?);
+            }
+            tracing::info!(run = %run, "run is kept under this name");
+            let Segment { listener, control, timed, workers, gather, pace, recoveries, replayed_steps, .. } = segment;
+            let setup = MasterSetup {
+                store,
+                listener,
+                limits: Limits::default(),
+                workers,
+                gather,
+                pace,
+                cluster: process.cluster.clone(),
+                threads: Threads::Own,
+                quiet: process.progress == Progress::Never,
+                control,
+                timed,
+                instruments: instruments.clone(),
+            };
+            match drive_run(setup, launched).await {
+                Ok(Driven::Finished(mut finished)) => {
+                    finished.recording.wall += wall;
+                    finished.recoveries += recoveries;
+                    finished.replayed_steps += replayed_steps;
+                    break Ok(*finished);
+                }
+                Ok(Driven::Edited(interlude)) => {
+                    wall += started.elapsed();
+                    let before = (recoveries, replayed_steps);
+                    let Interlude { listener, control, pace, workers, recoveries, replayed_steps } = *interlude;
+                    segment = Segment {
+                        listener,
+                        given: None,
+                        control,
+                        timed: None,
+                        workers: workers.max(1),
+                        gather: Some(GATHER),
+                        pace: Some(pace),
+                        recoveries: before.0 + recoveries,
+                        replayed_steps: before.1 + replayed_steps,
+                    };
+                }
+                Err(error) => break Err(error),
+            }
+        };
         // It has ended by itself, unless the run failed.
         worker.iter().for_each(JoinHandle::abort);
         finished
     }
+
+    /// A worker in this process.
+    async fn host(&self, networking: &Arc<dyn Networking>, master: String) -> Result<JoinHandle<()>, RunError> {
+        let setup = WorkerSetup {
+            name: "standalone".to_owned(),
+            incarnation: draw(),
+            master,
+            advertised: None,
+            listener: networking.listen(WORKER_ADDRESS).await.map_err(|e| cannot_listen(WORKER_ADDRESS, &e))?,
+            networking: Arc::clone(networking),
+            limits: Limits::default(),
+            open_store: Arc::clone(&self.open_store),
+            threads: Threads::Own,
+            patience: None,
+            planned_panic: None,
+            instruments: self.instruments.clone(),
+        };
+        Ok(spawn_local(async move {
+            if let Err(error) = work_for(setup, std::future::pending()).await {
+                tracing::error!(%error, "the worker of this process has ended");
+            }
+        }))
+    }
+}
+
+/// What a run is driven with from one edit of its network to the next.
+struct Segment {
+    listener: Box<dyn Listener>,
+    given: Option<Given>,
+    control: Option<RunControl>,
+    timed: Option<TimedFile>,
+    workers: usize,
+    gather: Option<Duration>,
+    pace: Option<Pace>,
+    recoveries: u64,
+    replayed_steps: u64,
 }
 
 /// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.

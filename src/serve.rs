@@ -19,7 +19,7 @@ use tessds::control::gateway::{Access, Gateway, GatewayLimits, GatewaySetup};
 use tessds::control::live::live;
 use tessds::diagnostics::{InputError, Warnings};
 use tessds::observe::{Instruments, warn_all};
-use tessds::roles::given::{configuration, regional};
+use tessds::roles::given::{as_edited, configuration, regional};
 use tessds::roles::launch::Given;
 use tessds::roles::master::{Finished, RunControl};
 use tessds::roles::standalone::RunError;
@@ -37,11 +37,12 @@ const REQUESTS: usize = 1024;
 /// to.
 pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finished>, RunError> {
     if args.cluster.role == Role::Standalone && process.store.is_empty() {
-        // Nothing outlives this process, so nothing is written to disk for that.
+        // Nothing outlives this process, so nothing is written to disk for that; snapshots are what a running network is
+        // edited by.
         process.store = "memory".to_owned();
-        process.cluster.fault_tolerance = args.cluster.fault_tolerance.unwrap_or(false);
     }
     let (instruments, pulse) = Instruments::new(args.cluster.role);
+    let only_in_memory = process.store == "memory" && args.cluster.fault_tolerance.is_none();
     let driver = Driver::new(&args, &process, Some(instruments.clone()))?;
     let timed = timed_file(&args)?;
     let args = Arc::new(args);
@@ -81,7 +82,10 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
                 (Some(name), number) => format!("{name}-{number}"),
                 (None, _) => new_name(),
             };
-            let (driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
+            let (mut driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
+            if only_in_memory && start.outputs.writes_parquet() {
+                driver.take_no_snapshots();
+            }
             async move {
                 let ToStart { scenario, cut, outputs, wishes, live, paused } = start;
                 let control = RunControl { wishes, live, paused, factor };
@@ -137,6 +141,7 @@ fn reader(args: Arc<RunArgs>, region: RegionSettings) -> Reader {
         config.scale = scale.unwrap_or(config.scale);
         let scenario = load(&config, &mut warnings)?;
         let (scenario, _) = regional(scenario, &region, &mut warnings)?;
+        let scenario = as_edited(scenario, &args.input, &mut warnings)?;
         warn_all(&warnings);
         Ok((scenario, config.outputs))
     })

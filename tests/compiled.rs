@@ -9,18 +9,25 @@ use common::demand::random_walks;
 use common::lockstep::Lockstep;
 use common::scenarios::{extra, helsinki, net, nets, scenario};
 use tessds::graph::partition::random_cut;
-use tessds::scenario::{CompiledScenario, OutputRequests, Scenario, Settings};
+use tessds::scenario::{CompiledScenario, OutputRequests, Revision, Scenario, Settings};
 use tessds::sim::World;
 
 fn compiled(scenario: Scenario) -> CompiledScenario {
     let cut = random_cut(&scenario.network, 3, 5).expect("a cut");
     let Scenario { network, demand, settings, requests } = scenario;
-    CompiledScenario { network: Arc::new(network), demand: Arc::new(demand), settings, requests, cut }
+    CompiledScenario {
+        network: Arc::new(network),
+        demand: Arc::new(demand),
+        settings,
+        requests,
+        cut,
+        revision: Revision::default(),
+    }
 }
 
 /// Digests of the steps of a run over the cut.
 fn digests(scenario: &CompiledScenario, steps: usize) -> Vec<u128> {
-    let CompiledScenario { network, demand, settings, requests, cut } = scenario.clone();
+    let CompiledScenario { network, demand, settings, requests, cut, .. } = scenario.clone();
     let world = Arc::new(World::new(network, demand, settings, requests));
     let mut run = Lockstep::new(&world, &cut);
     (0..steps).map(|_| run.step().digest).collect()

@@ -15,6 +15,11 @@ const OPENINGS: usize = 256;
 
 /// Accepts on this thread until the task is aborted. `serve` owes every caller an answer.
 pub async fn accept_all(mut listener: Box<dyn Listener>, serve: impl Fn(Purpose, Box<dyn Stream>) + 'static) {
+    accept_from(&mut *listener, serve).await;
+}
+
+/// The same with a listener that is used again when this future is dropped.
+pub async fn accept_from(listener: &mut dyn Listener, serve: impl Fn(Purpose, Box<dyn Stream>) + 'static) {
     let serve = Rc::new(serve);
     // The oldest first.
     let mut openings: VecDeque<(String, AbortHandle)> = VecDeque::new();

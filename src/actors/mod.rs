@@ -11,5 +11,5 @@ pub mod recorder;
 pub mod threads;
 pub mod worker;
 
-pub use acceptor::accept_all;
+pub use acceptor::{accept_all, accept_from};
 pub use exit_status::ExitStatus;

@@ -11,6 +11,8 @@ use super::error::CommandError;
 const MAX_NAME: usize = 256;
 /// Greatest number of names in a list.
 const MAX_LIST: usize = 10_000;
+/// Greatest length of a text that is no name.
+const MAX_TEXT: usize = 64 * 1024;
 
 /// The arguments of one command. Each is taken once; what nobody takes is an error (I9).
 #[derive(Debug)]
@@ -71,6 +73,32 @@ impl<'a> Arguments<'a> {
     pub fn given_text(&self, key: &'static str) -> Result<String, CommandError> {
         let text = self.text(key)?;
         self.required(key, text)
+    }
+
+    /// A text that may be long: a shape, or what a signal shows.
+    pub fn long_text(&self, key: &'static str) -> Result<Option<String>, CommandError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_TEXT => Ok(Some(text.clone())),
+            Some(_) => Err(self.error(format!("'{key}' has to be a text of 1 to {MAX_TEXT} characters"))),
+        }
+    }
+
+    /// A list of objects with arguments of their own; one object may stand alone.
+    pub fn objects(&self, key: &'static str) -> Result<Vec<Map<String, Value>>, CommandError> {
+        let objects = match self.take(key) {
+            None => return Err(self.error(format!("argument '{key}' is missing"))),
+            Some(Value::Object(object)) => vec![object.clone()],
+            Some(Value::Array(objects)) if objects.len() <= MAX_LIST => {
+                let objects = objects.iter().map(|object| object.as_object().cloned());
+                objects.collect::<Option<_>>().unwrap_or_default()
+            }
+            Some(_) => Vec::new(),
+        };
+        if objects.is_empty() {
+            return Err(self.error(format!("'{key}' has to be a list of 1 to {MAX_LIST} objects")));
+        }
+        Ok(objects)
     }
 
     /// Names, as a list or separated by commas or blanks; empty when there are none.

@@ -6,6 +6,7 @@ use super::arguments::Arguments;
 use super::error::CommandError;
 use super::message::{Direction, Request};
 use super::registry::{Kind, Spec, of_param};
+use crate::graph::edit::Edit;
 
 /// Metres a second; beyond this nothing drives on roads.
 const SPEED_MPS: RangeInclusive<f64> = 0.0..=100.0;
@@ -36,6 +37,10 @@ pub enum Command {
     Run(RunCommand),
     /// Changes the simulated world.
     World(Vec<WorldCommand>),
+    /// Changes the structure of the network.
+    Edit(Vec<Edit>),
+    ResetEdits,
+    Edits,
     Subscribe(Subscription),
     Unsubscribe(Option<Topic>),
     Workers,
@@ -172,31 +177,50 @@ impl Command {
     /// # Errors
     /// Arguments are missing, not known, of the wrong type or out of range.
     pub fn read(spec: &'static Spec, request: &Request) -> Result<Self, CommandError> {
-        if matches!(spec.kind, Kind::World(_)) {
-            if request.params.is_empty() {
-                return Err(CommandError::argument(spec.name, "param is missing; it holds the objects to change"));
-            }
-            let each = request.params.iter().map(|param| {
-                // Each object has an action of its own; all hold from the same step.
-                let spec = of_param(request, param)?;
-                let Kind::World(read) = spec.kind else {
-                    return Err(CommandError::argument(spec.name, "it cannot be sent together with others"));
-                };
-                let arguments = Arguments::new(spec.name, param);
-                let command = read(&arguments)?;
-                arguments.finish().map(|()| command)
-            });
-            return Ok(Self::World(each.collect::<Result<_, _>>()?));
+        let of_kind = |spec: &'static Spec| match spec.kind {
+            Kind::World(read) => Some(read),
+            _ => None,
+        };
+        if of_kind(spec).is_some() {
+            return Ok(Self::World(each(spec, request, of_kind)?));
+        }
+        let of_kind = |spec: &'static Spec| match spec.kind {
+            Kind::Edit(read) => Some(read),
+            _ => None,
+        };
+        if of_kind(spec).is_some() {
+            return Ok(Self::Edit(each(spec, request, of_kind)?));
         }
         let param = request.only_param()?;
         let arguments = Arguments::new(spec.name, &param);
         let command = match spec.kind {
             Kind::Master(read) => read(&arguments, request.direction)?,
-            Kind::World(_) => unreachable!("read above"),
+            Kind::World(_) | Kind::Edit(_) => unreachable!("read above"),
         };
         arguments.finish()?;
         Ok(command)
     }
+}
+
+/// Reads each object of `param`. Each has an action of its own; all of them count, or none.
+fn each<T>(
+    spec: &'static Spec,
+    request: &Request,
+    reader_of: impl Fn(&'static Spec) -> Option<fn(&Arguments) -> Result<T, CommandError>>,
+) -> Result<Vec<T>, CommandError> {
+    if request.params.is_empty() {
+        return Err(CommandError::argument(spec.name, "param is missing; it holds the objects to change"));
+    }
+    let each = request.params.iter().map(|param| {
+        let spec = of_param(request, param)?;
+        let Some(read) = reader_of(spec) else {
+            return Err(CommandError::argument(spec.name, "it cannot be sent together with others"));
+        };
+        let arguments = Arguments::new(spec.name, param);
+        let read = read(&arguments)?;
+        arguments.finish().map(|()| read)
+    });
+    each.collect()
 }
 
 // Readers of the registry's commands.
@@ -251,6 +275,15 @@ pub fn status(_: &Arguments, _: Direction) -> Result<Command, CommandError> {
 
 pub fn commands(_: &Arguments, _: Direction) -> Result<Command, CommandError> {
     Ok(Command::Commands)
+}
+
+pub fn reset_edits(a: &Arguments, _: Direction) -> Result<Command, CommandError> {
+    action(a)?;
+    Ok(Command::ResetEdits)
+}
+
+pub fn list_edits(_: &Arguments, _: Direction) -> Result<Command, CommandError> {
+    Ok(Command::Edits)
 }
 
 pub fn workers(_: &Arguments, _: Direction) -> Result<Command, CommandError> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::command::{Place, VehicleWish, WorldCommand};
 use super::error::CommandError;
 use crate::demand::{DepartPos, RoadGraph, Roads, RouteSearch, Travel};
+use crate::graph::edit::{Edit, EditedNetwork};
 use crate::graph::sumo::NetworkIndex;
 use crate::graph::{Aspect, EdgeKind, Signal};
 use crate::ids::{EdgeId, LaneId, SignalId, TypeId, VehicleId};
@@ -100,6 +101,16 @@ impl Desk {
             orders.push(order);
         }
         Ok(orders)
+    }
+
+    /// Whether the network can be edited while the run goes on.
+    ///
+    /// # Errors
+    /// An edit cannot be made, or what is measured would end in the middle of a file.
+    pub fn check_edits(&self, edits: &[Edit]) -> Result<(), CommandError> {
+        let mut edited = EditedNetwork::new(&self.world.network);
+        edited.apply(edits)?;
+        self.world.requests.clone().follow(&edited.network, &edited.lanes).map_err(CommandError::Conflict)
     }
 
     /// Notes the names of vehicles that are added, now or as the command log says.

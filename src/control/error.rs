@@ -1,6 +1,7 @@
 //! Why a command is not carried out.
 
 use super::lifecycle::RunState;
+use crate::graph::edit::EditError;
 
 /// Each kind has a code that front ends tell apart, as HTTP uses them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,18 @@ pub enum CommandError {
     /// The run ended, or the program is ending, before it was carried out.
     #[error("{0}")]
     Gone(String),
+}
+
+impl From<EditError> for CommandError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NoSuchObject { kind, name } => Self::NoSuchObject { kind, name },
+            EditError::Exists { .. } | EditError::Connected { .. } | EditError::OnlyLane(_) => {
+                Self::Conflict(error.to_string())
+            }
+            error => Self::Malformed(error.to_string()),
+        }
+    }
 }
 
 impl CommandError {

@@ -7,6 +7,7 @@ mod arguments;
 pub mod command;
 mod desk;
 pub mod documentation;
+pub mod edits;
 mod error;
 pub mod gateway;
 mod lifecycle;

@@ -5,9 +5,11 @@ use serde_json::{Map, Value};
 
 use super::arguments::Arguments;
 use super::command::{self, Command, WorldCommand};
+use super::edits;
 use super::error::CommandError;
 use super::lifecycle::RunState;
 use super::message::{Direction, Request};
+use crate::graph::edit::Edit;
 
 /// Who carries a command out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ impl DsRule {
 
 type ReadMaster = fn(&Arguments, Direction) -> Result<Command, CommandError>;
 type ReadWorld = fn(&Arguments) -> Result<WorldCommand, CommandError>;
+type ReadEdit = fn(&Arguments) -> Result<Edit, CommandError>;
 
 /// How a command's arguments are read.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +72,8 @@ pub enum Kind {
     Master(ReadMaster),
     /// Each object in `param` is something to change; all of it holds from the same step.
     World(ReadWorld),
+    /// Each object in `param` changes the structure of the network; all of them are made, or none.
+    Edit(ReadEdit),
 }
 
 /// One command.
@@ -102,9 +107,13 @@ const AT_REST: &[RunState] = &[Idle, NetLoaded, Finished, Stopped, Failed];
 const LOADED: &[RunState] = &[NetLoaded, Building, Running, Paused, Finished, Stopped, Failed];
 const WITH_RUN: &[RunState] = &[Building, Running, Paused];
 const STEPPING: &[RunState] = &[Running, Paused];
+const EDITABLE: &[RunState] = &[NetLoaded, Running, Paused];
 
 const EDGE_OR_LANE: [(&str, &str); 2] =
     [("edge", "name of the edge; all its lanes"), ("lane", "name of one lane, instead of an edge")];
+const SPEED: (&str, &str) = ("speed", "m/s");
+const WIDTH: (&str, &str) = ("width", "m");
+const ALLOW: [(&str, &str); 2] = [("allow", "vehicle classes"), ("disallow", "vehicle classes, instead of allow")];
 const ACTION: (&str, &str) = ("action", "as in the name of the command");
 
 /// The table.
@@ -453,6 +462,210 @@ pub static COMMANDS: &[Spec] = &[
         ds: DsRule::Distributed,
         kind: Kind::World(command::unblock),
         help: "Clears the incidents on a lane.",
+    },
+    Spec {
+        name: "edit addJunction",
+        subject: "edit",
+        action: Some("addJunction"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("id", "name of its own"),
+            ("x", "metres of the network"),
+            ("y", ""),
+            ("type", "priority, right_before_left, allway_stop, zipper or unregulated; not given: priority"),
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::add_junction),
+        help: "A place where new roads can meet.",
+    },
+    Spec {
+        name: "edit addEdge",
+        subject: "edit",
+        action: Some("addEdge"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("id", "name of its own"),
+            ("from", "junction"),
+            ("to", "junction"),
+            ("lanes", "1 if not given"),
+            SPEED,
+            ("length", "m; not given: as drawn"),
+            ("shape", "centre line, 'x,y x,y …'; not given: straight"),
+            ("priority", "whole number; -1 if not given"),
+            WIDTH,
+            ALLOW[0],
+            ALLOW[1],
+            ("connect", "false: nothing leads there but what is added"),
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::add_edge),
+        help: "A new road. Without connections of its own it gets some by the angles of the roads at its ends.",
+    },
+    Spec {
+        name: "edit removeEdge",
+        subject: "edit",
+        action: Some("removeEdge"),
+        directions: UP,
+        arguments: &[ACTION, ("edge", "name")],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::remove_edge),
+        help: "Takes a road out, with all connections from and to it.",
+    },
+    Spec {
+        name: "edit changeEdge",
+        subject: "edit",
+        action: Some("changeEdge"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("edge", "name"),
+            ("lanes", "how many; they come and go on the left"),
+            ("priority", "whole number; counts for connections that are added later"),
+            SPEED,
+            WIDTH,
+            ALLOW[0],
+            ALLOW[1],
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::change_edge),
+        help: "Changes a road and all its lanes.",
+    },
+    Spec {
+        name: "edit addLane",
+        subject: "edit",
+        action: Some("addLane"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("edge", "name"),
+            ("index", "from 0 at the right; not given: a new leftmost lane"),
+            SPEED,
+            WIDTH,
+            ALLOW[0],
+            ALLOW[1],
+            ("connect", "false: without the connections of the lane beside it"),
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::add_lane),
+        help: "A lane more, like the one beside it where nothing is said. Lanes to its left get the next index.",
+    },
+    Spec {
+        name: "edit removeLane",
+        subject: "edit",
+        action: Some("removeLane"),
+        directions: UP,
+        arguments: &[ACTION, ("lane", "name")],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::remove_lane),
+        help: "A lane less; those to its left get the index before.",
+    },
+    Spec {
+        name: "edit changeLane",
+        subject: "edit",
+        action: Some("changeLane"),
+        directions: UP,
+        arguments: &[ACTION, ("lane", "name"), SPEED, WIDTH, ALLOW[0], ALLOW[1]],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::change_lane),
+        help: "Changes one lane.",
+    },
+    Spec {
+        name: "edit addConnection",
+        subject: "edit",
+        action: Some("addConnection"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("from", "edge"),
+            ("to", "edge"),
+            ("fromLane", "index; not given: by the turn"),
+            ("toLane", "index; not given: by the turn"),
+            ("dir", "s, l, r, L, R or t as in SUMO; not given: by the angle"),
+            ("signal", "name; not given: goes with the movement that is most like it"),
+            ("index", "link index of the signal"),
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::add_connection),
+        help: "A way through a junction, from lane to lane.",
+    },
+    Spec {
+        name: "edit removeConnection",
+        subject: "edit",
+        action: Some("removeConnection"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("from", "edge"),
+            ("to", "edge"),
+            ("fromLane", "index; not given: of all lanes"),
+            ("toLane", "index; not given: onto all lanes"),
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::remove_connection),
+        help: "Takes ways between two roads out.",
+    },
+    Spec {
+        name: "edit setProgram",
+        subject: "edit",
+        action: Some("setProgram"),
+        directions: UP,
+        arguments: &[
+            ACTION,
+            ("signal", "name"),
+            ("program", "its name; one that the signal has is replaced"),
+            ("type", "static or actuated; not given: static"),
+            ("offset", "time"),
+            ("phases", "objects with duration, state, and for actuated ones minDur and maxDur"),
+        ],
+        states: EDITABLE,
+        scope: Scope::All,
+        ds: DsRule::Either,
+        kind: Kind::Edit(edits::set_program),
+        help: "A program of a signal, which is shown from the start.",
+    },
+    Spec {
+        name: "edit reset",
+        subject: "edit",
+        action: Some("reset"),
+        directions: UP,
+        arguments: &[ACTION],
+        states: &[NetLoaded],
+        scope: Scope::Front,
+        ds: DsRule::Local,
+        kind: Kind::Master(command::reset_edits),
+        help: "Takes all edits back.",
+    },
+    Spec {
+        name: "edit list",
+        subject: "edit",
+        action: None,
+        directions: DOWN,
+        arguments: &[],
+        states: LOADED,
+        scope: Scope::Front,
+        ds: DsRule::Local,
+        kind: Kind::Master(command::list_edits),
+        help: "The messages by which the loaded network was edited, as --edits takes them.",
     },
     Spec {
         name: "subscribe",

@@ -11,10 +11,12 @@ use serde_json::Value;
 
 use super::command::{Command, RunCommand, WorldCommand};
 use super::desk::Desk;
+use super::error::CommandError;
 use super::message::read;
 use super::registry::find;
 use crate::attributes::parse_time_ms;
 use crate::diagnostics::{InputError, Location};
+use crate::graph::edit::Edit;
 
 /// Longest line and greatest number of commands of a file.
 const MAX_LINE: usize = 1024 * 1024;
@@ -30,6 +32,7 @@ enum When {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Timed {
     World(Vec<WorldCommand>),
+    Edit(Vec<Edit>),
     Run(RunCommand),
 }
 
@@ -89,6 +92,7 @@ fn line_of(line: &str, at: &Location) -> Result<TimedCommand, String> {
     let command = Command::read(spec, &request).map_err(|error| error.to_string())?;
     let command = match command {
         Command::World(commands) => Timed::World(commands),
+        Command::Edit(edits) => Timed::Edit(edits),
         Command::Run(command @ (RunCommand::Stop | RunCommand::Snapshot)) => Timed::Run(command),
         _ => return Err(format!("'{}' cannot be timed: it changes nothing in the simulated world", spec.name)),
     };
@@ -104,16 +108,26 @@ impl TimedCommand {
         }
     }
 
+    /// Changes the structure of the network: what comes later may name what is not there yet.
+    pub fn is_edit(&self) -> bool {
+        matches!(self.command, Timed::Edit(_))
+    }
+
     /// Looks its names up, before the run begins.
     ///
     /// # Errors
     /// It names something that the scenario does not have.
     pub fn check(&self, desk: &mut Desk) -> Result<(), InputError> {
-        if let Timed::World(commands) = &self.command {
-            let orders = desk.resolve(commands, 0);
-            desk.learn(&orders.map_err(|error| InputError::new(self.at.clone(), error.to_string()))?);
+        let at = |error: CommandError| InputError::new(self.at.clone(), error.to_string());
+        match &self.command {
+            Timed::World(commands) => {
+                let orders = desk.resolve(commands, 0).map_err(at)?;
+                desk.learn(&orders);
+                Ok(())
+            }
+            Timed::Edit(edits) => desk.check_edits(edits).map_err(at),
+            Timed::Run(_) => Ok(()),
         }
-        Ok(())
     }
 }
 

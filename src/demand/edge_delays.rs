@@ -37,6 +37,12 @@ impl EdgeDelays {
         }
     }
 
+    /// There are more edges than before, all empty.
+    pub fn grow(&mut self, edges: usize) {
+        self.sums.resize(edges.max(self.sums.len()), 0);
+        self.seconds.resize(edges.max(self.seconds.len()), 0.0);
+    }
+
     /// Adds the newest bucket and drops the one that is too old. Edges beyond the network are ignored.
     pub fn push(&mut self, network: &Network, bucket: Vec<(EdgeId, i64)>) {
         for &(edge, deviation) in &bucket {

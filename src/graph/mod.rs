@@ -4,6 +4,7 @@
 
 mod area;
 mod assignment;
+pub mod edit;
 mod network;
 pub mod partition;
 mod signal;

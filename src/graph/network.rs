@@ -50,6 +50,8 @@ pub enum EdgeKind {
     Internal,
     /// Pedestrian crossing or walking area: kept for its id, never driven.
     Pedestrian,
+    /// Taken out by an edit: kept for its number, never driven.
+    Removed,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -171,6 +173,8 @@ pub struct Link {
     pub cont: bool,
     /// Leads out of the junction; never yields.
     pub exit: bool,
+    /// An edit took its priority: it has it again when what it yields to is gone.
+    pub lowered: bool,
     /// Metres over the internal lanes from here to `to`; 0 without internal lanes.
     pub via_length_m: f64,
     /// Links to which this link yields (`response`), a span of `Network::foe_links`. For an internal link (from an

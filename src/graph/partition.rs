@@ -244,6 +244,23 @@ impl Cut {
         Self { parts, part_of_edge, workers: Vec::new() }
     }
 
+    /// Gives edges that were added to the network to the partition of their junction; a junction that is new belongs to who
+    /// has the junction where a new road to it begins.
+    pub fn grow(&mut self, network: &Network) {
+        let mut part_of_junction: Vec<Option<u16>> = vec![None; network.junctions.len()];
+        for (edge, part) in network.edges.iter().zip(&self.part_of_edge).filter(|(e, _)| e.kind == EdgeKind::Normal) {
+            part_of_junction[edge.to.index()].get_or_insert(*part);
+        }
+        for at in self.part_of_edge.len()..network.edges.len() {
+            let edge = &network.edges[at];
+            let part = part_of_junction[edge.to.index()].or(part_of_junction[edge.from.index()]).unwrap_or(0);
+            if edge.kind == EdgeKind::Normal {
+                part_of_junction[edge.to.index()].get_or_insert(part);
+            }
+            self.part_of_edge.push(part);
+        }
+    }
+
     /// All edges in one partition.
     pub fn whole(network: &Network) -> Self {
         Self { parts: 1, part_of_edge: vec![0; network.edges.len()], workers: Vec::new() }

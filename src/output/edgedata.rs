@@ -130,7 +130,7 @@ fn is_asked_for(request: &MeanDataRequest, id: EdgeId, edge: &Edge) -> bool {
     let by_kind = match edge.kind {
         EdgeKind::Normal => true,
         EdgeKind::Internal => request.with_internal,
-        EdgeKind::Pedestrian => false,
+        EdgeKind::Pedestrian | EdgeKind::Removed => false,
     };
     by_kind && (request.edges.is_empty() || request.edges.contains(&id))
 }

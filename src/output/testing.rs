@@ -76,6 +76,7 @@ pub fn network() -> Network {
         keep_clear: false,
         cont: false,
         exit: false,
+        lowered: false,
         via_length_m: 5.0,
         yields_to: Span::default(),
         foes: Span::default(),

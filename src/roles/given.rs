@@ -9,7 +9,9 @@ use super::launch::Given;
 use super::scenarios::{CompiledInput, open_compiled};
 use super::standalone::RunError;
 use crate::cli::InputArgs;
+use crate::control::edits::{Line, edits_of_lines};
 use crate::diagnostics::{InputError, Location, Warnings};
+use crate::graph::edit::EditedNetwork;
 use crate::observe::warn_all;
 use crate::output::remove_whole_run_requests;
 use crate::scenario::{CompiledScenario, OutputPaths, Region, RunConfig, Scenario, load};
@@ -17,6 +19,9 @@ use crate::settings::{ProcessSettings, RegionSettings};
 
 /// SUMO's options that say what is written; all others are part of a compiled scenario.
 const OUTPUT_OPTIONS: &[&str] = &["device.fcd.period", "output-prefix"];
+
+/// Longest file of edits, bytes.
+const MAX_EDITS: u64 = 64 << 20;
 
 /// Reads the scenario that the command line names, and cuts it for those who share the work. `compiled`: instead of files a
 /// compiled scenario, and the store that it may be in.
@@ -33,7 +38,7 @@ pub fn given(
     let (scenario, outputs, cut) = match compiled {
         Some(input) => {
             let outputs = outputs_only(args, &mut warnings)?;
-            let CompiledScenario { network, demand, settings, mut requests, cut } = open_compiled(input)?;
+            let CompiledScenario { network, demand, settings, mut requests, cut, .. } = open_compiled(input)?;
             // The files of the run that it comes from are not asked for again.
             remove_whole_run_requests(&mut requests);
             requests.crossings = None;
@@ -46,7 +51,9 @@ pub fn given(
             (load(&config, &mut warnings)?, config.outputs, None)
         }
     };
-    let (scenario, is_changed) = regional(scenario, &process.region, &mut warnings)?;
+    let (scenario, is_regional) = regional(scenario, &process.region, &mut warnings)?;
+    let is_changed = is_regional || args.edits.is_some();
+    let scenario = as_edited(scenario, args, &mut warnings)?;
     warn_all(&warnings);
     let partition = &process.partition;
     let asks = partition.count > 0 || !partition.assignment.as_os_str().is_empty();
@@ -55,6 +62,27 @@ pub fn given(
         _ => cut_as_asked(&scenario.network, &scenario.demand, scenario.settings.seed, partition, hosts)?,
     };
     Ok(Given { scenario, cut, outputs })
+}
+
+/// The scenario with the edits of the command line.
+///
+/// # Errors
+/// The file cannot be read, or says what cannot be done.
+pub fn as_edited(scenario: Scenario, args: &InputArgs, warnings: &mut Warnings) -> Result<Scenario, InputError> {
+    let Some(file) = &args.edits else { return Ok(scenario) };
+    let name = file.display().to_string();
+    let unreadable = |error: std::io::Error| InputError::file(name.as_str(), error.to_string());
+    if std::fs::metadata(file).map_err(unreadable)?.len() > MAX_EDITS {
+        return Err(InputError::file(name.as_str(), format!("a file of edits has at most {MAX_EDITS} bytes")));
+    }
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    let at = |line: u64| Location { file: name.clone(), line, element: String::new() };
+    let lines = edits_of_lines(&text).map_err(|line| InputError::new(at(line.number), line.content))?;
+    let mut edited = EditedNetwork::new(&scenario.network);
+    for Line { number, content } in lines {
+        edited.apply(&content).map_err(|error| InputError::new(at(number), error.to_string()))?;
+    }
+    Ok(scenario.edited(edited, warnings))
 }
 
 /// The part of a scenario that is to be simulated, and whether it is another one than before.

@@ -5,18 +5,20 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
+use super::edit_run::edit_run;
 use super::master::Finished;
 use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
-use crate::actors::master::{LogEntry, OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
+use crate::actors::master::{Act, LogEntry, OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
+use crate::graph::edit::Edit;
 use crate::graph::join_actuated_signals;
 use crate::graph::partition::Cut;
 use crate::output::add_whole_run_requests;
 use crate::persist::{ContentHash, PartRef, RunName, SnapshotStore, StoreError, read_log};
-use crate::scenario::{CompiledScenario, OutputPaths, Scenario};
+use crate::scenario::{CompiledScenario, OutputPaths, Revision, Scenario};
 
 /// Under this name it is stored what a run is about.
 const RUN: &str = "run";
@@ -106,8 +108,7 @@ pub async fn launch(
     }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
-            let Ready { compiled, outputs, standing, placed, recut } = *ready;
-            let log = command_log(store, &tenure.run).await?;
+            let Ready { compiled, outputs, standing, placed, recut, log } = *ready;
             Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
@@ -120,6 +121,7 @@ struct Ready {
     standing: Option<Standing>,
     placed: Vec<Option<PlacedPart>>,
     recut: bool,
+    log: Vec<LogEntry>,
 }
 
 enum Prepared {
@@ -181,9 +183,24 @@ async fn prepare(
     if let Some(partitions) = other {
         (compiled, snapshot) = recut(store, tenure, compiled, snapshot, partitions).await?;
     }
+    let log = command_log(store, &run).await?;
+    let mut recut = other.is_some();
+    let step = snapshot.as_ref().map_or(0, |snapshot| snapshot.manifest.step);
+    while let Some(edits) = pending_edit(&log, compiled.revision.edits, step) {
+        (compiled, snapshot) = edit_run(store, tenure, compiled, snapshot, edits).await?;
+        recut = true;
+    }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    let recut = other.is_some();
-    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut })))
+    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut, log })))
+}
+
+/// The next edit of the command log, when the run has got to its step; `made` are in the network already.
+fn pending_edit(log: &[LogEntry], made: u32, step: u64) -> Option<&[Edit]> {
+    let edits = log.iter().filter_map(|entry| match &entry.act {
+        Act::Edit(edits) => Some((entry.at_step, &edits[..])),
+        _ => None,
+    });
+    edits.skip(made as usize).map_while(|(at_step, edits)| (at_step <= step).then_some(edits)).next()
 }
 
 /// What a run has come to that was finished before.
@@ -240,7 +257,9 @@ pub(super) fn compile(given: Given) -> (CompiledScenario, OutputPaths) {
     let Scenario { network, demand, settings, mut requests } = scenario;
     add_whole_run_requests(&outputs, &mut requests);
     join_actuated_signals(&network, &mut cut);
-    let compiled = CompiledScenario { network: network.into(), demand: demand.into(), settings, requests, cut };
+    let revision = Revision::default();
+    let compiled =
+        CompiledScenario { network: network.into(), demand: demand.into(), settings, requests, cut, revision };
     (compiled, outputs)
 }
 

@@ -6,16 +6,16 @@ use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
-use crate::actors::accept_all;
+use crate::actors::accept_from;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Outcome, Pace, Panel, Plan, Resumed, Tenure,
-    WorkerCalls, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, LogEntry, Outcome, Pace, Panel, Plan,
+    Resumed, Tenure, Told, WorkerCalls, of_network, persist,
 };
 use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
@@ -44,6 +44,10 @@ pub struct MasterSetup {
     pub limits: Limits,
     /// Start when so many workers have come.
     pub workers: usize,
+    /// Start with fewer when they have not come by then; `None`: never.
+    pub gather: Option<Duration>,
+    /// How the run is driven, when it is not as `control` says.
+    pub pace: Option<Pace>,
     pub cluster: ClusterSettings,
     pub threads: Threads,
     pub quiet: bool,
@@ -82,13 +86,43 @@ pub struct Finished {
     pub replayed_steps: u64,
 }
 
-/// Drives a run to its end. To be called in an actix system.
+/// What driving has come to.
+pub enum Driven {
+    Finished(Box<Finished>),
+    /// The network is edited at this step: to be launched and driven again.
+    Edited(Box<Interlude>),
+}
+
+/// What goes over from one network of a run to the next.
+pub struct Interlude {
+    pub listener: Box<dyn Listener>,
+    pub control: Option<RunControl>,
+    pub pace: Pace,
+    /// That were connected.
+    pub workers: usize,
+    pub recoveries: u64,
+    pub replayed_steps: u64,
+}
+
+/// Drives a run to its end, or to where its network is edited. To be called in an actix system.
 ///
 /// # Errors
 /// [`RunError::Input`] when an output cannot be opened, [`RunError::Failed`] when the run ends early; then it can be resumed.
-pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunError> {
-    let MasterSetup { mut store, listener, limits, workers, cluster, threads, quiet, control, timed, instruments } =
-        setup;
+pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunError> {
+    let MasterSetup {
+        mut store,
+        listener,
+        limits,
+        workers,
+        gather,
+        pace,
+        cluster,
+        threads,
+        quiet,
+        control,
+        timed,
+        instruments,
+    } = setup;
     let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
@@ -118,8 +152,9 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     });
     let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
     let factor = control.as_ref().and_then(|control| control.factor);
+    let step = Duration::from_millis(rules.step_ms as u64);
     let plan = Plan {
-        pace: Pace::new(Duration::from_millis(rules.step_ms as u64), paused_at, factor),
+        pace: pace.unwrap_or_else(|| Pace::new(step, paused_at, factor)),
         begin_ms: rules.begin_ms,
         step_ms: rules.step_ms,
         run: scene.run,
@@ -128,6 +163,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
         partitions,
         preferred: compiled.cut.workers,
         workers,
+        gather,
         policy,
         grace: Duration::from_millis(cluster.grace_ms),
         adoption_grace: Duration::from_millis(cluster.adoption_ms),
@@ -153,19 +189,23 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     if is_new {
         // What is misspelt should be said before the run begins.
         let mut desk = Desk::new(Arc::clone(&world), Arc::clone(&scopes));
-        timed.iter().try_for_each(|command| command.check(&mut desk))?;
+        let mut known: Vec<&TimedCommand> = timed.iter().collect();
+        known.sort_by_key(|command| command.step(|ms| rules.step_of(ms)));
+        // What comes after an edit may name what that has made.
+        let first_edit = known.iter().position(|command| command.is_edit()).map_or(known.len(), |at| at + 1);
+        known[..first_edit].iter().try_for_each(|command| command.check(&mut desk))?;
     }
-    let desk = is_driven.then(|| {
+    let edits = compiled.revision.edits;
+    let (desk, log) = if is_driven {
         let mut desk = Desk::new(Arc::clone(&world), scopes);
-        log.iter().for_each(|entry| entry.learn(&mut desk));
-        desk
-    });
-    let log = match &desk {
-        Some(desk) => log.into_iter().zip(0..).map(|(entry, number)| entry.told(number, desk)).collect(),
-        None => Vec::new(),
+        let log = told(log, edits, &mut desk);
+        (Some(desk), log)
+    } else {
+        (None, Vec::new())
     };
     let steps = timed.iter().map(|command| command.step(|ms| rules.step_of(ms))).collect();
-    let mut resumed = Resumed { placed, recut, log, timed: steps, ..Resumed::default() };
+    let since = compiled.revision.epoch;
+    let mut resumed = Resumed { placed, recut, since, edits, log, timed: steps, ..Resumed::default() };
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
@@ -190,8 +230,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     });
     resumed.notices = core.notices().to_vec();
     resumed.hold = core.hold();
-    let orders_before: Vec<OrderNotice> = resumed
-        .log
+    let orders_before: Vec<OrderNotice> = of_network(resumed.log.clone(), edits)
         .iter()
         .filter(|told| told.entry.at_step >= start)
         .filter_map(|told| told.notice(scene.run, scene.epoch))
@@ -208,6 +247,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     });
     let (orders, queue) = Keeper::queue();
     let (sender, outcome) = oneshot::channel();
+    let live_out = control.as_ref().map(|control| control.live.clone());
     let (panel, wishes) = match (control, desk) {
         (Some(RunControl { wishes, live, .. }), Some(desk)) => (Some(Panel::new(desk, live, timed)), Some(wishes)),
         // Nobody looks on.
@@ -236,38 +276,86 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Finished, RunEr
     }
     let keeping = spawn_local(Keeper::new(store, tenure, master.clone().recipient()).run(queue));
     tracing::info!(address = listener.address(), workers, partitions, "master waits for workers");
-    let calls = master.clone();
-    let serve = move |purpose, stream| serve(&calls, purpose, stream);
-    let accepting = spawn_local(accept_all(listener, serve));
-
+    // Both end when the other side of this is dropped.
+    let (ends, is_over) = watch::channel(());
+    let accepting = spawn_local(accept_until(listener, master.clone(), is_over.clone()));
+    let listening = wishes.map(|wishes| spawn_local(hand_on(wishes, master.clone(), is_over)));
     instruments.iter().for_each(|instruments| instruments.health().takes_workers());
 
-    let listening = wishes.map(|wishes| spawn_local(hand_on(wishes, master.clone())));
-
     let ended = outcome.await;
-    listening.iter().for_each(JoinHandle::abort);
-    accepting.abort();
+    drop(ends);
     tokio::time::sleep(LAST_WORDS).await;
     keeping.abort();
-    let ClusterOutcome { outcome, recoveries, replayed_steps } =
-        ended.map_err(|_| RunError::Failed("the master ended before the run".to_owned()))?;
+    let gone = |_| RunError::Failed("the master ended before the run".to_owned());
+    let ClusterOutcome { outcome, workers, pace, recoveries, replayed_steps } = ended.map_err(gone)?;
     match outcome {
-        Outcome::Finished(recording) => Ok(Finished {
+        Outcome::Finished(recording) => Ok(Driven::Finished(Box::new(Finished {
             recording: *recording,
             settings,
             partitions: usize::from(partitions),
             recoveries,
             replayed_steps,
-        }),
+        }))),
+        Outcome::Edited => {
+            let panicked = |_| RunError::Failed("who accepts connections has panicked".to_owned());
+            let listener = accepting.await.map_err(panicked)?;
+            let control = match (listening, live_out) {
+                (Some(listening), Some(live)) => {
+                    let wishes = listening.await.map_err(panicked)?;
+                    Some(RunControl { wishes, live, paused: pace.is_paused(), factor: pace.factor() })
+                }
+                _ => None,
+            };
+            Ok(Driven::Edited(Box::new(Interlude { listener, control, pace, workers, recoveries, replayed_steps })))
+        }
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
 }
 
+/// The command log with the partitions that its entries concern, as far as they are for the present network; the desk learns
+/// the names that they brought.
+fn told(log: Vec<LogEntry>, edits: u32, desk: &mut Desk) -> Vec<Told> {
+    let mut before = 0;
+    let tell = |(entry, number): (LogEntry, u64)| {
+        if before <= edits {
+            entry.learn(desk);
+        }
+        let is_present = before == edits;
+        before += u32::from(entry.is_edit());
+        if is_present { entry.told(number, desk) } else { Told { number, entry, parts: Vec::new() } }
+    };
+    log.into_iter().zip(0..).map(tell).collect()
+}
+
+/// Accepts connections until `is_over`, and gives the listener back.
+async fn accept_until(
+    mut listener: Box<dyn Listener>,
+    master: Addr<ClusterMaster>,
+    mut is_over: watch::Receiver<()>,
+) -> Box<dyn Listener> {
+    tokio::select! {
+        () = accept_from(&mut *listener, move |purpose, stream| serve(&master, purpose, stream)) => {}
+        _ = is_over.changed() => {}
+    }
+    listener
+}
+
 /// Hands wishes on, one after the other; who waits for the answer to one that cannot be handed on hears that the run is gone.
-async fn hand_on(mut wishes: mpsc::Receiver<Instruct>, master: Addr<ClusterMaster>) {
-    while let Some(wish) = wishes.recv().await {
+/// Gives those that are still to come back when it `is_over`.
+async fn hand_on(
+    mut wishes: mpsc::Receiver<Instruct>,
+    master: Addr<ClusterMaster>,
+    mut is_over: watch::Receiver<()>,
+) -> mpsc::Receiver<Instruct> {
+    loop {
+        let wish = tokio::select! {
+            biased;
+            _ = is_over.changed() => return wishes,
+            wish = wishes.recv() => wish,
+        };
+        let Some(wish) = wish else { return wishes };
         if master.send(wish).await.is_err() {
-            return;
+            return wishes;
         }
     }
 }

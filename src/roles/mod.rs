@@ -1,6 +1,7 @@
 //! What a process is in a run. Wiring only: each role starts actors and connects them.
 
 pub mod cutting;
+mod edit_run;
 pub mod given;
 pub mod launch;
 pub mod master;

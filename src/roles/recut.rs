@@ -8,7 +8,7 @@ use super::standalone::{RunError, cut_by_traffic};
 use crate::actors::master::Tenure;
 use crate::graph::join_actuated_signals;
 use crate::persist::{Envelope, Manifest, PartId, PartName, PartRef, SnapshotStore};
-use crate::scenario::CompiledScenario;
+use crate::scenario::{CompiledScenario, Revision};
 use crate::sim::{Partition, PartitionState, Scope, World};
 
 /// Stores the scenario with a new cut, and the states of its partitions as the newest commit.
@@ -22,13 +22,27 @@ pub(super) async fn recut(
     let CompiledScenario { network, demand, settings, .. } = &compiled;
     let mut cut = cut_by_traffic(network, demand, settings.seed, partitions)?;
     join_actuated_signals(network, &mut cut);
-    let compiled = CompiledScenario { cut, ..compiled };
+    let revision = Revision { epoch: tenure.epoch.0, ..compiled.revision };
+    let compiled = CompiledScenario { cut, revision, ..compiled };
     let (bytes, run) = (compiled.encode(), tenure.run.clone());
     tenure.scenario = get(async || store.put_blob(&run, &bytes).await).await?;
     let Some(snapshot) = snapshot else { return Ok((compiled, None)) };
     let states = shares(&compiled, &snapshot)?;
     tracing::info!(partitions, step = snapshot.manifest.step, "run is cut anew");
     let Snapshot { manifest, recorder, .. } = snapshot;
+    let snapshot = replace_commit(store, tenure, manifest, states, recorder).await?;
+    Ok((compiled, Some(snapshot)))
+}
+
+/// Commits other states for the step of a commit, under the scenario of the tenure.
+pub(super) async fn replace_commit(
+    store: &mut dyn SnapshotStore,
+    tenure: &Tenure,
+    manifest: Manifest,
+    states: Vec<Vec<u8>>,
+    recorder: Vec<u8>,
+) -> Result<Snapshot, RunError> {
+    let run = &tenure.run;
     let mut parts = Vec::with_capacity(states.len());
     for (number, state) in states.into_iter().enumerate() {
         let part = put(store, tenure, manifest.step, PartName::Partition(number as u16), &state).await?;
@@ -42,9 +56,9 @@ pub(super) async fn recut(
         ..manifest
     };
     // Between the two the commit before counts, if there is one.
-    get(async || store.withdraw(&run, tenure.epoch, manifest.step).await).await?;
-    get(async || store.commit(&run, &manifest).await).await?;
-    Ok((compiled, Some(Snapshot { manifest, parts, recorder })))
+    get(async || store.withdraw(run, tenure.epoch, manifest.step).await).await?;
+    get(async || store.commit(run, &manifest).await).await?;
+    Ok(Snapshot { manifest, parts, recorder })
 }
 
 /// The states of the new partitions, each put together from those of the old ones.
@@ -53,7 +67,7 @@ fn shares(compiled: &CompiledScenario, snapshot: &Snapshot) -> Result<Vec<Vec<u8
     let old: Result<Vec<PartitionState>, _> =
         snapshot.parts.iter().map(|(_, state)| rmp_serde::from_slice(state)).collect();
     let old = old.map_err(|error| failed(error.to_string()))?;
-    let CompiledScenario { network, demand, settings, requests, cut } = compiled;
+    let CompiledScenario { network, demand, settings, requests, cut, .. } = compiled;
     let world = Arc::new(World::new(Arc::clone(network), Arc::clone(demand), settings.clone(), requests.clone()));
     let (mut states, mut digest) = (Vec::new(), 0u128);
     for part in 0..cut.parts as u16 {

@@ -112,6 +112,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let outcome = System::new().block_on(wiring.run(regions, outputs, guidance, progress));
     match outcome {
         Outcome::Finished(recording) => Ok(*recording),
+        Outcome::Edited => Err(RunError::Failed("a run of which nothing is kept cannot be edited".to_owned())),
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
 }

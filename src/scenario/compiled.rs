@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{OutputRequests, Settings, indices};
@@ -16,7 +17,7 @@ use crate::graph::partition::Cut;
 
 const MAGIC: &[u8; 8] = b"TessDSsc";
 /// To be raised whenever a type of the body changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The same scenario may give another result in another version, so versions do not read each other's scenarios.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -43,12 +44,22 @@ pub struct CompiledScenario {
     pub settings: Settings,
     pub requests: OutputRequests,
     pub cut: Cut,
+    pub revision: Revision,
+}
+
+/// How the scenario of a run differs from the one that it was started with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// Edits of the command log that its network holds.
+    pub edits: u32,
+    /// In which it was made: partitions that were placed before belong to another scenario.
+    pub epoch: u64,
 }
 
 impl CompiledScenario {
     /// The scenario as bytes; the same bytes for equal scenarios.
     pub fn encode(&self) -> Vec<u8> {
-        let Self { network, demand, settings, requests, cut } = self;
+        let Self { network, demand, settings, requests, cut, revision } = self;
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORMAT.to_le_bytes());
         bytes.push(VERSION.len() as u8);
@@ -56,7 +67,7 @@ impl CompiledScenario {
         let checksum_at = bytes.len();
         bytes.extend([0; size_of::<u64>()]);
         let body = bytes.len();
-        rmp_serde::encode::write(&mut bytes, &(&**network, &**demand, settings, requests, cut))
+        rmp_serde::encode::write(&mut bytes, &(&**network, &**demand, settings, requests, cut, revision))
             .expect("the types have nothing that MessagePack cannot hold, and a byte buffer takes all");
         let checksum = xxh3_64(&bytes[body..]);
         bytes[checksum_at..body].copy_from_slice(&checksum.to_le_bytes());
@@ -88,10 +99,11 @@ impl CompiledScenario {
     /// A checksum says nothing about who made it, so the body is not trusted either.
     fn decode_body(body: &[u8]) -> Result<Self, CompiledError> {
         // Reads from a slice: texts cannot be longer than it, and serde bounds what it reserves for a list by what follows.
-        let (network, demand, settings, requests, cut): (Network, Demand, Settings, OutputRequests, Cut) =
+        type Body = (Network, Demand, Settings, OutputRequests, Cut, Revision);
+        let (network, demand, settings, requests, cut, revision): Body =
             rmp_serde::from_slice(body).map_err(|error| CompiledError::Damaged(error.to_string()))?;
         indices::check(&network, &demand, &settings, &requests, &cut).map_err(CompiledError::Damaged)?;
-        Ok(Self { network: Arc::new(network), demand: Arc::new(demand), settings, requests, cut })
+        Ok(Self { network: Arc::new(network), demand: Arc::new(demand), settings, requests, cut, revision })
     }
 }
 
@@ -123,12 +135,13 @@ mod tests {
             settings: scenario.settings,
             requests: scenario.requests,
             cut,
+            revision: Revision::default(),
         }
     }
 
     /// What a worker does with a scenario.
     fn run(scenario: &CompiledScenario) {
-        let CompiledScenario { network, demand, settings, requests, cut } = scenario.clone();
+        let CompiledScenario { network, demand, settings, requests, cut, .. } = scenario.clone();
         let world = Arc::new(World::new(network, demand, settings, requests));
         RouteGuidance::new(&world);
         for part in 0..cut.parts.min(2) as u16 {
@@ -186,8 +199,8 @@ mod tests {
 
     #[test]
     fn lists_that_claim_to_be_endless_take_no_memory() {
-        // An array of five, whose first is a network whose edges are 2³²−1 in number.
-        for body in [&[0x95, 0x9c, 0xdd, 0xff, 0xff, 0xff, 0xff][..], &[0x95, 0x9c, 0x91, 0xdb, 0xff, 0xff, 0xff, 0xff]]
+        // An array of six, whose first is a network whose edges are 2³²−1 in number.
+        for body in [&[0x96, 0x9c, 0xdd, 0xff, 0xff, 0xff, 0xff][..], &[0x96, 0x9c, 0x91, 0xdb, 0xff, 0xff, 0xff, 0xff]]
         {
             assert!(matches!(CompiledScenario::decode_body(body), Err(CompiledError::Damaged(_))));
         }

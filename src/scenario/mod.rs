@@ -6,6 +6,7 @@ mod compiled;
 mod config;
 mod crossings;
 mod detectors;
+mod edited;
 mod indices;
 mod load;
 mod options;
@@ -17,7 +18,7 @@ mod source;
 mod walk;
 
 pub use assignment_file::{read_assignment, write_assignment};
-pub use compiled::{CompiledError, CompiledScenario};
+pub use compiled::{CompiledError, CompiledScenario, Revision};
 pub use config::RunConfig;
 pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
 pub use load::{Scenario, load};

@@ -33,6 +33,13 @@ pub struct OutputPaths {
     pub prefix: String,
 }
 
+impl OutputPaths {
+    /// A file is not written step by step.
+    pub fn writes_parquet(&self) -> bool {
+        self.fcd.as_ref().and_then(|path| path.extension()).is_some_and(|extension| extension == "parquet")
+    }
+}
+
 /// The measurements that additional files ask for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OutputRequests {

@@ -128,6 +128,12 @@ impl Departures {
         Some(true)
     }
 
+    /// Those who wait, and those to come.
+    pub fn yet_to_depart(&self) -> impl Iterator<Item = VehicleId> + '_ {
+        let to_come = self.all[self.reached..].iter().chain(self.added_to_come.iter().map(|(_, id)| id));
+        self.waiting.values().flatten().chain(to_come).copied().filter(|id| !self.removed.contains(id))
+    }
+
     pub fn waiting_edges(&self) -> impl Iterator<Item = EdgeId> + '_ {
         self.waiting.keys().copied()
     }

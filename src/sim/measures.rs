@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::LaneId;
 use crate::scenario::{DetectorRequest, MeanDataRequest, OutputRequests, Settings};
 
+use super::edited::Renumbering;
 use super::report::{DetectorReport, DetectorStats, IntervalReport, LaneStats, micro};
 use super::vehicle::{HALTING_SPEED, Vehicle};
 use super::world::World;
@@ -58,6 +59,16 @@ pub struct SavedMeasures {
     mean_data: Vec<(u32, i64, SavedLanes)>,
     /// Index, begin and measures.
     detectors: Vec<(u32, i64, DetectorStats)>,
+}
+
+impl SavedMeasures {
+    /// Names lanes as in another network; what was measured on lanes that were taken out is gone.
+    pub(super) fn renumber(&mut self, to: &Renumbering<'_>) {
+        for (_, _, lanes) in &mut self.mean_data {
+            lanes.iter_mut().for_each(|(lane, _)| *lane = to.lane(*lane));
+            lanes.retain(|(lane, _)| lane.is_some());
+        }
+    }
 }
 
 impl Measures {

@@ -13,6 +13,7 @@ mod collision;
 mod departures;
 mod digest;
 mod edge_speeds;
+mod edited;
 mod halo;
 mod insertion;
 mod junction;
@@ -47,6 +48,7 @@ mod world;
 
 pub use car_following::Driver;
 pub use digest::Digest;
+pub use edited::{Carried, EditTally, EditedWorld};
 pub use halo::{HaloError, Mirror};
 pub use orders::{NewVehicle, Observation, Order, OrderError, SeenEdge, SeenSignal, SeenVehicle, Watch};
 pub use partition::{Partition, ReportOptions};

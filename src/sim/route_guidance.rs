@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::demand::{EdgeDelays, RoadGraph, Roads, RouteSearch, Travel};
 use crate::ids::{EdgeId, VehicleId};
 
+use super::edited::Renumbering;
 use super::orders::{Assigned, Order, OrderLog};
 use super::report::{RouteCause, RouteRequest, RouteUpdate, RoutingStage, StepReport};
 use super::routes::Routes;
@@ -45,6 +46,45 @@ pub struct GuidanceState {
     pub(super) log: OrderLog,
     /// Routes of vehicles to come that are not those of the demand.
     pub(super) assigned: BTreeMap<VehicleId, Assigned>,
+}
+
+impl GuidanceState {
+    /// What goes on in a network that was edited. `new_routes` were given to vehicles then, in this order; routes that do not
+    /// lead through any more are not given out.
+    pub(super) fn carried(
+        state: Option<Self>,
+        after: &World,
+        to: &Renumbering<'_>,
+        new_routes: &[&[EdgeId]],
+        mut leads_through: impl FnMut(&RouteUpdate) -> bool,
+    ) -> Option<Self> {
+        if state.is_none() && new_routes.is_empty() {
+            return None;
+        }
+        let mut state = state.unwrap_or_else(|| Self { routes: Routes::new(&after.demand), ..Self::default() });
+        state.log.standing.renumber(to);
+        for new in state.log.standing.added.clone() {
+            state.routes.intern(&after.demand, &new.edges);
+        }
+        for edges in new_routes {
+            state.routes.intern(&after.demand, edges);
+        }
+        // From here on the routes of the demand are not all that there are.
+        state.log.mark_used();
+        state.given.iter_mut().for_each(|orders| orders.updates.retain(&mut leads_through));
+        let update = |(vehicle, assigned): (&VehicleId, &Assigned)| RouteUpdate {
+            vehicle: *vehicle,
+            stage: RoutingStage::Departing,
+            edges: assigned.edges.clone(),
+        };
+        let lost: Vec<VehicleId> =
+            state.assigned.iter().map(update).filter(|update| !leads_through(update)).map(|u| u.vehicle).collect();
+        lost.iter().for_each(|vehicle| drop(state.assigned.remove(vehicle)));
+        if let Some(delays) = &mut state.delays {
+            delays.grow(after.network.edges.len());
+        }
+        Some(state)
+    }
 }
 
 /// The roads as a graph, built when a route is looked for.

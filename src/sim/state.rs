@@ -1,6 +1,8 @@
 //! The complete own state of a partition between two steps, as a snapshot keeps it. A partition of the same cut goes on
 //! from its own state; one of another cut picks what it owns out of the states of all.
 
+mod renumbering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{EdgeId, LaneId, SignalId};
@@ -10,7 +12,7 @@ use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
 use super::halo::{HaloError, Reader, Writer};
 use super::measures::SavedMeasures;
-use super::orders::Standing;
+use super::orders::{Ordered, Standing};
 use super::partition::Partition;
 use super::report::Counts;
 use super::routes::Routes;
@@ -45,6 +47,8 @@ pub struct PartitionState {
     counts: Counts,
     /// Sum over finished trips.
     past: u128,
+    /// What is to be reported with the next step.
+    ordered: Ordered,
 }
 
 /// A state that cannot be gone on from.
@@ -94,6 +98,7 @@ impl Partition {
             edge_speeds: self.edge_speeds.clone(),
             counts: self.counts,
             past: self.past.0,
+            ordered: self.ordered.clone(),
         }
     }
 
@@ -112,6 +117,7 @@ impl Partition {
         self.counts = state.counts;
         self.past = Digest(state.past);
         self.edge_speeds = state.edge_speeds.clone();
+        self.ordered = state.ordered.clone();
         self.finish_restoring();
         match self.digest().0 {
             found if found != state.digest => Err(StateError::Digest { saved: state.digest, found }),
@@ -147,6 +153,7 @@ impl Partition {
             if self.scope.part == 0 {
                 self.counts += state.counts;
                 self.past += Digest(state.past);
+                self.ordered.join(&state.ordered);
             }
         }
         self.finish_restoring();

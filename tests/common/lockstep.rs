@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tessds::demand::keep_places;
+use tessds::graph::edit::EditedNetwork;
 use tessds::graph::join_actuated_signals;
 use tessds::graph::partition::Cut;
 use tessds::ids::{LaneId, VehicleId};
 use tessds::output::MergedStep;
 use tessds::sim::{
-    GuidanceState, Mirror, Order, Partition, PartitionState, ReportOptions, RouteGuidance, RouteOrders, Scope, Vehicle,
-    World,
+    EditTally, EditedWorld, GuidanceState, Mirror, Order, Partition, PartitionState, ReportOptions, RouteGuidance,
+    RouteOrders, Scope, Vehicle, World,
 };
 
 use super::invariants::{conserved, no_overlap};
@@ -99,6 +101,32 @@ impl Lockstep {
         resumed.routes.clone_from(&snapshot.routes);
         // What the guidance has already it ignores.
         resumed.with_orders(script)
+    }
+
+    /// The run from here on in an edited network; `cut` is the present one.
+    pub fn edited(&self, cut: &Cut, edited: &EditedNetwork) -> (Self, EditTally) {
+        let before = &self.world;
+        let EditedNetwork { network, lanes } = edited;
+        let mut demand = (*before.demand).clone();
+        keep_places(&mut demand, &before.network, network, lanes);
+        let after = World::new(network.clone(), demand, before.settings.clone(), before.requests.clone());
+        let after = Arc::new(after);
+        let mut cuts = [cut.clone(), cut.clone()];
+        join_actuated_signals(&before.network, &mut cuts[0]);
+        cuts[1].grow(network);
+        join_actuated_signals(network, &mut cuts[1]);
+        let states: Vec<PartitionState> = self.partitions.iter().map(Partition::save).collect();
+        let (parts_before, parts_after) = (&cuts[0].part_of_edge[..], &cuts[1].part_of_edge[..]);
+        let world = EditedWorld { before, after: &after, lanes, signals: &[], parts_before, parts_after };
+        let carried = world.carry(&states, self.guidance.state().cloned()).expect("its own states");
+        let mut run = Self::new(&after, &cuts[1]);
+        for (partition, state) in run.partitions.iter_mut().zip(&carried.states) {
+            partition.restore(state).expect("its own state");
+        }
+        run.guidance = RouteGuidance::restored(&after, carried.guidance);
+        run.routes.clone_from(&self.routes);
+        run.routes.iter_mut().for_each(|routes| world.keep(&mut routes.updates));
+        (run, carried.tally)
     }
 
     pub fn step(&mut self) -> MergedStep {

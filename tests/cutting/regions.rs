@@ -11,7 +11,9 @@ use tessds::graph::partition::Cut;
 use tessds::graph::{Area, EdgeKind, Subnetwork, Surroundings};
 use tessds::ids::EdgeId;
 use tessds::roles::standalone::{Division, cut_scenario, run};
-use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Region, RegionSource, Scenario, Settings};
+use tessds::scenario::{
+    CompiledScenario, OutputPaths, OutputRequests, Region, RegionSource, Revision, Scenario, Settings,
+};
 
 use super::common::demand::{Random, random_walks};
 use super::common::scenarios::{extra, helsinki, net, nets, resco, scenario};
@@ -190,6 +192,7 @@ fn junctions_of_a_region_stay_whole_and_all_that_is_cut_out_fits_together() {
             demand: Arc::new(demand),
             settings: Settings::default(),
             requests: OutputRequests::default(),
+            revision: Revision::default(),
         };
         CompiledScenario::decode(&compiled.encode()).unwrap_or_else(|error| panic!("{name}: {error}"));
     }

@@ -12,7 +12,7 @@ use tessds::graph::partition::random_cut;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, Networking};
 use tessds::roles::launch::{Claim, Launched, launch};
-use tessds::roles::master::{MasterSetup, drive};
+use tessds::roles::master::{Driven, MasterSetup, drive};
 use tessds::roles::standalone::{Division, run};
 use tessds::roles::worker::{WorkerSetup, work};
 use tokio::sync::Notify;
@@ -89,6 +89,8 @@ impl Site {
             listener: self.network(host).listen("0.0.0.0:7700").await.expect("a free port"),
             limits: Limits::default(),
             workers: self.plan.workers,
+            gather: None,
+            pace: None,
             cluster: self.plan.cluster.clone(),
             threads: Threads::Shared,
             quiet: true,
@@ -97,10 +99,11 @@ impl Site {
             instruments: None,
         };
         match drive(setup, launched).await {
-            Ok(finished) => {
-                self.hub.people().ended = Some(Ended::of(finished));
+            Ok(Driven::Finished(finished)) => {
+                self.hub.people().ended = Some(Ended::of(*finished));
                 self.ended(host, process, "finished");
             }
+            Ok(Driven::Edited(_)) => self.ended(host, process, "its network was edited, which nobody asked for"),
             Err(error) => self.ended(host, process, &error.to_string()),
         }
     }

@@ -41,7 +41,7 @@ struct Ledger {
 
 impl Judge {
     pub fn new(scenario: &CompiledScenario) -> Self {
-        let CompiledScenario { network, demand, settings, requests, cut } = scenario.clone();
+        let CompiledScenario { network, demand, settings, requests, cut, .. } = scenario.clone();
         let world = World::new(network, demand, settings, requests);
         let partitions = cut.parts as u16;
         let scopes: Vec<Scope> = (0..partitions).map(|part| Scope::new(&world, part, &cut.part_of_edge)).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tessds::graph::partition::random_cut;
 use tessds::roles::launch::Given;
-use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Rerouting, Scenario, Settings};
+use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Rerouting, Revision, Scenario, Settings};
 use tessds::settings::ClusterSettings;
 
 use crate::common::demand::{Random, random_walks};
@@ -94,12 +94,13 @@ impl Plan {
                 settings,
                 requests: OutputRequests::default(),
                 cut,
+                revision: Revision::default(),
             }),
         }
     }
 
     pub fn given(&self, folder: &Path) -> Given {
-        let CompiledScenario { network, demand, settings, requests, cut } = (*self.scenario).clone();
+        let CompiledScenario { network, demand, settings, requests, cut, .. } = (*self.scenario).clone();
         let scenario = Scenario { network: (*network).clone(), demand: (*demand).clone(), settings, requests };
         Given { scenario, cut, outputs: self.outputs(folder) }
     }

@@ -16,12 +16,17 @@ use crate::actors::master::{Instruct, Ticket};
 use crate::control::command::{Globals, NetChoice};
 use crate::control::live::{LiveOut, RunStatus};
 use crate::control::{Asked, CommandError, RunState};
-use crate::diagnostics::InputError;
+use crate::diagnostics::{InputError, Warnings};
+use crate::graph::Network;
+use crate::graph::edit::{Edit, EditedNetwork};
 use crate::graph::partition::Cut;
+use crate::observe::warn_all;
 use crate::scenario::{OutputPaths, Scenario};
 
 /// Wishes that wait for the master.
 const WISHES: usize = 256;
+/// Messages by which a network is edited.
+const MAX_EDITS: usize = 10_000;
 
 /// Reads the scenario of a configuration file with parameters over what it says.
 pub type Reader = Arc<dyn Fn(Option<PathBuf>, &Globals) -> Result<(Scenario, OutputPaths), InputError> + Send + Sync>;
@@ -74,6 +79,48 @@ pub enum FirstFailed {
 struct Read {
     scenario: Box<Scenario>,
     outputs: OutputPaths,
+    edits: Edits,
+}
+
+/// What clients have changed since it was read.
+#[derive(Default)]
+struct Edits {
+    /// `None`: nothing.
+    network: Option<EditedNetwork>,
+    messages: Vec<String>,
+}
+
+impl Read {
+    /// As it is shown, and will be cut.
+    fn network(&self) -> &Network {
+        self.edits.network.as_ref().map_or(&self.scenario.network, |edited| &edited.network)
+    }
+
+    /// All of a message's edits, or none; `None`: takes all back.
+    fn edit(&mut self, edits: Option<&[Edit]>, text: String) -> Result<(), CommandError> {
+        let Some(edits) = edits else {
+            self.edits = Edits::default();
+            return Ok(());
+        };
+        if self.edits.messages.len() >= MAX_EDITS {
+            let text = format!("the network was edited {MAX_EDITS} times; put edits together into one message");
+            return Err(CommandError::Conflict(text));
+        }
+        let edited = self.edits.network.get_or_insert_with(|| EditedNetwork::new(&self.scenario.network));
+        edited.apply(edits).map_err(CommandError::from)?;
+        self.edits.messages.push(text);
+        Ok(())
+    }
+
+    /// What is to be simulated.
+    fn finished(self) -> Self {
+        let Self { scenario, outputs, edits } = self;
+        let Some(edited) = edits.network else { return Self { scenario, outputs, edits } };
+        let mut warnings = Warnings::default();
+        let scenario = Box::new(scenario.edited(edited, &mut warnings));
+        warn_all(&warnings);
+        Self { scenario, outputs, edits: Edits::default() }
+    }
 }
 
 /// Takes the commands of clients.
@@ -122,6 +169,12 @@ impl Front {
         match effect {
             Effect::Answer { ticket, outcome } => self.answer(ticket, outcome),
             Effect::Load { choice, globals } => self.load(choice, globals, ctx),
+            Effect::Edit { edits, text } => self.edit(edits, text, ctx),
+            Effect::TellEdits { ticket } => {
+                let messages = self.scenario.as_ref().map(|read| read.edits.messages.clone()).unwrap_or_default();
+                let messages = messages.iter().map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
+                self.answer(ticket, Ok(json!({"edits": messages.collect::<Vec<_>>()})));
+            }
             Effect::Start { paused, partitions } => self.start(paused, partitions, ctx),
             Effect::Wish { ticket, wish, text } => {
                 let Some(reply) = self.waiting.remove(&ticket) else { return };
@@ -135,7 +188,7 @@ impl Front {
             Effect::Net { ticket, page: number, size } => {
                 let network = self.setup.live.network.borrow().clone();
                 let outcome = match (&self.scenario, network) {
-                    (Some(read), _) => Ok(page(&read.scenario.network, number, size)),
+                    (Some(read), _) => Ok(page(read.network(), number, size)),
                     (None, Some(network)) => Ok(page(&network, number, size)),
                     (None, None) => Err(CommandError::Busy("the network is being built; ask again".to_owned())),
                 };
@@ -185,26 +238,52 @@ impl Front {
                 Ok(read) => read,
                 Err(_) => Err(InputError::file(name.as_str(), "the reader panicked; this is a fault of the program")),
             };
-            ctx.notify(Outcome::Read(
-                read.map(|(scenario, outputs)| (name, Read { scenario: Box::new(scenario), outputs })),
-            ));
+            ctx.notify(Outcome::Read(read.map(|(scenario, outputs)| {
+                (name, Read { scenario: Box::new(scenario), outputs, edits: Edits::default() })
+            })));
+        }));
+    }
+
+    /// Large networks take a while, so it is done elsewhere.
+    fn edit(&mut self, edits: Option<Vec<Edit>>, text: String, ctx: &mut Context<Self>) {
+        let Some(mut read) = self.scenario.take() else {
+            let error = CommandError::Conflict("there is no scenario; load one".to_owned());
+            return self.feed(Event::Edited(Err(error)), ctx);
+        };
+        let work = tokio::task::spawn_blocking(move || {
+            let done = read.edit(edits.as_deref(), text);
+            (read, done)
+        });
+        ctx.spawn(work.into_actor(self).map(|done, front, ctx| {
+            let result = match done {
+                Ok((read, done)) => {
+                    let name = front.core.loaded_name();
+                    let loaded = facts(name, &read.scenario, read.network());
+                    front.scenario = Some(read);
+                    done.map(|()| Box::new(loaded))
+                }
+                Err(_) => {
+                    let text = "the edit panicked; this is a fault of the program. Load the network again";
+                    Err(CommandError::Conflict(text.to_owned()))
+                }
+            };
+            front.feed(Event::Edited(result), ctx);
         }));
     }
 
     fn start(&mut self, paused: bool, partitions: Option<u32>, ctx: &mut Context<Self>) {
-        let Some(Read { scenario, outputs }) = self.scenario.take() else {
+        let Some(read) = self.scenario.take() else {
             let error = InputError::file("simulation start", "there is no scenario; load one");
             return ctx.notify(Outcome::Cut(Err(error), None, paused));
         };
         let cutting = Arc::clone(&self.setup.cutting);
         let work = tokio::task::spawn_blocking(move || {
-            let cut = cutting(&scenario, partitions);
-            (scenario, cut)
+            let read = read.finished();
+            let cut = cutting(&read.scenario, partitions);
+            (read, cut)
         });
         ctx.spawn(work.into_actor(self).map(move |done, _, ctx| match done {
-            Ok((scenario, cut)) => {
-                ctx.notify(Outcome::Cut(cut, Some(Read { scenario, outputs }), paused));
-            }
+            Ok((read, cut)) => ctx.notify(Outcome::Cut(cut, Some(read), paused)),
             Err(_) => {
                 let error = InputError::file("simulation start", "the cut panicked; this is a fault of the program");
                 ctx.notify(Outcome::Cut(Err(error), None, paused));
@@ -215,7 +294,7 @@ impl Front {
     fn run(&mut self, cut: Cut, read: Read, paused: bool, ctx: &mut Context<Self>) {
         let (sender, wishes) = mpsc::channel(WISHES);
         self.wishes = Some(sender);
-        let Read { scenario, outputs } = read;
+        let Read { scenario, outputs, .. } = read;
         let live = self.setup.live.clone();
         live.status.send_replace(Arc::new(RunStatus { state: RunState::Building, ..RunStatus::default() }));
         let running = (self.setup.starter)(ToStart { scenario: *scenario, cut, outputs, wishes, live, paused });
@@ -263,7 +342,7 @@ impl Handler<Outcome> for Front {
     fn handle(&mut self, message: Outcome, ctx: &mut Self::Context) {
         match message {
             Outcome::Read(Ok((name, read))) => {
-                let loaded = facts(name, &read.scenario);
+                let loaded = facts(name, &read.scenario, read.network());
                 self.scenario = Some(read);
                 self.feed(Event::Loaded(Ok(Box::new(loaded))), ctx);
                 if let Some(first) = self.setup.first.take().filter(|first| first.start) {
@@ -321,8 +400,8 @@ pub async fn take_commands(mut commands: mpsc::Receiver<Asked>, front: Addr<Fron
     }
 }
 
-fn facts(name: String, scenario: &Scenario) -> Loaded {
-    let Scenario { network, demand, settings, .. } = scenario;
+fn facts(name: String, scenario: &Scenario, network: &Network) -> Loaded {
+    let Scenario { demand, settings, .. } = scenario;
     Loaded {
         name,
         edges: network.edges.len(),

@@ -9,6 +9,7 @@ use crate::control::documentation::commands_json;
 use crate::control::message::Request;
 use crate::control::registry::find;
 use crate::control::{Command, CommandError, RunState, Turn};
+use crate::graph::edit::Edit;
 
 /// What is known of a scenario that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,8 @@ pub enum Event {
     },
     /// What [`Effect::Load`] came to.
     Loaded(Result<Box<Loaded>, String>),
+    /// What [`Effect::Edit`] came to: what there is of the network now.
+    Edited(Result<Box<Loaded>, CommandError>),
     /// What [`Effect::Start`] came to: the network is cut, and the run begins.
     Started(Result<(), String>),
     /// The scenario that the program was started with is to run at once.
@@ -62,6 +65,15 @@ pub enum Effect {
     Load {
         choice: NetChoice,
         globals: Globals,
+    },
+    /// Change the network that is loaded; `text` is the message. `None`: as it was read.
+    Edit {
+        edits: Option<Vec<Edit>>,
+        text: String,
+    },
+    /// The messages by which it was changed.
+    TellEdits {
+        ticket: Ticket,
     },
     Start {
         paused: bool,
@@ -94,6 +106,7 @@ pub enum Effect {
 #[derive(Debug)]
 enum Busy {
     Loading(Ticket),
+    Editing(Ticket),
     Starting(Ticket),
 }
 
@@ -118,6 +131,11 @@ impl Core {
         self.busy = Some(Busy::Loading(Ticket(0)));
     }
 
+    /// What is loaded, as it was asked for.
+    pub fn loaded_name(&self) -> String {
+        self.loaded.as_ref().map(|loaded| loaded.name.clone()).unwrap_or_default()
+    }
+
     pub fn state(&self) -> RunState {
         self.state
     }
@@ -130,6 +148,7 @@ impl Core {
                 }
             }
             Event::Loaded(result) => self.loaded(result, effects),
+            Event::Edited(result) => self.edited(result, effects),
             Event::Started(result) => self.started(result, effects),
             Event::StartItself => {
                 self.busy = Some(Busy::Starting(Ticket(0)));
@@ -176,6 +195,16 @@ impl Core {
             }
             Command::World(commands) => {
                 effects.push(Effect::Wish { ticket, wish: Wish::World(commands), text: request.to_text() });
+                return Ok(());
+            }
+            Command::Edit(edits) if self.state.has_run() => {
+                effects.push(Effect::Wish { ticket, wish: Wish::Edit(edits), text: request.to_text() });
+                return Ok(());
+            }
+            Command::Edit(edits) => return self.edit(ticket, Some(edits), request.to_text(), effects),
+            Command::ResetEdits => return self.edit(ticket, None, String::new(), effects),
+            Command::Edits => {
+                effects.push(Effect::TellEdits { ticket });
                 return Ok(());
             }
             Command::Subscribe(_) | Command::Unsubscribe(_) => {
@@ -240,6 +269,9 @@ impl Core {
             Some(Busy::Loading(_)) => {
                 Err(CommandError::Busy("a scenario is being read; send it again later".to_owned()))
             }
+            Some(Busy::Editing(_)) => {
+                Err(CommandError::Busy("the network is being edited; send it again later".to_owned()))
+            }
             Some(Busy::Starting(_)) => {
                 Err(CommandError::Busy("a run is being started; send it again later".to_owned()))
             }
@@ -256,7 +288,7 @@ impl Core {
 
     fn loaded(&mut self, result: Result<Box<Loaded>, String>, effects: &mut Vec<Effect>) {
         let Some(busy) = self.busy.take() else { return };
-        let (Busy::Loading(ticket) | Busy::Starting(ticket)) = busy;
+        let (Busy::Loading(ticket) | Busy::Editing(ticket) | Busy::Starting(ticket)) = busy;
         let outcome = match result {
             Ok(loaded) => {
                 self.loaded = Some(loaded);
@@ -265,6 +297,28 @@ impl Core {
             }
             Err(reason) => Err(CommandError::Input(reason)),
         };
+        effects.push(Effect::Answer { ticket, outcome });
+    }
+
+    fn edit(
+        &mut self,
+        ticket: Ticket,
+        edits: Option<Vec<Edit>>,
+        text: String,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), CommandError> {
+        self.rest()?;
+        self.busy = Some(Busy::Editing(ticket));
+        effects.push(Effect::Edit { edits, text });
+        Ok(())
+    }
+
+    fn edited(&mut self, result: Result<Box<Loaded>, CommandError>, effects: &mut Vec<Effect>) {
+        let Some(Busy::Editing(ticket)) = self.busy.take_if(|busy| matches!(busy, Busy::Editing(_))) else { return };
+        let outcome = result.map(|loaded| {
+            self.loaded = Some(loaded);
+            self.globals()
+        });
         effects.push(Effect::Answer { ticket, outcome });
     }
 

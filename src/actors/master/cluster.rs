@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::actor::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use super::cluster_core::{ClusterCore, Effect, Event};
 use super::core::Outcome;
-use super::instruction::{Instruction, Ticket};
+use super::instruction::{Instruction, Pace, Ticket};
 use super::keeper::{Kept, Order};
 use super::panel::{Panel, Wish};
 use super::session::{FromWorker, Hangup, SessionEnded, SessionOutlets, Tell, WorkerSession};
@@ -29,6 +29,9 @@ const SESSION_MAILBOX: usize = 4096;
 #[derive(Debug)]
 pub struct ClusterOutcome {
     pub outcome: Outcome,
+    /// Workers that were connected, and how the run was driven.
+    pub workers: usize,
+    pub pace: Pace,
     pub recoveries: u64,
     pub replayed_steps: u64,
 }
@@ -202,8 +205,9 @@ impl ClusterMaster {
         if let Some(sender) = self.outcome.take() {
             let tallies = self.core.tallies();
             let (recoveries, replayed_steps) = (tallies.recoveries(), tallies.replayed_steps);
+            let (workers, pace) = (self.core.connected(), self.core.pace());
             // Nobody waits any more only when the program is ending.
-            let _ = sender.send(ClusterOutcome { outcome, recoveries, replayed_steps });
+            let _ = sender.send(ClusterOutcome { outcome, workers, pace, recoveries, replayed_steps });
         }
         // Sessions write what they have been told before they close.
         for session in std::mem::take(&mut self.sessions).into_values() {

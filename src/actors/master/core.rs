@@ -27,6 +27,8 @@ impl Horizon {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Finished(Box<Recording>),
+    /// The run has got to a step before which its network is edited, and goes on in another world.
+    Edited,
     /// What failed, lower case, no full stop.
     Failed(String),
 }

@@ -23,5 +23,5 @@ pub use self::instruction::{Instruction, Pace, Ticket};
 pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, TRIES, Tenure, persist, persist_within};
 pub use self::panel::{Panel, Wish};
 pub use self::run_result::RunResult;
-pub use self::schedule::{Act, LogEntry, Told};
+pub use self::schedule::{Act, LogEntry, Told, of_network};
 pub use self::tallies::{Cause, Tallies};

@@ -16,6 +16,7 @@ use crate::control::live::{EdgeView, LiveOut, RunStatus, SignalView, VehicleView
 use crate::control::timed::{Timed, TimedCommand};
 use crate::control::{CommandError, Desk};
 use crate::graph::EdgeKind;
+use crate::graph::edit::Edit;
 use crate::ids::{EdgeId, LaneId, SignalId};
 use crate::output::LaneShapes;
 use crate::sim::{Observation, Watch, World};
@@ -32,6 +33,8 @@ const STATUS_PERIOD: Duration = Duration::from_millis(100);
 pub enum Wish {
     Run(RunCommand),
     World(Vec<WorldCommand>),
+    /// Changes the structure of the network.
+    Edit(Vec<Edit>),
     Status,
 }
 
@@ -79,6 +82,10 @@ impl Panel {
                 let parts = self.desk.parts(&orders);
                 Instruction::Logged { act: Act::Change(orders), parts, text, timed: None }
             }
+            Wish::Edit(edits) => {
+                self.desk.check_edits(&edits)?;
+                Instruction::Logged { act: Act::Edit(edits), parts: self.desk.all_parts(), text, timed: None }
+            }
             Wish::Run(RunCommand::Stop) => Instruction::Logged { act: Act::Stop, parts: Vec::new(), text, timed: None },
             Wish::Run(RunCommand::Snapshot) => {
                 let parts = self.desk.all_parts();
@@ -101,6 +108,7 @@ impl Panel {
         let TimedCommand { command, text, .. } = self.timed.get(place as usize)?.clone();
         let wish = match command {
             Timed::World(commands) => Wish::World(commands),
+            Timed::Edit(edits) => Wish::Edit(edits),
             Timed::Run(command) => Wish::Run(command),
         };
         match self.instruction(wish, text.clone(), now_ms) {

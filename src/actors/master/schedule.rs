@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instruction::Ticket;
 use crate::control::Desk;
+use crate::graph::edit::Edit;
 use crate::protocol::{Epoch, OrderNotice, RunId, Scene};
 use crate::sim::Order;
 
@@ -36,6 +37,10 @@ impl LogEntry {
         rmp_serde::from_slice(bytes)
     }
 
+    pub fn is_edit(&self) -> bool {
+        matches!(self.act, Act::Edit(_))
+    }
+
     /// Tells a desk of the names that it brought.
     pub fn learn(&self, desk: &mut Desk) {
         if let Act::Change(orders) = &self.act {
@@ -47,7 +52,7 @@ impl LogEntry {
     pub fn told(self, number: u64, desk: &Desk) -> Told {
         let parts = match &self.act {
             Act::Change(orders) => desk.parts(orders),
-            Act::Snapshot => desk.all_parts(),
+            Act::Snapshot | Act::Edit(_) => desk.all_parts(),
             Act::Stop => Vec::new(),
         };
         Told { number, entry: self, parts }
@@ -62,6 +67,8 @@ pub enum Act {
     Stop,
     /// Takes a snapshot before the step.
     Snapshot,
+    /// Changes the structure of the network before the step: the run goes on from a snapshot of it in another world.
+    Edit(Vec<Edit>),
 }
 
 /// An entry that is to be told, with the partitions that it concerns.
@@ -77,7 +84,7 @@ impl Told {
     pub fn notice(&self, run: RunId, epoch: Epoch) -> Option<OrderNotice> {
         let (orders, snapshot) = match &self.entry.act {
             Act::Change(orders) => (orders.clone(), false),
-            Act::Snapshot => (Vec::new(), true),
+            Act::Snapshot | Act::Edit(_) => (Vec::new(), true),
             Act::Stop => return None,
         };
         let (scene, number, at_step) = (Scene { run, epoch }, self.number, self.entry.at_step);
@@ -111,16 +118,24 @@ pub struct Schedule {
     timed: VecDeque<(u64, u32)>,
     /// The first of them is being given.
     giving: bool,
+    /// Step before which the network is edited. Nothing else is taken in until then, for it would name what is not there any
+    /// more, or not yet.
+    edit: Option<u64>,
 }
 
 impl Schedule {
-    /// Of a run that goes on after `committed` steps: all entries of its log, and the steps of all timed commands.
-    pub fn resumed(log: Vec<Told>, committed: u64, timed: &[u64]) -> Self {
+    /// Of a run that goes on after `committed` steps: all entries of its log, and the steps of all timed commands. `edits` of
+    /// the entries are in the network already: what was logged before the last of them is past, and what was logged after the
+    /// next one is for a network that is yet to be made.
+    pub fn resumed(log: Vec<Told>, edits: u32, committed: u64, timed: &[u64]) -> Self {
         let given = |place: u32| log.iter().any(|told| told.entry.timed == Some(place));
         let mut left: Vec<(u64, u32)> = timed.iter().copied().zip(0..).filter(|(_, place)| !given(*place)).collect();
         left.sort_unstable();
         let mut schedule = Self { next: log.len() as u64, timed: left.into(), ..Self::default() };
-        for told in log.into_iter().filter(|told| told.entry.at_step >= committed) {
+        for told in of_network(log, edits).into_iter().filter(|told| told.entry.at_step >= committed) {
+            if told.entry.is_edit() {
+                schedule.edit = Some(told.entry.at_step);
+            }
             schedule.awaited.insert(told.entry.at_step);
             schedule.standing.insert(told.number, told);
         }
@@ -130,7 +145,7 @@ impl Schedule {
     /// The timed command that is to be given now: all steps before it are granted, and none beyond.
     pub fn due(&mut self, granted: u64) -> Option<u32> {
         let (step, place) = *self.timed.front()?;
-        if step > granted || self.giving {
+        if step > granted || self.giving || self.edit.is_some() {
             return None;
         }
         self.giving = true;
@@ -150,6 +165,13 @@ impl Schedule {
             self.given();
         } else if self.under_way.len() >= MAX_UNDER_WAY {
             return None;
+        }
+        if entry.is_edit() {
+            // What was ordered for a step is done with the network that was then.
+            let standing = self.standing.values().chain(self.under_way.iter().map(|entry| &entry.told));
+            let last = standing.filter(|told| !told.entry.is_edit()).map(|told| told.entry.at_step + 1).max();
+            entry.at_step = entry.at_step.max(last.unwrap_or(0));
+            self.edit = Some(entry.at_step);
         }
         let told = Told { number: self.next, entry, parts };
         self.next += 1;
@@ -172,6 +194,17 @@ impl Schedule {
         self.standing.insert(number, told.clone());
         self.done += 1;
         Some((told, ticket))
+    }
+
+    /// The network is going to be edited.
+    pub fn is_editing(&self) -> bool {
+        self.edit.is_some()
+    }
+
+    /// The run has got to the step at which the network is edited, and can go on from a commit of it.
+    pub fn edit_is_due(&self, committed: u64) -> bool {
+        let is_known = |step: u64| self.under_way.iter().all(|entry| entry.told.entry.at_step != step);
+        self.edit.is_some_and(|step| committed >= step && is_known(step))
     }
 
     /// Counts what was sent.
@@ -203,8 +236,20 @@ impl Schedule {
         let awaited = self.awaited.first().map_or(u64::MAX, |step| step + 1);
         let under_way = self.under_way.iter().map(|entry| entry.told.entry.at_step).min();
         let timed = self.timed.front().map_or(u64::MAX, |(step, _)| *step);
+        let timed = timed.min(self.edit.unwrap_or(u64::MAX));
         awaited.min(under_way.unwrap_or(u64::MAX)).min(timed)
     }
+}
+
+/// Entries that were logged for the network that holds so many edits of the log, and the edit that ends it.
+pub fn of_network(log: Vec<Told>, edits: u32) -> Vec<Told> {
+    let mut before = 0;
+    let is_of_it = |told: &Told| {
+        let is_here = before == edits;
+        before += u32::from(told.entry.is_edit());
+        is_here
+    };
+    log.into_iter().filter(is_of_it).collect()
 }
 
 #[cfg(test)]
@@ -218,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_timed_command_is_given_when_its_step_is_the_next_to_be_granted() {
-        let mut schedule = Schedule::resumed(Vec::new(), 0, &[30, 10]);
+        let mut schedule = Schedule::resumed(Vec::new(), 0, 0, &[30, 10]);
         assert_eq!((schedule.limit(0), schedule.due(9)), (10, None));
         assert_eq!((schedule.due(10), schedule.due(10)), (Some(1), None), "once");
         let entry = LogEntry { at_step: 10, act: Act::Stop, text: String::new(), timed: Some(1) };
@@ -262,7 +307,7 @@ mod tests {
                 parts: Vec::new(),
             })
             .collect();
-        let mut resumed = Schedule::resumed(log, 5, &[]);
+        let mut resumed = Schedule::resumed(log, 0, 5, &[]);
         assert_eq!((resumed.next, resumed.limit(5)), (3, 6));
     }
 
@@ -274,5 +319,54 @@ mod tests {
         }
         let entry = LogEntry { at_step: 1, act: Act::Stop, text: String::new(), timed: None };
         assert!(schedule.take(entry, Vec::new(), Ticket(1)).is_none());
+    }
+
+    fn edit(step: u64) -> LogEntry {
+        LogEntry { at_step: step, act: Act::Edit(Vec::new()), text: String::new(), timed: None }
+    }
+
+    #[test]
+    fn an_edit_comes_after_what_was_ordered_and_holds_the_run_until_its_step_is_committed() {
+        let mut schedule = Schedule::default();
+        let order = take(&mut schedule, 20);
+        schedule.logged(order);
+        schedule.known(order);
+        let number = {
+            let told = schedule.take(edit(20), vec![0], Ticket(8)).expect("room");
+            assert_eq!(told.entry.at_step, 21, "the order of step 20 is of the old network");
+            told.number
+        };
+        assert!(schedule.is_editing() && !schedule.edit_is_due(21), "it is not logged");
+        schedule.logged(number);
+        schedule.known(number);
+        assert_eq!((schedule.limit(21), schedule.limit(30)), (21, 21), "nothing is granted beyond");
+        assert!(!schedule.edit_is_due(20) && schedule.edit_is_due(21));
+    }
+
+    #[test]
+    fn only_what_was_logged_for_the_present_network_is_told_again() {
+        let acts = [
+            (4, Act::Snapshot),
+            (7, Act::Edit(Vec::new())),
+            (7, Act::Snapshot),
+            (9, Act::Edit(Vec::new())),
+            (9, Act::Stop),
+        ];
+        let log: Vec<Told> = (0u64..)
+            .zip(acts)
+            .map(|(number, (at_step, act))| Told {
+                number,
+                entry: LogEntry { at_step, act, text: String::new(), timed: None },
+                parts: Vec::new(),
+            })
+            .collect();
+        let told = |edits, committed| {
+            let schedule = Schedule::resumed(log.clone(), edits, committed, &[]);
+            assert_eq!(schedule.next, 5);
+            (schedule.standing().map(|told| told.number).collect::<Vec<_>>(), schedule.is_editing())
+        };
+        assert_eq!(told(0, 0), (vec![0, 1], true));
+        assert_eq!(told(1, 7), (vec![2, 3], true));
+        assert_eq!(told(2, 9), (vec![4], false));
     }
 }

@@ -23,7 +23,7 @@ pub struct StateError(#[from] rmp_serde::decode::Error);
 
 impl RecorderState {
     /// Without a copy of the state of the guidance, which can be large.
-    pub(super) fn encode(outputs: &OutputsState, guidance: Option<&GuidanceState>, notices: &[RouteNotice]) -> Vec<u8> {
+    pub fn encode(outputs: &OutputsState, guidance: Option<&GuidanceState>, notices: &[RouteNotice]) -> Vec<u8> {
         rmp_serde::to_vec(&(outputs, guidance, notices)).expect("a byte buffer takes all, and nothing in it is unknown")
     }
 

@@ -8,7 +8,7 @@ use super::report_log::ReportLog;
 use crate::actors::ExitStatus;
 use crate::actors::partition::{Closing, Look, Seen};
 use crate::actors::recorder::ReportBatch;
-use crate::persist::PartRef;
+use crate::persist::{ContentHash, PartRef};
 use crate::planted::planted;
 use crate::protocol::{Epoch, Hosted, OrderNotice, Place, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
 
@@ -124,6 +124,8 @@ struct Guest {
 pub struct Core {
     identity: Identity,
     run: Option<RunId>,
+    /// As the run's master said last.
+    scenario: Option<ContentHash>,
     connected: bool,
     /// The master has said on this connection what it has.
     welcome: bool,
@@ -152,6 +154,7 @@ impl Core {
         Self {
             identity,
             run: None,
+            scenario: None,
             connected: false,
             welcome: false,
             fault_tolerant: false,
@@ -309,6 +312,11 @@ impl Core {
     fn welcomed(&mut self, welcome: Box<Welcome>, effects: &mut Vec<Effect>) {
         self.welcome = true;
         self.run = Some(welcome.run);
+        if self.scenario.replace(welcome.scenario).is_some_and(|before| before != welcome.scenario) {
+            // Routes and orders name roads of a network that is no more.
+            self.notices.clear();
+            self.orders.clear();
+        }
         self.fault_tolerant = welcome.policy.snapshot_interval.is_some();
         self.kept_steps = welcome.policy.uncommitted_steps.filter(|_| welcome.policy.outlive_store);
         let (committed, recorded, horizon) = (welcome.committed, welcome.recorded, welcome.horizon);

@@ -191,7 +191,7 @@ impl Handler<Prepare> for Depot {
         let work = async move |store: &mut dyn SnapshotStore| {
             let bytes = until_there(async || store.get_blob(&run, scenario).await).await.map_err(|e| e.to_string())?;
             let compiled = CompiledScenario::decode(&bytes).map_err(|e| e.to_string())?;
-            let CompiledScenario { network, demand, settings, requests, cut } = compiled;
+            let CompiledScenario { network, demand, settings, requests, cut, .. } = compiled;
             let world = Arc::new(World::new(network, demand, settings, requests));
             let scopes = (0..cut.parts as u16).map(|part| Scope::new(&world, part, &cut.part_of_edge)).collect();
             Ok::<_, String>((world, Arc::new(scopes)))

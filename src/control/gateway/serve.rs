@@ -93,8 +93,7 @@ impl Gateway {
             return Err(GatewayError::Open { address });
         }
         let hub = Hub::new(limits, access, front, live, instruments);
-        let gateway =
-            Self::serve(listener, bound, certificates, limits, move |let_in| router(hub.for_caller(let_in)))?;
+        let gateway = Self::serve(listener, bound, certificates, limits, move |let_in| router(hub.for_caller(let_in)))?;
         tracing::info!(address = %bound, tls = has_tls, "commands are taken here");
         Ok(gateway)
     }

@@ -92,6 +92,7 @@ impl NetworkBuilder {
                 keep_clear: connection.keep_clear,
                 cont: false,
                 exit: from_internal && connection.via.is_none(),
+                lowered: false,
                 via_length_m: 0.0,
                 yields_to: Span::default(),
                 foes: Span::default(),

@@ -85,9 +85,8 @@ impl NetworkBuilder {
         if !merge && !same_source && !is_foe {
             return;
         }
-        let Some(area) = conflict_area(a, b, merge, same_source) else { return };
-        let [begin_m, end_m] = on_lane(a, area[0], area[1]);
-        let [foe_begin_m, foe_end_m] = on_lane(b, area[2], area[3]);
+        let Some(area) = meeting_of(&a.strip(), &b.strip(), merge, same_source) else { return };
+        let [begin_m, end_m, foe_begin_m, foe_end_m] = area;
         let yields = self.yields(a.entry, b.entry);
         let foe_yields = self.yields(b.entry, a.entry);
         let conflict =
@@ -107,27 +106,64 @@ impl NetworkBuilder {
     }
 }
 
+/// A lane as far as it can be in the way of others.
+struct Strip<'a> {
+    line: &'a Polyline<'a>,
+    width_m: f64,
+    length_m: f64,
+}
+
+impl<'a> Path<'a> {
+    fn strip(&'a self) -> Strip<'a> {
+        Strip { line: &self.line, width_m: self.lane.width_m, length_m: self.lane.length_m }
+    }
+}
+
+/// A lane through a junction, of which a network knows nothing yet.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::graph) struct Body<'a> {
+    /// Centre line: two points or more.
+    pub line: &'a [[f64; 2]],
+    pub width_m: f64,
+    /// As it is stated; the line may be drawn longer or shorter.
+    pub length_m: f64,
+}
+
+/// Where two lanes of a junction are in each other's way: begin and end on the first, begin and end on the second, in metres
+/// along the lanes. `merge`: they lead to the same lane; `same_source`: they come from the same one.
+pub(in crate::graph) fn meeting(a: Body<'_>, b: Body<'_>, merge: bool, same_source: bool) -> Option<Area> {
+    let lines = [Polyline::new(a.line), Polyline::new(b.line)];
+    let strip = |at: usize, body: &Body| Strip { line: &lines[at], width_m: body.width_m, length_m: body.length_m };
+    meeting_of(&strip(0, &a), &strip(1, &b), merge, same_source)
+}
+
+fn meeting_of(a: &Strip, b: &Strip, merge: bool, same_source: bool) -> Option<Area> {
+    let area = conflict_area(a, b, merge, same_source)?;
+    let ([begin_m, end_m], [foe_begin_m, foe_end_m]) = (on_lane(a, area[0], area[1]), on_lane(b, area[2], area[3]));
+    Some([begin_m, end_m, foe_begin_m, foe_end_m])
+}
+
 /// The smallest area that holds everything where the two lanes are in each other's way, or `None`.
-fn conflict_area(a: &Path, b: &Path, merge: bool, same_source: bool) -> Option<Area> {
+fn conflict_area(a: &Strip, b: &Strip, merge: bool, same_source: bool) -> Option<Area> {
     let mut area = None;
-    let clearance_m = CLEARANCE_M.min((a.lane.width_m + b.lane.width_m) / 2.0);
+    let clearance_m = CLEARANCE_M.min((a.width_m + b.width_m) / 2.0);
     if merge {
-        let close = [(a, b), (b, a)].map(|(x, y)| x.line.length() - x.line.stays_close(&y.line, clearance_m, true));
+        let close = [(a, b), (b, a)].map(|(x, y)| x.line.length() - x.line.stays_close(y.line, clearance_m, true));
         area = Some([close[0], a.line.length(), close[1], b.line.length()]);
     }
     if same_source {
-        let close = [(a, b), (b, a)].map(|(x, y)| x.line.stays_close(&y.line, clearance_m, false));
+        let close = [(a, b), (b, a)].map(|(x, y)| x.line.stays_close(y.line, clearance_m, false));
         area = Some(join(area, [0.0, close[0], 0.0, close[1]]));
     }
-    for crossing in a.line.crossings(&b.line) {
+    for crossing in a.line.crossings(b.line) {
         // Lines that part or meet touch at their ends; that is covered above.
         let at_start = same_source && crossing.at < clearance_m;
         let at_end = merge && a.line.length() - crossing.at < clearance_m;
         if at_start || at_end {
             continue;
         }
-        let half_a = half_extent(&crossing, b.lane.width_m);
-        let half_b = half_extent(&crossing, a.lane.width_m);
+        let half_a = half_extent(&crossing, b.width_m);
+        let half_b = half_extent(&crossing, a.width_m);
         let (at, other_at) = (crossing.at, crossing.other_at);
         area = Some(join(area, [at - half_a, at + half_a, other_at - half_b, other_at + half_b]));
     }
@@ -145,8 +181,8 @@ fn join(area: Option<Area>, other: Area) -> Area {
 }
 
 /// Scales distances along the shape to the stated length of the lane and clamps them to it.
-fn on_lane(path: &Path, begin: f64, end: f64) -> [f64; 2] {
-    let drawn = path.line.length();
-    let scale = if drawn > 0.0 { path.lane.length_m / drawn } else { 1.0 };
-    [begin, end].map(|at| (at * scale).clamp(0.0, path.lane.length_m))
+fn on_lane(strip: &Strip, begin: f64, end: f64) -> [f64; 2] {
+    let drawn = strip.line.length();
+    let scale = if drawn > 0.0 { strip.length_m / drawn } else { 1.0 };
+    [begin, end].map(|at| (at * scale).clamp(0.0, strip.length_m))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::graph::Network;
+use crate::graph::{EdgeKind, Network};
 use crate::ids::{EdgeId, JunctionId, LaneId, SignalId};
 
 /// Looks up the objects of a finished network by their SUMO ids.
@@ -18,7 +18,13 @@ pub struct NetworkIndex {
 impl NetworkIndex {
     pub fn new(network: &Network) -> Self {
         Self {
-            edges: network.edges.iter().enumerate().map(|(i, e)| (e.name.clone(), EdgeId::new(i))).collect(),
+            edges: network
+                .edges
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| e.kind != EdgeKind::Removed)
+                .map(|(i, e)| (e.name.clone(), EdgeId::new(i)))
+                .collect(),
             lanes: network.edges.iter().map(|e| (e.first_lane, e.lane_count)).collect(),
             junctions: network
                 .junctions
@@ -51,7 +57,7 @@ impl NetworkIndex {
 }
 
 /// Edge name and index of a lane name. Only the canonical form is taken (`e_1`, not `e_01` or `e_+1`).
-pub(super) fn split_lane_name(name: &str) -> Option<(&str, u32)> {
+pub(in crate::graph) fn split_lane_name(name: &str) -> Option<(&str, u32)> {
     let (edge, index) = name.rsplit_once('_')?;
     let canonical = index == "0" || (!index.starts_with('0') && index.bytes().all(|b| b.is_ascii_digit()));
     if !canonical {

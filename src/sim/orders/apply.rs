@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::Order;
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::sim::partition::Partition;
@@ -9,7 +11,7 @@ use crate::sim::report::TripRecord;
 use crate::sim::world::World;
 
 /// What the orders before a step left for its report.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ordered {
     /// Orders that found what they are about, on own roads.
     pub met: u32,
@@ -17,6 +19,15 @@ pub struct Ordered {
     pub removals: Vec<TripRecord>,
     /// Vehicles may want another way if roads are closed.
     pub touches_ways: bool,
+}
+
+impl Ordered {
+    /// Takes over what another partition had to report.
+    pub(in crate::sim) fn join(&mut self, other: &Self) {
+        self.met += other.met;
+        self.removals.extend(other.removals.iter().cloned());
+        self.touches_ways |= other.touches_ways;
+    }
 }
 
 /// Where a vehicle is that the partition knows.

@@ -34,6 +34,11 @@ impl OrderLog {
         !self.is_used
     }
 
+    /// The state cannot be made anew of network and demand any more.
+    pub fn mark_used(&mut self) {
+        self.is_used = true;
+    }
+
     /// Returns whether the orders are new. They may come in any order before the report of their step; afterwards they are
     /// repetitions, as of a log that is read again.
     pub fn push(&mut self, at_ms: i64, number: u64, orders: Vec<Order>) -> bool {

@@ -8,6 +8,7 @@ use super::NewVehicle;
 use crate::graph::{Aspect, Network};
 use crate::ids::{LaneId, SignalId, VehicleId};
 use crate::sim::digest::Digest;
+use crate::sim::edited::Renumbering;
 use crate::sim::scope::Scope;
 
 /// A section of a lane that nobody passes.
@@ -50,6 +51,21 @@ impl Standing {
         self.paces.extend(&other.paces);
         if self.added.len() < other.added.len() {
             self.added.clone_from(&other.added);
+        }
+    }
+
+    /// Names lanes and signals as in another network; what was about lanes that were taken out is gone.
+    pub(in crate::sim) fn renumber(&mut self, to: &Renumbering<'_>) {
+        fn kept<T>(list: &mut BTreeMap<LaneId, T>, to: &Renumbering<'_>) {
+            let old = std::mem::take(list);
+            list.extend(old.into_iter().map(|(lane, value)| (to.lane(lane), value)).filter(|(lane, _)| lane.is_some()));
+        }
+        kept(&mut self.limits, to);
+        kept(&mut self.blocks, to);
+        let closed = self.closed.iter().map(|lane| to.lane(*lane));
+        self.closed = closed.filter(|lane| lane.is_some()).collect();
+        for (signal, aspects) in &mut self.fixed {
+            aspects.resize(to.links_of(*signal), Aspect::Red);
         }
     }
 

@@ -18,7 +18,7 @@ impl Partition {
     }
 
     /// Returns whether the vehicle was on or beside an own road, or was to depart there.
-    pub(super) fn remove_vehicle(&mut self, id: VehicleId, now_ms: i64) -> bool {
+    pub(in crate::sim) fn remove_vehicle(&mut self, id: VehicleId, now_ms: i64) -> bool {
         match self.find(id) {
             Some(Whereabouts::OnLane(lane, index)) => {
                 let vehicle = self.lanes.vehicles.remove(lane, index);

@@ -51,7 +51,10 @@ impl Bench {
                         _ => {}
                     }
                 }
-                Effect::Net { ticket, .. } | Effect::Status { ticket } => self.answers.push((ticket, 200)),
+                Effect::Edit { .. } => self.feed(Event::Edited(Ok(Box::new(loaded())))),
+                Effect::Net { ticket, .. } | Effect::Status { ticket } | Effect::TellEdits { ticket } => {
+                    self.answers.push((ticket, 200))
+                }
                 Effect::Show { .. } => {}
             }
         }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub preferred: Vec<Option<Box<str>>>,
     /// Start when so many workers have come.
     pub workers: usize,
+    /// Start with fewer when those that have not come by then; `None`: never.
+    pub gather: Option<Duration>,
     pub policy: Policy,
     /// How long a worker whose connection is lost may take to come back before it is replaced.
     pub grace: Duration,
@@ -80,8 +82,12 @@ pub struct Resumed {
     /// Routes that were found before the commit for steps after it.
     pub notices: Vec<RouteNotice>,
     pub hold: Option<u64>,
-    /// The run was cut anew: what workers have of it is of no use.
+    /// The run was cut anew, or its network edited: what workers have of it is of no use.
     pub recut: bool,
+    /// Partitions that were placed before this epoch are of another scenario.
+    pub since: u64,
+    /// Edits of the command log that the network holds.
+    pub edits: u32,
     /// The whole command log.
     pub log: Vec<Told>,
     /// Steps of the timed commands.
@@ -238,6 +244,8 @@ pub struct ClusterCore {
     adopts: bool,
     /// Workers of an earlier master are given until then.
     adopting_until: Option<Instant>,
+    /// From then on it does with the workers that are there.
+    gathered_at: Option<Instant>,
     outcome: Option<Outcome>,
     tallies: Tallies,
     /// Workers that were lost, until one of that name is there again.
@@ -259,7 +267,7 @@ pub struct ClusterCore {
 
 impl ClusterCore {
     pub fn new(plan: Plan, epoch: Epoch, resumed: Resumed, now: Instant) -> Self {
-        let Resumed { steps, parts: last, mut placed, notices, hold, recut, log, timed } = resumed;
+        let Resumed { steps, parts: last, mut placed, notices, hold, recut, since, edits, log, timed } = resumed;
         // Without fault tolerance workers keep no reports for another master, which therefore has to begin again.
         let adopts = plan.policy.snapshot_interval.is_some() && !recut;
         if !adopts {
@@ -275,7 +283,7 @@ impl ClusterCore {
                 workers.expect(incarnation, place.worker.clone(), place.address.clone(), now);
             }
             parts.push(Part {
-                epoch: before.map_or(Epoch(0), |place| place.epoch),
+                epoch: before.map_or(Epoch(since.saturating_sub(1)), |place| place.epoch),
                 host: before.map(|place| Incarnation(place.incarnation)),
                 stage: if before.is_some() { Stage::Loading } else { Stage::Lost },
                 steps,
@@ -298,7 +306,7 @@ impl ClusterCore {
             lifecycle.handle(LifeEvent::StopAt { steps }, now.into_std(), &mut Vec::new());
         }
         Self {
-            schedule: Schedule::resumed(log, steps, &timed),
+            schedule: Schedule::resumed(log, edits, steps, &timed),
             pace: plan.pace,
             limit: u64::MAX,
             floor: 0,
@@ -308,6 +316,7 @@ impl ClusterCore {
             moves: Vec::new(),
             adopts,
             adopting_until: was_placed.then(|| now + plan.adoption_grace),
+            gathered_at: plan.gather.map(|gather| now + gather),
             plan,
             epoch,
             lifecycle,
@@ -323,6 +332,16 @@ impl ClusterCore {
             lost_workers: BTreeSet::new(),
             snapshots_since: BTreeMap::new(),
         }
+    }
+
+    /// Workers that are connected.
+    pub fn connected(&self) -> usize {
+        self.workers.sessions().count()
+    }
+
+    /// How the run is driven now, for who goes on with it.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// Partitions that were lost and placed anew, and the steps that had to be computed again.
@@ -399,6 +418,11 @@ impl ClusterCore {
             && let Some(complete) = self.commits.take_next()
         {
             effects.push(Effect::Commit { epoch: self.epoch, complete });
+        }
+        if self.schedule.edit_is_due(self.commits.committed()) {
+            // Workers are told nothing: they look for the master, and find it with another scenario.
+            self.outcome = Some(Outcome::Edited);
+            return effects.push(Effect::End(Outcome::Edited));
         }
         self.recover(now, effects);
         self.limit_steps(now, effects);
@@ -688,7 +712,8 @@ impl ClusterCore {
     /// Places partitions that nobody hosts, as soon as the epoch is raised.
     fn recover(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let is_due = |part: &Part| part.stage == Stage::Lost && part.not_before <= now;
-        let enough = if self.placed { 1 } else { self.plan.workers.max(1) };
+        let does_with_few = self.placed || self.gathered_at.is_some_and(|at| now >= at);
+        let enough = if does_with_few { 1 } else { self.plan.workers.max(1) };
         if self.raising || !self.parts.iter().any(is_due) || self.workers.available().count() < enough {
             return;
         }
@@ -850,7 +875,7 @@ impl ClusterCore {
                             recoveries: self.tallies.recoveries(),
                             replayed_steps: self.tallies.replayed_steps,
                         })),
-                        Outcome::Failed(_) => None,
+                        Outcome::Failed(_) | Outcome::Edited => None,
                     };
                     self.outcome = Some(outcome);
                     effects.push(Effect::Conclude { epoch: self.epoch, result });

@@ -31,6 +31,7 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         partitions,
         preferred: Vec::new(),
         workers,
+        gather: None,
         policy,
         grace: GRACE,
         adoption_grace: 4 * GRACE,
@@ -629,4 +630,59 @@ fn a_master_that_is_fenced_off_at_the_very_end_ends() {
     world.core.outcome = Some(Outcome::Failed("not yet concluded".to_owned()));
     let effects = world.feed(Event::Fenced("another master drives it".to_owned()));
     assert!(matches!(&effects[..], [Effect::End(Outcome::Failed(_))]), "{effects:?}");
+}
+
+fn edit(world: &mut World) -> Vec<Effect> {
+    let act = Act::Edit(Vec::new());
+    let instruction = Instruction::Logged { act, parts: vec![0, 1], text: String::new(), timed: None };
+    world.feed(Event::Instructed { ticket: Ticket(3), instruction })
+}
+
+#[test]
+fn an_edit_ends_the_driving_when_its_step_is_committed_and_nothing_else_is_taken_meanwhile() {
+    let mut world = World::running(2, 2);
+    let logged = edit(&mut world);
+    let [Effect::Log { number, entry }] = &logged[..] else { panic!("{logged:?}") };
+    let (number, step) = (*number, entry.at_step);
+    assert_eq!(step, world.core.first_free_step());
+    let again = edit(&mut world);
+    let is_busy = |effect: &Effect| matches!(effect, Effect::Answer { outcome: Err(CommandError::Busy(_)), .. });
+    assert!(matches!(&again[..], [refused] if is_busy(refused)), "{again:?}");
+    world.feed(Event::Logged(number));
+    let told = world.feed(Event::RecorderKnows(number));
+    let asks = |effect: &Effect| matches!(effect, Effect::Tell { message: ToWorker::Orders { notice, .. }, .. } if notice.snapshot && notice.at_step == step);
+    assert_eq!(told.iter().filter(|effect| asks(effect)).count(), 2, "{told:?}");
+    assert!(told.iter().any(|effect| matches!(effect, Effect::Answer { ticket: Ticket(3), outcome: Ok(_) })));
+    for worker in 0..2 {
+        for (part, guest) in world.workers[worker].guests.clone() {
+            let reference = reference(PartName::Partition(part), step, guest.epoch);
+            world.message(worker, ToMaster::Stored(Stored { part, epoch: guest.epoch, reference }));
+        }
+    }
+    world.feed(Event::RecorderStored(reference(PartName::Recorder, step, EPOCH)));
+    assert_eq!((world.committing, &world.ended), (Some(step), &None));
+    world.store_answers(true);
+    assert_eq!(world.ended, Some(Outcome::Edited));
+    assert!(world.workers.iter().all(|worker| worker.guests.len() == 1), "nobody was told that it is over");
+}
+
+#[test]
+fn without_snapshots_a_running_network_is_not_edited() {
+    let mut world = World::new(plan(2, 1, false), 1);
+    world.join(0);
+    let refused = edit(&mut world);
+    assert!(matches!(&refused[..], [Effect::Answer { outcome: Err(CommandError::Conflict(_)), .. }]), "{refused:?}");
+}
+
+#[test]
+fn partitions_of_the_network_before_an_edit_are_not_adopted() {
+    let mut world = World::running(2, 2);
+    world.epoch = Epoch(world.epoch.0 + 1);
+    let resumed = Resumed { since: world.epoch.0, ..Resumed::default() };
+    world.core = ClusterCore::new(plan(2, 2, true), world.epoch, resumed, world.now);
+    world.workers.iter_mut().for_each(|worker| worker.session = None);
+    (0..2).for_each(|worker| drop(world.join(worker)));
+    let epoch = world.epoch;
+    assert!(world.workers.iter().all(|worker| worker.guests.values().all(|guest| guest.epoch == epoch)));
+    assert_eq!(world.workers.iter().map(|worker| worker.guests.len()).sum::<usize>(), 2);
 }

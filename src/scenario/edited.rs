@@ -1,0 +1,88 @@
+//! A scenario whose network was edited before the run.
+
+use super::{DetectorRequest, MeanDataRequest, OutputRequests, Scenario};
+use crate::demand::fit_demand;
+use crate::diagnostics::{Location, Warnings};
+use crate::graph::edit::EditedNetwork;
+use crate::graph::{EdgeKind, Network};
+use crate::ids::{EdgeId, LaneId};
+
+impl Scenario {
+    /// The scenario on its network as it was edited: routes and measurements follow.
+    #[must_use]
+    pub fn edited(self, edited: EditedNetwork, warnings: &mut Warnings) -> Self {
+        let Self { network: before, mut demand, settings, requests } = self;
+        let EditedNetwork { network, lanes } = edited;
+        let adapted = fit_demand(&mut demand, &before, &network, &lanes);
+        let mut warn = |kind: &str, count: u64, message: &str| {
+            for _ in 0..count {
+                warnings.add(kind, edits_at(), message);
+            }
+        };
+        warn("routes over what was edited away", adapted.diverted, "another way was found");
+        warn("vehicles without a way on the edited network", adapted.discarded, "they are left out");
+        warn("stops on what was edited away", adapted.stops_lost, "they are left out");
+        warn("departure or arrival lanes that were edited away", adapted.other_lane, "another lane is taken");
+        let requests = requests_on(&network, &lanes, requests, warnings);
+        Self { network, demand, settings, requests }
+    }
+}
+
+impl OutputRequests {
+    /// The measurements of a run that goes on in an edited network. Files that it writes cannot end in the middle.
+    ///
+    /// # Errors
+    /// Something is measured on a lane that is gone.
+    pub fn follow(&mut self, network: &Network, lanes: &[LaneId]) -> Result<(), String> {
+        if self.crossings.is_some() {
+            return Err("the run records crossings of a region, whose roads have to stay as they are".to_owned());
+        }
+        for detector in &mut self.detectors {
+            let lane = lanes[detector.lane.index()];
+            if lane.is_none() || network.edge_of(lane).kind == EdgeKind::Removed {
+                let name = &detector.name;
+                return Err(format!("detector '{name}' is on a lane that would be gone; edit before the start"));
+            }
+            detector.lane = lane;
+        }
+        Ok(())
+    }
+}
+
+fn edits_at() -> Location {
+    Location { file: "edits".to_owned(), ..Location::default() }
+}
+
+/// Measurements on roads that are still there; one warning for the others.
+fn requests_on(
+    network: &Network,
+    lanes: &[LaneId],
+    requests: OutputRequests,
+    warnings: &mut Warnings,
+) -> OutputRequests {
+    let is_there = |edge: &EdgeId| network.edge(*edge).kind != EdgeKind::Removed;
+    let mut kept = OutputRequests { crossings: requests.crossings, ..OutputRequests::default() };
+    if let Some(crossings) = &mut kept.crossings {
+        crossings.edges = crossings.edges.iter().copied().filter(is_there).collect();
+    }
+    for detector in requests.detectors {
+        let lane = lanes[detector.lane.index()];
+        if lane.is_some() && is_there(&network.lane(lane).edge) {
+            kept.detectors.push(DetectorRequest { lane, ..detector });
+        } else {
+            let message = format!("'{}' and others like it are left out", detector.name);
+            warnings.add("detectors on lanes that were edited away", edits_at(), message);
+        }
+    }
+    for request in requests.mean_data {
+        let edges: Box<[EdgeId]> = request.edges.iter().copied().filter(is_there).collect();
+        // No edges would mean all.
+        if edges.is_empty() && !request.edges.is_empty() {
+            let message = format!("'{}' is not written", request.name);
+            warnings.add("edge data of edges only that were edited away", edits_at(), message);
+        } else {
+            kept.mean_data.push(MeanDataRequest { edges, ..request });
+        }
+    }
+    kept
+}

@@ -1,0 +1,63 @@
+//! Where lanes and signals have gone.
+
+use crate::graph::Network;
+use crate::ids::{LaneId, SignalId};
+use crate::sim::report::TripRecord;
+use crate::sim::signals::{SignalState, enter_program, links_of};
+use crate::sim::vehicle::Vehicle;
+
+/// How saved states name what is in another place now.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sim) struct Renumbering<'a> {
+    pub before: &'a Network,
+    pub after: &'a Network,
+    pub lanes: &'a [LaneId],
+    pub signals: &'a [SignalId],
+}
+
+impl Renumbering<'_> {
+    /// NONE: it was taken out.
+    pub fn lane(&self, lane: LaneId) -> LaneId {
+        if lane.is_none() { lane } else { self.lanes[lane.index()] }
+    }
+
+    /// The lane, or one beside it where it was taken out: for records of what was.
+    pub fn lane_or_beside(&self, lane: LaneId) -> LaneId {
+        let moved = self.lane(lane);
+        if moved.is_some() || lane.is_none() {
+            return moved;
+        }
+        let old = self.before.lane(lane);
+        let edge = self.after.edge(old.edge);
+        LaneId(edge.first_lane.0 + old.index.min(edge.lane_count - 1))
+    }
+
+    pub fn vehicle(&self, vehicle: &mut Vehicle) {
+        vehicle.came_from = self.lane(vehicle.came_from);
+        vehicle.depart_lane = self.lane_or_beside(vehicle.depart_lane);
+    }
+
+    pub fn trip(&self, trip: &mut TripRecord) {
+        trip.depart_lane = self.lane_or_beside(trip.depart_lane);
+        trip.arrival_lane = self.lane_or_beside(trip.arrival_lane);
+    }
+
+    /// A signal whose programs were edited shows its newest program, as if it had run since the beginning.
+    pub fn signal(&self, id: SignalId, state: &mut SignalState, now_ms: i64) {
+        let signal = self.after.signal(id);
+        if self.signals.contains(&id) {
+            enter_program(signal, state, signal.initial, now_ms);
+        }
+        let detectors = if signal.is_actuated() { signal.lanes.len() } else { 0 };
+        if state.passed_ms.len() != detectors {
+            let mut passed = state.passed_ms.to_vec();
+            passed.resize(detectors, i64::MIN / 2);
+            state.passed_ms = passed.into();
+        }
+    }
+
+    /// Letters that a signal shows at once.
+    pub fn links_of(&self, id: SignalId) -> usize {
+        links_of(self.after.signal(id))
+    }
+}
