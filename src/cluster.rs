@@ -3,11 +3,12 @@
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
 
 use tessds::actors::master::Pace;
@@ -302,16 +303,21 @@ struct Segment {
 /// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.
 pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finished>, RunError> {
     let mut driver = Driver::new(args, process, None)?;
-    let given = match &args.cluster.resume {
-        Some(_) => None,
-        None => {
-            let url = store_url(process);
-            Some(given(&args.input, compiled(args, &url), process, driver.hosts())?)
-        }
-    };
     let timed = timed_file(args)?;
     let name = args.cluster.resume.clone().or_else(|| args.cluster.run_id.clone()).unwrap_or_else(new_name);
     System::new().block_on(async {
+        // From now on, so that nothing it is told while it reads is lost.
+        let mut told_to_end = pin!(terminated());
+        let given = match &args.cluster.resume {
+            Some(_) => None,
+            None => tokio::select! {
+                given = read(args.clone(), process.clone(), driver.hosts()) => Some(given?),
+                () = &mut told_to_end => {
+                    tracing::info!(run = name, "stopped before the run began");
+                    return Ok(None);
+                }
+            },
+        };
         let (live_out, live_in) = live();
         let (instruments, _gateway) = show(&process.control, args.cluster.role, Some(live_in))?.unzip();
         let control = instruments.as_ref().map(|_| RunControl {
@@ -324,12 +330,25 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
         driver.observe(instruments);
         tokio::select! {
             finished = driver.run(name.clone(), given, control, timed) => finished.map(Some),
-            () = terminated() => {
+            () = &mut told_to_end => {
                 tracing::info!(run = name, "stopped; workers wait for the next master, and --resume goes on with the run");
                 Ok(None)
             }
         }
     })
+}
+
+/// Reads what is to be run, on a thread of its own: the program can be told to end meanwhile, and then waits for nobody.
+async fn read(args: RunArgs, process: ProcessSettings, hosts: Hosts) -> Result<Given, RunError> {
+    let (sender, given_to_run) = oneshot::channel();
+    std::thread::spawn(move || {
+        let url = store_url(&process);
+        // Nobody listens any more when the program ends.
+        let _ = sender.send(given(&args.input, compiled(&args, &url), &process, hosts));
+    });
+    let panicked =
+        |_| RunError::Failed("the reader of the scenario panicked; this is a fault of the program".to_owned());
+    given_to_run.await.map_err(panicked)?
 }
 
 /// The file of timed commands that the command line names.
