@@ -1,5 +1,6 @@
 //! Processes that are killed, or told to end.
 
+use crate::process::wait_until;
 use crate::run::{Cluster, Plan};
 
 const STEPS: u64 = 1500;
@@ -75,4 +76,19 @@ fn a_worker_that_is_told_to_end_hands_over_to_a_standby() {
     let placed = cluster.master.events();
     let anew = placed.iter().rfind(|event| event["message"] == "partition placed").expect("a placement");
     assert!(anew["step"].as_u64() > Some(0), "its partition goes on from a snapshot: {anew}");
+}
+
+/// Its signals were not listened to before; in a container nothing at all came of them then.
+#[test]
+fn a_master_that_is_told_to_end_while_it_reads_ends_at_once() {
+    let mut cluster = Plan::new(STEPS, 1).master();
+    let status = format!("/proc/{}/status", cluster.master.pid());
+    wait_until("a master that listens to SIGTERM", || {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        (u64::from_str_radix(caught.trim(), 16).ok()? & 1 << 14 != 0).then_some(())
+    });
+    cluster.master.signal("TERM");
+    cluster.master.ends_with(0);
+    assert_eq!(cluster.master.count("stopped before the run began"), 1, "{}", cluster.master.tail());
 }
