@@ -387,9 +387,9 @@ impl Handler<FromPeer> for NeighborHandler {
 /// A connection has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Ended {
-    generation: Generation,
-    reason: String,
+pub(super) struct Ended {
+    pub(super) generation: Generation,
+    pub(super) reason: String,
 }
 
 impl Handler<Ended> for NeighborHandler {

@@ -2,7 +2,7 @@
 
 use actix::Addr;
 
-use super::actor::{FromPeer, NeighborHandler};
+use super::actor::{Ended, FromPeer, NeighborHandler};
 use crate::protocol::{Connection, Generation, PeerMessage, encode};
 
 /// A connection to the handler on the other side. It belongs to one handler and is moved, never shared (I3).
@@ -29,6 +29,16 @@ impl Link for InProcess {
     fn send(&mut self, message: PeerMessage) -> Result<(), LinkError> {
         let message = FromPeer { generation: self.generation, message };
         self.peer.try_send(message).map_err(|error| LinkError(error.to_string()))
+    }
+}
+
+/// As a socket does: who lets go of it is noticed on the other side, which may have to make a new one. A side that hears late that
+/// the other was placed anew lets go of a link that the other has just made.
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        let reason = "closed by the other side".to_owned();
+        // Who has ended needs no word, and who is flooded hears that nothing comes.
+        let _ = self.peer.try_send(Ended { generation: self.generation, reason });
     }
 }
 

@@ -5,6 +5,8 @@ mod actor;
 mod core;
 mod link;
 mod sent_log;
+#[cfg(test)]
+mod tests;
 
 pub use self::actor::{
     Accepted, Attach, Commit, FromPeer, NeighborHandler, Network, Outgoing, PeerAddress, PeerAt, PeerSilent, Retire,
