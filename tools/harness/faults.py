@@ -1,5 +1,6 @@
 """What each fault of a schedule does to a cluster. Every one ends by putting right what it broke."""
 
+import signal
 import asyncio
 import random
 
@@ -85,9 +86,10 @@ async def leave(cluster, fault):
 
 
 async def stop(cluster, fault):
-    """SIGTERM to the master: it ends with code 0, and the run goes on with the next one."""
+    """SIGTERM to the master: it ends with code 0, and the run goes on with the next one. One that was started a moment ago does not
+    listen to signals yet, and ends by it."""
     for victim in named(cluster, fault):
-        victim.terminate()
+        victim.terminate(-signal.SIGTERM)
         await cluster.first(victim.process.wait(), cluster.over.wait())
     await cluster.pause(fault["for_s"])
     await restart(cluster, "master")
