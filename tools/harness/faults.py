@@ -1,8 +1,8 @@
 """What each fault of a schedule does to a cluster. Every one ends by putting right what it broke."""
 
-import signal
 import asyncio
 import random
+import signal
 
 from .cluster import RunOver
 from .ports import free_port
