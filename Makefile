@@ -133,6 +133,10 @@ bench: ## measure speed and memory against SUMO; writes docs/bench-table.md
 bench-cluster: ## measure what processes, snapshots and recovery cost; writes docs/cluster-table.md
 	tools/cluster_bench.py $(ARGS)
 
+.PHONY: bench-clients
+bench-clients: ## measure what it costs a run to be watched by 200 clients
+	tools/clients_bench.py $(ARGS)
+
 .PHONY: example
 example: ## make examples/helsinki again from its map
 	tools/make_example.py
