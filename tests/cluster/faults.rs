@@ -1,6 +1,8 @@
 //! Processes that are killed, or told to end.
 
-use crate::process::wait_until;
+use std::process::Command;
+
+use crate::process::{Process, wait_until};
 use crate::run::{Cluster, Plan};
 
 const STEPS: u64 = 1500;
@@ -81,14 +83,21 @@ fn a_worker_that_is_told_to_end_hands_over_to_a_standby() {
 /// Its signals were not listened to before; in a container nothing at all came of them then.
 #[test]
 fn a_master_that_is_told_to_end_while_it_reads_ends_at_once() {
-    let mut cluster = Plan::new(STEPS, 1).master();
-    let status = format!("/proc/{}/status", cluster.master.pid());
+    let folder = tempfile::tempdir().expect("a folder");
+    // A file of routes that nobody ever writes to: it reads for ever.
+    let endless = folder.path().join("endless.rou.xml");
+    assert!(Command::new("mkfifo").arg(&endless).status().expect("mkfifo").success());
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/helsinki/run.sumocfg");
+    let (store, routes) = (format!("dir:{}", folder.path().display()), endless.display().to_string());
+    let arguments = ["--role", "master", "--listen", "127.0.0.1:0", "--store", &store, "-c", example, "-r", &routes];
+    let mut master = Process::start(folder.path(), "master", &arguments.map(str::to_owned), &[]);
+    let status = format!("/proc/{}/status", master.pid());
     wait_until("a master that listens to SIGTERM", || {
         let status = std::fs::read_to_string(&status).ok()?;
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
         (u64::from_str_radix(caught.trim(), 16).ok()? & 1 << 14 != 0).then_some(())
     });
-    cluster.master.signal("TERM");
-    cluster.master.ends_with(0);
-    assert_eq!(cluster.master.count("stopped before the run began"), 1, "{}", cluster.master.tail());
+    master.signal("TERM");
+    master.ends_with(0);
+    assert_eq!(master.count("stopped before the run began"), 1, "{}", master.tail());
 }
