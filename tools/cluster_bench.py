@@ -20,7 +20,6 @@ import json
 import pathlib
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -31,16 +30,11 @@ from datetime import datetime
 
 import common
 import make_scenarios
+from harness.ports import free_port
 
 PARTS = ("throughput", "step", "recovery")
 ASKED_FOR = ("metrics",)
 INTERVAL = 100
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Redis:
