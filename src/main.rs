@@ -18,6 +18,7 @@ use tessds::roles::snapshots::{Findings, snapshots};
 use tessds::roles::standalone::{Division, RunError, run};
 use tessds::settings::{ProcessSettings, Progress};
 
+mod allocator;
 mod cluster;
 mod ctl;
 mod probes;
@@ -27,6 +28,7 @@ mod serve;
 const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::return_large_blocks();
     match Cli::parse().command {
         Command::Run(args) => simulate_and_report(&args),
         Command::Partition(args) => say(partition(&args).map(|text| Findings { text, sound: true })),

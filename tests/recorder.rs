@@ -165,7 +165,7 @@ impl Run {
                 let due = notices.iter().filter(|n| (n.at_step, n.cause) == (step, cause));
                 due.for_each(|n| partition.apply_routes(&n.updates));
             }
-            let told = partition.step(ReportOptions { fcd: true, digest: true });
+            let told = partition.step(ReportOptions { fcd: true, digest: true, unfinished: true });
             notices.extend(routes(&report(&mut core, vec![told.clone()])).cloned());
             reports.push(told);
         }

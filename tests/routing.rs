@@ -51,7 +51,7 @@ fn run(world: &Arc<World>, part_of_edge: &[u16], end_ms: i64) -> Run {
         if let Some(due) = orders.take_if(|orders| orders.at_ms == now_ms) {
             partitions.iter_mut().for_each(|partition| partition.apply_routes(&due.updates));
         }
-        let options = ReportOptions { fcd: false, digest: true };
+        let options = ReportOptions { digest: true, ..ReportOptions::default() };
         let step = MergedStep::of(partitions.iter_mut().map(|partition| partition.step(options)).collect::<Vec<_>>());
         for (from, to, mirror) in &mirrors {
             let bytes = partitions[*from].export(mirror);

@@ -6,6 +6,7 @@ use super::{Epoch, OrderNotice, RouteNotice, RunId};
 use crate::actors::ExitStatus;
 use crate::actors::partition::{Closing, Look, Seen};
 use crate::persist::{ContentHash, PartRef, RunName};
+use crate::sim::ReportOptions;
 use crate::sim::report::StepReport;
 
 /// A partition that a worker has, as it tells a master that may be a new one.
@@ -47,8 +48,8 @@ pub struct Policy {
     pub heartbeat_ms: Option<u64>,
     /// How long nothing may be heard.
     pub timeout_ms: u64,
-    /// Partitions report positions for floating-car data.
-    pub fcd: bool,
+    /// What partitions report for the outputs.
+    pub report: ReportOptions,
 }
 
 impl Policy {

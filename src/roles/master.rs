@@ -28,7 +28,7 @@ use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
-use crate::sim::{RouteGuidance, Scope, World};
+use crate::sim::{ReportOptions, RouteGuidance, Scope, World};
 
 /// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
 const UNCOMMITTED_INTERVALS: u64 = 8;
@@ -139,7 +139,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         outlive_store: cluster.on_outage == OnOutage::Continue,
         heartbeat_ms: cluster.heartbeat.then_some(cluster.heartbeat_ms),
         timeout_ms: cluster.timeout_ms,
-        fcd: paths.fcd.is_some() || world.requests.crossings.is_some(),
+        report: ReportOptions::for_outputs(&paths, &world.requests),
     };
     let start = standing.as_ref().map_or(0, |standing| standing.step);
     let run_meter = instruments.as_ref().map(|instruments| {

@@ -104,7 +104,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let outputs = Outputs::open(&names, paths, &world.requests, reporting)?;
     let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
     let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
-    let report = ReportOptions { fcd: paths.fcd.is_some() || world.requests.crossings.is_some(), digest: false };
+    let report = ReportOptions::for_outputs(paths, &world.requests);
     let regions = regions(&world, &cut, report)?;
     let guidance = RouteGuidance::new(&world);
     drop(world);

@@ -147,7 +147,7 @@ mod tests {
         for part in 0..cut.parts.min(2) as u16 {
             let mut partition = Partition::new(Arc::clone(&world), Scope::new(&world, part, &cut.part_of_edge));
             for _ in 0..30 {
-                partition.step(ReportOptions { fcd: true, digest: true });
+                partition.step(ReportOptions { fcd: true, digest: true, unfinished: true });
             }
         }
     }

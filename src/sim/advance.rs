@@ -1,14 +1,15 @@
 //! Carrying out the decided moves: driving, changing over to the next lanes, stopping, arriving, teleporting.
 
 use crate::demand::ArrivalPos;
-use crate::ids::{EdgeId, LaneId};
+use crate::ids::{EdgeId, LaneId, LinkId};
 
+use super::bounds::Bounds;
 use super::closing::trip_so_far;
 use super::collision::overlap;
 use super::measures::{Passage, stay};
 use super::motion::Move;
 use super::partition::Partition;
-use super::prefetch::prefetch_head;
+use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::report::{Teleport, TeleportCause, TripRecord, micro};
 use super::transfer::Transfer;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -28,15 +29,26 @@ impl Partition {
     pub(super) fn advance(&mut self, now_ms: i64) {
         let mut entering = std::mem::take(&mut self.entering);
         let busy = std::mem::take(&mut self.lanes.busy);
+        // Vehicles are changed where they are.
+        let mut vehicles = std::mem::take(&mut self.lanes.vehicles);
+        let coming = Ahead::new(&busy, self.world.network.lanes.len());
         for (at, &lane) in busy.iter().enumerate() {
-            if let Some(&soon) = busy.get(at + 8) {
-                self.lanes.vehicles.prefetch_whole(soon);
+            if let Some(&soon) = coming.get(at + 8) {
+                vehicles.prefetch_whole(soon);
                 prefetch_head(&self.world.network.lanes, soon.index());
             }
+            if let Some(link) = coming.get(at + 4).and_then(|soon| self.crossed_by_first(*soon, vehicles.on(*soon))) {
+                prefetch(&self.world.network.links, link.index());
+            }
+            if let Some(link) = coming.get(at + 2).and_then(|soon| self.crossed_by_first(*soon, vehicles.on(*soon))) {
+                prefetch(&self.world.network.lanes, self.world.network.link(link).next.index());
+            }
             if self.scope.is_moved[lane.index()] {
-                self.advance_lane(lane, now_ms, &mut entering);
+                let kept = self.advance_lane(lane, vehicles.on_mut(lane), now_ms, &mut entering);
+                vehicles.truncate(lane, kept);
             }
         }
+        self.lanes.vehicles = vehicles;
         self.lanes.busy = busy;
         // Those that came together from several lanes are put in order.
         for (lane, vehicle) in entering.drain(..) {
@@ -48,41 +60,57 @@ impl Partition {
         self.advance_transfers(now_ms);
     }
 
-    fn advance_lane(&mut self, lane: LaneId, now_ms: i64, entering: &mut Vec<(LaneId, Vehicle)>) {
+    /// The link that a lane's foremost vehicle will drive over in this step, if it does.
+    #[inline]
+    fn crossed_by_first(&self, lane: LaneId, vehicles: &[Vehicle]) -> Option<LinkId> {
+        let first = vehicles.first()?;
+        let decided = self.moves.get(self.first_move(lane))?;
+        let l = self.world.network.lane(lane);
+        let link = if l.internal { l.only_link() } else { first.link };
+        (first.pos + decided.speed * self.world.dt > l.length_m && link.is_some()).then_some(link)
+    }
+
+    /// Moves the vehicles of a lane; how many stay on it. These are the first of the list then.
+    fn advance_lane(
+        &mut self,
+        lane: LaneId,
+        vehicles: &mut [Vehicle],
+        now_ms: i64,
+        entering: &mut Vec<(LaneId, Vehicle)>,
+    ) -> usize {
         let own = self.scope.owned[lane.index()];
         let start = self.first_move(lane);
-        let count = self.lanes.on(lane).len();
         if own {
-            self.counts.vehicle_updates += count as u64;
+            self.counts.vehicle_updates += vehicles.len() as u64;
         }
         let mut kept = 0;
-        for i in 0..count {
-            let mut vehicle = self.lanes.on(lane)[i];
+        for i in 0..vehicles.len() {
             let decided = self.moves[start + i];
-            let fate = if self.must_teleport(&vehicle, kept == 0) {
-                self.teleport(vehicle, lane, own, now_ms);
+            let fate = if self.must_teleport(&vehicles[i], kept == 0) {
+                self.teleport(vehicles[i], lane, own, now_ms);
                 Fate::Leaves
             } else {
-                self.drive(&mut vehicle, lane, decided, own, now_ms)
+                self.drive(&mut vehicles[i], lane, decided, own, now_ms)
             };
             match fate {
                 Fate::Stays => {
-                    let vehicles = self.lanes.vehicles.on_mut(lane);
-                    vehicles[kept] = vehicle;
-                    if kept > 0 && overlap(&self.world, &vehicles[kept - 1], &vehicle) {
+                    if kept < i {
+                        vehicles[kept] = vehicles[i];
+                    }
+                    if kept > 0 && overlap(&self.world, &vehicles[kept - 1], &vehicles[kept]) {
                         self.crowded.push(lane);
                     }
                     kept += 1;
                 }
                 Fate::Enters(target) => {
                     if self.scope.is_moved[target.index()] {
-                        entering.push((target, vehicle));
+                        entering.push((target, vehicles[i]));
                     }
                 }
                 Fate::Leaves => {}
             }
         }
-        self.lanes.vehicles.truncate(lane, kept);
+        kept
     }
 
     /// Drives one step.
@@ -99,17 +127,11 @@ impl Partition {
         vehicle.speed = speed;
         vehicle.accel = ((speed - old_speed) / dt) as f32;
         vehicle.advice = f32::INFINITY;
-        vehicle.flags &= !flags::MESSAGES;
-        vehicle.set(flags::WAITS_AT_LINK, decided.waits_at_link);
-        vehicle.set(flags::CRAWLS, decided.crawls);
-        if decided.stuck {
-            vehicle.set(flags::STUCK, true);
-        }
-        if own && decided.emergency && !vehicle.is(flags::EMERGENCY) {
+        if own && decided.flags & !vehicle.flags & flags::EMERGENCY != 0 {
             self.counts.emergency_brakings += 1;
         }
-        vehicle.set(flags::EMERGENCY, decided.emergency);
-        let allowed = (limit * f64::from(vehicle.speed_factor)).min(driver.max_speed);
+        vehicle.flags = vehicle.flags & !(flags::MESSAGES | flags::OF_STEP) | decided.flags;
+        let allowed = (limit * f64::from(vehicle.speed_factor)).at_most(driver.max_speed);
         let allowed = self.world.overlay.pace(vehicle, allowed);
         let step_ms = self.world.settings.step_ms as u32;
         if vehicle.is(flags::STOPPED) {
@@ -166,7 +188,7 @@ impl Partition {
             let link = if leaves {
                 self.plans.next_link(&world, vehicle, at, usize::from(vehicle.route_index))
             } else {
-                crate::ids::LinkId::NONE
+                LinkId::NONE
             };
             if leaves && link.is_none() {
                 // The road ends here for it; it may not drive on.

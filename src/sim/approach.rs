@@ -4,8 +4,10 @@
 use crate::graph::{Aspect, Link, RightOfWay};
 use crate::ids::{LaneId, LinkId, VehicleId};
 
+use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::marks::Marks;
+use super::prefetch::prefetch;
 
 /// A vehicle that will pass a link unless something changes. Times are seconds from now.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +98,12 @@ impl Approaches {
     #[inline]
     pub fn is_approached(&self, link: LinkId) -> bool {
         self.approached.has(link.index())
+    }
+
+    /// Asks for the first notice at a link that is approached.
+    #[inline]
+    pub fn prefetch(&self, link: LinkId) {
+        prefetch(&self.notices, self.last[link.index()] as usize);
     }
 
     #[inline]
@@ -227,7 +235,7 @@ pub fn leave_time(arrival_s: f64, arrival_speed: f64, leave_speed: f64, way_m: f
     if arrival_speed <= 0.0 {
         return 1e6;
     }
-    arrival_s + way_m / (0.5 * (arrival_speed + leave_speed)).max(1e-3)
+    arrival_s + way_m / (0.5 * (arrival_speed + leave_speed)).at_least(1e-3)
 }
 
 /// Arrival time and speed of a foe that brakes for an impatient claimant, with the part of its deceleration that the
@@ -244,14 +252,14 @@ fn braking_foe(claim: &Claim, foe: &Approach) -> (f64, f64) {
     let braking_s = theirs - entry;
     let drop = braking_s * m;
     let saved_m = braking_s * drop * 0.5;
-    let v = foe.dist_m / foe.arrival_s.max(1e-3);
+    let v = foe.dist_m / foe.arrival_s.at_least(1e-3);
     let left_m = foe.dist_m - v * entry;
     if 0.5 * v * v / m <= left_m {
         return (foe.arrival_s + HALTED_S, 0.0);
     }
     let slow = v - drop;
-    let extra_s = ((slow - (slow * slow - 2.0 * m * saved_m).max(0.0).sqrt()) / m).max(0.0);
-    (foe.arrival_s + extra_s, (v - (braking_s + extra_s) * m).max(0.0))
+    let extra_s = ((slow - (slow * slow - 2.0 * m * saved_m).at_least(0.0).sqrt()) / m).at_least(0.0);
+    (foe.arrival_s + extra_s, (v - (braking_s + extra_s) * m).at_least(0.0))
 }
 
 /// Delay of a foe that can halt, seconds.
@@ -265,5 +273,5 @@ pub fn braked_speed(driver: &Driver, seen_m: f64, v: f64, arrival_speed: f64) ->
     }
     let square = v * v - 2.0 * seen_m * driver.decel;
     let slowest = if square > 0.0 { square.sqrt() } else { driver.decel * driver.dt * 0.5 };
-    slowest.min(arrival_speed)
+    slowest.at_most(arrival_speed)
 }

@@ -6,6 +6,7 @@
 
 use crate::demand::{CarFollowing, VehicleType};
 
+use super::bounds::Bounds;
 use super::vehicle::HALTING_SPEED;
 
 /// Distance that is kept from every obstacle against rounding, metres.
@@ -41,7 +42,7 @@ impl Driver {
         Self {
             accel: vtype.accel_mps2,
             decel: vtype.decel_mps2,
-            emergency_decel: vtype.emergency_decel_mps2.max(vtype.decel_mps2),
+            emergency_decel: vtype.emergency_decel_mps2.at_least(vtype.decel_mps2),
             apparent_decel: vtype.apparent_decel_mps2,
             tau: vtype.tau_s,
             sigma: vtype.sigma,
@@ -66,19 +67,19 @@ impl Driver {
     /// Greatest speed after one step.
     #[inline]
     pub fn max_next_speed(&self, speed: f64) -> f64 {
-        (speed + self.accel * self.dt).min(self.max_speed)
+        (speed + self.accel * self.dt).at_most(self.max_speed)
     }
 
     /// Lowest speed after one step of comfortable braking.
     #[inline]
     pub fn min_next_speed(&self, speed: f64) -> f64 {
-        (speed - self.decel * self.dt).max(0.0)
+        (speed - self.decel * self.dt).at_least(0.0)
     }
 
     /// Lowest speed after one step of full braking.
     #[inline]
     pub fn min_next_speed_emergency(&self, speed: f64) -> f64 {
-        (speed - self.emergency_decel * self.dt).max(0.0)
+        (speed - self.emergency_decel * self.dt).at_least(0.0)
     }
 
     /// A bound of the way to a halt (braking by `decel` or harder after `headway_s`) that takes no division and no root.
@@ -112,7 +113,7 @@ impl Driver {
     pub fn surely_safe_behind(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> bool {
         let half_per_decel = if leader_decel <= self.decel { self.half_per_decel } else { 0.5 / leader_decel };
         let lead_way = leader_speed * (leader_speed * half_per_decel - 0.5 * self.dt);
-        self.surely_halts_within(speed, gap_m + lead_way.max(0.0))
+        self.surely_halts_within(speed, gap_m + lead_way.at_least(0.0))
     }
 
     /// The lower one of `v` and [`Driver::follow_speed`], which is computed only where it may be the lower one.
@@ -124,7 +125,27 @@ impl Driver {
         {
             return v;
         }
-        v.min(self.follow_speed(speed, gap_m, leader_speed, leader_decel))
+        v.at_most(self.follow_speed(speed, gap_m, leader_speed, leader_decel))
+    }
+
+    /// The lower one of `v` and the speed from which it can halt behind a leader that halts, however hard it has to brake for
+    /// that in its first step; computed only where it may be the lower one.
+    #[inline]
+    pub fn at_most_safe_behind(&self, v: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        if self.surely_safe_behind(v, gap_m, leader_speed, leader_decel) {
+            return v;
+        }
+        v.at_most(self.safe_follow_speed(gap_m, v, leader_speed, leader_decel, true))
+    }
+
+    /// The lower one of `v` and [`Driver::safe_stop_speed`] with the own deceleration and reaction time.
+    #[inline]
+    pub fn at_most_halting(&self, v: f64, gap_m: f64) -> f64 {
+        if self.surely_halts_within(v, gap_m) {
+            v
+        } else {
+            v.at_most(self.safe_stop_speed(gap_m, self.decel, self.tau))
+        }
     }
 
     /// Metres driven until standing when braking by `decel` each step, plus `headway_s` at the present speed.
@@ -154,8 +175,8 @@ impl Driver {
             return g / t;
         }
         // n: whole steps of braking that fit into the gap.
-        let root = (s * s + 4.0 * (s * (2.0 * g / b - t) + t * t)).max(0.0).sqrt();
-        let n = floor(0.5 - (t - 0.5 * root) / s).max(0.0);
+        let root = (s * s + 4.0 * (s * (2.0 * g / b - t) + t * t)).at_least(0.0).sqrt();
+        let n = floor(0.5 - (t - 0.5 * root) / s).at_least(0.0);
         let h = 0.5 * n * (n - 1.0) * b * s + n * b * t;
         let r = (g - h) / (n * s + t);
         n * b + r
@@ -172,7 +193,7 @@ impl Driver {
         inserting: bool,
     ) -> f64 {
         // A leader that brakes harder than we do still leaves us our own, longer way.
-        let lead_way = brake_gap(leader_speed, self.decel.max(leader_decel), 0.0, self.dt);
+        let lead_way = brake_gap(leader_speed, self.decel.at_least(leader_decel), 0.0, self.dt);
         let safe = self.safe_stop_speed(gap_m + lead_way, self.decel, self.tau);
         if inserting || self.decel == self.emergency_decel {
             return safe;
@@ -183,8 +204,8 @@ impl Driver {
         }
         // Harder braking than comfortable would be needed: brake no harder than the situation really asks for.
         let needed = 1.2 * self.emergency_need(gap_m, speed, leader_speed, leader_decel);
-        let decel = needed.max(self.decel).min(wanted);
-        (speed - decel * self.dt).max(0.0)
+        let decel = needed.at_least(self.decel).at_most(wanted);
+        (speed - decel * self.dt).at_least(0.0)
     }
 
     /// Constant deceleration that just avoids a collision, m/s².
@@ -204,9 +225,9 @@ impl Driver {
     #[inline]
     pub fn follow_speed(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
         match self.idm {
-            None => {
-                self.safe_follow_speed(gap_m, speed, leader_speed, leader_decel, false).min(self.max_next_speed(speed))
-            }
+            None => self
+                .safe_follow_speed(gap_m, speed, leader_speed, leader_decel, false)
+                .at_most(self.max_next_speed(speed)),
             Some(_) => self.idm_speed(gap_m, speed, leader_speed, self.max_speed),
         }
     }
@@ -215,14 +236,14 @@ impl Driver {
     #[inline]
     pub fn stop_speed(&self, speed: f64, gap_m: f64, decel: f64) -> f64 {
         match self.idm {
-            None => self.safe_stop_speed(gap_m, decel, self.dt).min(self.max_next_speed(speed)),
+            None => self.safe_stop_speed(gap_m, decel, self.dt).at_most(self.max_next_speed(speed)),
             Some(_) => {
                 if gap_m < 0.01 {
                     0.0
                 } else {
                     // The distance kept to a leader is not kept to a stop line.
                     self.idm_speed(gap_m + self.min_gap, speed, 0.0, self.max_speed)
-                        .min(self.safe_stop_speed(gap_m, decel, self.dt))
+                        .at_most(self.safe_stop_speed(gap_m, decel, self.dt))
                 }
             }
         }
@@ -231,8 +252,8 @@ impl Driver {
     /// Distance behind a leader from which it can always be followed safely, metres.
     #[inline]
     pub fn secure_gap(&self, speed: f64, leader_speed: f64, leader_decel: f64) -> f64 {
-        let lead_way = brake_gap(leader_speed, self.decel.max(leader_decel), 0.0, self.dt);
-        (brake_gap(speed, self.decel, self.tau, self.dt) - lead_way).max(0.0)
+        let lead_way = brake_gap(leader_speed, self.decel.at_least(leader_decel), 0.0, self.dt);
+        (brake_gap(speed, self.decel, self.tau, self.dt) - lead_way).at_least(0.0)
     }
 
     /// Highest speed now from which `target` can be reached within `dist_m` by comfortable braking.
@@ -245,11 +266,11 @@ impl Driver {
         let b = self.decel * self.dt * self.dt;
         let c = b + 2.0 * v;
         let y = (((c * c + 8.0 * b * dist_m).sqrt() - b) * 0.5 - v) / b;
-        let y = y.max(0.0);
+        let y = y.at_least(0.0);
         let full = floor(y);
         let exact = (full * full + full) * 0.5 * b + full * v + if y > full { v } else { 0.0 };
         let gain = (full + if inserting { 1.0 } else { 0.0 }) * self.decel * self.dt;
-        ((dist_m - exact).max(0.0) / (full + 1.0)) / self.dt + gain + target
+        ((dist_m - exact).at_least(0.0) / (full + 1.0)) / self.dt + gain + target
     }
 
     /// Least time to cover `dist_m` when changing from `speed` to `arrival_speed` on the way, seconds.
@@ -259,33 +280,33 @@ impl Driver {
         let time = if a == 0.0 { 0.0 } else { (arrival_speed - speed) / a };
         let way = time * (arrival_speed + speed) * 0.5;
         if dist_m >= way {
-            time + (dist_m - way) / arrival_speed.max(speed).max(HALTING_SPEED)
+            time + (dist_m - way) / arrival_speed.at_least(speed).at_least(HALTING_SPEED)
         } else {
-            (-speed + (speed * speed + 2.0 * a * dist_m).max(0.0).sqrt()) / a
+            (-speed + (speed * speed + 2.0 * a * dist_m).at_least(0.0).sqrt()) / a
         }
     }
 
     /// Speed after accelerating over `dist_m`.
     #[inline]
     pub fn speed_after(&self, dist_m: f64, speed: f64) -> f64 {
-        (speed * speed + 2.0 * self.accel * dist_m.max(0.0)).sqrt().min(self.max_speed.max(speed))
+        (speed * speed + 2.0 * self.accel * dist_m.at_least(0.0)).sqrt().at_most(self.max_speed.at_least(speed))
     }
 
     /// One step of the IDM in sub-steps.
     fn idm_speed(&self, gap_m: f64, speed: f64, leader_speed: f64, desired: f64) -> f64 {
         let Some((delta, stepping)) = self.idm else { return speed };
-        let rounds = (self.dt / stepping + 0.5).floor().max(1.0);
+        let rounds = (self.dt / stepping + 0.5).floor().at_least(1.0);
         let h = self.dt / rounds;
         let double_root = 2.0 * (self.accel * self.decel).sqrt();
         let mut v = speed;
         let mut gap = gap_m + self.min_gap;
         for _ in 0..rounds as u32 {
-            let s_star = self.min_gap + (v * self.tau + v * (v - leader_speed) / double_root).max(0.0);
-            let g = gap.max(0.01);
+            let s_star = self.min_gap + (v * self.tau + v * (v - leader_speed) / double_root).at_least(0.0);
+            let g = gap.at_least(0.01);
             let interaction = s_star / g;
-            let acc = self.accel * (1.0 - power(v / desired.max(0.01), delta) - interaction * interaction);
-            v = (v + acc * h).max(0.0);
-            gap -= (v - leader_speed).max(0.0) * h;
+            let acc = self.accel * (1.0 - power(v / desired.at_least(0.01), delta) - interaction * interaction);
+            v = (v + acc * h).at_least(0.0);
+            gap -= (v - leader_speed).at_least(0.0) * h;
         }
         v
     }
@@ -294,7 +315,7 @@ impl Driver {
     #[inline]
     pub fn free_next_speed(&self, speed: f64, desired: f64) -> f64 {
         match self.idm {
-            None => self.max_next_speed(speed).min(desired),
+            None => self.max_next_speed(speed).at_most(desired),
             Some(_) => self.idm_speed(1e4, speed, desired, desired),
         }
     }
@@ -302,8 +323,8 @@ impl Driver {
 
 /// `base` to a small non-negative exponent by multiplication and square roots only (exponents are rounded to quarters).
 fn power(base: f64, exponent: f64) -> f64 {
-    let quarters = (exponent * 4.0 + 0.5).floor().max(0.0) as u32;
-    let fourth_root = base.max(0.0).sqrt().sqrt();
+    let quarters = (exponent * 4.0 + 0.5).floor().at_least(0.0) as u32;
+    let fourth_root = base.at_least(0.0).sqrt().sqrt();
     let (mut result, mut factor, mut n) = (1.0, fourth_root, quarters);
     while n > 0 {
         if n & 1 == 1 {

@@ -4,6 +4,7 @@ use crate::graph::{Conflict, Lane, Link};
 use crate::ids::LaneId;
 
 use super::approach::Priority;
+use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::meeting::{Body, Meeting, Place};
 use super::right_of_way::MINOR_OFFSET_M;
@@ -109,9 +110,9 @@ impl View<'_> {
                     continue;
                 }
                 let v = self.behind(vehicle, driver, &place, &body, start);
-                found.v = found.v.min(v);
+                found.v = found.v.at_most(v);
                 let waits_for = foe.waiting_ms > BLOCKAGE_MS || self.is_stopped(foe) || conflict.same_source;
-                found.stuck |= waits_for && wanted.min(v) < HALTING_SPEED && halt() < HALTING_SPEED;
+                found.stuck |= waits_for && wanted.at_most(v) < HALTING_SPEED && halt() < HALTING_SPEED;
             }
             // The tail of one that has driven on is still in the way of who crosses.
             let over = self.lanes.overhang[conflict.foe.index()];
@@ -119,7 +120,7 @@ impl View<'_> {
                 let body = Body { front: f64::INFINITY, back: over.back, speed: over.speed, decel: over.decel };
                 if let Some(place) = meeting.place(&body, driver) {
                     let v = self.behind(vehicle, driver, &place, &body, start);
-                    found.v = found.v.min(v);
+                    found.v = found.v.at_most(v);
                 }
             }
         }
@@ -131,15 +132,15 @@ impl View<'_> {
         let speed = if place.gap >= 0.0 {
             driver.follow_speed(vehicle.speed, place.gap, body.speed, body.decel)
         } else {
-            driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).max(0.0), driver.decel)
+            driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).at_least(0.0), driver.decel)
         };
         let Some(meet) = place.meet else { return speed };
         // Drive up to the meeting point so as to be there when the foe has passed.
-        let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).max(0.0), driver.decel);
-        let foe_past_s = (meet - place.gap) / body.speed.max(HALTING_SPEED);
-        let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).max(vehicle.speed);
+        let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).at_least(0.0), driver.decel);
+        let foe_past_s = (meet - place.gap) / body.speed.at_least(HALTING_SPEED);
+        let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).at_least(vehicle.speed);
         let paced = vehicle.speed + driver.dt * (target - vehicle.speed) / foe_past_s;
-        speed.max(paced.min(halt))
+        speed.at_least(paced.at_most(halt))
     }
 
     /// Whether a vehicle on another way of the junction goes before `vehicle`, which is in the junction too, on `own_lane`: by

@@ -2,8 +2,11 @@
 //! follow the route, cooperative changes to let others in, changes to gain speed, and the return to the right. Decided
 //! from the places after the move, front to back over the whole edge; a change takes effect at once.
 
+use std::cell::OnceCell;
+
 use crate::ids::{LaneId, LinkId};
 
+use super::bounds::Bounds;
 use super::lane_plan::LaneChoice;
 use super::negotiation::negotiate;
 use super::neighbour::{Neighbour, are_siblings};
@@ -55,10 +58,52 @@ impl Wish {
     const HELP: Self = Self { change: true, stay: false, strategic: false, urgent: true };
 }
 
-/// What is ahead of a vehicle that considers a change.
-struct Surroundings<'a> {
-    pub(super) leader: Option<Neighbour<'a>>,
-    pub(super) target_leader: Option<Neighbour<'a>>,
+/// What a vehicle changes of itself while it considers lanes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mind {
+    /// As the fields of [`Vehicle`].
+    pub(super) look_ahead_speed: f32,
+    pub(super) speed_gain: f32,
+    pub(super) keep_right: f32,
+    pub(super) advice: f32,
+    flags: u16,
+}
+
+impl Mind {
+    fn of(vehicle: &Vehicle) -> Self {
+        let Vehicle { look_ahead_speed, speed_gain, keep_right, advice, flags, .. } = *vehicle;
+        Self { look_ahead_speed, speed_gain, keep_right, advice, flags }
+    }
+
+    fn keep(self, vehicle: &mut Vehicle) {
+        let Self { look_ahead_speed, speed_gain, keep_right, advice, flags } = self;
+        *vehicle = Vehicle { look_ahead_speed, speed_gain, keep_right, advice, flags, ..*vehicle };
+    }
+
+    /// A new lane, a new mind.
+    fn forget(&mut self) {
+        let flags = self.flags & !(flags::MESSAGES | flags::WANTS_LEFT | flags::WANTS_RIGHT);
+        *self = Self { look_ahead_speed: 0.0, speed_gain: 0.0, keep_right: 0.0, advice: f32::INFINITY, flags };
+    }
+
+    fn is(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn set(&mut self, flag: u16, on: bool) {
+        if on {
+            self.flags |= flag;
+        } else {
+            self.flags &= !flag;
+        }
+    }
+}
+
+/// What is ahead of a vehicle that considers a change. Neighbours are referred to and not copied: a copy right after they
+/// were written field by field makes the processor wait.
+struct Surroundings<'a, 'n> {
+    pub(super) leader: Option<&'n Neighbour<'a>>,
+    pub(super) target_leader: Option<&'n Neighbour<'a>>,
     pub(super) current: LaneChoice,
     pub(super) target: LaneChoice,
     /// The current, the target and the best lane.
@@ -84,19 +129,19 @@ impl Jam {
 }
 
 /// The gap on the target lane that a vehicle would change into.
-pub(super) struct Slot<'a> {
-    pub(super) leader: Option<Neighbour<'a>>,
+pub(super) struct Slot<'a, 'n> {
+    pub(super) leader: Option<&'n Neighbour<'a>>,
     pub(super) follower: Option<Neighbour<'a>>,
     pub(super) blocked_leader: bool,
     pub(super) blocked_follower: bool,
 }
 
-impl<'a> Slot<'a> {
+impl<'a, 'n> Slot<'a, 'n> {
     /// `head`: index of the first vehicle on the target lane that is not ahead.
     fn look(
         view: &View<'a>,
         vehicle: &Vehicle,
-        leader: Option<Neighbour<'a>>,
+        leader: Option<&'n Neighbour<'a>>,
         target: &[Vehicle],
         head: usize,
         target_id: LaneId,
@@ -119,24 +164,25 @@ impl<'a> Slot<'a> {
             None => view.follower_behind(back, target_id),
         };
         // How both would drive in a moment.
-        let tau = driver.tau.min(1.0);
-        let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).max(0.0);
-        let own_next = (vehicle.speed + tau * f64::from(vehicle.accel).max(0.0)).max(vehicle.speed);
-        let factor = 1.0 / view.params(vehicle).lane_change.assertive.max(0.01);
+        let tau = driver.tau.at_most(1.0);
+        let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).at_least(0.0);
+        let own_next = (vehicle.speed + tau * f64::from(vehicle.accel).at_least(0.0)).at_least(vehicle.speed);
+        let factor = 1.0 / view.params(vehicle).lane_change.assertive.at_least(0.01);
         let blocked_leader = leader.is_some_and(|n| {
             n.gap < 0.0
                 || n.gap
                     < factor
                         * driver.secure_gap(
-                            own_next.max(vehicle.speed),
-                            next_speed(&n).min(n.speed),
+                            own_next.at_least(vehicle.speed),
+                            next_speed(n).at_most(n.speed),
                             n.driver.apparent_decel,
                         )
         });
-        let blocked_follower = follower.is_some_and(|n| {
+        let blocked_follower = follower.as_ref().is_some_and(|n| {
             n.gap < 0.0
                 || n.gap
-                    < factor * n.driver.secure_gap(next_speed(&n).max(n.speed), vehicle.speed, driver.apparent_decel)
+                    < factor
+                        * n.driver.secure_gap(next_speed(n).at_least(n.speed), vehicle.speed, driver.apparent_decel)
         });
         Self { leader, follower, blocked_leader, blocked_follower }
     }
@@ -192,7 +238,7 @@ impl LaneChanger {
         changes: &mut Vec<Change>,
     ) {
         let vehicle = lanes[l][index];
-        let mut mind = vehicle;
+        let mut mind = Mind::of(&vehicle);
         let driver = view.driver(&vehicle);
         // The look-ahead grows at once and shrinks slowly.
         let memory = 1.0 - (1.0 - LOOK_AHEAD_MEMORY) * driver.dt;
@@ -204,7 +250,7 @@ impl LaneChanger {
         };
         let lane = view.lane(LaneId(first.0 + l as u32));
         let class = view.params(&vehicle).class;
-        let mut seen: Option<Option<Neighbour<'_>>> = None;
+        let seen: OnceCell<Option<Neighbour<'_>>> = OnceCell::new();
         for right in [true, false] {
             let t = if right { l.wrapping_sub(1) } else { l + 1 };
             if t >= lanes.len() {
@@ -221,16 +267,18 @@ impl LaneChanger {
                 continue;
             }
             let own_lane = LaneId(first.0 + l as u32);
-            let leader = *seen.get_or_insert_with(|| {
-                let leader = match index.checked_sub(1) {
+            let leader = seen.get_or_init(|| {
+                let mut leader = match index.checked_sub(1) {
                     Some(ahead) => Some(seen_leader(view, &vehicle, &lanes[l][ahead], ahead)),
                     None => view.leader_beyond(&vehicle, own_lane),
                 };
-                view.nearer_block(&vehicle, own_lane, true, leader)
+                view.consider_block(&vehicle, own_lane, true, &mut leader);
+                leader
             });
-            let around = self.look_around(view, &vehicle, leader, first, lanes, l, t, &changes[start..]);
+            let target_leader = self.leader_on(view, &vehicle, target_id, &lanes[t], self.heads[t], &changes[start..]);
+            let around = self.look_around(view, &vehicle, leader, &target_leader, first, lanes.len(), l, t);
             let slot = |lanes: &[Vec<Vehicle>]| {
-                Slot::look(view, &vehicle, around.target_leader, &lanes[t], self.heads[t], target_id)
+                Slot::look(view, &vehicle, target_leader.as_ref(), &lanes[t], self.heads[t], target_id)
             };
             let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t, slot);
             let blocked = wish.change && {
@@ -247,13 +295,8 @@ impl LaneChanger {
                     speed: vehicle.speed,
                     vtype: vehicle.vtype,
                 });
-                // A new lane, a new mind.
-                mind.speed_gain = 0.0;
-                mind.keep_right = 0.0;
-                mind.look_ahead_speed = 0.0;
-                mind.advice = f32::INFINITY;
-                mind.flags &= !(flags::MESSAGES | flags::WANTS_LEFT | flags::WANTS_RIGHT);
-                lanes[l][index] = mind;
+                mind.forget();
+                mind.keep(&mut lanes[l][index]);
                 return;
             }
             mind.set(if right { flags::WANTS_RIGHT } else { flags::WANTS_LEFT }, wish.change);
@@ -262,35 +305,29 @@ impl LaneChanger {
                 mind.is(flags::BLOCKED) || (wish.change && wish.strategic && wish.urgent && blocked),
             );
         }
-        lanes[l][index] = mind;
+        mind.keep(&mut lanes[l][index]);
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn look_around<'a>(
+    /// The leader that the vehicle would have on the lane beside. `head`: index of the first vehicle there that is not ahead.
+    fn leader_on<'a>(
         &self,
         view: &View<'a>,
         vehicle: &Vehicle,
-        leader: Option<Neighbour<'a>>,
-        first: LaneId,
-        lanes: &[Vec<Vehicle>],
-        l: usize,
-        t: usize,
+        target_id: LaneId,
+        target: &[Vehicle],
+        head: usize,
         accepted: &[Change],
-    ) -> Surroundings<'a> {
-        let driver = view.driver(vehicle);
-        let target_id = LaneId(first.0 + t as u32);
-        let head = self.heads[t];
-        let mut target_leader = if head > 0 {
-            Some(seen_leader(view, vehicle, &lanes[t][head - 1], head - 1))
-        } else {
-            view.leader_beyond(vehicle, target_id)
+    ) -> Option<Neighbour<'a>> {
+        let mut leader = match head.checked_sub(1) {
+            Some(ahead) => Some(seen_leader(view, vehicle, &target[ahead], ahead)),
+            None => view.leader_beyond(vehicle, target_id),
         };
-        target_leader = view.nearer_block(vehicle, target_id, false, target_leader);
+        view.consider_block(vehicle, target_id, false, &mut leader);
         for change in accepted.iter().filter(|c| c.to == target_id) {
-            let gap = change.back - vehicle.pos - driver.min_gap;
-            if target_leader.is_none_or(|n| gap < n.gap) {
+            let gap = change.back - vehicle.pos - view.driver(vehicle).min_gap;
+            if leader.as_ref().is_none_or(|n| gap < n.gap) {
                 let driver = &view.world.types[usize::from(change.vtype)].driver;
-                target_leader = Some(Neighbour {
+                leader = Some(Neighbour {
                     gap,
                     speed: change.speed,
                     accel: 0.0,
@@ -301,16 +338,31 @@ impl LaneChanger {
                 });
             }
         }
+        leader
+    }
+
+    #[allow(clippy::too_many_arguments)] // two lanes of an edge, seen by one vehicle
+    fn look_around<'a, 'n>(
+        &self,
+        view: &View<'a>,
+        vehicle: &Vehicle,
+        leader: &'n Option<Neighbour<'a>>,
+        target_leader: &'n Option<Neighbour<'a>>,
+        first: LaneId,
+        count: usize,
+        l: usize,
+        t: usize,
+    ) -> Surroundings<'a, 'n> {
         let lane = |lane: usize| LaneId(first.0 + lane as u32);
         // Inside a junction the lanes of the road behind it count.
         let index = usize::from(vehicle.route_index);
-        let road = (!view.lane(target_id).internal).then(|| view.plans.edge(vehicle.plan, index, lanes.len()));
+        let road = (!view.lane(lane(t)).internal).then(|| view.plans.edge(vehicle.plan, index, count));
         let choice = |at: usize| match &road {
             Some(road) => road[at],
             None => view.choice_behind(vehicle, lane(at)),
         };
         let (current, target) = (choice(l), choice(t));
-        let best = (l as i64 + i64::from(current.offset)).clamp(0, lanes.len() as i64 - 1) as usize;
+        let best = (l as i64 + i64::from(current.offset)).clamp(0, count as i64 - 1) as usize;
         let link = |at: usize| match &road {
             Some(road) => road[at].link,
             None => view.lane(lane(at)).only_link(),
@@ -325,8 +377,8 @@ impl LaneChanger {
             0.0
         };
         Surroundings {
-            leader,
-            target_leader,
+            leader: leader.as_ref(),
+            target_leader: target_leader.as_ref(),
             current,
             target,
             current_jam: jam(l),
@@ -352,16 +404,16 @@ fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: 
 
 /// What the vehicle wants with the lane to its right or left. Updates its inclinations and tells blockers.
 #[allow(clippy::too_many_arguments)]
-fn wish<'a>(
+fn wish<'a: 'n, 'n>(
     view: &View<'a>,
-    mind: &mut Vehicle,
+    mind: &mut Mind,
     vehicle: &Vehicle,
     lane: &crate::graph::Lane,
     right: bool,
-    around: &Surroundings<'a>,
+    around: &Surroundings<'a, 'n>,
     lanes: &mut [Vec<Vehicle>],
     t: usize,
-    slot: impl Fn(&[Vec<Vehicle>]) -> Slot<'a>,
+    slot: impl Fn(&[Vec<Vehicle>]) -> Slot<'a, 'n>,
 ) -> Wish {
     let driver = view.driver(vehicle);
     let params = &view.params(vehicle).lane_change;
@@ -377,11 +429,14 @@ fn wish<'a>(
     let look_speed = f64::from(mind.look_ahead_speed);
     let mut look = look_speed * LOOK_FORWARD_S * params.strategic * if right { 1.0 } else { params.lookahead_left };
     look += driver.length_with_gap() * 2.0;
-    if offset == 0 && around.leader.is_some_and(|n| n.stopped && n.gap < rest) {
-        let n = around.leader.expect("checked above");
+    let halts_before = |n: &&Neighbour<'_>| n.stopped && n.gap < rest;
+    if offset == 0
+        && let Some(n) = around.leader.filter(halts_before)
+    {
         look = 0.5 * (driver.length_with_gap() + n.driver.length_with_gap() + n.gap);
-    } else if offset == step && around.target_leader.is_some_and(|n| n.stopped && n.gap < rest) {
-        let n = around.target_leader.expect("checked above");
+    } else if offset == step
+        && let Some(n) = around.target_leader.filter(halts_before)
+    {
         look = driver.length_with_gap() + n.driver.length_with_gap() + n.gap;
     }
     if params.strategic < 0.0 {
@@ -399,7 +454,7 @@ fn wish<'a>(
     } else {
         let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
         let passes_stopped = around.leader.is_some_and(|n| n.stopped && n.gap < STOPPED_LEADER_M)
-            && target_dist.min(current_dist) - vehicle.pos > overtake
+            && target_dist.at_most(current_dist) - vehicle.pos > overtake
             && around.target_leader.is_none_or(|n| !n.stopped || n.gap > overtake);
         if passes_stopped {
             current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
@@ -410,8 +465,8 @@ fn wish<'a>(
         {
             return Wish::STAY;
         } else if !to_best || offset == 0 {
-            let jam = around.current_jam.taken_m(view, vehicle).max(around.target_jam.taken_m(view, vehicle));
-            let room = (target_dist - vehicle.pos - jam).max(0.0);
+            let jam = around.current_jam.taken_m(view, vehicle).at_least(around.target_jam.taken_m(view, vehicle));
+            let room = (target_dist - vehicle.pos - jam).at_least(0.0);
             if (!to_best && too_short(room, offset.abs() + 2)) || (offset == 0 && room * 2.0 < look) {
                 return Wish::STAY;
             }
@@ -427,12 +482,13 @@ fn wish<'a>(
             let room = space - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
             let relief = around.current.continues && around.current.link.is_some();
             if n.driver.length_with_gap() <= room || !relief {
-                reserve = reserve.max(n.driver.length_with_gap());
+                reserve = reserve.at_least(n.driver.length_with_gap());
             }
         }
         let place = space - reserve - driver.min_gap - 1.0;
         if reserve > 0.0 && place > 0.0 {
-            let halt = driver.stop_speed(vehicle.speed, place, driver.decel).max(driver.min_next_speed(vehicle.speed));
+            let halt =
+                driver.stop_speed(vehicle.speed, place, driver.decel).at_least(driver.min_next_speed(vehicle.speed));
             mind.advice = mind.advice.min(halt as f32);
         }
         let slot = slot(lanes);
@@ -450,13 +506,13 @@ fn wish<'a>(
     }
 
     // Speeds to be expected on both lanes.
-    let accelerating = |n: Option<Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
+    let accelerating = |n: Option<&Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
     let accelerating = accelerating(around.leader) || accelerating(around.target_leader);
     let target_safe =
         anticipate(driver, vehicle.speed, around.target_leader, target_dist, target_allowed, accelerating);
     let here_safe = anticipate(driver, vehicle.speed, around.leader, current_dist, allowed, accelerating);
-    let left_threshold = GAIN_THRESHOLD / params.speed_gain.max(1e-3);
-    let right_threshold = left_threshold / params.speed_gain_right.max(1e-3);
+    let left_threshold = GAIN_THRESHOLD / params.speed_gain.at_least(1e-3);
+    let right_threshold = left_threshold / params.speed_gain_right.at_least(1e-3);
     let gain = f64::from(mind.speed_gain);
 
     if right && offset == 0 && lane.speed_mps > 80.0 / 3.6 && look_speed > HALTING_SPEED {
@@ -465,7 +521,7 @@ fn wish<'a>(
     }
 
     let mut inconvenience = if right { gain / right_threshold } else { -gain / left_threshold };
-    inconvenience = inconvenience.max(here_safe / target_safe.max(1e-3) - 1.0).min(1.0);
+    inconvenience = inconvenience.at_least(here_safe / target_safe.at_least(1e-3) - 1.0).at_most(1.0);
     let asked = mind.is(if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT });
     if mind.is(flags::BLOCKS_AS_FOLLOWER)
         && asked
@@ -475,7 +531,7 @@ fn wish<'a>(
         return Wish::HELP;
     }
 
-    let relative = (target_safe - here_safe) / target_safe.max(GAIN_BASE_SPEED);
+    let relative = (target_safe - here_safe) / target_safe.at_least(GAIN_BASE_SPEED);
     let dt = driver.dt;
     let half_life = if dt == 1.0 { 0.5 } else { halved(dt) };
     if right {
@@ -488,20 +544,21 @@ fn wish<'a>(
                 mind.speed_gain -= (dt * relative) as f32;
             }
             let road_factor = allowed / lane.speed_mps;
-            let accept_s = 7.0 * road_factor * vehicle.speed.max(1.0);
-            let mut free_m = (target_dist - driver.brake_gap(allowed)).max(0.0);
+            let accept_s = 7.0 * road_factor * vehicle.speed.at_least(1.0);
+            let mut free_m = (target_dist - driver.brake_gap(allowed)).at_least(0.0);
+            // Who may not drive at all has no time for nothing: 0/0.
             let mut free_s = accept_s.min(free_m / allowed);
             if let Some(n) = around.target_leader.filter(|n| n.speed < allowed) {
                 let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel);
-                free_m = free_m.min(n.gap - secure).max(0.0);
-                free_s = free_s.min(free_m / (allowed - n.speed));
+                free_m = free_m.at_most(n.gap - secure).at_least(0.0);
+                free_s = free_s.at_most(free_m / (allowed - n.speed));
             }
             mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
             if f64::from(mind.keep_right) * params.keep_right < -right_threshold {
                 return Wish::GAIN;
             }
         }
-        if f64::from(mind.speed_gain) < -right_threshold && target_dist / vehicle.speed.max(0.1) > 20.0 {
+        if f64::from(mind.speed_gain) < -right_threshold && target_dist / vehicle.speed.at_least(0.1) > 20.0 {
             return Wish::GAIN;
         }
     } else {
@@ -552,7 +609,7 @@ fn halved(dt: f64) -> f64 {
 fn anticipate(
     driver: &super::car_following::Driver,
     speed: f64,
-    leader: Option<Neighbour<'_>>,
+    leader: Option<&Neighbour<'_>>,
     dist: f64,
     allowed: f64,
     accelerating: bool,
@@ -560,11 +617,12 @@ fn anticipate(
     let future = match (leader, accelerating) {
         (Some(n), true) => {
             let soon = speed + driver.accel - driver.accel * driver.dt;
-            driver.follow_speed(soon, n.gap, n.speed, n.driver.apparent_decel)
+            let most = if driver.idm.is_none() { driver.max_next_speed(soon).at_most(allowed) } else { allowed };
+            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel)
         }
-        (Some(n), false) => driver.safe_follow_speed(n.gap, speed, n.speed, n.driver.apparent_decel, true),
-        (None, true) => driver.max_next_speed(speed).min(driver.safe_stop_speed(dist, driver.decel, driver.tau)),
-        (None, false) => driver.safe_stop_speed(dist, driver.decel, driver.tau),
+        (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel),
+        (None, true) => driver.at_most_halting(driver.max_next_speed(speed).at_most(allowed), dist),
+        (None, false) => driver.at_most_halting(allowed, dist),
     };
-    future.min(allowed).max(0.0)
+    future.at_least(0.0)
 }

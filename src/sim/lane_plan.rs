@@ -60,10 +60,10 @@ pub struct LanePlans {
     /// Equal choices on an edge are stored once where the route goes on beyond the horizon: most of those who turn the same
     /// way share them. Nearer to its end nearly every route has its own lengths.
     choices: Vec<LaneChoice>,
-    /// Hash of an edge and its choices → where they are in `choices`.
-    known: HashMap<u64, u32>,
-    /// `route × classes + class` → plan.
-    of_route: Vec<u32>,
+    /// Hash of an edge and its choices → where they are in `choices`. Short: what is found is compared.
+    known: HashMap<u32, u32>,
+    /// By class, and then by route: its plan. Classes that nobody has take no room.
+    of_route: Vec<Vec<u32>>,
     /// (departure, stops already made) → plan.
     of_departure: HashMap<(u32, u16), u32>,
 }
@@ -101,14 +101,17 @@ impl LanePlans {
             self.of_departure.insert((vehicle, stops_done), plan);
             return plan;
         }
-        let key = route.index() * world.classes.len() + usize::from(slot);
-        if self.of_route.len() <= key {
-            self.of_route.resize(self.routes.count() * world.classes.len(), UNKNOWN);
+        let slot_of_class = usize::from(slot);
+        if self.of_route.len() <= slot_of_class {
+            self.of_route.resize(slot_of_class + 1, Vec::new());
         }
-        if self.of_route[key] == UNKNOWN {
-            self.of_route[key] = self.compute(world, route, slot, &[]);
+        if self.of_route[slot_of_class].len() <= route.index() {
+            self.of_route[slot_of_class].resize(self.routes.count(), UNKNOWN);
         }
-        self.of_route[key]
+        if self.of_route[slot_of_class][route.index()] == UNKNOWN {
+            self.of_route[slot_of_class][route.index()] = self.compute(world, route, slot, &[]);
+        }
+        self.of_route[slot_of_class][route.index()]
     }
 
     /// Choices for the lanes of the `index`-th edge of the route; it has `lanes` lanes.
@@ -203,7 +206,7 @@ impl LanePlans {
             hasher.update(&bits.to_le_bytes());
             hasher.update(bytemuck::cast_slice(&rest));
         }
-        let at = *self.known.entry(hasher.digest()).or_insert(new);
+        let at = *self.known.entry(hasher.digest() as u32).or_insert(new);
         if at != new && self.choices[at as usize..].starts_with(here) {
             return at;
         }

@@ -64,6 +64,12 @@ impl LaneStore {
         }
     }
 
+    /// Asks for one vehicle of a lane.
+    #[inline]
+    pub fn prefetch_at(&self, lane: LaneId, at: u32) {
+        prefetch_head(&self.slots, (self.rooms[lane.index()].start + at) as usize);
+    }
+
     /// Asks for all of the foremost vehicles of a lane, also for what is only kept up to date.
     #[inline]
     pub fn prefetch_whole(&self, lane: LaneId) {

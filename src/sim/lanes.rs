@@ -4,12 +4,15 @@ use crate::ids::LaneId;
 
 use super::lane_store::LaneStore;
 use super::marks::Marks;
-use super::prefetch::prefetch;
+use super::prefetch::{Ahead, prefetch};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::world::World;
 
 /// Lanes for which memory is asked ahead.
 const AHEAD: usize = 12;
+
+/// Whose front is nearer to the start of its lane than this probably hangs over the lane behind, metres.
+const HANGING_M: f64 = 5.0;
 
 /// The last (hindmost) body on a lane, as those behind it see it. Bodies that hang over the start of a following lane
 /// count on the lane that they cover.
@@ -110,6 +113,12 @@ impl Lanes {
         self.held.has(lane.index())
     }
 
+    /// Asks for the metres that are taken on a lane.
+    #[inline]
+    pub fn prefetch_occupied(&self, lane: LaneId) {
+        prefetch(&self.occupied_m, lane.index());
+    }
+
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.
     pub fn refresh(&mut self, world: &World, lanes: &[LaneId]) {
         for lane in self.overhung.drain(..) {
@@ -132,13 +141,17 @@ impl Lanes {
         }
         busy.clear();
         busy.extend(lanes.iter().copied().filter(|lane| !vehicles.is_empty(*lane)));
-        for at in 0..self.busy.len() {
-            if let Some(&soon) = self.busy.get(at + AHEAD) {
+        let busy = std::mem::take(&mut self.busy);
+        let coming = Ahead::new(&busy, world.network.lanes.len());
+        for (at, &lane) in busy.iter().enumerate() {
+            if let Some(&soon) = coming.get(at + AHEAD) {
                 self.vehicles.prefetch(soon);
                 prefetch(&self.rear, soon.index());
                 prefetch(&self.occupied_m, soon.index());
             }
-            let lane = self.busy[at];
+            if let Some(&soon) = coming.get(at + AHEAD / 2) {
+                self.prefetch_tail(world, soon);
+            }
             let i = lane.index();
             let Some(last) = self.vehicles.on(lane).last() else { continue };
             let driver = &world.types[usize::from(last.vtype)].driver;
@@ -166,6 +179,21 @@ impl Lanes {
             }
             if rear.back < 0.0 {
                 self.cover_upstream(world, lane, came_from, rear);
+            }
+        }
+        self.busy = busy;
+    }
+
+    /// Asks for what is read where the hindmost body of a lane hangs over the lane behind.
+    #[inline]
+    fn prefetch_tail(&self, world: &World, lane: LaneId) {
+        if let Some(last) = self.vehicles.on(lane).last()
+            && last.pos < HANGING_M
+        {
+            prefetch(&world.network.lanes, lane.index());
+            if last.came_from.is_some() {
+                prefetch(&world.network.lanes, last.came_from.index());
+                prefetch(&self.overhang, last.came_from.index());
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod advance;
 mod approach;
+mod bounds;
 mod car_following;
 mod closing;
 mod collision;

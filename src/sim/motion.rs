@@ -5,6 +5,7 @@
 use crate::ids::{LaneId, LinkId};
 
 use super::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
+use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::junction::ROOM_LOOK_LENGTHS;
 use super::random::{Purpose, uniform};
@@ -36,10 +37,8 @@ pub struct Follow {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Move {
     pub speed: f64,
-    pub waits_at_link: bool,
-    pub crawls: bool,
-    pub stuck: bool,
-    pub emergency: bool,
+    /// Of [`flags`], those that the look ahead decides.
+    pub flags: u16,
 }
 
 impl View<'_> {
@@ -56,7 +55,7 @@ impl View<'_> {
         let mut wished = self.allowed(vehicle, driver, lane);
         if self.world.overlay.is_limited(lane_id) || vehicle.is(flags::LIMITED) {
             // A limit that comes all at once is no reason to brake hard.
-            wished = wished.max(driver.min_next_speed(vehicle.speed));
+            wished = wished.at_least(driver.min_next_speed(vehicle.speed));
         }
         let mut v = driver.free_next_speed(vehicle.speed, wished);
         if let Some(leader) = ahead {
@@ -75,15 +74,15 @@ impl View<'_> {
                 v = driver.at_most_following(v, vehicle.speed, gap, over.speed, over.decel);
             }
         }
-        (v.max(0.0), is_led)
+        (v.at_least(0.0), is_led)
     }
 
     /// How the vehicle comes to the end of its lane: while a leader holds it up it is not taken to gain speed.
     #[inline]
-    fn run_up(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, plan: Follow) -> RunUp {
-        let allowed = self.allowed(vehicle, driver, self.lane(lane_id)).max(driver.min_next_speed(vehicle.speed));
-        let from = driver.max_next_speed(vehicle.speed).min(allowed);
-        RunUp { way_m: seen, from, limit: if plan.is_led { plan.speed.min(allowed) } else { allowed } }
+    fn run_up(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, plan: &Follow) -> RunUp {
+        let allowed = self.allowed(vehicle, driver, self.lane(lane_id)).at_least(driver.min_next_speed(vehicle.speed));
+        let from = driver.max_next_speed(vehicle.speed).at_most(allowed);
+        RunUp { way_m: seen, from, limit: if plan.is_led { plan.speed.at_most(allowed) } else { allowed } }
     }
 
     /// How far the vehicle looks ahead when that may be beyond its lane's end, which is `seen` metres ahead; else 0.
@@ -108,9 +107,9 @@ impl View<'_> {
         let link = self.link(link_id);
         let via_length_m = link.via_length_m;
         // What is behind the link is looked up here, for only some are asked.
-        let limit = limit.min(self.held_by_rear(coming.speed, driver, link.next, dist_m));
+        let limit = limit.at_most(self.held_by_rear(coming.speed, driver, link.next, dist_m));
         let arrival_s = driver.minimal_arrival_time(dist_m, goes_on, arrival_speed);
-        let leave_speed = driver.speed_after(via_length_m, arrival_speed).min(limit);
+        let leave_speed = driver.speed_after(via_length_m, arrival_speed).at_most(limit);
         Approach {
             vehicle: coming.vehicle,
             arrival_s,
@@ -132,7 +131,7 @@ impl View<'_> {
         let vehicle = &self.lanes.on(lane)[index as usize];
         let plan = Follow { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
         let mut told = None;
-        self.announce(vehicle, lane, plan, |link, coming| told = Some(self.approach(&coming, link)));
+        self.announce(vehicle, lane, &plan, |link, coming| told = Some(self.approach(&coming, link)));
         told
     }
 
@@ -142,7 +141,7 @@ impl View<'_> {
         &self,
         vehicle: &Vehicle,
         lane_id: LaneId,
-        plan: Follow,
+        plan: &Follow,
         mut tell: impl FnMut(LinkId, Coming),
     ) -> bool {
         let driver = self.driver(vehicle);
@@ -186,7 +185,7 @@ impl View<'_> {
                 let mut arrival_speed = run_up.speed(driver);
                 if slows {
                     let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
-                    arrival_speed = arrival_speed.min(driver.speed_after(link.visibility_m, at_sight));
+                    arrival_speed = arrival_speed.at_most(driver.speed_after(link.visibility_m, at_sight));
                 }
                 tell(
                     link_id,
@@ -209,10 +208,10 @@ impl View<'_> {
             let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
             // A limit that is not lower slows nobody down.
             if limit < v {
-                v = v.min(driver.free_speed(seen, limit, false).max(driver.min_next_speed(vehicle.speed)));
+                v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed)));
             }
-            run_up = RunUp { way_m: next.length_m, from: v, limit: limit.min(held) };
-            v = v.min(held);
+            run_up = RunUp { way_m: next.length_m, from: v, limit: limit.at_most(held) };
+            v = v.at_most(held);
             if next.internal {
                 inner_m += next.length_m;
             } else {
@@ -225,7 +224,7 @@ impl View<'_> {
             }
             lane_id = link.next;
             seen += next.length_m;
-            let enough = (ROOM_LOOK_LENGTHS * driver.length).max(driver.length + inner_m);
+            let enough = (ROOM_LOOK_LENGTHS * driver.length).at_least(driver.length + inner_m);
             if seen >= look && roads_m > enough {
                 return false;
             }
@@ -247,7 +246,7 @@ impl View<'_> {
 
     /// The speed of the next step. `plan` is the result of pass one. `None`: it depends on who approaches the junctions, which
     /// is not known before pass two.
-    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: Follow, step_key: u64) -> Option<Move> {
+    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: &Follow, step_key: u64) -> Option<Move> {
         if vehicle.is(flags::STOPPED) {
             return Some(Move::default());
         }
@@ -256,19 +255,19 @@ impl View<'_> {
         let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, ..Walk::default() };
         let seen = lane.length_m - vehicle.pos;
         if let Some(halt_m) = self.halt_on(vehicle, lane_id, usize::from(vehicle.route_index), vehicle.pos) {
-            walk.v = walk.v.min(driver.stop_speed(vehicle.speed, halt_m - vehicle.pos, driver.decel));
+            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed, halt_m - vehicle.pos, driver.decel));
         }
         let mut led_to = f64::INFINITY;
         if lane.internal {
             // Ways may meet long before the lane ends.
             let conflict = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9, walk.v, || 0.0);
-            walk.v = walk.v.min(conflict.v);
+            walk.v = walk.v.at_most(conflict.v);
             walk.stuck = conflict.stuck;
             led_to = conflict.v;
         }
         if seen < plan.look_m {
             let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
-            run_up.limit = run_up.limit.min(led_to);
+            run_up.limit = run_up.limit.at_most(led_to);
             self.look_beyond(vehicle, driver, lane_id, plan, seen, run_up, &mut walk);
             if walk.is_open {
                 return None;
@@ -290,7 +289,7 @@ impl View<'_> {
         vehicle: &Vehicle,
         driver: &Driver,
         lane_id: LaneId,
-        plan: Follow,
+        plan: &Follow,
         seen: f64,
         run_up: RunUp,
         walk: &mut Walk,
@@ -307,7 +306,7 @@ impl View<'_> {
             if link_id.is_none() {
                 if !self.is_last_edge(vehicle, index) {
                     // The lane does not lead on: wait at its end for a chance to change.
-                    let halt = driver.stop_speed(vehicle.speed, (seen - MINOR_OFFSET_M).max(0.0), driver.decel);
+                    let halt = driver.stop_speed(vehicle.speed, (seen - MINOR_OFFSET_M).at_least(0.0), driver.decel);
                     walk.wait(halt, vehicle.speed);
                 }
                 return;
@@ -319,10 +318,10 @@ impl View<'_> {
             let decides = !link.exit || link.signal.is_some();
             // What it would drive to halt before this link.
             let unhindered = walk.v;
-            let halt = || self.halt_before(vehicle, driver, priority, seen).min(unhindered);
+            let halt = || self.halt_before(vehicle, driver, priority, seen).at_most(unhindered);
             if decides {
                 let v_pass = || run_up.speed(driver);
-                if self.must_wait(vehicle, driver, link, priority, seen, v_pass, limit.min(held), walk) {
+                if self.must_wait(vehicle, driver, link, priority, seen, v_pass, limit.at_most(held), walk) {
                     if walk.is_open {
                         return;
                     }
@@ -333,14 +332,14 @@ impl View<'_> {
             // What it may drive beyond the link.
             let mut over = walk.v;
             if limit < over {
-                over = over.min(driver.free_speed(seen, limit, false).max(slowest));
+                over = over.at_most(driver.free_speed(seen, limit, false).at_least(slowest));
             }
             // At least it can drive up to the line.
             let line = || if decides { halt() } else { 0.0 };
-            let conflict = self.mind_conflicts(vehicle, driver, link.next, own_lane, seen, over.min(held), line);
+            let conflict = self.mind_conflicts(vehicle, driver, link.next, own_lane, seen, over.at_most(held), line);
             if self.keeps_clear(lane_id, link) && driver.can_brake(vehicle.speed, driver.decel, seen) {
                 let lacks_room = conflict.stuck
-                    || over.min(held) <= STANDS
+                    || over.at_most(held) <= STANDS
                     || walk.no_room
                     || (!first && !self.has_room(vehicle, driver, link, index, walk.ahead_m));
                 if lacks_room {
@@ -349,20 +348,21 @@ impl View<'_> {
                 }
             }
             let arriving = walk.v;
-            let conflict = if conflict.v < arriving { conflict.v.max(line()) } else { conflict.v };
+            let conflict = if conflict.v < arriving { conflict.v.at_least(line()) } else { conflict.v };
             let next = self.lane(link.next);
-            run_up = RunUp { way_m: next.length_m, from: over, limit: limit.min(held).min(conflict) };
-            walk.v = over.min(conflict).min(held);
+            run_up = RunUp { way_m: next.length_m, from: over, limit: limit.at_most(held).at_most(conflict) };
+            walk.v = over.at_most(conflict).at_most(held);
             walk.crawls |= arriving <= walk.v && crawls(vehicle, driver, arriving);
             if !next.internal {
                 index += 1;
                 if let Some(room) = self.let_in(vehicle, driver, link.next, seen) {
-                    walk.v = walk.v.min(room.max(slowest));
+                    walk.v = walk.v.at_most(room.at_least(slowest));
                 }
             }
             lane_id = link.next;
             if let Some(halt_m) = self.halt_on(vehicle, lane_id, index, 0.0) {
-                walk.v = walk.v.min(driver.stop_speed(vehicle.speed, seen + halt_m, driver.decel).max(slowest));
+                walk.v =
+                    walk.v.at_most(driver.stop_speed(vehicle.speed, seen + halt_m, driver.decel).at_least(slowest));
                 return;
             }
             seen += next.length_m;
@@ -398,7 +398,7 @@ impl View<'_> {
                         driver.follow_speed(vehicle.speed, gap, other.speed, lead.apparent_decel)
                     };
                     let speed = after(after(0.0));
-                    v = Some(v.map_or(speed, |v| v.min(speed)));
+                    v = Some(v.map_or(speed, |v| v.at_most(speed)));
                 }
             }
         }
@@ -410,33 +410,33 @@ impl View<'_> {
     fn finish(&self, vehicle: &Vehicle, driver: &Driver, walk: &Walk, allowed: f64, step_key: u64) -> Move {
         let safe = walk.v;
         let old = vehicle.speed;
-        let slowest = driver.min_next_speed(old).min(safe.max(driver.min_next_speed_emergency(old)));
-        let fastest = allowed.max(safe).min(driver.max_next_speed(old)).min(safe).max(slowest);
+        let slowest = driver.min_next_speed(old).at_most(safe.at_least(driver.min_next_speed_emergency(old)));
+        let fastest = allowed.at_least(safe).at_most(driver.max_next_speed(old)).at_most(safe).at_least(slowest);
         let mut speed = fastest;
         if driver.idm.is_none() && driver.sigma > 0.0 {
             let random = uniform(step_key, vehicle.id.0, Purpose::Dawdle);
             let lost = driver.sigma * random * driver.dt * if fastest < driver.accel { fastest } else { driver.accel };
-            speed = (fastest - lost).max(slowest).max(0.0);
+            speed = (fastest - lost).at_least(slowest).at_least(0.0);
         }
         if vehicle.advice < f32::INFINITY {
             let advice = f64::from(vehicle.advice);
             if advice >= slowest - 1e-6 {
-                speed = speed.min(advice.max(slowest));
+                speed = speed.at_most(advice.at_least(slowest));
             }
         } else if vehicle.is(flags::BLOCKED | flags::BLOCKS_AS_LEADER) {
             // Nobody asked it to brake: it may gain room by going on faster.
             speed = (speed + fastest) * 0.5;
         }
         if speed > 0.0 && walk.least > 0.0 {
-            speed = speed.max(walk.least.min(safe));
+            speed = speed.at_least(walk.least.at_most(safe));
         }
-        Move {
-            speed,
-            waits_at_link: walk.waits,
-            crawls: walk.crawls,
-            stuck: walk.stuck,
-            emergency: safe < driver.min_next_speed(old) - 1e-6,
-        }
+        let found = [
+            (walk.waits, flags::WAITS_AT_LINK),
+            (walk.crawls, flags::CRAWLS),
+            (walk.stuck, flags::STUCK),
+            (safe < driver.min_next_speed(old) - 1e-6, flags::EMERGENCY),
+        ];
+        Move { speed, flags: found.iter().map(|(is, flag)| if *is { *flag } else { 0 }).sum() }
     }
 }
 
@@ -458,7 +458,7 @@ impl RunUp {
     /// Speed at the link.
     #[inline]
     fn speed(&self, driver: &Driver) -> f64 {
-        driver.speed_after(self.way_m, self.from).min(self.limit)
+        driver.speed_after(self.way_m, self.from).at_most(self.limit)
     }
 }
 
@@ -486,7 +486,7 @@ pub(super) struct Walk {
 impl Walk {
     /// Halt before a link; it counts as waiting there when that slows it below `from_speed` or makes it stand.
     pub(super) fn wait(&mut self, halt: f64, from_speed: f64) {
-        self.v = self.v.min(halt);
+        self.v = self.v.at_most(halt);
         self.waits = self.v < from_speed || self.v < HALTING_SPEED;
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::graph::Lane;
 
-use super::lane_change::Slot;
+use super::bounds::Bounds;
+use super::lane_change::{Mind, Slot};
 use super::vehicle::{Vehicle, flags};
 use super::view::View;
 
@@ -20,11 +21,11 @@ const ON_RAMP_M: f64 = 200.0;
 #[allow(clippy::too_many_arguments)]
 pub(super) fn negotiate(
     view: &View<'_>,
-    mind: &mut Vehicle,
+    mind: &mut Mind,
     vehicle: &Vehicle,
     lane: &Lane,
     right: bool,
-    slot: &Slot<'_>,
+    slot: &Slot<'_, '_>,
     lanes: &mut [Vec<Vehicle>],
     t: usize,
     space: f64,
@@ -34,15 +35,16 @@ pub(super) fn negotiate(
     let driver = view.driver(vehicle);
     let dt = driver.dt;
     let remaining_s =
-        (space / f64::from(mind.look_ahead_speed).max(1e-3) / f64::from(offset.abs().max(1)) / URGENCY).max(dt);
-    let mut planned = vehicle.speed.min(driver.stop_speed(vehicle.speed, space - reserve, driver.decel));
+        (space / f64::from(mind.look_ahead_speed).at_least(1e-3) / f64::from(offset.abs().max(1)) / URGENCY)
+            .at_least(dt);
+    let mut planned = vehicle.speed.at_most(driver.stop_speed(vehicle.speed, space - reserve, driver.decel));
     if f64::from(mind.advice) >= vehicle.speed - driver.decel * dt {
-        planned = planned.min(f64::from(mind.advice));
+        planned = planned.at_most(f64::from(mind.advice));
     }
-    let advise = |mind: &mut Vehicle, speed: f64| mind.advice = mind.advice.min(speed as f32);
+    let advise = |mind: &mut Mind, speed: f64| mind.advice = mind.advice.min(speed as f32);
 
     if let Some(n) = slot.leader {
-        let next_speed = n.speed - dt * (-n.accel).max(1.0);
+        let next_speed = n.speed - dt * (-n.accel).at_least(1.0);
         let next_gap = n.gap + dt * (next_speed - planned);
         if slot.blocked_leader {
             let dv = planned - n.speed;
@@ -50,7 +52,7 @@ pub(super) fn negotiate(
                 + n.driver.length_with_gap()
                 + driver.length
                 + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
-            .max(0.0);
+            .at_least(0.0);
             let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
             let congested = vehicle.speed < 60.0 / 3.6 || lane.speed_mps < 60.1 / 3.6;
             let cannot = dv < 0.0
@@ -61,15 +63,15 @@ pub(super) fn negotiate(
                 if let Some(i) = n.index {
                     lanes[t][i].flags |= flags::BLOCKS_AS_LEADER;
                 }
-                let target = driver.min_next_speed(vehicle.speed).max(driver.follow_speed(
+                let target = driver.min_next_speed(vehicle.speed).at_least(driver.follow_speed(
                     vehicle.speed,
                     next_gap,
-                    next_speed.max(0.0),
+                    next_speed.at_least(0.0),
                     n.driver.apparent_decel,
                 ));
                 if target < vehicle.speed {
-                    let decel = driver.decel.min(MIN_FALL_BEHIND.max((vehicle.speed - target) / remaining_s));
-                    planned = planned.min((vehicle.speed - decel * dt).max(0.0));
+                    let decel = driver.decel.at_most(MIN_FALL_BEHIND.at_least((vehicle.speed - target) / remaining_s));
+                    planned = planned.at_most((vehicle.speed - decel * dt).at_least(0.0));
                     advise(mind, planned);
                 } else {
                     advise(mind, target);
@@ -84,16 +86,17 @@ pub(super) fn negotiate(
             }
         } else {
             // Stay behind the future leader.
-            let target = driver.follow_speed(vehicle.speed, next_gap, next_speed.max(0.0), n.driver.apparent_decel);
-            planned = planned.min(target);
+            let target =
+                driver.follow_speed(vehicle.speed, next_gap, next_speed.at_least(0.0), n.driver.apparent_decel);
+            planned = planned.at_most(target);
             advise(mind, target);
         }
     }
-    let Some(n) = slot.follower else { return };
+    let Some(n) = &slot.follower else { return };
     let help = |lanes: &mut [Vec<Vehicle>], speed: f64, blocking: bool| {
         if let Some(i) = n.index {
             let follower = &mut lanes[t][i];
-            follower.advice = follower.advice.min(speed.max(0.0) as f32);
+            follower.advice = follower.advice.min(speed.at_least(0.0) as f32);
             if blocking {
                 follower.flags |= flags::BLOCKS_AS_FOLLOWER;
                 follower.flags |= if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT };
@@ -102,24 +105,24 @@ pub(super) fn negotiate(
     };
     let cut_in = |floor: f64| {
         let d = n.driver;
-        let one = floor.max(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel));
-        floor.max(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel))
+        let one = floor.at_least(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel));
+        floor.at_least(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel))
     };
     if slot.blocked_follower {
         let help_decel = n.driver.decel;
-        let slowed = (n.speed - help_decel * dt).max(0.0);
-        let slowed_1s = (n.speed - help_decel).max(0.0);
+        let slowed = (n.speed - help_decel * dt).at_least(0.0);
+        let slowed_1s = (n.speed - help_decel).at_least(0.0);
         let dv = planned - slowed_1s;
         let gap = n.gap + dv;
-        let secure = n.driver.secure_gap(slowed_1s, planned.max(0.0), driver.apparent_decel);
+        let secure = n.driver.secure_gap(slowed_1s, planned.at_least(0.0), driver.apparent_decel);
         if gap > 0.0 && gap >= secure {
             help(lanes, cut_in(slowed), true);
         } else if dv > 0.0 && dv * remaining_s > secure - gap + 0.1 {
             help(lanes, slowed, true);
         } else {
-            let mut speed = n.speed.max(vehicle.speed + HELP_OVERTAKE);
+            let mut speed = n.speed.at_least(vehicle.speed + HELP_OVERTAKE);
             if n.speed > vehicle.speed && (right || planned > CUT_IN_SPEED || lane.length_m > ON_RAMP_M) {
-                speed = slowed.max(vehicle.speed + HELP_OVERTAKE);
+                speed = slowed.at_least(vehicle.speed + HELP_OVERTAKE);
                 if (n.speed - vehicle.speed) / help_decel < remaining_s {
                     help(lanes, speed, true);
                     return;
@@ -131,8 +134,8 @@ pub(super) fn negotiate(
                 + driver.length_with_gap()
                 + n.driver.length
                 + driver.secure_gap(planned, speed, n.driver.apparent_decel))
-            .max(0.0);
-            advise(mind, (speed - overtake_m / remaining_s).max(vehicle.speed - driver.decel * dt));
+            .at_least(0.0);
+            advise(mind, (speed - overtake_m / remaining_s).at_least(vehicle.speed - driver.decel * dt));
         }
     } else if slot.blocked_leader {
         help(lanes, cut_in(0.0), false);

@@ -55,23 +55,23 @@ impl<'a> View<'a> {
         None
     }
 
-    /// `leader`, or the blocked section of `lane` if that is nearer: like somebody who stands at a stop. Who is in the
+    /// Replaces `leader` by the blocked section of `lane` if that is nearer: like somebody who stands at a stop. Who is in the
     /// section drives out of it, but nobody changes into it.
-    pub fn nearer_block(
+    #[inline]
+    pub fn consider_block(
         &self,
         vehicle: &Vehicle,
         lane: LaneId,
         is_on_lane: bool,
-        leader: Option<Neighbour<'a>>,
-    ) -> Option<Neighbour<'a>> {
-        let Some(block) = self.world.overlay.block_on(lane, self.now_ms) else { return leader };
+        leader: &mut Option<Neighbour<'a>>,
+    ) {
+        let Some(block) = self.world.overlay.block_on(lane, self.now_ms) else { return };
         let driver = self.driver(vehicle);
         let gap = block.from_m - vehicle.pos - driver.min_gap;
         let is_past = if is_on_lane { vehicle.pos >= block.from_m } else { vehicle.pos - driver.length >= block.to_m };
-        if is_past || leader.is_some_and(|n| n.gap <= gap) {
-            return leader;
+        if !is_past && leader.as_ref().is_none_or(|n| n.gap > gap) {
+            *leader = Some(Neighbour { gap, speed: 0.0, accel: 0.0, driver, index: None, stopped: true, flags: 0 });
         }
-        Some(Neighbour { gap, speed: 0.0, accel: 0.0, driver, index: None, stopped: true, flags: 0 })
     }
 
     /// A body of which only the rear is known; it is taken to brake like the vehicle that looks at it.
@@ -90,7 +90,7 @@ impl<'a> View<'a> {
         let mut consider = |vehicle: &Vehicle, distance_m: f64| {
             let driver = self.driver(vehicle);
             let gap = distance_m - driver.min_gap;
-            if gap < self.world.reach_m && nearest.is_none_or(|n| gap < n.gap) {
+            if gap < self.world.reach_m && nearest.as_ref().is_none_or(|n| gap < n.gap) {
                 nearest = Some(Neighbour {
                     gap,
                     speed: vehicle.speed,

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::graph::{Lane, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
+use crate::scenario::{OutputPaths, OutputRequests};
 
 use super::approach::{Approaches, Distant, Notice, Priority};
 use super::departures::Departures;
@@ -18,7 +21,7 @@ use super::measures::Measures;
 use super::motion::{Follow, Move};
 use super::neighbour::are_siblings;
 use super::orders::Ordered;
-use super::prefetch::{prefetch, prefetch_head};
+use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::random;
 use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
 use super::scope::Scope;
@@ -28,11 +31,26 @@ use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 use super::world::World;
 
-/// What a step is asked to report beyond events and counts.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a partition is asked to report beyond events and counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportOptions {
+    /// Where everybody is, with each step.
     pub fcd: bool,
+    /// The digest of the own state, with each step.
     pub digest: bool,
+    /// The trips that are under way at the end.
+    pub unfinished: bool,
+}
+
+impl ReportOptions {
+    /// What the outputs of a run need.
+    pub fn for_outputs(paths: &OutputPaths, requests: &OutputRequests) -> Self {
+        Self {
+            fcd: paths.fcd.is_some() || requests.crossings.is_some(),
+            digest: false,
+            unfinished: paths.tripinfo.is_some() && paths.tripinfo_unfinished,
+        }
+    }
 }
 
 /// A vehicle whose motion depends on who else approaches a junction.
@@ -179,17 +197,21 @@ impl Partition {
         moves.clear();
         yielding.clear();
         let view = View { world, lanes, signals, plans, approaches: None, now_ms };
+        let coming = Ahead::new(&lanes.busy, world.network.lanes.len());
         for (at, &lane) in lanes.busy.iter().enumerate() {
             // What the next lanes need comes while this one is worked on.
-            if let Some(&soon) = lanes.busy.get(at + 12) {
+            if let Some(&soon) = coming.get(at + 12) {
                 lanes.vehicles.prefetch(soon);
                 prefetch(&world.network.lanes, soon.index());
             }
-            if let Some(&soon) = lanes.busy.get(at + 6) {
+            if let Some(&soon) = coming.get(at + 6) {
                 view.prefetch_link(soon);
             }
-            if let Some(&soon) = lanes.busy.get(at + 3) {
+            if let Some(&soon) = coming.get(at + 4) {
                 view.prefetch_next(soon);
+            }
+            if let Some(&soon) = coming.get(at + 2) {
+                view.prefetch_junction(soon);
             }
             let is_moved = scope.is_moved[lane.index()];
             first[lane.index()] = moves.len() as u32;
@@ -212,7 +234,7 @@ impl Partition {
                 if seen < world.announce_m {
                     plan.link = view.own_link(vehicle, lane);
                     if is_near {
-                        plan.no_room = view.announce(vehicle, lane, plan, |link, coming| {
+                        plan.no_room = view.announce(vehicle, lane, &plan, |link, coming| {
                             approaches.add(link, Notice::Near(coming));
                         });
                     } else if plan.link.is_some() && world.watched.has(plan.link.index()) {
@@ -221,7 +243,7 @@ impl Partition {
                     }
                 }
                 if is_moved {
-                    let decided = view.decide(vehicle, lane, plan, key);
+                    let decided = view.decide(vehicle, lane, &plan, key);
                     if decided.is_none() {
                         yielding.push(Yielding { lane, index, at: moves.len() as u32, plan });
                     }
@@ -232,8 +254,20 @@ impl Partition {
             }
         }
         let view = View { approaches: Some(approaches), ..view };
-        for &Yielding { lane, index, at, plan } in &*yielding {
-            moves[at as usize] = view.decide(&lanes.on(lane)[index as usize], lane, plan, key).unwrap_or_default();
+        let coming = Ahead::new(yielding, world.network.lanes.len());
+        for (turn, Yielding { lane, index, at, plan }) in yielding.iter().enumerate() {
+            if let Some(soon) = coming.get(turn + 9) {
+                lanes.vehicles.prefetch_at(soon.lane, soon.index);
+                prefetch(&world.network.lanes, soon.lane.index());
+                prefetch(&world.network.links, soon.plan.link.index());
+            }
+            if let Some(soon) = coming.get(turn + 6) {
+                view.prefetch_yielding(soon.plan.link);
+            }
+            if let Some(soon) = coming.get(turn + 3) {
+                view.prefetch_foes(soon.plan.link);
+            }
+            moves[*at as usize] = view.decide(&lanes.on(*lane)[*index as usize], *lane, plan, key).unwrap_or_default();
         }
     }
 
@@ -259,9 +293,9 @@ impl Partition {
         let has_vehicles = |edge: &EdgeId| world.network.edge(*edge).lanes().any(|l| !lanes.vehicles.is_empty(l));
         busy_wide.clear();
         busy_wide.extend(wide_edges.iter().copied().filter(has_vehicles));
+        let coming = Ahead::new(busy_wide, world.network.lanes.len());
         for (at, &edge) in busy_wide.iter().enumerate() {
-            let soon =
-                |ahead: usize| busy_wide.get(at + ahead).into_iter().flat_map(|e| world.network.edge(*e).lanes());
+            let soon = |ahead: usize| coming.get(at + ahead).into_iter().flat_map(|e| world.network.edge(*e).lanes());
             for lane in soon(8) {
                 lanes.vehicles.prefetch_whole(lane);
                 prefetch(&world.network.lanes, lane.index());
@@ -269,9 +303,15 @@ impl Partition {
             for vehicle in soon(5).flat_map(|lane| lanes.on(lane)) {
                 plans.prefetch(vehicle.plan, usize::from(vehicle.route_index));
             }
-            for vehicle in soon(2).flat_map(|lane| lanes.on(lane)) {
+            for vehicle in soon(3).flat_map(|lane| lanes.on(lane)) {
                 plans.prefetch_choices(vehicle.plan, usize::from(vehicle.route_index));
                 prefetch(&world.network.links, vehicle.link.index());
+            }
+            for vehicle in soon(1).flat_map(|lane| lanes.on(lane)) {
+                if let Some(link) = world.network.links.get(vehicle.link.index()) {
+                    lanes.prefetch_occupied(link.to);
+                    prefetch(&world.network.lanes, link.next.index());
+                }
             }
             let e = world.network.edge(edge);
             let count = e.lane_count as usize;
@@ -420,8 +460,9 @@ impl Partition {
         counts.loaded = self.departures.loaded();
         let world = &self.world;
         let own_lanes = &self.scope.own_lanes;
+        let coming = Ahead::new(own_lanes, world.network.lanes.len());
         for (at, &lane) in own_lanes.iter().enumerate() {
-            if let Some(&soon) = own_lanes.get(at + 24)
+            if let Some(&soon) = coming.get(at + 24)
                 && !self.lanes.vehicles.is_empty(soon)
             {
                 self.lanes.vehicles.prefetch(soon);

@@ -2,6 +2,28 @@
 //! vehicle to its link and on to the next lane are chains of reads that miss, and only reads for several vehicles at once
 //! shorten the wait. No result depends on it.
 
+/// Lanes of a network from which on this pays: smaller ones are in the nearer caches with all that is on them.
+const LARGE: usize = 10_000;
+
+/// The items of a list that come soon, while it is gone through; none where the network is small.
+#[derive(Clone, Copy)]
+pub struct Ahead<'a, T> {
+    items: &'a [T],
+}
+
+impl<'a, T> Ahead<'a, T> {
+    /// `lanes`: how many the network has.
+    pub fn new(items: &'a [T], lanes: usize) -> Self {
+        Self { items: if lanes < LARGE { &[] } else { items } }
+    }
+
+    /// The item at a place of the list.
+    #[inline(always)]
+    pub fn get(&self, at: usize) -> Option<&'a T> {
+        self.items.get(at)
+    }
+}
+
 /// Bytes that come into the cache together.
 const LINE: usize = 64;
 

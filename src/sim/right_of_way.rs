@@ -4,6 +4,7 @@ use crate::graph::Link;
 use crate::ids::LaneId;
 
 use super::approach::{Claim, Priority, blocks, leave_time};
+use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::motion::Walk;
 use super::vehicle::Vehicle;
@@ -22,14 +23,14 @@ impl View<'_> {
     pub(super) fn line_offset(&self, driver: &Driver, priority: Priority, speed: f64, seen: f64) -> f64 {
         let wanted = if priority.is_red_or_yellow() || priority == Priority::Major { RED_OFFSET_M } else { 0.0 };
         let spare = seen - driver.brake_gap_with(speed, stop_decel(driver, priority), 0.0);
-        let offset = if spare >= 0.0 { wanted.min(spare) } else { wanted };
-        offset.max(MINOR_OFFSET_M)
+        let offset = if spare >= 0.0 { wanted.at_most(spare) } else { wanted };
+        offset.at_least(MINOR_OFFSET_M)
     }
 
     /// The speed that halts the vehicle before the link.
     #[inline]
     pub(super) fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
-        let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).max(0.0);
+        let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).at_least(0.0);
         driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
     }
 
@@ -71,7 +72,7 @@ impl View<'_> {
             return true;
         }
         if priority == Priority::Zipper {
-            walk.v = walk.v.min(self.zip(vehicle, driver, link, seen));
+            walk.v = walk.v.at_most(self.zip(vehicle, driver, link, seen));
             return false;
         }
         if !link.yields_to.is_empty()
@@ -85,8 +86,8 @@ impl View<'_> {
         }
         if slows {
             // Having seen that it is free, drive over: new foes may come with the next step.
-            let over = ((seen + MINOR_OFFSET_M) / driver.dt).min(driver.max_next_speed(vehicle.speed));
-            walk.least = walk.least.max(over);
+            let over = ((seen + MINOR_OFFSET_M) / driver.dt).at_most(driver.max_next_speed(vehicle.speed));
+            walk.least = walk.least.at_least(over);
         }
         false
     }
@@ -100,11 +101,11 @@ impl View<'_> {
             }
             for foe in self.approaching(*foe_id) {
                 if (foe.dist_m, foe.vehicle) < (seen, vehicle.id) {
-                    let gap = (seen - foe.dist_m - foe.length_m - driver.min_gap).max(0.0);
-                    v = v.min(
+                    let gap = (seen - foe.dist_m - foe.length_m - driver.min_gap).at_least(0.0);
+                    v = v.at_most(
                         driver
                             .follow_speed(vehicle.speed, gap, foe.speed, foe.decel)
-                            .max(driver.min_next_speed(vehicle.speed)),
+                            .at_least(driver.min_next_speed(vehicle.speed)),
                     );
                 }
             }
@@ -127,7 +128,7 @@ impl View<'_> {
         can_brake: bool,
     ) -> bool {
         let arrival_s = driver.minimal_arrival_time(seen, v, v_pass);
-        let leave_speed = driver.speed_after(link.via_length_m, v_pass).min(beyond);
+        let leave_speed = driver.speed_after(link.via_length_m, v_pass).at_most(beyond);
         let claim = Claim {
             vehicle: vehicle.id,
             arrival_s,
@@ -163,5 +164,9 @@ impl View<'_> {
 /// Deceleration with which a vehicle halts before a link.
 #[inline]
 pub(super) fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
-    if priority.is_red_or_yellow() { YELLOW_DECEL.min(driver.emergency_decel).max(driver.decel) } else { driver.decel }
+    if priority.is_red_or_yellow() {
+        YELLOW_DECEL.at_most(driver.emergency_decel).at_least(driver.decel)
+    } else {
+        driver.decel
+    }
 }

@@ -4,6 +4,7 @@ use crate::graph::{Aspect, Lane, Link};
 use crate::ids::{EdgeId, LaneId, LinkId};
 
 use super::approach::{Approaches, Priority};
+use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
@@ -50,6 +51,39 @@ impl<'a> View<'a> {
             }
         }
     }
+    /// Asks for what is read in and behind the junction: once the lane behind the link is there.
+    #[inline]
+    pub fn prefetch_junction(&self, lane: LaneId) {
+        if let Some(link) = self.link_of_first(lane) {
+            let next = self.lane(self.link(link).next);
+            prefetch(&self.world.network.links, next.links.start as usize);
+            if !next.conflicts.is_empty() {
+                prefetch(&self.world.conflict_foes, next.conflicts.start as usize);
+            }
+        }
+    }
+    /// Asks for what a vehicle that yields at a link reads again in pass two, once the link is there.
+    #[inline]
+    pub fn prefetch_yielding(&self, link: LinkId) {
+        if let Some(link) = self.world.network.links.get(link.index()) {
+            prefetch(&self.world.network.lanes, link.next.index());
+            prefetch(&self.lanes.rear, link.next.index());
+            prefetch(&self.world.network.foe_links, link.yields_to.start as usize);
+        }
+    }
+    /// Asks for the links that those at `link` yield to, where somebody comes.
+    #[inline]
+    pub fn prefetch_foes(&self, link: LinkId) {
+        let (Some(link), Some(approaches)) = (self.world.network.links.get(link.index()), self.approaches) else {
+            return;
+        };
+        for foe in &self.world.network.foe_links[link.yields_to.range()] {
+            if approaches.is_approached(*foe) {
+                prefetch(&self.world.network.links, foe.index());
+                approaches.prefetch(*foe);
+            }
+        }
+    }
     /// The link of a lane's foremost vehicle, if it may be near enough to look beyond.
     #[inline]
     fn link_of_first(&self, lane: LaneId) -> Option<LinkId> {
@@ -72,7 +106,7 @@ impl<'a> View<'a> {
     }
     #[inline]
     pub fn allowed(&self, vehicle: &Vehicle, driver: &Driver, lane: &Lane) -> f64 {
-        self.world.overlay.pace(vehicle, (lane.speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed))
+        self.world.overlay.pace(vehicle, (lane.speed_mps * f64::from(vehicle.speed_factor)).at_most(driver.max_speed))
     }
     #[inline]
     pub fn in_roundabout(&self, lane: LaneId) -> bool {
@@ -138,15 +172,15 @@ impl<'a> View<'a> {
         let Some(block) = self.world.overlay.block_on(lane, self.now_ms).filter(|block| from_m < block.from_m) else {
             return stop_m;
         };
-        let before_m = (block.from_m - self.driver(vehicle).min_gap).max(from_m).max(0.0);
-        Some(stop_m.map_or(before_m, |stop_m| stop_m.min(before_m)))
+        let before_m = (block.from_m - self.driver(vehicle).min_gap).at_least(from_m).at_least(0.0);
+        Some(stop_m.map_or(before_m, |stop_m| stop_m.at_most(before_m)))
     }
 
     /// How far ahead a vehicle looks, metres: what it drives in a step at full acceleration and then needs to halt.
     #[inline]
     pub fn look_ahead(&self, driver: &Driver, speed: f64) -> f64 {
         let fastest = driver.max_next_speed(speed);
-        (fastest * driver.dt + driver.brake_gap(fastest)).min(self.world.reach_m)
+        (fastest * driver.dt + driver.brake_gap(fastest)).at_most(self.world.reach_m)
     }
 
     /// Willingness to press into a junction, 0…1.

@@ -8,6 +8,7 @@ use crate::graph::{EdgeKind, Lane, Network, ProgramKind};
 use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
+use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::marks::Marks;
 use super::orders::Overlay;
@@ -172,7 +173,7 @@ impl World {
     /// Speed limit of a lane for a driver, m/s.
     #[inline]
     pub fn allowed_speed(&self, lane: LaneId, driver: &Driver, speed_factor: f32) -> f64 {
-        (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).min(driver.max_speed)
+        (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).at_most(driver.max_speed)
     }
 
     /// A route of the demand; routes found during the run are in `LanePlans` only.

@@ -150,7 +150,7 @@ impl Lockstep {
             assert_eq!(routes.at_ms, now_ms, "no step is left out");
             self.partitions.iter_mut().for_each(|p| p.apply_routes(&routes.updates));
         }
-        let options = ReportOptions { fcd: true, digest: true };
+        let options = ReportOptions { fcd: true, digest: true, unfinished: true };
         let merged = MergedStep::of(self.partitions.iter_mut().map(|p| p.step(options)));
         self.guidance.observe(&merged);
         self.routes.extend(std::iter::from_fn(|| self.guidance.take_orders()));

@@ -19,7 +19,7 @@ pub struct Closing {
     /// Measuring intervals that were still open.
     pub intervals: Vec<IntervalReport>,
     pub detectors: Vec<DetectorReport>,
-    /// Trips under way.
+    /// Trips under way, where they were asked for.
     pub unfinished: Vec<TripRecord>,
     /// Sum of the depart delays of vehicles still waiting to be inserted, ms.
     pub waiting_delay_ms: i64,
@@ -113,7 +113,7 @@ impl Kernel for Region {
             digest: self.partition.digest().0,
             intervals,
             detectors,
-            unfinished: self.partition.unfinished(),
+            unfinished: if self.report.unfinished { self.partition.unfinished() } else { Vec::new() },
             waiting_delay_ms: self.partition.waiting_delay_ms(),
         }
     }

@@ -26,7 +26,7 @@ use crate::persist::PartRef;
 use crate::protocol::{
     Epoch, Limits, Listener, Networking, OrderNotice, Place, Purpose, Stored, Stream, ToWorker, Welcome, answer,
 };
-use crate::sim::{PartitionState, ReportOptions, Scope, World};
+use crate::sim::{PartitionState, Scope, World};
 
 /// What a leaving worker waits for its partitions to be taken off it.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(25);
@@ -226,7 +226,7 @@ impl Worker {
         let (Some((world, scopes)), Some(welcome)) = (&self.scenario, &self.welcome) else { return };
         let Some(lodging) = self.lodgings.get(&part).filter(|lodging| lodging.epoch == epoch) else { return };
         let (world, scopes, worker) = (Arc::clone(world), Arc::clone(scopes), ctx.address());
-        let report = ReportOptions { fcd: welcome.policy.fcd, digest: false };
+        let report = welcome.policy.report;
         let planned_panic = self.setup.planned_panic.as_ref().and_then(|plan| plan.of(part));
         let started = lodging.thread.call(move || {
             let build = || Region::build(&world, &scopes, part, report, state.as_deref());

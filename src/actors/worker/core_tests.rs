@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::persist::{ContentHash, PartId, PartName, RunName};
 use crate::protocol::{Policy, Scene};
+use crate::sim::ReportOptions;
 
 const RUN: RunId = RunId(7);
 const PARTS: u16 = 3;
@@ -16,7 +17,7 @@ fn policy(fault_tolerance: bool) -> Policy {
         outlive_store: false,
         heartbeat_ms: None,
         timeout_ms: 1000,
-        fcd: false,
+        report: ReportOptions::default(),
     }
 }
 

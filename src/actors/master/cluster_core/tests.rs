@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::persist::{PartId, PartName};
+use crate::sim::ReportOptions;
 
 const RUN: RunId = RunId(7);
 const INTERVAL: u64 = 10;
@@ -19,7 +20,7 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         outlive_store: false,
         heartbeat_ms: Some(100),
         timeout_ms: 5000,
-        fcd: false,
+        report: ReportOptions::default(),
     };
     Plan {
         pace: Pace::new(Duration::from_secs(1), None, None),
