@@ -181,7 +181,7 @@ impl View<'_> {
         };
         // Leaders on the lane and those that come onto it in this step.
         let ahead = on.partition_point(|v| v.pos >= pos);
-        let over = self.lanes.overhang[lane_id.index()];
+        let over = self.lanes.overhang(lane_id);
         let mut leaders: Vec<(f64, f64, f64)> = Vec::new();
         if ahead > 0 {
             let v = &on[ahead - 1];

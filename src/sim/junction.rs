@@ -115,7 +115,7 @@ impl View<'_> {
                 found.stuck |= waits_for && wanted.at_most(v) < HALTING_SPEED && halt() < HALTING_SPEED;
             }
             // The tail of one that has driven on is still in the way of who crosses.
-            let over = self.lanes.overhang[conflict.foe.index()];
+            let over = self.lanes.overhang(conflict.foe);
             if over.back < f64::INFINITY && !conflict.merge && !conflict.same_source {
                 let body = Body { front: f64::INFINITY, back: over.back, speed: over.speed, decel: over.decel };
                 if let Some(place) = meeting.place(&body, driver) {

@@ -122,9 +122,10 @@ pub(super) struct Jam {
 }
 
 impl Jam {
-    /// Metres taken ahead.
-    fn taken_m(&self, view: &View<'_>, vehicle: &Vehicle) -> f64 {
-        self.here_m + view.occupied_beyond(vehicle, self.link)
+    /// Whether it is so long that `what` is true of the metres taken ahead; what is true of some metres is true of more. Later
+    /// roads are looked at only where the own one is not enough.
+    fn is(&self, view: &View<'_>, vehicle: &Vehicle, what: impl Fn(f64) -> bool) -> bool {
+        what(self.here_m) || what(self.here_m + view.occupied_beyond(vehicle, self.link))
     }
 }
 
@@ -442,14 +443,14 @@ fn wish<'a: 'n, 'n>(
     if params.strategic < 0.0 {
         look = -1e3;
     }
-    let usable = || rest - around.best_jam.taken_m(view, vehicle);
     let too_short = |dist: f64, changes: i16| dist / f64::from(changes.max(1)) < look;
 
     let allowed = view.allowed(vehicle, driver, lane);
     let target_lane = LaneId((lane_id_of(lane, view)).0.wrapping_add_signed(i32::from(step)));
     let target_allowed = view.allowed(vehicle, driver, view.lane(target_lane));
 
-    let urgent = if to_best && offset == around.current.offset && too_short(usable(), offset.abs()) {
+    let is_short = |taken_m: f64| too_short(rest - taken_m, offset.abs());
+    let urgent = if to_best && offset == around.current.offset && around.best_jam.is(view, vehicle, is_short) {
         true
     } else {
         let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
@@ -465,9 +466,12 @@ fn wish<'a: 'n, 'n>(
         {
             return Wish::STAY;
         } else if !to_best || offset == 0 {
-            let jam = around.current_jam.taken_m(view, vehicle).at_least(around.target_jam.taken_m(view, vehicle));
-            let room = (target_dist - vehicle.pos - jam).at_least(0.0);
-            if (!to_best && too_short(room, offset.abs() + 2)) || (offset == 0 && room * 2.0 < look) {
+            let leaves_no_room = |taken_m: f64| {
+                let room = (target_dist - vehicle.pos - taken_m).at_least(0.0);
+                (!to_best && too_short(room, offset.abs() + 2)) || (offset == 0 && room * 2.0 < look)
+            };
+            let jams = [&around.current_jam, &around.target_jam];
+            if jams.iter().any(|jam| jam.is(view, vehicle, leaves_no_room)) {
                 return Wish::STAY;
             }
         }

@@ -36,10 +36,9 @@ pub struct Lanes {
     pub vehicles: LaneStore,
     /// The hindmost vehicle that is itself on the lane.
     pub rear: Vec<Rear>,
-    /// The hindmost body that reaches back onto the lane from a later one.
-    pub overhang: Vec<Rear>,
-    /// Lanes with an overhang, to reset.
-    overhung: Vec<LaneId>,
+    /// The hindmost body that reaches back onto the lane from a later one; meaningful where `overhung` has the lane.
+    overhang: Vec<Rear>,
+    overhung: Marks,
     /// Metres taken by vehicles with their gaps.
     pub occupied_m: Vec<f64>,
     /// Lanes with a `rear` or an `overhang`.
@@ -59,7 +58,7 @@ impl Lanes {
             vehicles: LaneStore::new(count, vehicles + vehicles / 2),
             rear: vec![Rear::FREE; count],
             overhang: vec![Rear::FREE; count],
-            overhung: Vec::new(),
+            overhung: Marks::new(count),
             occupied_m: vec![0.0; count],
             covered: Marks::new(count),
             held: Marks::new(count),
@@ -96,8 +95,14 @@ impl Lanes {
         if !self.covered.has(lane.index()) {
             return Rear::FREE;
         }
-        let (own, over) = (self.rear[lane.index()], self.overhang[lane.index()]);
+        let (own, over) = (self.rear[lane.index()], self.overhang(lane));
         if own.back <= over.back { own } else { over }
+    }
+
+    /// The hindmost body that reaches back onto the lane from a later one.
+    #[inline]
+    pub fn overhang(&self, lane: LaneId) -> Rear {
+        if self.overhung.has(lane.index()) { self.overhang[lane.index()] } else { Rear::FREE }
     }
 
     /// Whether a body is on the lane, at least with its rear.
@@ -121,9 +126,7 @@ impl Lanes {
 
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.
     pub fn refresh(&mut self, world: &World, lanes: &[LaneId]) {
-        for lane in self.overhung.drain(..) {
-            self.overhang[lane.index()] = Rear::FREE;
-        }
+        self.overhung.clear();
         let Self { vehicles, rear, occupied_m, shown, busy, .. } = self;
         shown.retain(|lane| {
             let i = lane.index();
@@ -212,13 +215,10 @@ impl Lanes {
             // Beyond the lane before a junction the way is not known; no vehicle that fits its lanes reaches so far.
             from = LaneId::NONE;
             behind += world.network.lane(previous).length_m;
-            let over = &mut self.overhang[previous.index()];
-            if over.back == f64::INFINITY {
-                self.overhung.push(previous);
+            if behind < self.overhang(previous).back {
+                self.overhang[previous.index()] = Rear { back: behind, ..rear };
+                self.overhung.set(previous.index());
                 self.covered.set(previous.index());
-            }
-            if behind < over.back {
-                *over = Rear { back: behind, ..rear };
             }
             at = previous;
         }

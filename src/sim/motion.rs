@@ -67,7 +67,7 @@ impl View<'_> {
                 v = driver.at_most_following(v, vehicle.speed, gap, leader.speed, lead.apparent_decel);
             }
         } else {
-            let over = self.lanes.overhang[lane_id.index()];
+            let over = self.lanes.overhang(lane_id);
             let gap = over.back - vehicle.pos - driver.min_gap;
             if gap < self.world.reach_m {
                 is_led = true;

@@ -28,7 +28,7 @@ impl<'a> View<'a> {
     /// The leader that `vehicle` would have beyond the end of `lane` (of its current edge).
     pub fn leader_beyond(&self, vehicle: &Vehicle, lane: LaneId) -> Option<Neighbour<'a>> {
         let driver = self.driver(vehicle);
-        let over = self.lanes.overhang[lane.index()];
+        let over = self.lanes.overhang(lane);
         if over.back < f64::INFINITY {
             return Some(self.body(over.back - vehicle.pos - driver.min_gap, over, driver));
         }
