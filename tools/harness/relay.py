@@ -82,7 +82,8 @@ class Relay:
             if self.target is None:
                 raise ConnectionError("nobody is there yet")
             up_reader, up_writer = await asyncio.open_connection(*self.target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
+            # Cancelled: the relay's loop ends while the connection comes about.
             reset(writer)
             return
         connection = Connection(self, writer, up_writer)
