@@ -3,6 +3,7 @@
 //! Pure: nothing here knows a file, a clock, a socket or an actor.
 
 mod area;
+mod assembly;
 mod assignment;
 pub mod edit;
 mod network;

@@ -1,7 +1,7 @@
 //! Puts a draft together again.
 
 use super::draft::Draft;
-use crate::graph::{Conflict, Lane, Link, Network, RightOfWay, Span};
+use crate::graph::{Conflict, Lane, Link, Network, Span};
 use crate::ids::{EdgeId, LaneId, LinkId};
 
 /// Where lanes and links are in the network that is made, by their keys.
@@ -31,7 +31,7 @@ impl Draft {
             network.edges.push(edge);
         }
         self.link_lanes(&mut network, &mut numbers);
-        list_incoming(&mut network);
+        network.list_incoming();
         self.settle_right_of_way(&mut network, &numbers);
         self.list_conflicts(&mut network, &numbers);
         self.list_signals(&mut network);
@@ -85,19 +85,12 @@ impl Draft {
             if link.exit || link.request == u32::MAX {
                 continue;
             }
-            let mutual = matches!(link.right_of_way, RightOfWay::Zipper | RightOfWay::AllwayStop | RightOfWay::Equal);
             let entries = |ways: &[usize]| -> Vec<LinkId> {
                 let links = ways.iter().filter_map(|way| self.ways[*way].first());
                 links.map(|key| numbers.links[*key]).filter(|link| link.is_some()).collect()
             };
             let (yields_to, foes) = (entries(&self.links[key].yields_to), entries(&self.links[key].foes));
-            for seen in yields_to.iter().chain(foes.iter().filter(|_| mutual)) {
-                network.links[seen.index()].watched = true;
-            }
-            let yields_to = put(&mut network.foe_links, &yields_to);
-            let foes = put(&mut network.foe_links, &foes);
-            let link = &mut network.links[at];
-            (link.yields_to, link.foes) = (yields_to, foes);
+            network.set_right_of_way(LinkId::new(at), &yields_to, &foes);
         }
     }
 
@@ -119,44 +112,10 @@ impl Draft {
     /// The lanes before each signal, by link index, as the reader lists them.
     fn list_signals(&self, network: &mut Network) {
         network.signals.clone_from(&self.signals);
-        let mut lanes: Vec<Vec<LaneId>> =
-            self.signals.iter().map(|signal| vec![LaneId::NONE; signal.lanes.len()]).collect();
-        for link in network.links.iter().filter(|link| link.signal.is_some()) {
-            let lanes = &mut lanes[link.signal.index()];
-            let index = link.signal_index as usize;
-            if index >= lanes.len() {
-                lanes.resize(index + 1, LaneId::NONE);
-            }
-            if lanes[index].is_none() {
-                lanes[index] = link.from;
-            }
-        }
+        let lanes = self.signals.iter().map(|signal| vec![LaneId::NONE; signal.lanes.len()]);
+        let lanes = network.signalled_lanes(lanes.collect());
         for (signal, lanes) in network.signals.iter_mut().zip(lanes) {
             signal.lanes = lanes.into();
         }
     }
-}
-
-fn list_incoming(network: &mut Network) {
-    for link in &network.links {
-        network.lanes[link.next.index()].incoming.len += 1;
-    }
-    let mut start = 0;
-    for lane in &mut network.lanes {
-        lane.incoming.start = start;
-        start += lane.incoming.len;
-        lane.incoming.len = 0;
-    }
-    network.incoming = vec![LinkId::NONE; network.links.len()];
-    for (at, link) in network.links.iter().enumerate() {
-        let incoming = &mut network.lanes[link.next.index()].incoming;
-        network.incoming[(incoming.start + incoming.len) as usize] = LinkId::new(at);
-        incoming.len += 1;
-    }
-}
-
-fn put(pool: &mut Vec<LinkId>, links: &[LinkId]) -> Span {
-    let span = Span::new(pool.len(), links.len());
-    pool.extend_from_slice(links);
-    span
 }

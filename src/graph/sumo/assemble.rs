@@ -31,7 +31,7 @@ impl NetworkBuilder {
         // Chains are stored by their incoming lane, in file order.
         self.connections.sort_by_key(|connection| connection.from);
         self.link_lanes(&mut network)?;
-        self.list_incoming(&mut network);
+        network.list_incoming();
         self.number_requests(&mut network)?;
         self.follow_chains(&mut network)?;
         self.resolve_right_of_way(&mut network);
@@ -103,24 +103,6 @@ impl NetworkBuilder {
         Ok(())
     }
 
-    fn list_incoming(&self, network: &mut Network) {
-        for link in &network.links {
-            network.lanes[link.next.index()].incoming.len += 1;
-        }
-        let mut start = 0;
-        for lane in &mut network.lanes {
-            lane.incoming.start = start;
-            start += lane.incoming.len;
-            lane.incoming.len = 0;
-        }
-        network.incoming = vec![LinkId::NONE; network.links.len()];
-        for (at, link) in network.links.iter().enumerate() {
-            let incoming = &mut network.lanes[link.next.index()].incoming;
-            network.incoming[(incoming.start + incoming.len) as usize] = LinkId::new(at);
-            incoming.len += 1;
-        }
-    }
-
     /// Walks every connection through its junction: checks that it arrives, hands the request on to internal links, and
     /// sums the lengths of the way.
     fn follow_chains(&self, network: &mut Network) -> Result<(), InputError> {
@@ -170,16 +152,8 @@ impl NetworkBuilder {
     }
 
     fn assemble_signals(&mut self, network: &Network, warnings: &mut Warnings) -> Result<Vec<Signal>, InputError> {
-        let mut lanes: Vec<Vec<LaneId>> = vec![Vec::new(); self.signals.len()];
+        let lanes = network.signalled_lanes(vec![Vec::new(); self.signals.len()]);
         for link in network.links.iter().filter(|link| link.signal.is_some()) {
-            let lanes = &mut lanes[link.signal.index()];
-            let index = link.signal_index as usize;
-            if index >= lanes.len() {
-                lanes.resize(index + 1, LaneId::NONE);
-            }
-            if lanes[index].is_none() {
-                lanes[index] = link.from;
-            }
             let rail = self.junctions[link.junction.index()].rail;
             self.signals[link.signal.index()].rail |= rail;
         }

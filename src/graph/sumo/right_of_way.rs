@@ -3,7 +3,7 @@
 use super::builder::NetworkBuilder;
 use super::draft::InternalJunction;
 use crate::diagnostics::InputError;
-use crate::graph::{Link, Network, RightOfWay, Span};
+use crate::graph::{Link, Network};
 use crate::ids::{LaneId, LinkId};
 use crate::xml::shorten;
 
@@ -54,7 +54,6 @@ impl NetworkBuilder {
         for inner in &self.internal_junctions {
             waits[inner.lane.index()] = Some(inner);
         }
-        let mut pool = Vec::new();
         for at in 0..network.links.len() {
             let link = &network.links[at];
             if link.exit || link.request == u32::MAX {
@@ -75,16 +74,8 @@ impl NetworkBuilder {
             };
             let yields_to = others(&|other| request.yields_to(other));
             let foes = others(&|other| request.is_foe(other));
-            let (yields_span, foes_span) = (put(&mut pool, &yields_to), put(&mut pool, &foes));
-            // Where right of way is settled between the vehicles (first come, or alternating) each must see the other.
-            let mutual = matches!(link.right_of_way, RightOfWay::Zipper | RightOfWay::AllwayStop | RightOfWay::Equal);
-            for seen in yields_to.iter().chain(foes.iter().filter(|_| mutual)) {
-                network.links[seen.index()].watched = true;
-            }
-            let link = &mut network.links[at];
-            (link.yields_to, link.foes) = (yields_span, foes_span);
+            network.set_right_of_way(LinkId::new(at), &yields_to, &foes);
         }
-        network.foe_links = pool;
     }
 
     /// `a` must yield to `b` by the matrix of their junction.
@@ -100,10 +91,4 @@ impl NetworkBuilder {
     fn request_of(&self, link: &Link) -> Option<&super::draft::Request> {
         self.junctions[link.junction.index()].requests.get(link.request as usize)
     }
-}
-
-fn put(pool: &mut Vec<LinkId>, links: &[LinkId]) -> Span {
-    let span = Span::new(pool.len(), links.len());
-    pool.extend_from_slice(links);
-    span
 }
