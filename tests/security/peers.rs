@@ -23,20 +23,37 @@ pub fn tls(files: &Files) -> TlsNetwork {
     TlsNetwork::new(Arc::new(TcpNetwork), files.tls()).expect("good files")
 }
 
-/// What both sides of a call hear: the caller, and who is called.
-async fn meet(mut listener: Box<dyn Listener>, network: &dyn Networking) -> (Result<(), String>, Result<(), String>) {
+/// One side's end of a connection that was opened, or why there is none.
+type End = Result<Box<dyn Stream>, String>;
+
+/// Both ends of a connection: the caller's, and that of who is called.
+async fn ends(listener: &mut dyn Listener, network: &dyn Networking) -> (End, End) {
     let address = listener.address();
     let calling = async {
         let mut stream = network.connect(&address).await.map_err(|error| error.to_string())?;
-        open(&mut *stream, Purpose::Work).await.map_err(|error| error.to_string())
+        open(&mut *stream, Purpose::Work).await.map_err(|error| error.to_string())?;
+        Ok(stream)
     };
-    tokio::join!(calling, called(&mut *listener))
+    tokio::join!(calling, called(listener))
 }
 
-pub async fn called(listener: &mut dyn Listener) -> Result<(), String> {
+async fn called(listener: &mut dyn Listener) -> End {
     let (mut stream, _) = listener.accept().await.map_err(|error| error.to_string())?;
     accept(&mut *stream).await.map_err(|error| error.to_string())?;
-    answer(&mut *stream, Ok(())).await.map_err(|error| error.to_string())
+    answer(&mut *stream, Ok(())).await.map_err(|error| error.to_string())?;
+    Ok(stream)
+}
+
+/// What both sides of a call hear: the caller, and who is called.
+pub async fn meet(listener: &mut dyn Listener, network: &dyn Networking) -> (Result<(), String>, Result<(), String>) {
+    let (caller, called) = ends(listener, network).await;
+    (caller.map(drop), called.map(drop))
+}
+
+/// Both ends of a connection between two who accept each other.
+pub async fn connected(listener: &mut dyn Listener, network: &dyn Networking) -> (Box<dyn Stream>, Box<dyn Stream>) {
+    let (caller, called) = ends(listener, network).await;
+    (caller.expect("a welcome"), called.expect("a caller"))
 }
 
 /// The same for a caller with certificates that no process of ours would start with.
@@ -56,7 +73,8 @@ async fn meet_odd(
         stream.read_to_end(&mut heard).await.map_err(|error| error.to_string())?;
         Ok(heard)
     };
-    tokio::join!(calling, called(&mut *listener))
+    let (caller, called) = tokio::join!(calling, called(&mut *listener));
+    (caller, called.map(drop))
 }
 
 fn says<T: std::fmt::Debug>(result: Result<T, String>, expected: &str) {
@@ -71,8 +89,8 @@ async fn processes_of_one_authority_meet() {
         Files::new(&authority.issue(HERE), &authority.pem()),
         Files::new(&authority.issue(&["localhost"]), &authority.pem()),
     );
-    let listener = tls(&one).listen("127.0.0.1:0").await.expect("a free port");
-    assert_eq!(meet(listener, &tls(&other)).await, (Ok(()), Ok(())));
+    let mut listener = tls(&one).listen("127.0.0.1:0").await.expect("a free port");
+    assert_eq!(meet(&mut *listener, &tls(&other)).await, (Ok(()), Ok(())));
 }
 
 #[tokio::test]
@@ -90,8 +108,8 @@ async fn a_caller_of_another_authority_is_refused() {
     let files = Files::new(&ours.issue(HERE), &ours.pem());
     // It trusts both, so that it is not the one who refuses.
     let stranger = Files::new(&theirs.issue(HERE), &(ours.pem() + &theirs.pem()));
-    let listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
-    let (caller, called) = meet(listener, &tls(&stranger)).await;
+    let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
+    let (caller, called) = meet(&mut *listener, &tls(&stranger)).await;
     says(caller, "the other side does not accept the certificate of this process");
     says(called, "the certificate of the caller is not accepted: UnknownIssuer");
 }
@@ -101,8 +119,8 @@ async fn a_listener_of_another_authority_is_refused() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let files = Files::new(&ours.issue(HERE), &ours.pem());
     let stranger = Files::new(&theirs.issue(HERE), &(ours.pem() + &theirs.pem()));
-    let listener = tls(&stranger).listen("127.0.0.1:0").await.expect("a free port");
-    let (caller, called) = meet(listener, &tls(&files)).await;
+    let mut listener = tls(&stranger).listen("127.0.0.1:0").await.expect("a free port");
+    let (caller, called) = meet(&mut *listener, &tls(&files)).await;
     says(caller, "the certificate of the other side is not accepted: UnknownIssuer");
     says(called, "the other side does not accept the certificate of this process");
 }
@@ -135,8 +153,8 @@ async fn an_expired_certificate_is_refused_on_both_sides_and_by_its_owner() {
 async fn a_certificate_of_another_host_is_refused() {
     let authority = Authority::new("ours");
     let files = Files::new(&authority.issue(&["elsewhere.example"]), &authority.pem());
-    let listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
-    let (caller, called) = meet(listener, &tls(&files)).await;
+    let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
+    let (caller, called) = meet(&mut *listener, &tls(&files)).await;
     says(caller, "not valid for name \"127.0.0.1\"; certificate is only valid for DnsName(\"elsewhere.example\")");
     says(called, "the other side does not accept the certificate of this process");
 }
@@ -145,12 +163,12 @@ async fn a_certificate_of_another_host_is_refused() {
 async fn who_speaks_no_tls_is_refused_and_both_sides_are_told_what_to_do() {
     let authority = Authority::new("ours");
     let files = Files::new(&authority.issue(HERE), &authority.pem());
-    let listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
-    let (caller, called) = meet(listener, &TcpNetwork).await;
+    let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
+    let (caller, called) = meet(&mut *listener, &TcpNetwork).await;
     says(caller, "the other side speaks TLS, and this process does not; set [tls] for all");
     says(called, "the caller speaks no TLS");
-    let listener = TcpNetwork.listen("127.0.0.1:0").await.expect("a free port");
-    let (caller, called) = meet(listener, &tls(&files)).await;
+    let mut listener = TcpNetwork.listen("127.0.0.1:0").await.expect("a free port");
+    let (caller, called) = meet(&mut *listener, &tls(&files)).await;
     says(called, "the other side speaks TLS, and this process does not; set [tls] for all");
     says(caller, "set [tls] there, too");
 }
@@ -167,19 +185,7 @@ fn a_connection_goes_on_after_it_has_moved_to_other_threads() {
     let (caller, called) = run(async {
         let network = tls(&files);
         let mut listener = network.listen("127.0.0.1:0").await.expect("a free port");
-        let address = listener.address();
-        let calling = async {
-            let mut stream = network.connect(&address).await.expect("a listener");
-            open(&mut *stream, Purpose::Work).await.expect("a welcome");
-            stream
-        };
-        let serving = async {
-            let (mut stream, _) = listener.accept().await.expect("a caller");
-            accept(&mut *stream).await.expect("an opening");
-            answer(&mut *stream, Ok(())).await.expect("a caller");
-            stream
-        };
-        tokio::join!(calling, serving)
+        connected(&mut *listener, &network).await
     });
     const BYTES: usize = 3_000_000;
     let exchange = |stream: Box<dyn Stream>, own: u8| {
@@ -208,8 +214,8 @@ async fn tls_goes_over_any_network() {
     let authority = Authority::new("ours");
     let files = Files::new(&authority.issue(&["host"]), &authority.pem());
     let network = TlsNetwork::new(Arc::new(LocalNetwork::default()), files.tls()).expect("good files");
-    let listener = network.listen("host:0").await.expect("a free port");
-    assert_eq!(meet(listener, &network).await, (Ok(()), Ok(())));
+    let mut listener = network.listen("host:0").await.expect("a free port");
+    assert_eq!(meet(&mut *listener, &network).await, (Ok(()), Ok(())));
 }
 
 /// More than may wait at once, some of which say a byte now and then: whoever is one of us is let in all the same.

@@ -1,18 +1,13 @@
 //! Certificates that are replaced while connections come and go.
 
-use tessds::protocol::{Listener, Networking, Purpose, TlsNetwork, accept, answer, open};
+use tessds::protocol::{Listener, Networking, TlsNetwork};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::certificates::{Authority, Files, HERE};
-use crate::peers::{called, tls};
+use crate::peers::{connected, meet, tls};
 
 async fn call(network: &TlsNetwork, listener: &mut dyn Listener) -> Result<(), String> {
-    let address = listener.address();
-    let calling = async {
-        let mut stream = network.connect(&address).await.map_err(|error| error.to_string())?;
-        open(&mut *stream, Purpose::Work).await.map_err(|error| error.to_string())
-    };
-    let (caller, called) = tokio::join!(calling, called(listener));
+    let (caller, called) = meet(listener, network).await;
     caller.and(called)
 }
 
@@ -23,20 +18,7 @@ async fn new_connections_use_new_certificates_and_old_connections_go_on() {
     let of_before = Files::new(&first.issue(HERE), &first.pem());
     let (network, before) = (tls(&files), tls(&of_before));
     let mut listener = network.listen("127.0.0.1:0").await.expect("a free port");
-    let address = listener.address();
-    // A connection that stands.
-    let calling = async {
-        let mut stream = network.connect(&address).await.expect("a listener");
-        open(&mut *stream, Purpose::Work).await.expect("a welcome");
-        stream
-    };
-    let serving = async {
-        let (mut stream, _) = listener.accept().await.expect("a caller");
-        accept(&mut *stream).await.expect("an opening");
-        answer(&mut *stream, Ok(())).await.expect("a caller");
-        stream
-    };
-    let (mut caller, mut callee) = tokio::join!(calling, serving);
+    let (mut caller, mut callee) = connected(&mut *listener, &network).await;
     // Another authority, another certificate.
     files.replace(&second.issue(HERE), &second.pem());
     call(&network, &mut *listener).await.expect("both have the new ones");
