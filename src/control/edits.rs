@@ -69,16 +69,15 @@ pub fn add_junction(a: &Arguments) -> Result<Edit, CommandError> {
 
 pub fn add_edge(a: &Arguments) -> Result<Edit, CommandError> {
     action(a)?;
+    let plain = NewEdge::new(a.given_text("id")?, a.given_text("from")?, a.given_text("to")?);
     Ok(Edit::AddEdge(Box::new(NewEdge {
-        id: a.given_text("id")?,
-        from: a.given_text("from")?,
-        to: a.given_text("to")?,
-        lanes: a.whole("lanes", 1..=MAX_LANE + 1)?.unwrap_or(1) as u32,
-        priority: priority(a)?.unwrap_or(-1),
+        lanes: a.whole("lanes", 1..=MAX_LANE + 1)?.map_or(plain.lanes, |lanes| lanes as u32),
+        priority: priority(a)?.unwrap_or(plain.priority),
         length_m: a.number("length", 0.1..=1e7)?,
         shape: shape(a)?,
         look: look(a)?,
-        connect: a.flag("connect")?.unwrap_or(true),
+        connect: a.flag("connect")?.unwrap_or(plain.connect),
+        ..plain
     })))
 }
 

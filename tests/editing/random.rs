@@ -61,15 +61,8 @@ pub fn random_edit(network: &Network, number: usize, random: &mut Random) -> Edi
             let next: Vec<EdgeId> = roads.iter().copied().filter(|edge| network.edge(*edge).from == end).collect();
             let to = if next.is_empty() { road(random) } else { network.edge(*random.pick(&next)).name.to_string() };
             let from_lane = (random.below(2) == 0).then(|| random.below(3) as u32);
-            let from = network.edge(from).name.to_string();
-            Edit::AddConnection(Box::new(NewConnection {
-                from,
-                to,
-                from_lane,
-                to_lane: None,
-                turn: None,
-                signal: None,
-            }))
+            let plain = NewConnection::new(network.edge(from).name.to_string(), to);
+            Edit::AddConnection(Box::new(NewConnection { from_lane, ..plain }))
         }
         17..=18 => {
             let entries: Vec<_> = network.links.iter().filter(|link| link.is_entry(network)).collect();
@@ -100,15 +93,5 @@ pub fn random_edit(network: &Network, number: usize, random: &mut Random) -> Edi
 }
 
 pub fn new_edge(id: &str, from: &str, to: &str, lanes: u32) -> Edit {
-    Edit::AddEdge(Box::new(NewEdge {
-        id: id.to_owned(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        lanes,
-        priority: -1,
-        length_m: None,
-        shape: None,
-        look: LaneLook::default(),
-        connect: true,
-    }))
+    Edit::AddEdge(Box::new(NewEdge { lanes, ..NewEdge::new(id, from, to) }))
 }

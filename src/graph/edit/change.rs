@@ -76,6 +76,23 @@ pub struct NewEdge {
     pub connect: bool,
 }
 
+impl NewEdge {
+    /// A straight road with one lane, as where nothing more is said.
+    pub fn new(id: impl Into<String>, from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            from: from.into(),
+            to: to.into(),
+            lanes: 1,
+            priority: -1,
+            length_m: None,
+            shape: None,
+            look: LaneLook::default(),
+            connect: true,
+        }
+    }
+}
+
 /// How lanes are; `None`: as they were, or as SUMO's are where nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LaneLook {
@@ -96,6 +113,13 @@ pub struct NewConnection {
     pub turn: Option<Turn>,
     /// Signal and link index; `None`: at a junction with a signal those of the movement that is most like it.
     pub signal: Option<(String, u32)>,
+}
+
+impl NewConnection {
+    /// Lanes, turn and signal as the angle has it.
+    pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: to.into(), from_lane: None, to_lane: None, turn: None, signal: None }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

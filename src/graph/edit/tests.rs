@@ -80,22 +80,11 @@ fn refused(edits: &[Edit], expected: &str) {
 }
 
 pub(super) fn new_edge(id: &str, from: &str, to: &str, lanes: u32) -> Edit {
-    Edit::AddEdge(Box::new(NewEdge {
-        id: id.to_owned(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        lanes,
-        priority: -1,
-        length_m: None,
-        shape: None,
-        look: LaneLook::default(),
-        connect: true,
-    }))
+    Edit::AddEdge(Box::new(NewEdge { lanes, ..NewEdge::new(id, from, to) }))
 }
 
 fn connection(from: &str, to: &str) -> NewConnection {
-    let (from, to) = (from.to_owned(), to.to_owned());
-    NewConnection { from, to, from_lane: None, to_lane: None, turn: None, signal: None }
+    NewConnection::new(from, to)
 }
 
 /// Ways as `from_lane>to_lane`, those from a lane in their order.
