@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::graph::{EdgeKind, Network, Span};
 use crate::ids::{EdgeId, LaneId, RouteId};
 
+use super::routes::Routes;
 use super::{ArrivalLane, Demand, DepartLane, Departure, RoadGraph, Router, Stop, Travel, VehicleClass};
 
 /// What an edit of the network did to the demand; numbers of vehicles, and of stops.
@@ -37,7 +38,7 @@ pub fn fit_demand(demand: &mut Demand, before: &Network, after: &Network, lanes:
     let change = Change::new(before, after, lanes);
     let mut router = Router::new(after, &change.graphs[1]);
     let mut adapted = Adapted::default();
-    let mut book = RouteBook::default();
+    let mut routes = Routes::take_from(demand);
     let mut broken: HashMap<(RouteId, VehicleClass), bool> = HashMap::new();
     let (departures, stops) = (std::mem::take(&mut demand.departures), std::mem::take(&mut demand.stops));
     for mut departure in departures {
@@ -45,7 +46,7 @@ pub fn fit_demand(demand: &mut Demand, before: &Network, after: &Network, lanes:
         let all = departure.stops.len;
         let mut kept: Vec<Stop> =
             stops[departure.stops.range()].iter().filter_map(|stop| change.stop(stop, class)).collect();
-        let old = demand.route(departure.route).to_vec();
+        let old = routes.get(departure.route).to_vec();
         let is_broken = *broken.entry((departure.route, class)).or_insert_with(|| change.breaks(&old, class));
         let may_choose = !departure.given_route && all == 0 && change.is_better.contains(&true);
         if is_broken || may_choose {
@@ -61,11 +62,11 @@ pub fn fit_demand(demand: &mut Demand, before: &Network, after: &Network, lanes:
             match found.filter(|route| route.len() <= usize::from(u16::MAX)) {
                 Some(route) if is_broken => {
                     place_stops(&mut kept, &route, after);
-                    departure.route = book.intern(demand, &route);
+                    departure.route = routes.intern(&route);
                     adapted.diverted += 1;
                 }
                 Some(route) if route != old && route.iter().any(|edge| change.is_better[edge.index()]) => {
-                    departure.route = book.intern(demand, &route);
+                    departure.route = routes.intern(&route);
                     adapted.rerouted += 1;
                 }
                 None if is_broken => {
@@ -76,11 +77,13 @@ pub fn fit_demand(demand: &mut Demand, before: &Network, after: &Network, lanes:
             }
         }
         adapted.stops_lost += u64::from(all) - kept.len() as u64;
-        adapted.other_lane += u64::from(fit_ends(&mut departure, demand, after, class));
+        let route = routes.get(departure.route);
+        adapted.other_lane += u64::from(fit_ends(&mut departure, route, after, class));
         departure.stops = Span::new(demand.stops.len(), kept.len());
         demand.stops.extend(kept);
         demand.departures.push(departure);
     }
+    routes.move_into(demand);
     adapted
 }
 
@@ -99,7 +102,7 @@ pub fn keep_places(demand: &mut Demand, before: &Network, after: &Network, lanes
         let route = demand.route(departure.route);
         let ends = [route[0], route[route.len() - 1]];
         if ends.iter().all(|edge| after.edge(*edge).kind == EdgeKind::Normal) {
-            fit_ends(departure, demand, after, class);
+            fit_ends(departure, route, after, class);
         }
     }
     demand.departures = departures;
@@ -163,8 +166,7 @@ fn place_stops(stops: &mut Vec<Stop>, route: &[EdgeId], network: &Network) {
 }
 
 /// Whether a lane of departure or arrival is gone, and another one is taken.
-fn fit_ends(departure: &mut Departure, demand: &Demand, network: &Network, class: VehicleClass) -> bool {
-    let route = demand.route(departure.route);
+fn fit_ends(departure: &mut Departure, route: &[EdgeId], network: &Network, class: VehicleClass) -> bool {
     let is_there = |edge: EdgeId, index: u32| {
         network.edge(edge).lanes().nth(index as usize).is_some_and(|lane| network.lane(lane).allowed.allows(class))
     };
@@ -182,28 +184,4 @@ fn fit_ends(departure: &mut Departure, demand: &Demand, network: &Network, class
         changed = true;
     }
     changed
-}
-
-/// Appends routes to a demand, each once.
-#[derive(Default)]
-struct RouteBook {
-    /// Filled when the first is appended.
-    known: HashMap<Vec<EdgeId>, RouteId>,
-}
-
-impl RouteBook {
-    fn intern(&mut self, demand: &mut Demand, edges: &[EdgeId]) -> RouteId {
-        if self.known.is_empty() {
-            let routes = (0..demand.routes.len()).map(RouteId::new);
-            self.known = routes.map(|id| (demand.route(id).to_vec(), id)).collect();
-        }
-        if let Some(id) = self.known.get(edges) {
-            return *id;
-        }
-        let id = RouteId::new(demand.routes.len());
-        demand.routes.push(Span::new(demand.route_edges.len(), edges.len()));
-        demand.route_edges.extend_from_slice(edges);
-        self.known.insert(edges.to_vec(), id);
-        id
-    }
 }

@@ -40,7 +40,7 @@ pub(super) struct Routes {
 impl Routes {
     /// The id of a sequence of edges.
     pub fn intern(&mut self, edges: &[EdgeId]) -> RouteId {
-        let hash = xxhash_rust::xxh3::xxh3_64(bytemuck::cast_slice(edges));
+        let hash = hash_of(edges);
         let newest = self.by_hash.get(&hash).copied().unwrap_or(RouteId::NONE);
         let mut candidate = newest;
         while candidate.is_some() {
@@ -55,6 +55,20 @@ impl Routes {
         self.same_hash.push(newest);
         self.by_hash.insert(hash, id);
         id
+    }
+
+    /// Takes the routes of a demand, each of which it has once, so that more can be added; `move_into` gives them back.
+    pub fn take_from(demand: &mut Demand) -> Self {
+        let mut taken = Self {
+            routes: std::mem::take(&mut demand.routes),
+            edges: std::mem::take(&mut demand.route_edges),
+            ..Self::default()
+        };
+        for id in (0..taken.routes.len()).map(RouteId::new) {
+            let hash = hash_of(taken.get(id));
+            taken.same_hash.push(taken.by_hash.insert(hash, id).unwrap_or(RouteId::NONE));
+        }
+        taken
     }
 
     pub fn get(&self, id: RouteId) -> &[EdgeId] {
@@ -72,6 +86,10 @@ impl Routes {
     }
 }
 
+fn hash_of(edges: &[EdgeId]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(bytemuck::cast_slice(edges))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +104,19 @@ mod tests {
         assert_eq!(routes.intern(&edges[..5]), a);
         assert_eq!(routes.intern(&edges[5..]), b);
         assert_eq!(routes.get(b), &edges[5..]);
+    }
+
+    #[test]
+    fn routes_that_are_taken_from_a_demand_are_known_again() {
+        let edges: Vec<EdgeId> = (0..10).map(EdgeId).collect();
+        let mut routes = Routes::default();
+        let ids = [&edges[..5], &edges[5..]].map(|route| routes.intern(route));
+        let mut demand = Demand::default();
+        routes.move_into(&mut demand);
+        let mut routes = Routes::take_from(&mut demand);
+        assert_eq!([&edges[..5], &edges[5..]].map(|route| routes.intern(route)), ids);
+        let new = routes.intern(&edges[2..7]);
+        routes.move_into(&mut demand);
+        assert_eq!((demand.routes.len(), demand.route(new)), (3, &edges[2..7]));
     }
 }
