@@ -50,22 +50,8 @@ pub fn add_whole_run_requests(paths: &OutputPaths, requests: &mut OutputRequests
     let wanted = [(&paths.edgedata, MeanDataLevel::Edge, edgedata), (&paths.lanedata, MeanDataLevel::Lane, lanedata)];
     for (file, level, name) in wanted {
         if let Some(file) = file {
-            requests.mean_data.push(MeanDataRequest {
-                name: name.into(),
-                level,
-                file: file.clone(),
-                period_ms: None,
-                begin_ms: None,
-                end_ms: None,
-                empty: EmptyEdges::Exclude,
-                with_internal: false,
-                track_vehicles: false,
-                min_samples_s: 0.0,
-                max_travel_time_s: 100_000.0,
-                waiting_speed_mps: 0.1,
-                vtypes: Box::default(),
-                edges: Box::default(),
-            });
+            let request = MeanDataRequest::new(name, level, file.clone());
+            requests.mean_data.push(MeanDataRequest { empty: EmptyEdges::Exclude, ..request });
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, VehicleClass,
     VehicleType,
 };
-use crate::graph::{Edge, EdgeKind, Lane, Link, Network, Permissions, RightOfWay, Span, Turn};
+use crate::graph::{Edge, EdgeKind, Lane, Link, Network, RightOfWay, Span, Turn};
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, VehicleId};
 use crate::scenario::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
 use crate::sim::report::{
@@ -44,20 +44,10 @@ pub fn network() -> Network {
         });
         for (lane, shape) in shapes.iter().enumerate() {
             network.lanes.push(Lane {
-                edge: EdgeId::new(index),
                 index: lane as u32,
-                length_m,
-                speed_mps,
-                width_m: 3.2,
-                allowed: Permissions::ALL,
-                change_left: Permissions::ALL,
-                change_right: Permissions::ALL,
                 internal: kind == EdgeKind::Internal,
-                links: Span::default(),
-                entry: LinkId::NONE,
-                incoming: Span::default(),
-                conflicts: Span::default(),
                 shape: Span::new(network.points.len(), shape.len()),
+                ..Lane::new(EdgeId::new(index), length_m, speed_mps)
             });
             network.points.extend_from_slice(shape);
         }
@@ -149,20 +139,9 @@ pub fn trip(vehicle: u32) -> TripRecord {
 
 pub fn mean_data(level: MeanDataLevel) -> MeanDataRequest {
     MeanDataRequest {
-        name: "m".into(),
-        level,
-        file: "m.xml".into(),
         period_ms: Some(900_000),
-        begin_ms: None,
-        end_ms: None,
         empty: EmptyEdges::Exclude,
-        with_internal: false,
-        track_vehicles: false,
-        min_samples_s: 0.0,
-        max_travel_time_s: 100_000.0,
-        waiting_speed_mps: 0.1,
-        vtypes: Box::default(),
-        edges: Box::default(),
+        ..MeanDataRequest::new("m", level, "m.xml".into())
     }
 }
 

@@ -95,21 +95,19 @@ impl DetectorReader {
         }
         self.note_types(attributes, Place::MeanData(self.requests.mean_data.len()));
         let max_travel_time_s = attributes.positive("maxTraveltime")?.or(attributes.positive("maxTravelTime")?);
+        let plain = MeanDataRequest::new(attributes.id()?, level, file(attributes)?);
         self.requests.mean_data.push(MeanDataRequest {
-            name: attributes.id()?.into(),
-            level,
-            file: file(attributes)?,
             period_ms: period(attributes)?,
             begin_ms: attributes.time_ms("begin")?.filter(|t| *t >= 0),
             end_ms: attributes.time_ms("end")?.filter(|t| *t >= 0),
             empty,
-            with_internal: attributes.boolean("withInternal")?.unwrap_or(false),
-            track_vehicles: attributes.boolean("trackVehicles")?.unwrap_or(false),
-            min_samples_s: attributes.non_negative("minSamples")?.unwrap_or(0.0),
-            max_travel_time_s: max_travel_time_s.unwrap_or(100_000.0),
-            waiting_speed_mps: attributes.non_negative("speedThreshold")?.unwrap_or(0.1),
-            vtypes: Box::default(),
+            with_internal: attributes.boolean("withInternal")?.unwrap_or(plain.with_internal),
+            track_vehicles: attributes.boolean("trackVehicles")?.unwrap_or(plain.track_vehicles),
+            min_samples_s: attributes.non_negative("minSamples")?.unwrap_or(plain.min_samples_s),
+            max_travel_time_s: max_travel_time_s.unwrap_or(plain.max_travel_time_s),
+            waiting_speed_mps: attributes.non_negative("speedThreshold")?.unwrap_or(plain.waiting_speed_mps),
             edges: edges.into(),
+            ..plain
         });
         Ok(())
     }

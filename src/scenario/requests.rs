@@ -125,3 +125,25 @@ pub struct MeanDataRequest {
     /// Only these edges are written (`edges`); empty: all.
     pub edges: Box<[EdgeId]>,
 }
+
+impl MeanDataRequest {
+    /// One interval over the whole run, of all edges and vehicles: as in SUMO where nothing more is said.
+    pub fn new(name: &str, level: MeanDataLevel, file: PathBuf) -> Self {
+        Self {
+            name: name.into(),
+            level,
+            file,
+            period_ms: None,
+            begin_ms: None,
+            end_ms: None,
+            empty: EmptyEdges::default(),
+            with_internal: false,
+            track_vehicles: false,
+            min_samples_s: 0.0,
+            max_travel_time_s: 100_000.0,
+            waiting_speed_mps: 0.1,
+            vtypes: Box::default(),
+            edges: Box::default(),
+        }
+    }
+}
