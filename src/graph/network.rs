@@ -107,6 +107,32 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// As in SUMO where nothing is said.
+    pub const DEFAULT_WIDTH_M: f64 = 3.2;
+    pub const DEFAULT_SPEED_MPS: f64 = 13.89;
+    /// No lane is shorter, as in SUMO's own nets.
+    pub const LEAST_LENGTH_M: f64 = 0.1;
+
+    /// The only lane of a road, for everybody, without links and shape.
+    pub fn new(edge: EdgeId, length_m: f64, speed_mps: f64) -> Self {
+        Self {
+            edge,
+            index: 0,
+            length_m,
+            speed_mps,
+            width_m: Self::DEFAULT_WIDTH_M,
+            allowed: Permissions::ALL,
+            change_left: Permissions::ALL,
+            change_right: Permissions::ALL,
+            internal: false,
+            links: Span::default(),
+            entry: LinkId::NONE,
+            incoming: Span::default(),
+            conflicts: Span::default(),
+            shape: Span::default(),
+        }
+    }
+
     /// The one link that leaves an internal lane; NONE where the network has none.
     #[inline]
     pub fn only_link(&self) -> LinkId {

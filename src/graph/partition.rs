@@ -353,8 +353,8 @@ impl fmt::Display for CutReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Edge, Junction, JunctionKind, Lane, Permissions, Span};
-    use crate::ids::{EdgeId, JunctionId, LaneId, LinkId};
+    use crate::graph::{Edge, Junction, JunctionKind, Lane};
+    use crate::ids::{EdgeId, JunctionId, LaneId};
 
     /// Streets of 100 m both ways between neighbours of a grid.
     fn grid(columns: usize, rows: usize) -> Network {
@@ -376,22 +376,7 @@ mod tests {
 
     fn add_edge(network: &mut Network, from: usize, to: usize) {
         let [edge, lane] = [network.edges.len(), network.lanes.len()];
-        network.lanes.push(Lane {
-            edge: EdgeId::new(edge),
-            index: 0,
-            length_m: 100.0,
-            speed_mps: 13.89,
-            width_m: 3.2,
-            allowed: Permissions::ALL,
-            change_left: Permissions::ALL,
-            change_right: Permissions::ALL,
-            internal: false,
-            links: Span::default(),
-            entry: LinkId::NONE,
-            incoming: Span::default(),
-            conflicts: Span::default(),
-            shape: Span::default(),
-        });
+        network.lanes.push(Lane::new(EdgeId::new(edge), 100.0, Lane::DEFAULT_SPEED_MPS));
         network.edges.push(Edge {
             name: format!("e{edge}").into(),
             kind: EdgeKind::Normal,

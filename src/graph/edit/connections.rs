@@ -3,8 +3,8 @@
 use super::change::{LaneLook, NewConnection};
 use super::draft::{Draft, EdgeDraft, LaneDraft, LinkDraft};
 use super::error::EditError;
-use super::geometry::{self, Heading, LEAST_LENGTH_M, points, stored};
-use crate::graph::{Edge, EdgeKind, JunctionKind, Link, RightOfWay, Span, Turn};
+use super::geometry::{self, Heading, points, stored};
+use crate::graph::{Edge, EdgeKind, JunctionKind, Lane, Link, RightOfWay, Span, Turn};
 use crate::ids::{EdgeId, JunctionId, LaneId, SignalId};
 
 /// From how far before the stop line a driver sees the foes, as in the reader.
@@ -139,7 +139,7 @@ impl Draft {
     fn inner_lane(&mut self, junction: JunctionId, from: usize, to: usize) -> usize {
         let [first, second] = self.headings(from, to);
         let shape = geometry::way(first, second);
-        let length_m = geometry::length_m(&shape).max(LEAST_LENGTH_M);
+        let length_m = geometry::length_m(&shape).max(Lane::LEAST_LENGTH_M);
         let mean_mps = (self.lanes[from].lane.speed_mps + self.lanes[to].lane.speed_mps) / 2.0;
         let look = LaneLook {
             speed_mps: Some(geometry::way_speed(first, second, mean_mps)),

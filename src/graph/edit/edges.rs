@@ -3,9 +3,8 @@
 use super::change::{LaneLook, NewEdge, NewJunction};
 use super::draft::{Draft, EdgeDraft};
 use super::error::EditError;
-use super::geometry::{self, LEAST_LENGTH_M, Point, minus, norm, points};
-use super::lanes::{DEFAULT_SPEED_MPS, DEFAULT_WIDTH_M};
-use crate::graph::{Edge, EdgeKind, Junction, Permissions};
+use super::geometry::{self, Point, minus, norm, points};
+use crate::graph::{Edge, EdgeKind, Junction, Lane, Permissions};
 use crate::ids::{EdgeId, JunctionId, LaneId};
 
 /// Lanes that an edge has at most.
@@ -37,18 +36,18 @@ impl Draft {
             return Err(EditError::value(object, format!("an edge has 1 to {MAX_LANES} lanes, not {}", new.lanes)));
         }
         new.look.check(&object)?;
-        let width_m = new.look.width_m.unwrap_or(DEFAULT_WIDTH_M);
+        let width_m = new.look.width_m.unwrap_or(Lane::DEFAULT_WIDTH_M);
         let line = self.centre_line(new, from, to, f64::from(new.lanes) * width_m)?;
         let drawn_m = geometry::length_m(&line);
         let length_m = new.length_m.unwrap_or(drawn_m);
-        in_range(&object, "its length", length_m, LEAST_LENGTH_M, MAX_M)?;
+        in_range(&object, "its length", length_m, Lane::LEAST_LENGTH_M, MAX_M)?;
         let id = EdgeId::new(self.edges.len());
         let mut lanes = Vec::with_capacity(new.lanes as usize);
         for index in 0..new.lanes {
             // Two-way roads drive on the right: the left border of the edge is its centre line.
             let left_m = -(f64::from(new.lanes - index) - 0.5) * width_m;
             let shape = geometry::stored(&geometry::beside(&line, left_m));
-            let look = LaneLook { speed_mps: new.look.speed_mps.or(Some(DEFAULT_SPEED_MPS)), ..new.look };
+            let look = LaneLook { speed_mps: new.look.speed_mps.or(Some(Lane::DEFAULT_SPEED_MPS)), ..new.look };
             lanes.push(self.new_lane(id, length_m, &look, shape));
         }
         self.edges.push(EdgeDraft {
@@ -126,7 +125,7 @@ impl Draft {
         for key in draft.lanes.clone() {
             let lane = &mut self.lanes[key].lane;
             // Nobody drives here, so nobody drives fast here either.
-            (lane.allowed, lane.internal, lane.speed_mps) = (Permissions::NONE, false, DEFAULT_SPEED_MPS);
+            (lane.allowed, lane.internal, lane.speed_mps) = (Permissions::NONE, false, Lane::DEFAULT_SPEED_MPS);
         }
     }
 

@@ -6,8 +6,6 @@ use crate::graph::Turn;
 const WAY_POINTS: usize = 9;
 /// Share of the air line by which a way goes on in the direction of the lanes at its ends.
 const HANDLE: f64 = 0.4;
-/// No lane is shorter, as in the reader.
-pub(super) const LEAST_LENGTH_M: f64 = 0.1;
 /// Cosine of the angle up to which a way counts as going straight on: 45 degrees, as netconvert takes about that.
 const STRAIGHT_COSINE: f64 = 0.707;
 /// Cosine of the angle beyond which it turns round.

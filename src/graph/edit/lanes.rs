@@ -5,12 +5,9 @@ use super::draft::{Draft, LaneDraft};
 use super::edges::in_range;
 use super::error::EditError;
 use super::geometry::{beside, points, stored};
-use crate::graph::{Lane, Permissions, Span};
-use crate::ids::{EdgeId, LinkId};
+use crate::graph::{Lane, Permissions};
+use crate::ids::EdgeId;
 
-/// As in SUMO where nothing is said.
-pub(super) const DEFAULT_SPEED_MPS: f64 = 13.89;
-pub(super) const DEFAULT_WIDTH_M: f64 = 3.2;
 const SPEEDS_MPS: [f64; 2] = [0.1, 100.0];
 const WIDTHS_M: [f64; 2] = [0.5, 20.0];
 
@@ -30,20 +27,9 @@ impl Draft {
     /// Enters a lane that is yet to be put into its edge; its key.
     pub fn new_lane(&mut self, edge: EdgeId, length_m: f64, look: &LaneLook, shape: Vec<[f32; 2]>) -> usize {
         let lane = Lane {
-            edge,
-            index: 0,
-            length_m,
-            speed_mps: look.speed_mps.unwrap_or(DEFAULT_SPEED_MPS),
-            width_m: look.width_m.unwrap_or(DEFAULT_WIDTH_M),
+            width_m: look.width_m.unwrap_or(Lane::DEFAULT_WIDTH_M),
             allowed: look.allowed.unwrap_or(Permissions::ALL),
-            change_left: Permissions::ALL,
-            change_right: Permissions::ALL,
-            internal: false,
-            links: Span::default(),
-            entry: LinkId::NONE,
-            incoming: Span::default(),
-            conflicts: Span::default(),
-            shape: Span::default(),
+            ..Lane::new(edge, length_m, look.speed_mps.unwrap_or(Lane::DEFAULT_SPEED_MPS))
         };
         self.lanes.push(LaneDraft { lane, edge, shape, conflicts: Vec::new() });
         self.lanes.len() - 1
@@ -70,7 +56,7 @@ impl Draft {
             width_m: look.width_m.or(Some(model.lane.width_m)),
             allowed: look.allowed.or(Some(model.lane.allowed)),
         };
-        let apart_m = (model.lane.width_m + look.width_m.unwrap_or(DEFAULT_WIDTH_M)) / 2.0;
+        let apart_m = (model.lane.width_m + look.width_m.unwrap_or(Lane::DEFAULT_WIDTH_M)) / 2.0;
         let left_m = if index == 0 { -apart_m } else { apart_m };
         let shape = stored(&beside(&points(&model.shape), left_m));
         let key = self.new_lane(edge, model.lane.length_m, &look, shape);

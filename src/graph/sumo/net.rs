@@ -7,17 +7,13 @@ use super::builder::NetworkBuilder;
 use super::permissions::{change_permissions, lane_permissions};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Edge, EdgeKind, Lane, Location, Span};
-use crate::ids::{EdgeId, LaneId, LinkId};
+use crate::ids::{EdgeId, LaneId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
-/// Lane width where the net does not give one.
-const DEFAULT_WIDTH_M: f64 = 3.2;
 /// Speed that stands in for a limit of 0, which would make travel times infinite.
 const LEAST_SPEED_MPS: f64 = 0.1;
 /// Points of a lane inside a junction; of more only every n-th is kept.
 const MAX_INTERNAL_POINTS: usize = 200;
-/// Length that stands in for 0, as in SUMO's own nets, where no lane is shorter.
-const LEAST_LENGTH_M: f64 = 0.1;
 
 impl NetworkBuilder {
     /// Reads a `.net.xml` document.
@@ -176,9 +172,10 @@ impl NetworkBuilder {
             return Err(attributes.error(format!("must have the id '{}_{index}'", shorten(&edge.name))));
         }
         let mut length_m = attributes.required_amount("length")?;
-        if length_m < LEAST_LENGTH_M {
-            warnings.add("lane without length", xml.at(element), format!("taken as {LEAST_LENGTH_M} m long"));
-            length_m = LEAST_LENGTH_M;
+        if length_m < Lane::LEAST_LENGTH_M {
+            let message = format!("taken as {} m long", Lane::LEAST_LENGTH_M);
+            warnings.add("lane without length", xml.at(element), message);
+            length_m = Lane::LEAST_LENGTH_M;
         }
         let mut speed_mps = attributes.required_amount("speed")?;
         if speed_mps < LEAST_SPEED_MPS {
@@ -186,24 +183,19 @@ impl NetworkBuilder {
             warnings.add("lane with a speed limit of 0", xml.at(element), message);
             speed_mps = LEAST_SPEED_MPS;
         }
-        let width_m = attributes.amount("width")?.filter(|&width| width > 0.0).unwrap_or(DEFAULT_WIDTH_M);
+        let width_m = attributes.amount("width")?.filter(|&width| width > 0.0).unwrap_or(Lane::DEFAULT_WIDTH_M);
         let shape = self.read_shape(&attributes, edge.is_internal())?;
+        // The edge is entered after its lanes.
+        let edge_id = EdgeId::new(self.edges.len());
         let lane = Lane {
-            // The edge is entered after its lanes.
-            edge: EdgeId::new(self.edges.len()),
             index,
-            length_m,
-            speed_mps,
             width_m,
             allowed: lane_permissions(xml, element, warnings)?,
             change_left: change_permissions(xml, element, "changeLeft", warnings)?,
             change_right: change_permissions(xml, element, "changeRight", warnings)?,
             internal: edge.is_internal(),
-            links: Span::default(),
-            entry: LinkId::NONE,
-            incoming: Span::default(),
-            conflicts: Span::default(),
             shape,
+            ..Lane::new(edge_id, length_m, speed_mps)
         };
         while let Some(Node::Start(child)) = xml.next()? {
             match child.name.as_str() {
