@@ -1,11 +1,15 @@
 //! Typed, checked access to the attributes of an XML element. Everything that a file can get wrong in a single value
 //! (not a number, NaN, negative, not a time) is caught here, with file, line and element.
 
+use std::str::FromStr;
+
 use crate::diagnostics::{InputError, Location};
 use crate::xml::{Element, shorten};
 
 /// Times beyond this are refused, so that sums of times never overflow.
 const MAX_TIME_MS: f64 = 1e15;
+/// Greatest length, speed or coordinate of a network, in metres and seconds; keeps products of them exact enough to compute with.
+pub const MAX_AMOUNT: f64 = 1e9;
 
 /// The attributes of one element of a file.
 #[derive(Clone, Copy)]
@@ -48,21 +52,23 @@ impl<'a> Attributes<'a> {
         self.text(key).ok_or_else(|| self.error(format!("attribute '{key}' is missing")))
     }
 
+    /// A name: present and not empty.
+    pub fn name(&self, key: &str) -> Result<&'a str, InputError> {
+        match self.required(key)? {
+            "" => Err(self.error(format!("attribute '{key}' is empty"))),
+            name => Ok(name),
+        }
+    }
+
     /// A non-empty `id`.
     pub fn id(&self) -> Result<&'a str, InputError> {
-        match self.required("id")? {
-            "" => Err(self.error("attribute 'id' is empty")),
-            id => Ok(id),
-        }
+        self.name("id")
     }
 
     /// A finite number.
     pub fn number(&self, key: &str) -> Result<Option<f64>, InputError> {
         let Some(text) = self.text(key) else { return Ok(None) };
-        match text.trim().parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Some(value)),
-            _ => Err(self.bad(key, text, "a finite number")),
-        }
+        parse_number(text).map(Some).ok_or_else(|| self.bad(key, text, "a finite number"))
     }
 
     /// A finite number within a closed range.
@@ -90,9 +96,25 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    pub fn integer(&self, key: &str) -> Result<Option<i64>, InputError> {
+    /// A length, speed or distance: not negative and at most [`MAX_AMOUNT`].
+    pub fn amount(&self, key: &str) -> Result<Option<f64>, InputError> {
+        self.number_in(key, 0.0, MAX_AMOUNT)
+    }
+
+    pub fn required_amount(&self, key: &str) -> Result<f64, InputError> {
+        self.required(key)?;
+        Ok(self.amount(key)?.expect("the attribute is there"))
+    }
+
+    /// A whole number that fits into `T`.
+    pub fn integer<T: FromStr>(&self, key: &str) -> Result<Option<T>, InputError> {
         let Some(text) = self.text(key) else { return Ok(None) };
-        text.trim().parse().map(Some).map_err(|_| self.bad(key, text, "a whole number"))
+        text.trim().parse().map(Some).map_err(|_| self.bad(key, text, "a whole number in range"))
+    }
+
+    pub fn required_integer<T: FromStr>(&self, key: &str) -> Result<T, InputError> {
+        self.required(key)?;
+        Ok(self.integer(key)?.expect("the attribute is there"))
     }
 
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, InputError> {
@@ -106,10 +128,20 @@ impl<'a> Attributes<'a> {
         parse_time_ms(text).map(Some).ok_or_else(|| self.bad(key, text, TIME_FORMS))
     }
 
+    pub fn required_time_ms(&self, key: &str) -> Result<i64, InputError> {
+        self.required(key)?;
+        Ok(self.time_ms(key)?.expect("the attribute is there"))
+    }
+
     /// Says that the value of an attribute is not what it has to be.
     pub fn bad(&self, key: &str, value: &str, expected: &str) -> InputError {
         self.error(format!("attribute {key}=\"{}\" has to be {expected}", shorten(value)))
     }
+}
+
+/// A finite number, or `None`.
+pub fn parse_number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 /// For messages.

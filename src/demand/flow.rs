@@ -62,7 +62,7 @@ impl Flow {
     ) -> Result<Self, InputError> {
         let begin_ms = time_or_word(attributes, "begin")?.unwrap_or(times.begin_ms);
         let given_end_ms = attributes.time_ms("end")?;
-        let number = match attributes.integer("number")? {
+        let number = match attributes.integer::<i64>("number")? {
             Some(n) if n < 0 => return Err(attributes.error("attribute 'number' must not be negative")),
             n => n.map(|n| (n as f64 * scale) as u64),
         };

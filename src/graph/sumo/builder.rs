@@ -108,8 +108,7 @@ impl NetworkBuilder {
             }
             Entry::Occupied(known) => {
                 let first = self.edge_places[known.get().index()];
-                let message = format!("this id was already used in line {}; ids must be unique", first.line);
-                Err(InputError::new(self.at(place, format!("edge '{}'", shorten(&edge.name))), message))
+                Err(InputError::new(self.at(place, format!("edge '{}'", shorten(&edge.name))), first.is_taken()))
             }
         }
     }

@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use super::attributes::Attributes;
 use super::builder::NetworkBuilder;
 use super::draft::{Connection, Place};
+use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{EdgeKind, RightOfWay, Turn};
 use crate::ids::{LaneId, SignalId};
@@ -22,19 +22,19 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
-        let attributes = Attributes::new(xml, element);
-        let from = self.connected_lane(&attributes, "from", "fromLane")?;
-        let to = self.connected_lane(&attributes, "to", "toLane")?;
+        let attributes = Attributes::new(xml.file(), element);
+        let from = self.connected_lane(attributes, "from", "fromLane")?;
+        let to = self.connected_lane(attributes, "to", "toLane")?;
         if self.is_pedestrian(from) || self.is_pedestrian(to) {
             return xml.skip();
         }
-        let via = self.via_lane(&attributes)?;
-        if via.is_none() && (attributes.get("allow").is_some() || attributes.get("disallow").is_some()) {
+        let via = self.via_lane(attributes)?;
+        if via.is_none() && (attributes.text("allow").is_some() || attributes.text("disallow").is_some()) {
             let message = "only the permissions of the lanes count";
             warnings.add("permissions of a connection without internal lane", xml.at(element), message);
         }
-        let (signal, signal_index) = self.controlled_by(&attributes, place)?;
-        let right_of_way = right_of_way(&attributes)?;
+        let (signal, signal_index) = self.controlled_by(attributes, place)?;
+        let right_of_way = right_of_way(attributes)?;
         let default_visibility_m = match right_of_way {
             RightOfWay::Zipper => ZIPPER_VISIBILITY_M,
             _ => VISIBILITY_M,
@@ -45,9 +45,9 @@ impl NetworkBuilder {
             via,
             signal,
             signal_index,
-            turn: turn(&attributes)?,
+            turn: turn(attributes)?,
             right_of_way,
-            keep_clear: attributes.flag("keepClear")?.unwrap_or(true),
+            keep_clear: attributes.boolean("keepClear")?.unwrap_or(true),
             visibility_m: attributes.amount("visibility")?.unwrap_or(default_visibility_m),
             place,
         };
@@ -55,12 +55,7 @@ impl NetworkBuilder {
         xml.skip()
     }
 
-    fn connected_lane<R: BufRead>(
-        &self,
-        attributes: &Attributes<'_, R>,
-        edge_key: &str,
-        lane_key: &str,
-    ) -> Result<LaneId, InputError> {
+    fn connected_lane(&self, attributes: Attributes<'_>, edge_key: &str, lane_key: &str) -> Result<LaneId, InputError> {
         let name = attributes.name(edge_key)?;
         let Some(edge) = self.edge_ids.get(name).map(|id| &self.edges[id.index()]) else {
             return Err(attributes.error(format!("{edge_key} names the unknown edge '{}'", shorten(name))));
@@ -75,8 +70,8 @@ impl NetworkBuilder {
         Ok(LaneId(edge.first_lane.0 + index))
     }
 
-    fn via_lane<R: BufRead>(&self, attributes: &Attributes<'_, R>) -> Result<LaneId, InputError> {
-        let Some(name) = attributes.get("via").filter(|name| !name.is_empty()) else { return Ok(LaneId::NONE) };
+    fn via_lane(&self, attributes: Attributes<'_>) -> Result<LaneId, InputError> {
+        let Some(name) = attributes.text("via").filter(|name| !name.is_empty()) else { return Ok(LaneId::NONE) };
         match self.lane_named(name) {
             Some(lane) if self.lanes[lane.index()].internal => Ok(lane),
             Some(_) => Err(attributes.error(format!("via '{}' is not a lane inside a junction", shorten(name)))),
@@ -88,14 +83,10 @@ impl NetworkBuilder {
         self.edges[self.lanes[lane.index()].edge.index()].kind == EdgeKind::Pedestrian
     }
 
-    fn controlled_by<R: BufRead>(
-        &mut self,
-        attributes: &Attributes<'_, R>,
-        place: Place,
-    ) -> Result<(SignalId, u32), InputError> {
+    fn controlled_by(&mut self, attributes: Attributes<'_>, place: Place) -> Result<(SignalId, u32), InputError> {
         // Far beyond any real signal; the bound keeps tables by index small.
         const MAX_LINK_INDEX: u32 = 4095;
-        let Some(name) = attributes.get("tl").filter(|name| !name.is_empty()) else {
+        let Some(name) = attributes.text("tl").filter(|name| !name.is_empty()) else {
             return Ok((SignalId::NONE, u32::MAX));
         };
         let index: u32 = attributes.required_integer("linkIndex")?;
@@ -106,8 +97,8 @@ impl NetworkBuilder {
     }
 }
 
-fn turn<R: BufRead>(attributes: &Attributes<'_, R>) -> Result<Turn, InputError> {
-    Ok(match attributes.get("dir").unwrap_or("invalid") {
+fn turn(attributes: Attributes<'_>) -> Result<Turn, InputError> {
+    Ok(match attributes.text("dir").unwrap_or("invalid") {
         "s" => Turn::Straight,
         "t" | "T" => Turn::Turnaround,
         "l" => Turn::Left,
@@ -119,7 +110,7 @@ fn turn<R: BufRead>(attributes: &Attributes<'_, R>) -> Result<Turn, InputError> 
     })
 }
 
-fn right_of_way<R: BufRead>(attributes: &Attributes<'_, R>) -> Result<RightOfWay, InputError> {
+fn right_of_way(attributes: Attributes<'_>) -> Result<RightOfWay, InputError> {
     Ok(match attributes.required("state")? {
         // The letters of signals are what the link shows at first; its signal decides.
         "M" | "O" | "G" | "Y" => RightOfWay::Major,

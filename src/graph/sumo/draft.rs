@@ -11,6 +11,13 @@ pub(super) struct Place {
     pub line: u64,
 }
 
+impl Place {
+    /// Says of an id that the object which was read here has it.
+    pub fn is_taken(self) -> String {
+        format!("this id was already used in line {}; ids must be unique", self.line)
+    }
+}
+
 /// One row of the right-of-way matrix of a junction.
 pub(super) struct Request {
     response: Box<str>,

@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use super::attributes::Attributes;
 use super::builder::NetworkBuilder;
 use super::draft::{InternalJunction, Request};
+use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::JunctionKind;
 use crate::ids::LaneId;
@@ -18,10 +18,10 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         let name = attributes.name("id")?;
         let kind_name = attributes.required("type")?;
-        let incoming = self.lane_list(&attributes, "incLanes")?;
+        let incoming = self.lane_list(attributes, "incLanes")?;
         if kind_name == "internal" {
             if let Some((&lane, foe_lanes)) = incoming.split_first() {
                 self.internal_junctions.push(InternalJunction { lane, foe_lanes: foe_lanes.into() });
@@ -34,8 +34,7 @@ impl NetworkBuilder {
         let id = self.junction_named(name, place);
         let draft = &mut self.junctions[id.index()];
         if draft.defined {
-            let message = format!("this id was already used in line {}; ids must be unique", draft.place.line);
-            return Err(xml.error(element, message));
+            return Err(xml.error(element, draft.place.is_taken()));
         }
         draft.defined = true;
         draft.place = place;
@@ -84,8 +83,8 @@ impl NetworkBuilder {
     }
 
     /// The lanes of an attribute; absent and empty mean none.
-    fn lane_list<R: BufRead>(&self, attributes: &Attributes<'_, R>, key: &str) -> Result<Vec<LaneId>, InputError> {
-        let names = attributes.get(key).unwrap_or_default().split_ascii_whitespace();
+    fn lane_list(&self, attributes: Attributes<'_>, key: &str) -> Result<Vec<LaneId>, InputError> {
+        let names = attributes.text(key).unwrap_or_default().split_ascii_whitespace();
         names
             .map(|name| {
                 let unknown = || attributes.error(format!("{key} names the unknown lane '{}'", shorten(name)));
@@ -103,14 +102,14 @@ fn read_requests<R: BufRead>(xml: &mut XmlReader<R>, warnings: &mut Warnings) ->
     while let Some(Node::Start(child)) = xml.next()? {
         match child.name.as_str() {
             "request" => {
-                let attributes = Attributes::new(xml, &child);
+                let attributes = Attributes::new(xml.file(), &child);
                 let index: usize = attributes.required_integer("index")?;
                 if index != requests.len() {
                     let expected = requests.len();
                     return Err(attributes.error(format!("has index {index} where {expected} must follow")));
                 }
-                let [response, foes] = [bits(&attributes, "response")?, bits(&attributes, "foes")?];
-                let cont = attributes.flag("cont")?.unwrap_or(false);
+                let [response, foes] = [bits(attributes, "response")?, bits(attributes, "foes")?];
+                let cont = attributes.boolean("cont")?.unwrap_or(false);
                 requests.push(Request::new(response, foes, cont));
                 let widths = [response.len(), foes.len()];
                 xml.skip()?;
@@ -133,7 +132,7 @@ fn read_requests<R: BufRead>(xml: &mut XmlReader<R>, warnings: &mut Warnings) ->
     Ok(requests)
 }
 
-fn bits<'a, R: BufRead>(attributes: &Attributes<'a, R>, key: &str) -> Result<&'a str, InputError> {
+fn bits<'a>(attributes: Attributes<'a>, key: &str) -> Result<&'a str, InputError> {
     let bits = attributes.required(key)?;
     match bits.bytes().all(|bit| bit == b'0' || bit == b'1') {
         true => Ok(bits),

@@ -5,7 +5,6 @@
 //! "Traffic Lights".
 
 mod assemble;
-mod attributes;
 mod builder;
 mod conflicts;
 mod connections;

@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use super::attributes::{Attributes, LIMIT, parse_number};
 use super::builder::NetworkBuilder;
 use super::permissions::{change_permissions, lane_permissions};
+use crate::attributes::{Attributes, MAX_AMOUNT, parse_number};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Edge, EdgeKind, Lane, Location, Span};
 use crate::ids::{EdgeId, LaneId};
@@ -60,7 +60,7 @@ impl NetworkBuilder {
         root: &Element,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
-        self.lefthand = Attributes::new(xml, root).flag("lefthand")?.unwrap_or(false);
+        self.lefthand = Attributes::new(xml.file(), root).boolean("lefthand")?.unwrap_or(false);
         if self.lefthand {
             let message = "simulated as if lane 0 were the rightmost; overtaking is on the wrong side";
             warnings.add("left-hand traffic is not simulated", xml.at(root), message);
@@ -69,11 +69,11 @@ impl NetworkBuilder {
     }
 
     fn read_location<R: BufRead>(&mut self, xml: &mut XmlReader<R>, element: &Element) -> Result<(), InputError> {
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         self.location = Location {
-            net_offset: numbers(&attributes, "netOffset")?,
-            boundary: numbers(&attributes, "convBoundary")?,
-            projection: attributes.get("projParameter").unwrap_or("!").into(),
+            net_offset: numbers(attributes, "netOffset")?,
+            boundary: numbers(attributes, "convBoundary")?,
+            projection: attributes.text("projParameter").unwrap_or("!").into(),
         };
         xml.skip()
     }
@@ -95,9 +95,9 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         let name = attributes.name("id")?;
-        let kind = match attributes.get("function") {
+        let kind = match attributes.text("function") {
             None | Some("normal" | "connector" | "") => EdgeKind::Normal,
             Some("internal") => EdgeKind::Internal,
             Some("crossing" | "walkingarea") => EdgeKind::Pedestrian,
@@ -110,7 +110,7 @@ impl NetworkBuilder {
                 .ok_or_else(|| attributes.error("the id of an edge inside a junction must be ':JUNCTION_INDEX'"))?;
             (junction, junction)
         };
-        if attributes.get("bidi").is_some() {
+        if attributes.text("bidi").is_some() {
             warnings.add("bidi edges are not simulated", xml.at(element), "both directions are roads of their own");
         }
         let edge = Edge {
@@ -160,7 +160,7 @@ impl NetworkBuilder {
         edge: &Edge,
         warnings: &mut Warnings,
     ) -> Result<Lane, InputError> {
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         let name = attributes.name("id")?;
         let index = edge.lane_count;
         let stated: u32 = attributes.required_integer("index")?;
@@ -184,7 +184,7 @@ impl NetworkBuilder {
             speed_mps = LEAST_SPEED_MPS;
         }
         let width_m = attributes.amount("width")?.filter(|&width| width > 0.0).unwrap_or(Lane::DEFAULT_WIDTH_M);
-        let shape = self.read_shape(&attributes, edge.is_internal())?;
+        let shape = self.read_shape(attributes, edge.is_internal())?;
         // The edge is entered after its lanes.
         let edge_id = EdgeId::new(self.edges.len());
         let lane = Lane {
@@ -206,13 +206,13 @@ impl NetworkBuilder {
         Ok(lane)
     }
 
-    fn read_shape<R: BufRead>(&mut self, attributes: &Attributes<'_, R>, internal: bool) -> Result<Span, InputError> {
+    fn read_shape(&mut self, attributes: Attributes<'_>, internal: bool) -> Result<Span, InputError> {
         let start = self.points.len();
         let text = attributes.required("shape")?;
         for point in text.split_ascii_whitespace() {
             // A third coordinate is the height, which does not matter to traffic here.
             let coordinates = point.split(',').map(parse_number);
-            let mut coordinates = coordinates.map(|value| value.filter(|value| value.abs() <= LIMIT));
+            let mut coordinates = coordinates.map(|value| value.filter(|value| value.abs() <= MAX_AMOUNT));
             match (coordinates.next().flatten(), coordinates.next().flatten()) {
                 (Some(x), Some(y)) => self.points.push([x, y]),
                 _ => {
@@ -260,9 +260,9 @@ fn ignore_child<R: BufRead>(
 }
 
 /// `N` finite numbers separated by commas; zeros when the attribute is absent.
-fn numbers<const N: usize, R: BufRead>(attributes: &Attributes<'_, R>, key: &str) -> Result<[f64; N], InputError> {
+fn numbers<const N: usize>(attributes: Attributes<'_>, key: &str) -> Result<[f64; N], InputError> {
     let mut out = [0.0; N];
-    let Some(text) = attributes.get(key) else { return Ok(out) };
+    let Some(text) = attributes.text(key) else { return Ok(out) };
     let mut fields = text.split(',');
     for slot in &mut out {
         *slot = fields

@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use super::attributes::{Attributes, parse_number};
 use super::builder::NetworkBuilder;
+use crate::attributes::{Attributes, parse_number};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Actuation, Aspect, Phase, Program, ProgramKind};
 use crate::xml::{Element, Node, XmlReader, shorten};
@@ -24,7 +24,7 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         attributes.name("id")?;
         let name = element.get("id").unwrap_or_default();
         let program_name = element.get("programID").unwrap_or("0");
@@ -41,7 +41,7 @@ impl NetworkBuilder {
                 ProgramKind::Static
             }
         };
-        let offset_ms = match attributes.get("offset") {
+        let offset_ms = match attributes.text("offset") {
             Some("begin") => self.begin_ms,
             _ => attributes.time_ms("offset")?.unwrap_or(0),
         };
@@ -107,7 +107,7 @@ fn read_phases<R: BufRead>(
 }
 
 fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut Warnings) -> Result<Phase, InputError> {
-    let attributes = Attributes::new(xml, element);
+    let attributes = Attributes::new(xml.file(), element);
     let duration_ms = attributes.required_time_ms("duration")?;
     if duration_ms <= 0 {
         return Err(attributes.error("duration must be positive"));
@@ -120,14 +120,14 @@ fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut 
         return Err(attributes.error("minDur must be positive and at most maxDur"));
     }
     for key in ["earliestEnd", "latestEnd", "earlyTarget", "finalTarget"] {
-        if attributes.get(key).is_some() {
+        if attributes.text(key).is_some() {
             warnings.add(format!("'{key}' of a phase is not simulated"), xml.at(element), "left out");
         }
     }
     let aspects = attributes.name("state")?.chars().map(|letter| {
         Aspect::of_letter(letter).ok_or_else(|| attributes.error(format!("state holds the unknown letter '{letter}'")))
     });
-    let next = attributes.get("next").unwrap_or_default().split_ascii_whitespace().map(|text| {
+    let next = attributes.text("next").unwrap_or_default().split_ascii_whitespace().map(|text| {
         text.parse().map_err(|_| attributes.error(format!("next=\"{}\" is not a list of phases", shorten(text))))
     });
     Ok(Phase {
@@ -145,7 +145,7 @@ fn read_parameter<R: BufRead>(
     actuation: &mut Actuation,
     warnings: &mut Warnings,
 ) -> Result<(), InputError> {
-    let attributes = Attributes::new(xml, element);
+    let attributes = Attributes::new(xml.file(), element);
     let key = attributes.required("key")?;
     let slot = match key {
         "max-gap" => &mut actuation.max_gap_s,

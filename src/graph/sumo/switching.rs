@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use super::attributes::Attributes;
 use super::builder::NetworkBuilder;
 use super::draft::{PlanUse, SignalDraft, SwitchPlan};
+use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Actuation, Program, ProgramKind, Switch};
 use crate::xml::{Element, Node, XmlReader, shorten};
@@ -30,21 +30,20 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         let name: Box<str> = attributes.name("id")?.into();
         if let Some(known) = self.plans.get(&name) {
-            let message = format!("this id was already used in line {}; ids must be unique", known.place.line);
-            return Err(attributes.error(message));
+            return Err(attributes.error(known.place.is_taken()));
         }
         let reference_ms = attributes.time_ms("refTime")?.unwrap_or(0);
-        let start_program = attributes.get("startProg").filter(|p| !p.is_empty()).map(Into::into);
+        let start_program = attributes.text("startProg").filter(|p| !p.is_empty()).map(Into::into);
         let mut switches = Vec::new();
         while let Some(Node::Start(child)) = xml.next()? {
             if switches.len() == MAX_SWITCHES {
                 return Err(xml.error(&child, format!("the WAUT has more than {MAX_SWITCHES} switches")));
             }
             if child.name == "wautSwitch" {
-                let attributes = Attributes::new(xml, &child);
+                let attributes = Attributes::new(xml.file(), &child);
                 let time_ms = attributes.required_time_ms("time")?;
                 switches.push((reference_ms.saturating_add(time_ms), attributes.name("to")?.into()));
             } else {
@@ -66,9 +65,9 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
-        let attributes = Attributes::new(xml, element);
+        let attributes = Attributes::new(xml.file(), element);
         let [plan, signal] = [attributes.name("wautID")?.into(), attributes.name("junctionID")?.into()];
-        if let Some(procedure) = attributes.get("procedure").filter(|p| !p.is_empty() && *p != "immediate") {
+        if let Some(procedure) = attributes.text("procedure").filter(|p| !p.is_empty() && *p != "immediate") {
             let kind = format!("WAUT procedure '{}' is not simulated", shorten(procedure));
             warnings.add(kind, xml.at(element), "programs are switched at once");
         }

@@ -306,20 +306,20 @@ fn check(good: &str, bad: &str, expected: &str) {
 
 #[test]
 fn broken_values_are_errors_with_file_and_line() {
-    check("length=\"92.00\"", "length=\"-1\"", "is negative");
-    check("length=\"92.00\"", "length=\"NaN\"", "not a finite number");
-    check("length=\"92.00\"", "length=\"1e999\"", "not a finite number");
+    check("length=\"92.00\"", "length=\"-1\"", "has to be a number from 0");
+    check("length=\"92.00\"", "length=\"NaN\"", "has to be a finite number");
+    check("length=\"92.00\"", "length=\"1e999\"", "has to be a finite number");
     check("speed=\"13.89\"", "", "'speed' is missing");
-    check("speed=\"13.89\"", "speed=\"-13\"", "is negative");
+    check("speed=\"13.89\"", "speed=\"-13\"", "has to be a number from 0");
     check("8,1.6 3,3", "8,1.6 3", "not 'x,y'");
     check("8,1.6 -8,1.6", "8,1.6", "two points");
     check("8,1.6 -8,1.6", "8,inf 1,1", "not 'x,y'");
-    check("x=\"100\"", "x=\"nan\"", "not a finite number");
+    check("x=\"100\"", "x=\"nan\"", "has to be a finite number");
     check("netOffset=\"10.00,20.00\"", "netOffset=\"10.00\"", "2 numbers");
     check("disallow=\"tram ship\"", "disallow=\"tramship\"", "unknown vehicle class 'tramship'");
     check("dir=\"l\"", "dir=\"up\"", "dir 'up'");
     check("state=\"o\"", "state=\"?\"", "state '?'");
-    check("keepClear=\"0\"", "keepClear=\"maybe\"", "true or false");
+    check("keepClear=\"0\"", "keepClear=\"maybe\"", "'true' or 'false'");
     check("function=\"walkingarea\"", "function=\"pool\"", "function 'pool'");
     check("id=\":J_w0\"", "id=\"J\"", "':JUNCTION_INDEX'");
     check("<net version=\"1.20\">", "<routes>", "root of a network");
