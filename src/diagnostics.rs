@@ -14,6 +14,18 @@ pub struct Location {
     pub element: String,
 }
 
+impl Location {
+    /// A whole file.
+    pub fn file(file: impl Into<String>) -> Self {
+        Self { file: file.into(), ..Self::default() }
+    }
+
+    /// A line of a file; they count from 1.
+    pub fn line(file: impl Into<String>, line: u64) -> Self {
+        Self { line, ..Self::file(file) }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
@@ -42,7 +54,7 @@ impl InputError {
     }
     /// An error about a whole file.
     pub fn file(file: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(Location { file: file.into(), ..Location::default() }, message)
+        Self::new(Location::file(file), message)
     }
 }
 

@@ -135,7 +135,7 @@ impl<R: BufRead> XmlReader<R> {
             let event = read.map_err(|error| {
                 // Where it begins: a quote that is missing is only noticed at the end of the file.
                 let line = self.reader.get_ref().event_line;
-                let at = Location { file: self.file.clone(), line, element: String::new() };
+                let at = Location::line(self.file.as_str(), line);
                 InputError::new(at, format!("not well-formed XML: {error}"))
             })?;
             match event {

@@ -5,9 +5,11 @@ use serde_json::{Map, Value};
 use super::arguments::Arguments;
 use super::command::Command;
 use super::error::CommandError;
+use super::lines::lines;
 use super::message::{Request, read};
 use super::registry::{Kind, find};
 use crate::demand::VehicleClass;
+use crate::diagnostics::{InputError, Location};
 use crate::graph::edit::{Edit, LaneLook, NewConnection, NewEdge, NewJunction, NewPhase, NewProgram};
 use crate::graph::{JunctionKind, Permissions, ProgramKind, Turn};
 
@@ -15,22 +17,14 @@ use crate::graph::{JunctionKind, Permissions, ProgramKind, Turn};
 const METRES: std::ops::RangeInclusive<f64> = -1e7..=1e7;
 const MAX_LANE: u64 = 63;
 
-/// A line of a file and what it says, or what is wrong with it; lines count from 1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Line<T> {
-    pub number: u64,
-    pub content: T,
-}
-
-/// The lines of a file of edits: each a message with `"type2": "edit"`.
+/// The lines of a file of edits, each a message with `"type2": "edit"`, and where they stand.
 ///
 /// # Errors
 /// A line is no such message.
-pub fn edits_of_lines(text: &str) -> Result<Vec<Line<Vec<Edit>>>, Line<String>> {
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    let read = lines.map(|(number, line)| match edits_of_line(line) {
-        Ok(content) => Ok(Line { number, content }),
-        Err(content) => Err(Line { number, content }),
+pub fn edits_of_lines(file: &str, text: &str) -> Result<Vec<(Location, Vec<Edit>)>, InputError> {
+    let read = lines(file, text).map(|(at, line)| match edits_of_line(line) {
+        Ok(edits) => Ok((at, edits)),
+        Err(message) => Err(InputError::new(at, message)),
     });
     read.collect()
 }
@@ -259,7 +253,7 @@ mod tests {
         check(r#"{"action":"changeLane","lane":"e_0","allow":"bus","disallow":"taxi"}"#, "either");
         check(r#"{"action":"setProgram","signal":"S","phases":[{"state":"Gr"}]}"#, "'duration' is missing");
         check(r#"{"action":"paint","edge":"E"}"#, "'edit' takes");
-        let error = edits_of_lines("\n{\"type1\":\"down\",\"type2\":\"status\"}").expect_err("no edit");
-        assert_eq!((error.number, &*error.content), (2, "'status' is no edit of the network"));
+        let error = edits_of_lines("f", "\n{\"type1\":\"down\",\"type2\":\"status\"}").expect_err("no edit");
+        assert_eq!(error.to_string(), "f:2: 'status' is no edit of the network");
     }
 }

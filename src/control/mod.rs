@@ -11,6 +11,7 @@ pub mod edits;
 mod error;
 pub mod gateway;
 mod lifecycle;
+pub mod lines;
 pub mod live;
 pub mod message;
 pub mod registry;

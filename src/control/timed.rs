@@ -5,13 +5,12 @@
 //! {"time": "08:10:00", "command": {"type1": "up", "type2": "edge", "param": [{"action": "open", "edge": "E3"}]}}
 //! ```
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::command::{Command, RunCommand, WorldCommand};
 use super::desk::Desk;
 use super::error::CommandError;
+use super::lines::lines;
 use super::message::read;
 use super::registry::find;
 use crate::attributes::parse_time_ms;
@@ -46,23 +45,13 @@ pub struct TimedCommand {
     pub text: String,
 }
 
-/// The text of a file of timed commands.
-///
-/// # Errors
-/// It cannot be read.
-pub fn read_file(path: &Path) -> Result<String, InputError> {
-    let file = path.display().to_string();
-    std::fs::read_to_string(path).map_err(|error| InputError::file(file, error.to_string()))
-}
-
 /// Reads a file of timed commands.
 ///
 /// # Errors
 /// A line is not a step (or time) with a command that can be timed.
 pub fn parse(file: &str, text: &str) -> Result<Vec<TimedCommand>, InputError> {
     let mut commands = Vec::new();
-    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let at = Location { file: file.to_owned(), line: i as u64 + 1, element: String::new() };
+    for (at, line) in lines(file, text) {
         if line.len() > MAX_LINE || commands.len() == MAX_COMMANDS {
             let message = format!("a line has at most {MAX_LINE} bytes, and a file {MAX_COMMANDS} commands");
             return Err(InputError::new(at, message));

@@ -6,7 +6,7 @@ use crate::diagnostics::InputError;
 use crate::graph::Network;
 use crate::graph::partition::Cut;
 use crate::graph::sumo::NetworkIndex;
-use crate::scenario::read_assignment;
+use crate::scenario::{Source, read_assignment};
 use crate::settings::PartitionSettings;
 
 /// More lanes make it worth while to divide the work of a worker further: a part that is lost is loaded and computed again by
@@ -65,28 +65,24 @@ pub fn cut_as_asked(
 fn assigned(network: &Network, demand: &Demand, settings: &PartitionSettings) -> Result<Cut, InputError> {
     let PartitionSettings { min, max, count, assignment: path } = settings;
     let file = path.display().to_string();
-    let unreadable = |what: String| InputError::file(file.as_str(), what);
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > MAX_FILE {
-        return Err(unreadable(format!("the file has {size} bytes; no assignment needs more than {MAX_FILE}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let refused = |what: String| InputError::file(file.as_str(), what);
+    let text = Source::text(path, MAX_FILE)?;
     let mut assignment = read_assignment(&file, &text, network, &NetworkIndex::new(network))?;
     let parts = if *count > 0 { *count } else { assignment.parts };
     if assignment.parts > parts {
-        return Err(unreadable(format!(
+        return Err(refused(format!(
             "the file has {} partitions, and {parts} are asked for; take some out, or ask for as many",
             assignment.parts
         )));
     }
     if !(*min..=*max).contains(&parts) {
         let bounds = format!("partition.min is {min} and partition.max {max}");
-        return Err(unreadable(format!("the file has {parts} partitions, but {bounds}; change one of them")));
+        return Err(refused(format!("the file has {parts} partitions, but {bounds}; change one of them")));
     }
     assignment.parts = parts;
     if !assignment.workers.is_empty() {
         assignment.workers.resize(parts as usize, None);
     }
     let weights = weights_of_traffic(network, demand);
-    assignment.complete(network, &weights).map_err(|error| unreadable(error.to_string()))
+    assignment.complete(network, &weights).map_err(|error| refused(error.to_string()))
 }

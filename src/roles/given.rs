@@ -9,7 +9,8 @@ use super::launch::Given;
 use super::scenarios::{CompiledInput, open_compiled};
 use super::standalone::RunError;
 use crate::cli::InputArgs;
-use crate::control::edits::{Line, edits_of_lines};
+use crate::control::edits::edits_of_lines;
+use crate::control::lines::read_file;
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::edit::EditedNetwork;
 use crate::observe::warn_all;
@@ -19,9 +20,6 @@ use crate::settings::{ProcessSettings, RegionSettings};
 
 /// SUMO's options that say what is written; all others are part of a compiled scenario.
 const OUTPUT_OPTIONS: &[&str] = &["device.fcd.period", "output-prefix"];
-
-/// Longest file of edits, bytes.
-const MAX_EDITS: u64 = 64 << 20;
 
 /// Reads the scenario that the command line names, and cuts it for those who share the work. `compiled`: instead of files a
 /// compiled scenario, and the store that it may be in.
@@ -70,17 +68,10 @@ pub fn given(
 /// The file cannot be read, or says what cannot be done.
 pub fn as_edited(scenario: Scenario, args: &InputArgs, warnings: &mut Warnings) -> Result<Scenario, InputError> {
     let Some(file) = &args.edits else { return Ok(scenario) };
-    let name = file.display().to_string();
-    let unreadable = |error: std::io::Error| InputError::file(name.as_str(), error.to_string());
-    if std::fs::metadata(file).map_err(unreadable)?.len() > MAX_EDITS {
-        return Err(InputError::file(name.as_str(), format!("a file of edits has at most {MAX_EDITS} bytes")));
-    }
-    let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    let at = |line: u64| Location { file: name.clone(), line, element: String::new() };
-    let lines = edits_of_lines(&text).map_err(|line| InputError::new(at(line.number), line.content))?;
+    let lines = edits_of_lines(&file.display().to_string(), &read_file(file)?)?;
     let mut edited = EditedNetwork::new(&scenario.network);
-    for Line { number, content } in lines {
-        edited.apply(&content).map_err(|error| InputError::new(at(number), error.to_string()))?;
+    for (at, edits) in lines {
+        edited.apply(&edits).map_err(|error| InputError::new(at, error.to_string()))?;
     }
     Ok(scenario.edited(edited, warnings))
 }
@@ -136,7 +127,7 @@ fn take_options(args: &InputArgs, config: &mut RunConfig, warnings: &mut Warning
 }
 
 fn command_line() -> Location {
-    Location { file: "command line".to_owned(), ..Location::default() }
+    Location::file("command line")
 }
 
 /// The outputs of a run whose scenario is compiled.

@@ -56,7 +56,7 @@ pub fn read_assignment(
 }
 
 fn error(file: &str, line: u64, message: impl Into<String>) -> InputError {
-    InputError::new(Location { file: file.to_owned(), line, element: String::new() }, message)
+    InputError::new(Location::line(file, line), message)
 }
 
 const SECTION_FORMS: &str = "a section is '[partition NUMBER]', '[partition NUMBER on WORKER]' or '[worker NAME]'";

@@ -78,7 +78,7 @@ impl RunConfig {
     ) -> Result<Self, InputError> {
         let mut config = file.map_or_else(|| Ok(Self::default()), |path| Self::read(path, warnings))?;
         for (option, value) in options {
-            let at = Location { file: "command line".to_owned(), ..Location::default() };
+            let at = Location::file("command line");
             config.set(option, value, Path::new(""), at, warnings)?;
         }
         config.validate(&file.map_or("command line".to_owned(), |path| path.display().to_string()))?;

@@ -50,7 +50,7 @@ impl OutputRequests {
 }
 
 fn edits_at() -> Location {
-    Location { file: "edits".to_owned(), ..Location::default() }
+    Location::file("edits")
 }
 
 /// Measurements on roads that are still there; one warning for the others.

@@ -23,6 +23,20 @@ enum Inner {
 }
 
 impl Source {
+    /// The whole of a file of text.
+    ///
+    /// # Errors
+    /// It cannot be opened, has more than `most` bytes, or is no text.
+    pub fn text(path: &Path, most: u64) -> Result<String, InputError> {
+        let fail = |message: String| InputError::file(path.display().to_string(), message);
+        let mut bytes = Vec::new();
+        let read = Self::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes);
+        if read.map_err(|error| fail(format!("cannot read the file: {error}")))? as u64 > most {
+            return Err(fail(format!("the file has more than {most} bytes; this is no file of this kind")));
+        }
+        String::from_utf8(bytes).map_err(|_| fail("the file is not text in UTF-8".to_owned()))
+    }
+
     /// Errors say what is wrong with the file: missing, a directory, not readable.
     pub fn open(path: &Path) -> Result<Self, InputError> {
         let name = path.display().to_string();
@@ -158,6 +172,22 @@ mod tests {
     fn a_cut_off_gz_file_is_an_error() {
         let whole = gzip(b"<net>0123456789</net>");
         assert!(read_all(&whole[..whole.len() - 10]).is_err());
+    }
+
+    #[test]
+    fn long_files_and_files_that_are_no_text_are_refused() {
+        let check = |bytes: &[u8], expected: Result<&str, &str>| {
+            let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+            file.write_all(bytes).expect("writing");
+            let read = Source::text(file.path(), 8).map_err(|error| error.message);
+            assert_eq!(read.as_deref().map_err(String::as_str), expected);
+        };
+        check("8 bytès".as_bytes(), Ok("8 bytès"));
+        check(&gzip(b"8 bytes"), Ok("8 bytes"));
+        let too_long = "the file has more than 8 bytes; this is no file of this kind";
+        check("12345678è".as_bytes(), Err(too_long));
+        check(&gzip(&vec![b' '; 80 << 20]), Err(too_long));
+        check(b"\xff", Err("the file is not text in UTF-8"));
     }
 
     #[test]

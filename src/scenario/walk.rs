@@ -36,7 +36,7 @@ impl Walk {
         })?;
         let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let refuse = |message: String| {
-            let at = from.clone().unwrap_or(Location { file: path.display().to_string(), ..Location::default() });
+            let at = from.clone().unwrap_or(Location::file(path.display().to_string()));
             Err(InputError::new(at, message))
         };
         if self.open.contains(&canonical) {

@@ -104,7 +104,7 @@ fn bad_cuts_and_regions_end_with_code_2_and_say_where_and_why() {
     let check = |line: &str, expected: &str| check_error(&folder, &format!("run -c HELSINKI {line}"), expected);
     check("--assignment DIR/bad.txt", "bad.txt:2: edge 'nowhere' is not in the network");
     check("--assignment DIR/gap.json", "gap.json:2: partition 1 is there, but 0 is not");
-    check("--assignment DIR/none.txt", "none.txt: No such file");
+    check("--assignment DIR/none.txt", "none.txt: file not found");
     check("--partition-min 5 --partition-max 4", "partition.min is 5 and partition.max 4");
     check("--partition-max 4 --partitions 5", "partition.count is 5, which is not within");
     check("--partitions 4096", "partitions, not 4096; ask for fewer");

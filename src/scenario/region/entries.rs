@@ -143,6 +143,6 @@ impl<'a> Entries<'a> {
     }
 
     fn error(&self, message: impl Into<String>) -> InputError {
-        InputError::new(Location { file: self.file.clone(), line: self.line, element: String::new() }, message)
+        InputError::new(Location::line(self.file.as_str(), self.line), message)
     }
 }

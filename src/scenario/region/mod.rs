@@ -112,7 +112,7 @@ impl Region {
 
     /// Measurements on roads that are simulated; one warning for the others.
     fn requests_inside(&self, part: &Subnetwork, requests: OutputRequests, warnings: &mut Warnings) -> OutputRequests {
-        let at = || Location { file: self.name.clone(), ..Location::default() };
+        let at = || Location::file(self.name.as_str());
         let OutputRequests { detectors, mean_data, crossings: _ } = requests;
         let mut kept = OutputRequests::default();
         for detector in detectors {

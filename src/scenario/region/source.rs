@@ -108,7 +108,7 @@ fn selection(
     warnings: &mut Warnings,
 ) -> Result<Vec<EdgeId>, InputError> {
     let file = path.display().to_string();
-    let at = |line| Location { file: file.clone(), line, element: String::new() };
+    let at = |line| Location::line(file.as_str(), line);
     let mut edges = Vec::new();
     let mut reader = Source::open(path)?;
     for line in 1.. {
