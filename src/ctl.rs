@@ -14,6 +14,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use tessds::cli::{CtlArgs, CtlCommand};
 use tessds::control::documentation::commands_markdown;
+use tessds::control::gateway::tokens_of;
 use tessds::tls::{client_config, server_name};
 
 /// What an answer may take: reading and cutting a large scenario.
@@ -124,11 +125,8 @@ async fn connect(args: &CtlArgs) -> Result<Line, String> {
     let token = match &args.token_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let first = text
-                .lines()
-                .map(|line| line.split('#').next().unwrap_or_default().trim())
-                .find(|line| !line.is_empty());
-            Some(first.ok_or_else(|| format!("{} holds no token", path.display()))?.to_owned())
+            let (_, first) = tokens_of(&text).next().ok_or_else(|| format!("{} holds no token", path.display()))?;
+            Some(first.to_owned())
         }
         None => std::env::var("TESSDS_TOKEN").ok(),
     };

@@ -47,6 +47,12 @@ impl Refused {
     }
 }
 
+/// The tokens of a file, one on each line, with the numbers of their lines; `#` begins a comment.
+pub fn tokens_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    (1..).zip(lines).filter(|(_, token)| !token.is_empty())
+}
+
 /// What opens the gateway.
 #[derive(Debug, Default)]
 pub struct Access {
@@ -62,7 +68,7 @@ impl Access {
         Self { tokens, origins, tickets: VecDeque::new() }
     }
 
-    /// Tokens from a file, one on each line; `#` begins a comment.
+    /// With the tokens of a file, see [`tokens_of`].
     ///
     /// # Errors
     /// The file cannot be read, is empty, or holds a token that is too easy to guess.
@@ -71,13 +77,9 @@ impl Access {
         let text =
             std::fs::read_to_string(path).map_err(|error| AccessError::Unreadable { path: name.clone(), error })?;
         let mut tokens = Vec::new();
-        for (i, line) in text.lines().enumerate() {
-            let token = line.split('#').next().unwrap_or_default().trim();
-            if token.is_empty() {
-                continue;
-            }
+        for (line, token) in tokens_of(&text) {
             if token.len() < MIN_TOKEN {
-                return Err(AccessError::TooShort { path: name, line: i + 1 });
+                return Err(AccessError::TooShort { path: name, line });
             }
             tokens.push(token.to_owned());
         }

@@ -11,6 +11,6 @@ mod probes;
 mod serve;
 mod updates;
 
-pub use auth::{Access, AccessError};
+pub use auth::{Access, AccessError, tokens_of};
 pub use limits::GatewayLimits;
 pub use serve::{Gateway, GatewayError, GatewaySetup, ProbeSetup};
