@@ -4,11 +4,11 @@ use crate::program::Program;
 
 /// As front ends send them.
 const MESSAGES: [&str; 5] = [
-    r#"{"type2":"global","type1":"down"}"#,
-    r#"{"type2":"loadNet","param":[{"projId":"297","netKey":"sz","time":"1683289777182","fromFile":"true"}],"type1":"up"}"#,
-    r#"{"type3":"1","type2":"global","type1":"down","timestamp":"1704271327166"}"#,
-    r#"{"type2":"net","type1":"load"}"#,
-    r#"{"type2":"bgmapsize","param":[{"width":"6120","height":"5090"}],"type1":"up"}"#,
+    include_str!("../corpus/messages/global.json"),
+    include_str!("../corpus/messages/load-net.json"),
+    include_str!("../corpus/messages/global-1.json"),
+    include_str!("../corpus/messages/net.json"),
+    include_str!("../corpus/messages/size.json"),
 ];
 
 /// A fault of the predecessor: after `global` before the simulation, start and stop got no answer.

@@ -3,11 +3,11 @@ use crate::control::message::read;
 
 /// As front ends send them.
 const MESSAGES: [&str; 5] = [
-    r#"{"type2":"global","type1":"down"}"#,
-    r#"{"type2":"loadNet","param":[{"projId":"297","netKey":"sz","time":"1683289777182","fromFile":"true"}],"type1":"up"}"#,
-    r#"{"type3":"1","type2":"global","type1":"down","timestamp":"1704271327166"}"#,
-    r#"{"type2":"net","type1":"load"}"#,
-    r#"{"type2":"bgmapsize","param":[{"width":"6120","height":"5090"}],"type1":"up"}"#,
+    include_str!("../../../../tests/corpus/messages/global.json"),
+    include_str!("../../../../tests/corpus/messages/load-net.json"),
+    include_str!("../../../../tests/corpus/messages/global-1.json"),
+    include_str!("../../../../tests/corpus/messages/net.json"),
+    include_str!("../../../../tests/corpus/messages/size.json"),
 ];
 
 /// A front whose work is done as soon as it is asked for.
