@@ -21,11 +21,8 @@ import tomllib
 
 import common
 
-if __name__ == "__main__" and pathlib.Path(sys.prefix).resolve() != common.CACHE / "deploy-venv":
-    common.setup("deploy")
-    # Python finds its packages by the name that it is called with.
-    python = str(common.CACHE / "deploy-venv" / "bin" / "python3")
-    os.execv(python, [python, *sys.argv])
+if __name__ == "__main__":
+    common.run_in_venv("deploy")
 
 import jsonschema
 import kubernetes_validate

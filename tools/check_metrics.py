@@ -25,10 +25,8 @@ import urllib.request
 
 import common
 
-if __name__ == "__main__" and pathlib.Path(sys.prefix).resolve() != common.CACHE / "deploy-venv":
-    common.setup("deploy")
-    python = str(common.CACHE / "deploy-venv" / "bin" / "python3")
-    os.execv(python, [python, *sys.argv])
+if __name__ == "__main__":
+    common.run_in_venv("deploy")
 
 import yaml
 

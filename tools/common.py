@@ -105,6 +105,16 @@ def setup(*parts):
     subprocess.run([ROOT / "tools" / "setup.sh", *parts], check=True)
 
 
+def run_in_venv(part):
+    """Starts this program again with the Python of what `setup.sh PART` installs, unless it runs there."""
+    if pathlib.Path(sys.prefix).resolve() == CACHE / f"{part}-venv":
+        return
+    setup(part)
+    # Python finds its packages by the name that it is called with.
+    python = str(CACHE / f"{part}-venv" / "bin" / "python3")
+    os.execv(python, [python, *sys.argv])
+
+
 def sumo_tool(name="sumo"):
     path = CACHE / "venv" / "bin" / name
     if not path.exists():

