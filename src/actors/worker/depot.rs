@@ -174,7 +174,7 @@ impl Handler<Snapshot> for Depot {
     }
 }
 
-/// Learn the scenario of a run that is cut into `partitions`.
+/// Learn the scenario of a run.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Prepare {
