@@ -1,6 +1,6 @@
 //! A scenario whose network was edited before the run.
 
-use super::{DetectorRequest, MeanDataRequest, OutputRequests, Scenario};
+use super::{OutputRequests, Scenario};
 use crate::demand::fit_demand;
 use crate::diagnostics::{Location, Warnings};
 use crate::graph::edit::EditedNetwork;
@@ -60,29 +60,12 @@ fn requests_on(
     requests: OutputRequests,
     warnings: &mut Warnings,
 ) -> OutputRequests {
-    let is_there = |edge: &EdgeId| network.edge(*edge).kind != EdgeKind::Removed;
-    let mut kept = OutputRequests { crossings: requests.crossings, ..OutputRequests::default() };
-    if let Some(crossings) = &mut kept.crossings {
-        crossings.edges = crossings.edges.iter().copied().filter(is_there).collect();
-    }
-    for detector in requests.detectors {
-        let lane = lanes[detector.lane.index()];
-        if lane.is_some() && is_there(&network.lane(lane).edge) {
-            kept.detectors.push(DetectorRequest { lane, ..detector });
-        } else {
-            let message = format!("'{}' and others like it are left out", detector.name);
-            warnings.add("detectors on lanes that were edited away", edits_at(), message);
-        }
-    }
-    for request in requests.mean_data {
-        let edges: Box<[EdgeId]> = request.edges.iter().copied().filter(is_there).collect();
-        // No edges would mean all.
-        if edges.is_empty() && !request.edges.is_empty() {
-            let message = format!("'{}' is not written", request.name);
-            warnings.add("edge data of edges only that were edited away", edits_at(), message);
-        } else {
-            kept.mean_data.push(MeanDataRequest { edges, ..request });
-        }
-    }
-    kept
+    let is_there = |edge: EdgeId| network.edge(edge).kind != EdgeKind::Removed;
+    let lane = |lane: LaneId| {
+        let moved = lanes[lane.index()];
+        if moved.is_some() && is_there(network.lane(moved).edge) { moved } else { LaneId::NONE }
+    };
+    let edge = |edge: EdgeId| if is_there(edge) { edge } else { EdgeId::NONE };
+    let gone = ["detectors on lanes that were edited away", "edge data of edges only that were edited away"];
+    requests.moved(lane, edge, gone, &edits_at(), warnings)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostics::{Location, Warnings};
 use crate::ids::{EdgeId, LaneId, TypeId};
 
 /// The output files named in a configuration or on the command line; `None`: not wanted. Paths are resolved (relative
@@ -47,6 +48,44 @@ pub struct OutputRequests {
     pub mean_data: Vec<MeanDataRequest>,
     /// Who comes into a region and goes through it.
     pub crossings: Option<CrossingsRequest>,
+}
+
+impl OutputRequests {
+    /// What can be measured in a network made of the one before. `lane` and `edge` say what has become of one: NONE where it is
+    /// gone. There is one warning for the detectors that are left out, of the first kind of `gone`, and one for the mean data.
+    pub(super) fn moved(
+        self,
+        lane: impl Fn(LaneId) -> LaneId,
+        edge: impl Fn(EdgeId) -> EdgeId,
+        gone: [&str; 2],
+        at: &Location,
+        warnings: &mut Warnings,
+    ) -> Self {
+        let moved = |edges: &[EdgeId]| -> Box<[EdgeId]> {
+            edges.iter().map(|id| edge(*id)).filter(|id| id.is_some()).collect()
+        };
+        let mut kept = Self::default();
+        for detector in self.detectors {
+            let lane = lane(detector.lane);
+            if lane.is_some() {
+                kept.detectors.push(DetectorRequest { lane, ..detector });
+            } else {
+                let message = format!("'{}' and others like it are left out", detector.name);
+                warnings.add(gone[0], at.clone(), message);
+            }
+        }
+        for request in self.mean_data {
+            let edges = moved(&request.edges);
+            // No edges would mean all.
+            if edges.is_empty() && !request.edges.is_empty() {
+                warnings.add(gone[1], at.clone(), format!("'{}' is not written", request.name));
+            } else {
+                kept.mean_data.push(MeanDataRequest { edges, ..request });
+            }
+        }
+        kept.crossings = self.crossings.map(|request| CrossingsRequest { edges: moved(&request.edges), ..request });
+        kept
+    }
 }
 
 /// `--record-crossings`: the ways of vehicles through the surroundings of a region, for a later run of the region alone.

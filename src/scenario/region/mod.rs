@@ -7,12 +7,12 @@ pub use source::RegionSource;
 
 use std::path::Path;
 
-use super::{CrossingsRequest, DetectorRequest, MeanDataRequest, OutputRequests, Scenario};
+use super::{CrossingsRequest, OutputRequests, Scenario};
 use crate::demand::{Clipper, Demand, Entry, FreeFlow};
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::sumo::NetworkIndex;
 use crate::graph::{Network, Subnetwork, Surroundings};
-use crate::ids::{EdgeId, VehicleId};
+use crate::ids::{EdgeId, LaneId, VehicleId};
 use entries::Entries;
 
 /// A part of a network that is to be simulated, or to be watched in a run of the whole.
@@ -112,29 +112,9 @@ impl Region {
 
     /// Measurements on roads that are simulated; one warning for the others.
     fn requests_inside(&self, part: &Subnetwork, requests: OutputRequests, warnings: &mut Warnings) -> OutputRequests {
-        let at = || Location::file(self.name.as_str());
-        let OutputRequests { detectors, mean_data, crossings: _ } = requests;
-        let mut kept = OutputRequests::default();
-        for detector in detectors {
-            let lane = part.lanes[detector.lane.index()];
-            if lane.is_some() {
-                kept.detectors.push(DetectorRequest { lane, ..detector });
-            } else {
-                let message = format!("'{}' and others like it are left out", detector.name);
-                warnings.add("detectors outside of the region", at(), message);
-            }
-        }
-        for request in mean_data {
-            let edges = request.edges.iter().map(|edge| part.edges[edge.index()]);
-            let edges: Box<[EdgeId]> = edges.filter(|edge| edge.is_some()).collect();
-            // No edges would mean all.
-            if edges.is_empty() && !request.edges.is_empty() {
-                let message = format!("'{}' is not written", request.name);
-                warnings.add("edge data of edges outside of the region only", at(), message);
-            } else {
-                kept.mean_data.push(MeanDataRequest { edges, ..request });
-            }
-        }
-        kept
+        let (lane, edge) = (|id: LaneId| part.lanes[id.index()], |id: EdgeId| part.edges[id.index()]);
+        let gone = ["detectors outside of the region", "edge data of edges outside of the region only"];
+        let requests = OutputRequests { crossings: None, ..requests };
+        requests.moved(lane, edge, gone, &Location::file(self.name.as_str()), warnings)
     }
 }
