@@ -59,6 +59,26 @@ impl Sheet {
 pub fn colour(partition: usize) -> String {
     const GOLDEN_ANGLE_DEG: f64 = 137.508;
     let hue = (partition as f64 * GOLDEN_ANGLE_DEG + 210.0) % 360.0;
-    let lightness = [58, 72, 46][partition / 8 % 3];
-    format!("hsl({hue:.0},62%,{lightness}%)")
+    let lightness: f64 = [0.58, 0.72, 0.46][partition / 8 % 3];
+    // Not hsl(): many who draw an SVG do not know it, and draw black.
+    let spread = 0.62 * lightness.min(1.0 - lightness);
+    let channel = |offset: f64| {
+        let turn = (offset + hue / 30.0) % 12.0;
+        let value = lightness - spread * (turn - 3.0).min(9.0 - turn).clamp(-1.0, 1.0);
+        (value * 255.0).round() as u8
+    };
+    format!("#{:02x}{:02x}{:02x}", channel(0.0), channel(8.0), channel(4.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_next_to_each_other_have_other_colours() {
+        // hsl(210, 62 %, 58 %), hsl(347.5, 62 %, 58 %)
+        assert_eq!([colour(0), colour(1)], ["#5194d6", "#d6516d"]);
+        let colours: std::collections::BTreeSet<String> = (0..24).map(colour).collect();
+        assert_eq!(colours.len(), 24);
+    }
 }

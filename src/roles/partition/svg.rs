@@ -10,7 +10,7 @@ use crate::graph::{EdgeKind, Network};
 /// The longer side of the drawing, the margin around it, and the width of the legend, in units of the picture.
 const SIZE: f64 = 1400.0;
 const MARGIN: f64 = 30.0;
-const LEGEND: f64 = 300.0;
+const LEGEND: f64 = 370.0;
 /// More partitions than this are not all named.
 const NAMED: usize = 32;
 const ROW: f64 = 26.0;
@@ -88,7 +88,7 @@ fn legend(report: &PartitionReport, left: f64, out: &mut String) {
     };
     row(&format!("{} partitions", partitions.len()), " font-size=\"20\" font-weight=\"600\"");
     row(&format!("{cut_edges} of {edges} edges cut, {:.1} % of the traffic", cut_share * 100.0), "");
-    row(&format!("balance {balance:.2}; dots: from one into another"), "");
+    row(&format!("balance {balance:.2}; dots: traffic passes into another"), "");
     row("", "");
     for line in partitions.iter().take(NAMED) {
         let PartitionLine { partition, worker, edges, vehicles, .. } = line;
