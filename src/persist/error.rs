@@ -33,6 +33,9 @@ pub enum StoreError {
     Damaged { what: String },
     #[error("missing: {what}")]
     Missing { what: String },
+    /// Whole, but of another version of the program. It is not to be taken back: that program can read it.
+    #[error("{what}")]
+    OtherVersion { what: String },
     /// It contradicts what is stored already: an older step, a gap in the log, other bytes under the same name.
     #[error("conflict: {what}")]
     Conflict { what: String },

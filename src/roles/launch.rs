@@ -264,14 +264,19 @@ pub(super) fn compile(given: Given) -> (CompiledScenario, OutputPaths) {
 }
 
 /// Calls the store until it answers; a master without a store has nothing to do meanwhile.
-pub(super) async fn get<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, RunError> {
+pub(super) async fn answer<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     loop {
         match call().await {
             Err(error) if will_pass(&error) => tracing::warn!(%error, "waiting for the store"),
-            done => return done.map_err(|error| failed(&error)),
+            done => return done,
         }
         sleep(PATIENCE).await;
     }
+}
+
+/// The same where any other answer ends the run.
+pub(super) async fn get<T>(call: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, RunError> {
+    answer(call).await.map_err(|error| failed(&error))
 }
 
 fn will_pass(error: &StoreError) -> bool {
@@ -280,7 +285,9 @@ fn will_pass(error: &StoreError) -> bool {
 
 pub(super) fn failed(error: &StoreError) -> RunError {
     match error {
-        StoreError::Config { what } => InputError::file("store", what.as_str()).into(),
+        StoreError::Config { what } | StoreError::OtherVersion { what } => {
+            InputError::file("store", what.as_str()).into()
+        }
         error => RunError::Failed(format!("store: {error}")),
     }
 }

@@ -2,14 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::launch::{Standing, failed, get};
+use super::launch::{Standing, answer, failed, get};
 use super::standalone::RunError;
 use crate::actors::recorder::RecorderState;
 use crate::persist::{Envelope, Manifest, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::Epoch;
-
-/// Largest state of a part, bytes.
-const STATE_LIMIT: u64 = 16 << 30;
 
 /// A commit that was read, with all that it holds.
 pub(super) struct Snapshot {
@@ -53,15 +50,10 @@ async fn read(store: &mut dyn SnapshotStore, run: &RunName, manifest: Manifest) 
     let damaged = |what: &str| StoreError::Damaged { what: format!("snapshot of step {}: {what}", manifest.step) };
     let (mut parts, mut recorder) = (Vec::new(), None);
     for part in &manifest.parts {
-        let sealed = loop {
-            match store.get_part(run, part).await {
-                Err(error) if error.is_transient() => tracing::warn!(%error, "waiting for the store"),
-                done => break done?,
-            }
-        };
+        let sealed = answer(async || store.get_part(run, part).await).await?;
         let expected =
             Envelope { scenario: manifest.scenario, step: manifest.step, epoch: part.id.epoch, part: part.id.part };
-        let state = expected.open_expecting(&sealed, STATE_LIMIT)?;
+        let state = expected.open_expecting(&sealed)?;
         match part.id.part {
             PartName::Partition(number) => parts.push((number, *part, state)),
             PartName::Recorder => recorder = Some(state),

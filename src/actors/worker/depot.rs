@@ -16,8 +16,6 @@ use crate::protocol::{Epoch, Stored};
 use crate::scenario::CompiledScenario;
 use crate::sim::{PartitionState, Scope, World};
 
-/// Largest state of a partition, bytes.
-const STATE_LIMIT: u64 = 16 << 30;
 /// Pause before the store is asked again for what a partition cannot go on without.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// How often snapshots that could not be stored are tried again.
@@ -218,7 +216,7 @@ impl Handler<Load> for Depot {
         let work = async move |store: &mut dyn SnapshotStore| {
             let sealed = until_there(async || store.get_part(&run, &from).await).await.map_err(|e| e.to_string())?;
             let expected = Envelope { scenario, step: from.id.step, epoch: from.id.epoch, part: from.id.part };
-            let bytes = expected.open_expecting(&sealed, STATE_LIMIT).map_err(|e| e.to_string())?;
+            let bytes = expected.open_expecting(&sealed).map_err(|e| e.to_string())?;
             rmp_serde::from_slice::<PartitionState>(&bytes).map_err(|e| e.to_string())
         };
         self.with_store(ctx, work, move |loaded, depot, _| match loaded {
