@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::demand::Random;
+use common::saved_form;
 use common::scenarios::root;
 use tessds::actors::partition::Closing;
 use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, ReportBatch, RunRules};
@@ -273,6 +274,28 @@ fn a_checkpoint_shows_its_step_although_later_ones_are_reported_with_it() {
         [(40, 40), (80, 80), (120, 120)]
     );
     assert_eq!(state_at(60), one_by_one);
+}
+
+#[test]
+fn the_state_of_a_recorder_has_the_form_of_its_version() {
+    let world = world();
+    let run = Run::new(&world, &orders(&world));
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut core = open(&world, folder.path(), NonZeroU64::new(300), None, 1);
+    order(&mut core, &orders(&world), 0);
+    let effects = run.reports[..310].chunks(AHEAD).flat_map(|reports| report(&mut core, reports.to_vec()));
+    let states =
+        effects.filter_map(|effect| if let Effect::Checkpoint { state, .. } = effect { Some(state) } else { None });
+    let mut state = states.last().expect("a checkpoint");
+    // The files are elsewhere each time.
+    for name in ["tripinfo.xml", "summary.xml.gz", "fcd.xml", "statistic.xml"] {
+        let encode = |text: &str| rmp_serde::to_vec(text).expect("text");
+        let long = encode(&folder.path().join(name).to_string_lossy());
+        let at = state.windows(long.len()).position(|bytes| bytes == long).expect("the path of an output");
+        state.splice(at..at + long.len(), encode(name));
+    }
+    let expected = 0xf194_e2ea_9c7d_f378_2ca2_296b_cc96_31c4;
+    saved_form::check("the recorder", &state, expected, "VERSION in src/persist/envelope.rs");
 }
 
 #[test]

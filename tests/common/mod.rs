@@ -5,4 +5,5 @@ pub mod demand;
 pub mod invariants;
 pub mod lockstep;
 pub mod orders;
+pub mod saved_form;
 pub mod scenarios;
