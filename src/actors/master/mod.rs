@@ -7,6 +7,7 @@ mod commits;
 mod core;
 mod instruction;
 mod keeper;
+mod lead;
 mod panel;
 mod run_result;
 mod schedule;
@@ -15,7 +16,7 @@ mod tallies;
 mod workers;
 
 pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
-pub use self::cluster::{ClusterMaster, ClusterOutcome, Instruct, WorkerCalls};
+pub use self::cluster::{ClusterMaster, ClusterOutcome, Instruct, Leave, WorkerCalls};
 pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::commits::{Commits, Complete};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};

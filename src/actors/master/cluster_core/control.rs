@@ -2,30 +2,17 @@
 //! all partitions at one step.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::lookout::{Glance, Standing};
 use super::*;
-use crate::actors::partition::{Look, Seen};
+use crate::actors::partition::Seen;
 use crate::control::RunState;
 use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
 
-/// A look that takes longer is given up: a partition is lost, or far behind.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Bytes of a command that are logged; all of it is in the command log.
 const LOGGED_BYTES: usize = 512;
-
-/// A look at the roads that not all partitions have answered.
-#[derive(Debug)]
-pub struct Looking {
-    number: u64,
-    since: Instant,
-    step: u64,
-    missing: BTreeSet<u16>,
-    observation: Observation,
-}
 
 impl ClusterCore {
     pub(super) fn instructed(&mut self, ticket: Ticket, instruction: Instruction, effects: &mut Vec<Effect>) {
@@ -91,7 +78,7 @@ impl ClusterCore {
             return Err(CommandError::Conflict(text.to_owned()));
         }
         if self.schedule.is_editing() {
-            return Err(CommandError::Busy("the network is being edited; send it again later".to_owned()));
+            return Err(CommandError::being_edited());
         }
         let Some(told) = self.schedule.take(entry, parts, ticket) else {
             return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
@@ -193,30 +180,30 @@ impl ClusterCore {
 
     // Looking on.
 
-    pub(super) fn look_at(&mut self, watch: Watch, now: Instant, effects: &mut Vec<Effect>) {
-        let is_waiting = self.looking.as_ref().is_some_and(|looking| now - looking.since < LOOK_TIMEOUT);
-        if !self.begun || self.outcome.is_some() || is_waiting {
-            return;
-        }
-        self.looks += 1;
-        // All partitions come by there, and none has passed it.
-        let (number, step) = (self.looks, self.first_free_step());
-        let missing = (0..self.plan.partitions).collect();
-        self.looking = Some(Looking { number, since: now, step, missing, observation: Observation::default() });
-        self.tell_all(&ToWorker::Look(Look { number, at_step: step, watch }), effects);
+    /// Whether a view is under way.
+    pub fn is_looking(&self, now: Instant) -> bool {
+        self.lookout.is_looking(now)
     }
 
-    pub(super) fn seen(&mut self, seen: Seen, effects: &mut Vec<Effect>) {
-        let Some(looking) = &mut self.looking else { return };
-        if looking.number != seen.number || !looking.missing.remove(&seen.part) {
+    pub(super) fn look_at(&mut self, watch: Watch, now: Instant, effects: &mut Vec<Effect>) {
+        if !self.begun || self.outcome.is_some() {
             return;
         }
-        looking.observation.append(seen.observation);
-        if looking.missing.is_empty()
-            && let Some(Looking { step, observation, .. }) = self.looking.take()
-        {
-            effects.push(Effect::Show { step, observation });
+        if let Some(look) = self.lookout.look(watch, self.plan.partitions, self.standing(now)) {
+            self.tell_all(&ToWorker::Look(look), effects);
         }
+    }
+
+    pub(super) fn seen(&mut self, seen: Seen, now: Instant, effects: &mut Vec<Effect>) {
+        match self.lookout.seen(seen, self.plan.partitions, self.standing(now)) {
+            Glance::Waits => {}
+            Glance::Again(look) => self.tell_all(&ToWorker::Look(look), effects),
+            Glance::Whole { step, observation } => effects.push(Effect::Show { step, observation }),
+        }
+    }
+
+    fn standing(&self, now: Instant) -> Standing {
+        Standing { now, free: self.first_free_step(), step: self.lifecycle.step_time() }
     }
 
     /// Where the run stands.

@@ -2,6 +2,7 @@
 //! The run's lifecycle itself is [`super::Core`]'s.
 
 mod control;
+mod lookout;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::lookout::Lookout;
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
 use super::instruction::{Instruction, Pace, Ticket};
@@ -259,8 +261,7 @@ pub struct ClusterCore {
     /// Steps that an earlier master has granted to workers that are still there.
     floor: u64,
     counts: Counts,
-    looking: Option<control::Looking>,
-    looks: u64,
+    lookout: Lookout,
     /// Partitions and where they are to go at the next commit.
     moves: Vec<(u16, Incarnation)>,
 }
@@ -311,8 +312,7 @@ impl ClusterCore {
             limit: u64::MAX,
             floor: 0,
             counts: Counts::default(),
-            looking: None,
-            looks: 0,
+            lookout: Lookout::default(),
             moves: Vec::new(),
             adopts,
             adopting_until: was_placed.then(|| now + plan.adoption_grace),
@@ -367,6 +367,7 @@ impl ClusterCore {
             Event::Tick => self.watch(now, effects),
             Event::Recorded { steps, over, hold, counts } => {
                 self.counts = counts;
+                self.lookout.stands(steps, now);
                 self.live(LifeEvent::Recorded { steps, over, hold }, now, effects);
             }
             Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, effects),
@@ -470,6 +471,8 @@ impl ClusterCore {
         let Some(incarnation) = self.workers.heard(session, now) else { return };
         match message {
             ToMaster::Ready { part, epoch, steps } => {
+                // It has not heard of the look that is under way.
+                self.lookout.give_up();
                 if let Some(known) = self.present(part, epoch) {
                     known.stage = Stage::Running;
                     let took_ms = (now - known.lost_at).as_millis() as u64;
@@ -482,6 +485,7 @@ impl ClusterCore {
                         && known.host == Some(incarnation)
                     {
                         known.steps = known.steps.max(steps);
+                        self.lookout.stands(steps, now);
                         if known.behind.is_some_and(|behind| steps >= behind) {
                             known.behind = None;
                             let took_ms = (now - known.lost_at).as_millis() as u64;
@@ -507,7 +511,7 @@ impl ClusterCore {
             ToMaster::PeerSilent { part, peer, peer_epoch } => {
                 self.second_opinion(part, peer, peer_epoch, now, effects)
             }
-            ToMaster::Seen(seen) => self.seen(*seen, effects),
+            ToMaster::Seen(seen) => self.seen(*seen, now, effects),
             ToMaster::Leaving => {
                 tracing::info!(worker = self.name(incarnation), "worker asks to leave");
                 self.workers.leave(incarnation);
