@@ -44,10 +44,13 @@ impl Lead {
         let (took, steps) = (now - since, recorded.saturating_sub(from));
         let is_idle = recorded >= granted;
         if steps > 0 && (took >= MEASURED || steps >= MEASURED_STEPS || is_idle) {
-            let took = took / u32::try_from(steps).unwrap_or(u32::MAX);
-            self.step = Some(self.step.map_or(took, |step| {
-                // A recorder that was held up records much at once, and who waited for a recovery was not slow.
-                if took > step { step + (took - step) / 4 } else { took.max(step / 2) }
+            let new = took / u32::try_from(steps).unwrap_or(u32::MAX);
+            self.step = Some(self.step.map_or(new, |step| match () {
+                // Who waited for a recovery was not slow.
+                () if new > step => step + (new - step) / 4,
+                () if took >= MEASURED => new,
+                // A recorder that was held up records much at once.
+                () => new.max(step / 2),
             }));
             self.since = Some((now, recorded));
         }
