@@ -15,10 +15,10 @@ use super::standalone::{RunError, WINDOW, rules_of};
 use super::timed_check::check;
 use crate::actors::accept_from;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, Leave, LogEntry, Outcome, Pace, Panel, Plan,
-    Resumed, Tenure, Told, WorkerCalls, of_network, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, KeptPace, Leave, LogEntry, Outcome, PACE,
+    Pace, Panel, Plan, Resumed, Tenure, Told, WorkerCalls, of_network, persist,
 };
-use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
+use crate::actors::recorder::{self, Open, Orders, Recorder, Recording, RunRules};
 use crate::actors::threads::Threads;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
@@ -125,7 +125,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         timed,
         instruments,
     } = setup;
-    let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log } = launch;
+    let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log, pace: kept } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
     let world = Arc::new(World::new(
@@ -157,11 +157,12 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         }
         meter
     });
-    let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
-    let factor = control.as_ref().and_then(|control| control.factor);
-    let step = Duration::from_millis(rules.step_ms as u64);
+    let pace = match pace {
+        Some(pace) => pace,
+        None => pace_of(&mut *store, &tenure, kept, control.as_ref(), start, &rules).await?,
+    };
     let plan = Plan {
-        pace: pace.unwrap_or_else(|| Pace::new(step, paused_at, factor)),
+        pace,
         begin_ms: rules.begin_ms,
         step_ms: rules.step_ms,
         run: scene.run,
@@ -315,6 +316,32 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         }
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
+}
+
+/// How a run is driven: as an earlier master was told, or as it is started. Who can be told to go on is the only one who waits.
+async fn pace_of(
+    store: &mut dyn SnapshotStore,
+    tenure: &Tenure,
+    kept: Option<KeptPace>,
+    control: Option<&RunControl>,
+    start: u64,
+    rules: &RunRules,
+) -> Result<Pace, RunError> {
+    let step = Duration::from_millis(rules.step_ms as u64);
+    let Some(control) = control.filter(|control| control.wishes.is_some()) else {
+        if kept.is_some_and(|kept| kept.paused_at.is_some()) {
+            tracing::warn!(run = %tenure.run, "run was paused and goes on: it takes no commands here");
+        }
+        return Ok(Pace::new(step, None, None));
+    };
+    let given = KeptPace { paused_at: control.paused.then_some(start), factor: control.factor };
+    if kept.is_none() && given != KeptPace::default() {
+        let (run, epoch) = (&tenure.run, tenure.epoch);
+        let kept = persist(async || store.put_record(run, epoch, PACE, &given.encode()).await).await;
+        kept.map_err(|error| RunError::Failed(format!("how the run is driven is not in the store: {error}")))?;
+    }
+    let KeptPace { paused_at, factor } = kept.unwrap_or(given);
+    Ok(Pace::new(step, paused_at, factor))
 }
 
 /// The command log with the partitions that its entries concern, as far as they are for the present network; the desk learns

@@ -138,6 +138,10 @@ impl ClusterMaster {
                         None => ctx.notify(Kept::Logged(number)),
                     }
                 }
+                Effect::SavePace { epoch, pace } => match &self.orders {
+                    Some(_) => self.order(Order::SavePace { epoch, pace }, ctx),
+                    None => ctx.notify(Kept::PaceKept(true)),
+                },
                 Effect::Inform(notice) => {
                     let (recorder, number) = (self.recorder.clone(), notice.number);
                     let informing = async move { recorder.send(Orders { notice }).await };
@@ -433,6 +437,7 @@ impl Handler<Kept> for ClusterMaster {
             Kept::CommitFailed(reason) => Event::CommitFailed(reason),
             Kept::RecorderStored(reference) => Event::RecorderStored(reference),
             Kept::Logged(number) => Event::Logged(number),
+            Kept::PaceKept(is_stored) => Event::PaceKept(is_stored),
             Kept::Fenced(reason) => Event::Fenced(reason),
             Kept::Concluded => Event::Concluded,
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::schedule::Act;
@@ -44,6 +45,25 @@ pub struct Pace {
     step: Duration,
 }
 
+/// How a run is driven, as a master leaves it to the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptPace {
+    pub paused_at: Option<u64>,
+    pub factor: Option<f64>,
+}
+
+impl KeptPace {
+    pub fn encode(self) -> Vec<u8> {
+        rmp_serde::to_vec(&self).expect("numbers can always be written")
+    }
+
+    /// # Errors
+    /// The bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, rmp_serde::decode::Error> {
+        rmp_serde::from_slice(bytes)
+    }
+}
+
 impl Pace {
     /// `step`: the length of a step.
     pub fn new(step: Duration, paused_at: Option<u64>, factor: Option<f64>) -> Self {
@@ -52,6 +72,10 @@ impl Pace {
 
     pub fn is_paused(&self) -> bool {
         self.paused_at.is_some()
+    }
+
+    pub fn kept(&self) -> KeptPace {
+        KeptPace { paused_at: self.paused_at, factor: self.factor }
     }
 
     pub fn factor(&self) -> Option<f64> {

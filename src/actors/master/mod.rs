@@ -8,6 +8,7 @@ mod core;
 mod instruction;
 mod keeper;
 mod lead;
+mod pace_keeping;
 mod panel;
 mod run_result;
 mod schedule;
@@ -20,8 +21,8 @@ pub use self::cluster::{ClusterMaster, ClusterOutcome, Instruct, Leave, WorkerCa
 pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::commits::{Commits, Complete};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
-pub use self::instruction::{Instruction, Pace, Ticket};
-pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PLACES, TRIES, Tenure, persist, persist_within};
+pub use self::instruction::{Instruction, KeptPace, Pace, Ticket};
+pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PACE, PLACES, TRIES, Tenure, persist, persist_within};
 pub use self::panel::{Panel, Wish};
 pub use self::run_result::RunResult;
 pub use self::schedule::{Act, LogEntry, Told, of_network};

@@ -15,41 +15,57 @@ use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStat
 const LOGGED_BYTES: usize = 512;
 
 impl ClusterCore {
-    pub(super) fn instructed(&mut self, ticket: Ticket, instruction: Instruction, effects: &mut Vec<Effect>) {
-        let granted = self.first_free_step();
-        let outcome = match instruction {
+    pub(super) fn instructed(
+        &mut self,
+        ticket: Ticket,
+        instruction: Instruction,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let done = match instruction {
             Instruction::Logged { act, parts, text, timed } => {
-                let entry = LogEntry { at_step: granted, act, text, timed };
-                match self.log(entry, parts, ticket, effects) {
-                    // Answered when it is durable.
-                    Ok(()) => return,
-                    Err(error) => {
-                        // Nobody waits for it, but the run would wait for its step; in the edited network it comes again.
-                        if timed.is_some() && !self.schedule.is_editing() {
-                            tracing::error!(step = granted, %error, "timed command is left out");
-                            self.schedule.given();
-                        }
-                        Err(error)
-                    }
-                }
+                let entry = LogEntry { at_step: self.first_free_step(), act, text, timed };
+                self.log_in_time(entry, parts, ticket, effects)
             }
-            Instruction::Pause => {
-                self.pace.pause(granted);
-                Ok(json!({"step": granted}))
+            Instruction::Pause | Instruction::Resume | Instruction::Step(_) | Instruction::Speed(_) => {
+                self.drive(ticket, &instruction, now)
             }
+            Instruction::Move { part, worker } => self.move_to(part, &worker).map(Some),
+            Instruction::Status => Ok(Some(json!(self.status()))),
+        };
+        // Otherwise it is answered when it is durable.
+        if let Some(outcome) = done.transpose() {
+            effects.push(Effect::Answer { ticket, outcome });
+        }
+    }
+
+    /// Holds at once.
+    fn drive(&mut self, ticket: Ticket, how: &Instruction, now: Instant) -> Result<Option<Value>, CommandError> {
+        if self.pace_keeping.is_full() {
+            return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
+        }
+        let granted = self.first_free_step();
+        let answer = match how {
             Instruction::Resume => {
                 self.pace.resume();
-                Ok(json!({"step": granted}))
+                json!({"step": granted})
             }
-            Instruction::Step(steps) => Ok(json!({"until": self.pace.advance(steps, granted)})),
+            Instruction::Step(steps) => json!({"until": self.pace.advance(*steps, granted)}),
             Instruction::Speed(factor) => {
-                self.pace.keep_to(factor);
-                Ok(json!({"factor": factor}))
+                self.pace.keep_to(*factor);
+                json!({"factor": factor})
             }
-            Instruction::Move { part, worker } => self.move_to(part, &worker),
-            Instruction::Status => Ok(json!(self.status())),
+            _ => {
+                self.pace.pause(granted);
+                json!({"step": granted})
+            }
         };
-        effects.push(Effect::Answer { ticket, outcome });
+        self.pace_keeping.changed(ticket, answer, now);
+        Ok(None)
+    }
+
+    pub(super) fn answer_all(&self, told: Vec<(Ticket, Value)>, effects: &mut Vec<Effect>) {
+        effects.extend(told.into_iter().map(|(ticket, answer)| Effect::Answer { ticket, outcome: Ok(answer) }));
     }
 
     /// The first step that nobody may have done.
@@ -60,6 +76,26 @@ impl ClusterCore {
     /// Time that a step computes, ms.
     pub fn time_ms(&self, step: u64) -> i64 {
         self.plan.begin_ms + step as i64 * self.plan.step_ms
+    }
+
+    /// A timed command that cannot be given holds nobody up: in the edited network it comes again.
+    fn log_in_time(
+        &mut self,
+        entry: LogEntry,
+        parts: Vec<u16>,
+        ticket: Ticket,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Value>, CommandError> {
+        let (step, is_timed) = (entry.at_step, entry.timed.is_some());
+        let logged = self.log(entry, parts, ticket, effects);
+        if let Err(error) = &logged
+            && is_timed
+            && !self.schedule.is_editing()
+        {
+            tracing::error!(step, %error, "timed command is left out");
+            self.schedule.given();
+        }
+        logged.map(|()| None)
     }
 
     fn log(

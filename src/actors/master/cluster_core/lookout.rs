@@ -251,7 +251,8 @@ mod tests {
         let (mut lookout, now) = (Lookout::default(), Instant::now());
         lookout.stands(10, now);
         let at = |lookout: &mut Lookout, seconds, free| {
-            let standing = Standing { now: now + Duration::from_secs(seconds), free, step: Some(Duration::from_millis(1)) };
+            let standing =
+                Standing { now: now + Duration::from_secs(seconds), free, step: Some(Duration::from_millis(1)) };
             lookout.look(Watch::default(), PARTS, standing).map(|look| look.at_step)
         };
         assert_eq!(at(&mut lookout, 5, 12), Some(12), "it stands there, however long it takes");

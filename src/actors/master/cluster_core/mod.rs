@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use self::lookout::Lookout;
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
-use super::instruction::{Instruction, Pace, Ticket};
+use super::instruction::{Instruction, KeptPace, Pace, Ticket};
+use super::pace_keeping::PaceKeeping;
 use super::run_result::RunResult;
 use super::schedule::{Act, LogEntry, Schedule, Told};
 use super::tallies::{Cause, Tallies};
@@ -125,6 +126,8 @@ pub enum Event {
     NotGiven,
     /// An entry is in the command log.
     Logged(u64),
+    /// It is stored how the run is driven, or it cannot be.
+    PaceKept(bool),
     /// The recorder knows of an entry.
     RecorderKnows(u64),
     /// Somebody wants to see these roads.
@@ -172,6 +175,11 @@ pub enum Effect {
     Log {
         number: u64,
         entry: LogEntry,
+    },
+    /// To the store: how the run is driven.
+    SavePace {
+        epoch: Epoch,
+        pace: KeptPace,
     },
     /// To the recorder, which says [`Event::RecorderKnows`] then.
     Inform(OrderNotice),
@@ -256,6 +264,7 @@ pub struct ClusterCore {
     snapshots_since: BTreeMap<u64, Instant>,
     schedule: Schedule,
     pace: Pace,
+    pace_keeping: PaceKeeping,
     /// Steps that are granted at most, as the lifecycle was told last.
     limit: u64,
     /// Steps that an earlier master has granted to workers that are still there.
@@ -309,6 +318,7 @@ impl ClusterCore {
         Self {
             schedule: Schedule::resumed(log, edits, steps, &timed),
             pace: plan.pace,
+            pace_keeping: PaceKeeping::default(),
             limit: u64::MAX,
             floor: 0,
             counts: Counts::default(),
@@ -364,15 +374,23 @@ impl ClusterCore {
                     );
                 }
             }
-            Event::Tick => self.watch(now, effects),
+            Event::Tick => {
+                let told = self.pace_keeping.late(now);
+                self.answer_all(told, effects);
+                self.watch(now, effects);
+            }
             Event::Recorded { steps, over, hold, counts } => {
                 self.counts = counts;
                 self.lookout.stands(steps, now);
                 self.live(LifeEvent::Recorded { steps, over, hold }, now, effects);
             }
-            Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, effects),
+            Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, now, effects),
             Event::NotGiven => self.schedule.given(),
             Event::Logged(number) => self.logged(number, now, effects),
+            Event::PaceKept(is_stored) => {
+                let told = self.pace_keeping.done(is_stored);
+                self.answer_all(told, effects);
+            }
             Event::RecorderKnows(number) => self.told(number, effects),
             Event::LookAt(watch) => self.look_at(watch, now, effects),
             Event::RoutesFound(notice) => self.live(LifeEvent::RoutesFound(notice), now, effects),
@@ -424,6 +442,9 @@ impl ClusterCore {
             // Workers are told nothing: they look for the master, and find it with another scenario.
             self.outcome = Some(Outcome::Edited);
             return effects.push(Effect::End(Outcome::Edited));
+        }
+        if self.pace_keeping.is_due() {
+            effects.push(Effect::SavePace { epoch: self.epoch, pace: self.pace.kept() });
         }
         self.recover(now, effects);
         self.limit_steps(now, effects);

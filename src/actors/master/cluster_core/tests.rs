@@ -177,6 +177,7 @@ impl World {
             }
             // Nobody drives the run here.
             Effect::Log { .. }
+            | Effect::SavePace { .. }
             | Effect::Inform(_)
             | Effect::Answer { .. }
             | Effect::Show { .. }
