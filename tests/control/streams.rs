@@ -1,7 +1,5 @@
 //! Streams of states.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
 use crate::program::Program;
@@ -42,20 +40,19 @@ fn many_clients_see_the_run_and_one_that_never_reads_holds_nobody_up() {
     program.reaches("running");
 }
 
-/// Views were of the first step that was not granted yet, more than a hundred steps ahead: on a big network watchers saw the run
-/// every four seconds.
+/// A view that was due while the last one was under way was left out, and a client that looked just before a view came waited a
+/// whole period for the next.
 #[test]
-fn a_run_of_slow_steps_is_seen_every_few_steps() {
-    let program = Program::start(&["--scale", "60"]);
+fn views_come_at_the_rate_that_was_asked_for() {
+    // A hundred steps a second.
+    let program = Program::start(&["--speed", "100", "--partitions", "2"]);
     program.begin("");
-    while program.status()["step"].as_u64() < Some(300) {}
     let mut client = program.client("/ws", None).expect("a client");
     let watch = r#"{"type1":"up","type2":"subscribe","param":[{"topic":"edges","rate":"20"}]}"#;
     assert_eq!(client.ask(watch)["code"], 200);
     let step = |update: Value| update["data"]["step"].as_u64().expect("a step");
-    let (begun, first) = (Instant::now(), step(client.hear()));
-    let steps: Vec<u64> = (0..20).map(|_| step(client.hear())).collect();
-    let (took_s, steps) = (begun.elapsed().as_secs_f64(), steps[19] - first);
-    println!("{steps} steps and 20 views in {took_s} s");
-    assert!(steps < 20 * 30, "{steps} steps and 20 views in {took_s} s");
+    let first = step(client.hear());
+    let steps = (0..40).map(|_| step(client.hear())).last().unwrap_or(first) - first;
+    // Twice as many are as good on a machine that is busy with other tests.
+    assert!((190..=400).contains(&steps), "40 views in {steps} steps, where 200 were asked for");
 }

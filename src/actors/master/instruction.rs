@@ -20,18 +20,24 @@ pub enum Instruction {
         text: String,
         timed: Option<u32>,
     },
-    Pause,
-    Resume,
-    /// So many more steps, and then a pause.
-    Step(u64),
-    /// Simulated seconds a second; `None`: as fast as it can.
-    Speed(Option<f64>),
+    Drive(Drive),
     /// A partition to a worker of this name, at the next commit.
     Move {
         part: u16,
         worker: String,
     },
     Status,
+}
+
+/// Changes how fast a run may go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Drive {
+    Pause,
+    Resume,
+    /// So many more steps, and then a pause.
+    Step(u64),
+    /// Simulated seconds a second; `None`: as fast as it can.
+    Speed(Option<f64>),
 }
 
 /// How fast a run may go.

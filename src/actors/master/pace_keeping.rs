@@ -37,6 +37,11 @@ impl PaceKeeping {
         self.waiting.len() >= MAX_UNDER_WAY
     }
 
+    /// Nobody waits.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Somebody has changed it, and is to be told this.
     pub fn changed(&mut self, ticket: Ticket, answer: Value, now: Instant) {
         self.is_changed = true;
@@ -90,8 +95,10 @@ mod tests {
         keeping.changed(Ticket(2), json!({"step": 6}), now);
         assert!(!keeping.is_due(), "one after the other");
         assert_eq!(keeping.done(true), [(Ticket(1), json!({"step": 5}))]);
+        assert!(!keeping.is_idle());
         assert!(keeping.is_due());
         assert_eq!(keeping.done(false), [(Ticket(2), json!({"step": 6, "stored": false}))]);
+        assert!(keeping.is_idle() && !keeping.is_due());
     }
 
     #[test]

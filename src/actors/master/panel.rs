@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::instruction::{Instruction, Ticket};
+use super::instruction::{Drive, Instruction, Ticket};
 use super::schedule::Act;
 use crate::control::command::{RunCommand, WorldCommand};
 use crate::control::live::{EdgeView, Interest, LiveOut, MAX_VEHICLES, RunStatus, SignalView, VehicleView, View};
@@ -93,10 +93,10 @@ impl Panel {
                 let parts = self.desk.all_parts();
                 Instruction::Logged { act: Act::Snapshot, parts, text, timed: None }
             }
-            Wish::Run(RunCommand::Pause) => Instruction::Pause,
-            Wish::Run(RunCommand::Resume) => Instruction::Resume,
-            Wish::Run(RunCommand::Step { steps }) => Instruction::Step(steps),
-            Wish::Run(RunCommand::Speed { factor }) => Instruction::Speed(factor),
+            Wish::Run(RunCommand::Pause) => Instruction::Drive(Drive::Pause),
+            Wish::Run(RunCommand::Resume) => Instruction::Drive(Drive::Resume),
+            Wish::Run(RunCommand::Step { steps }) => Instruction::Drive(Drive::Step(steps)),
+            Wish::Run(RunCommand::Speed { factor }) => Instruction::Drive(Drive::Speed(factor)),
             Wish::Run(RunCommand::Move { partition, worker }) => Instruction::Move { part: partition, worker },
             Wish::Run(RunCommand::Start { .. }) => {
                 return Err(CommandError::Conflict("the run has been started".to_owned()));

@@ -27,9 +27,7 @@ impl ClusterCore {
                 let entry = LogEntry { at_step: self.first_free_step(), act, text, timed };
                 self.log_in_time(entry, parts, ticket, effects)
             }
-            Instruction::Pause | Instruction::Resume | Instruction::Step(_) | Instruction::Speed(_) => {
-                self.drive(ticket, &instruction, now)
-            }
+            Instruction::Drive(drive) => self.drive(ticket, drive, now).map(|()| None),
             Instruction::Move { part, worker } => self.move_to(part, &worker).map(Some),
             Instruction::Status => Ok(Some(json!(self.status()))),
         };
@@ -40,28 +38,28 @@ impl ClusterCore {
     }
 
     /// Holds at once.
-    fn drive(&mut self, ticket: Ticket, how: &Instruction, now: Instant) -> Result<Option<Value>, CommandError> {
+    fn drive(&mut self, ticket: Ticket, drive: Drive, now: Instant) -> Result<(), CommandError> {
         if self.pace_keeping.is_full() {
             return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
         }
         let granted = self.first_free_step();
-        let answer = match how {
-            Instruction::Resume => {
-                self.pace.resume();
-                json!({"step": granted})
-            }
-            Instruction::Step(steps) => json!({"until": self.pace.advance(*steps, granted)}),
-            Instruction::Speed(factor) => {
-                self.pace.keep_to(*factor);
-                json!({"factor": factor})
-            }
-            _ => {
+        let answer = match drive {
+            Drive::Pause => {
                 self.pace.pause(granted);
                 json!({"step": granted})
             }
+            Drive::Resume => {
+                self.pace.resume();
+                json!({"step": granted})
+            }
+            Drive::Step(steps) => json!({"until": self.pace.advance(steps, granted)}),
+            Drive::Speed(factor) => {
+                self.pace.keep_to(factor);
+                json!({"factor": factor})
+            }
         };
         self.pace_keeping.changed(ticket, answer, now);
-        Ok(None)
+        Ok(())
     }
 
     pub(super) fn answer_all(&self, told: Vec<(Ticket, Value)>, effects: &mut Vec<Effect>) {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use self::lookout::Lookout;
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
-use super::instruction::{Instruction, KeptPace, Pace, Ticket};
+use super::instruction::{Drive, Instruction, KeptPace, Pace, Ticket};
 use super::pace_keeping::PaceKeeping;
 use super::run_result::RunResult;
 use super::schedule::{Act, LogEntry, Schedule, Told};
@@ -438,13 +438,13 @@ impl ClusterCore {
         {
             effects.push(Effect::Commit { epoch: self.epoch, complete });
         }
-        if self.schedule.edit_is_due(self.commits.committed()) {
+        if self.pace_keeping.is_due() {
+            effects.push(Effect::SavePace { epoch: self.epoch, pace: self.pace.kept() });
+        }
+        if self.schedule.edit_is_due(self.commits.committed()) && self.pace_keeping.is_idle() {
             // Workers are told nothing: they look for the master, and find it with another scenario.
             self.outcome = Some(Outcome::Edited);
             return effects.push(Effect::End(Outcome::Edited));
-        }
-        if self.pace_keeping.is_due() {
-            effects.push(Effect::SavePace { epoch: self.epoch, pace: self.pace.kept() });
         }
         self.recover(now, effects);
         self.limit_steps(now, effects);
