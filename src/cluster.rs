@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 
 use tessds::actors::master::Pace;
@@ -322,8 +322,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
         let (live_out, live_in) = live();
         let (instruments, _gateway) = show(&process.control, args.cluster.role, Some(live_in))?.unzip();
         let control = instruments.as_ref().map(|_| RunControl {
-            // It is only looked at.
-            wishes: mpsc::channel(1).1,
+            wishes: None,
             live: live_out,
             paused: false,
             factor: None,

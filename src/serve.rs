@@ -69,7 +69,6 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         let (over, ended) = oneshot::channel();
         let first =
             args.input.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
-        let one_run = first.as_ref().is_some_and(|first| first.start);
         let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
         let runs = Cell::new(0u32);
         let (for_cut, results) = (driver.clone(), Rc::clone(&finished));
@@ -88,7 +87,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
             }
             async move {
                 let ToStart { scenario, cut, outputs, wishes, live, paused } = start;
-                let control = RunControl { wishes, live, paused, factor };
+                let control = RunControl { wishes: Some(wishes), live, paused, factor };
                 let finished = driver.run(name, Some(Given { scenario, cut, outputs }), Some(control), timed).await;
                 let finished = finished.map_err(|error| error.to_string())?;
                 let digest = finished.recording.digest;
@@ -105,7 +104,6 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
             starter,
             live: live_out,
             first,
-            one_run,
             over,
         };
         let front = Front::new(front).start();

@@ -5,8 +5,10 @@
 
 A run of grid50k (one partition) takes turns: alone with its gateway, and with N WebSocket clients that each subscribe to a
 stream (`vehicles` within a kilometre's square unless --topic says another) at HZ updates a second, one of which subscribes to all
-vehicles and never reads. Told are the vehicle updates a second of both, the updates that clients got, whether the deaf one was
-dropped, and the memory of the process. The clients are a process of their own; nothing else should run on the machine.
+vehicles and never reads. Meanwhile a command is given every two seconds. Told are the vehicle updates a second of both, the updates a
+second that each client got (median and least), how long it took from sending a command until its step was recorded, whether the
+deaf client was dropped, and the memory of the process. The clients are a process of their own; nothing else should run on the
+machine.
 """
 
 import argparse
@@ -18,15 +20,20 @@ import pathlib
 import re
 import selectors
 import socket
+import statistics
 import struct
 import subprocess
 import tempfile
+import threading
 import time
+import urllib.request
 
 import common
 import make_scenarios
 
 AREA = {"x0": 0, "y0": 0, "x1": 1000, "y1": 1000}
+COMMANDS_EVERY_S = 2.0
+POLL_S = 0.01
 
 
 def frame(text):
@@ -64,9 +71,11 @@ def listen(port, clients, topic, rate, ready, done, counts):
     for _ in range(clients - 1):
         s = connect(port, topic, rate, AREA if topic == "vehicles" else None)
         s.setblocking(False)
-        selector.register(s, selectors.EVENT_READ, [b"", 0])
+        # What is left of a message, of a frame's head, and the messages so far.
+        selector.register(s, selectors.EVENT_READ, [b"", 0, 0])
     ready.set()
-    messages = received = 0
+    begun, received = time.monotonic(), 0
+    everybody = [key.data for key in selector.get_map().values()]
     while not done.is_set():
         for key, _ in selector.select(timeout=0.2):
             try:
@@ -77,8 +86,7 @@ def listen(port, clients, topic, rate, ready, done, counts):
                 selector.unregister(key.fileobj)
                 continue
             received += len(data)
-            # What is left of a message, of a frame's head.
-            rest, skip = key.data
+            rest, skip, _ = key.data
             if skip >= len(data):
                 key.data[1] -= len(data)
                 continue
@@ -90,14 +98,52 @@ def listen(port, clients, topic, rate, ready, done, counts):
                     size, start = struct.unpack_from(">H", rest, at + 2)[0], 4
                 elif size == 127:
                     size, start = struct.unpack_from(">Q", rest, at + 2)[0], 10
-                messages += 1
+                key.data[2] += 1
                 at += start + size
-            key.data[:] = [rest[at:], 0] if at <= len(rest) else [b"", at - len(rest)]
-    counts.put((messages, received))
+            key.data[:2] = [rest[at:], 0] if at <= len(rest) else [b"", at - len(rest)]
+    time_s = time.monotonic() - begun
+    # The first message of each is the answer to its subscription.
+    counts.put(([(of[2] - 1) / time_s for of in everybody], received / time_s / 2**20))
+
+
+class Commander:
+    """Gives a command that changes nothing every so often, and measures until its step is recorded."""
+
+    def __init__(self, port):
+        self.url, self.over, self.took_s = f"http://127.0.0.1:{port}", threading.Event(), []
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def command(self, message):
+        request = urllib.request.Request(f"{self.url}/command", json.dumps(message).encode())
+        return json.load(urllib.request.urlopen(request, timeout=60))["data"]
+
+    def step(self):
+        return json.load(urllib.request.urlopen(f"{self.url}/status", timeout=60))["data"]["step"]
+
+    def work(self):
+        try:
+            while self.step() == 0:
+                time.sleep(POLL_S)
+            edge = self.command({"type1": "load", "type2": "net", "param": [{"page": 0, "size": 1}]})["edges"][0]["id"]
+            speed = {"type1": "up", "type2": "edge", "param": [{"action": "speed", "edge": edge}]}
+            while not self.over.wait(COMMANDS_EVERY_S):
+                sent = time.monotonic()
+                at_step = self.command(speed)["step"]
+                while self.step() <= at_step:
+                    time.sleep(POLL_S)
+                self.took_s.append(time.monotonic() - sent)
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # the run is over
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.took_s
 
 
 def measure(binary, cfg, steps, clients, topic, rate):
-    """UPS, greatest memory in MiB, messages and bytes a second, and whether the deaf client was dropped."""
+    """What a row of the table shows, by its columns."""
     with tempfile.TemporaryDirectory(prefix="tessds-bench-") as folder:
         folder = pathlib.Path(folder)
         log = (folder / "log").open("w")
@@ -121,7 +167,7 @@ def measure(binary, cfg, steps, clients, topic, rate):
             listener.start()
             if not ready.wait(60):
                 common.fail("the clients are not connected after a minute")
-        peak = 0
+        commander, peak = Commander(port), 0
         while process.poll() is None:
             try:
                 status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
@@ -130,12 +176,22 @@ def measure(binary, cfg, steps, clients, topic, rate):
                 pass
             time.sleep(0.2)
         done.set()
-        got = counts.get() if clients else (0, 0)
+        took_s = commander.end()
+        rates, mib_per_s = counts.get() if clients else ([0], 0)
         if listener:
             listener.join()
         report = json.loads((folder / "report.json").read_text())
         dropped = "does not read" in (folder / "log").read_text()
-        return report["ups"], peak / 1024, got[0] / report["wall_s"], got[1] / report["wall_s"] / 2**20, dropped
+        return {
+            "UPS": f"{report['ups']:,.0f}",
+            "memory, MiB": f"{peak / 1024:.0f}",
+            "updates a second of a client, median": f"{statistics.median(rates):.1f}",
+            "least": f"{min(rates):.1f}",
+            "MiB a second": f"{mib_per_s:.1f}",
+            "command to record, s, median": f"{statistics.median(took_s):.2f}" if took_s else "",
+            "most": f"{max(took_s):.2f}" if took_s else "",
+            "deaf client dropped": dropped,
+        }, report["ups"]
 
 
 def main():
@@ -154,12 +210,14 @@ def main():
     for _ in range(args.repeat):
         alone.append(measure(binary, cfg, args.steps, 0, args.topic, args.rate))
         watched.append(measure(binary, cfg, args.steps, args.clients, args.topic, args.rate))
-    best = [max(runs) for runs in (alone, watched)]
-    print("| | UPS | memory, MiB | updates a second | MiB a second | deaf client dropped |\n|---|---|---|---|---|---|")
-    for name, runs, (ups, *_rest) in zip(("nobody", f"{args.clients} clients"), (alone, watched), best):
-        for run in runs:
-            print(f"| {name} | {run[0]:,.0f} | {run[1]:.0f} | {run[2]:,.0f} | {run[3]:.1f} | {run[4]} |")
-    print(f"\nbest of each: watched {best[1][0] / best[0][0]:.3f} of unwatched")
+    columns = list(alone[0][0])
+    print(f"| | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
+    for name, runs in (("nobody", alone), (f"{args.clients} clients", watched)):
+        for row, _ in runs:
+            print(f"| {name} | {' | '.join(str(row[column]) for column in columns)} |")
+    for word, of in (("median", statistics.median), ("best", max)):
+        ups = [of(ups for _, ups in runs) for runs in (alone, watched)]
+        print(f"\n{word} of each: watched {ups[1] / ups[0]:.3f} of unwatched")
 
 
 if __name__ == "__main__":

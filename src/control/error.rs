@@ -58,6 +58,11 @@ impl CommandError {
         }
     }
 
+    /// Nothing is taken in from the command to edit a network until that is done.
+    pub fn being_edited() -> Self {
+        Self::Busy("the network is being edited; send it again later".to_owned())
+    }
+
     pub fn argument(command: &'static str, message: impl Into<String>) -> Self {
         Self::Argument { command, message: message.into() }
     }

@@ -9,6 +9,9 @@ use super::command::{Subscription, Topic};
 use super::lifecycle::RunState;
 use crate::graph::Network;
 
+/// Vehicles that one view tells at most (I7).
+pub const MAX_VEHICLES: usize = 50_000;
+
 /// What all streams together ask of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Interest {

@@ -16,6 +16,7 @@ use super::registry::find;
 use crate::attributes::parse_time_ms;
 use crate::diagnostics::{InputError, Location};
 use crate::graph::edit::Edit;
+use crate::sim::Order;
 
 /// Longest line and greatest number of commands of a file.
 const MAX_LINE: usize = 1024 * 1024;
@@ -97,26 +98,26 @@ impl TimedCommand {
         }
     }
 
-    /// Changes the structure of the network: what comes later may name what is not there yet.
-    pub fn is_edit(&self) -> bool {
-        matches!(self.command, Timed::Edit(_))
-    }
-
-    /// Looks its names up, before the run begins.
+    /// Looks its names up, before the run begins; what it orders.
     ///
     /// # Errors
     /// It names something that the scenario does not have.
-    pub fn check(&self, desk: &mut Desk) -> Result<(), InputError> {
-        let at = |error: CommandError| InputError::new(self.at.clone(), error.to_string());
+    pub fn check(&self, desk: &mut Desk) -> Result<Vec<Order>, InputError> {
+        let at = |error: CommandError| self.error(error.to_string());
         match &self.command {
             Timed::World(commands) => {
                 let orders = desk.resolve(commands, 0).map_err(at)?;
                 desk.learn(&orders);
-                Ok(())
+                Ok(orders)
             }
-            Timed::Edit(edits) => desk.check_edits(edits).map_err(at),
-            Timed::Run(_) => Ok(()),
+            Timed::Edit(edits) => desk.check_edits(edits).map_err(at).map(|()| Vec::new()),
+            Timed::Run(_) => Ok(Vec::new()),
         }
+    }
+
+    /// An error in this line.
+    pub fn error(&self, reason: String) -> InputError {
+        InputError::new(self.at.clone(), reason)
     }
 }
 

@@ -10,7 +10,7 @@ use super::master::Finished;
 use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
-use crate::actors::master::{Act, LogEntry, OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
+use crate::actors::master::{Act, KeptPace, LogEntry, OUTCOME, PACE, PLACES, PlacedPart, RunResult, Tenure};
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
 use crate::graph::edit::Edit;
@@ -71,6 +71,8 @@ pub struct Launch {
     pub recut: bool,
     /// The whole command log.
     pub log: Vec<LogEntry>,
+    /// How it was driven; `None`: as it was started.
+    pub pace: Option<KeptPace>,
 }
 
 /// What there is to do about a run.
@@ -108,8 +110,8 @@ pub async fn launch(
     }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
-            let Ready { compiled, outputs, standing, placed, recut, log } = *ready;
-            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log }))
+            let Ready { compiled, outputs, standing, placed, recut, log, pace } = *ready;
+            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log, pace }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
     })
@@ -122,6 +124,7 @@ struct Ready {
     placed: Vec<Option<PlacedPart>>,
     recut: bool,
     log: Vec<LogEntry>,
+    pace: Option<KeptPace>,
 }
 
 enum Prepared {
@@ -191,7 +194,10 @@ async fn prepare(
         recut = true;
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut, log })))
+    let pace = get(async || store.get_record(&run, PACE).await).await?;
+    let pace = pace.map(|bytes| KeptPace::decode(&bytes)).transpose();
+    let pace = pace.map_err(|error| RunError::Failed(format!("how run '{run}' was driven cannot be read: {error}")))?;
+    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut, log, pace })))
 }
 
 /// The next edit of the command log, when the run has got to its step; `made` are in the network already.

@@ -12,12 +12,13 @@ use tokio::time::Instant;
 
 use super::launch::Launch;
 use super::standalone::{RunError, WINDOW, rules_of};
+use super::timed_check::check;
 use crate::actors::accept_from;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, LogEntry, Outcome, Pace, Panel, Plan,
-    Resumed, Tenure, Told, WorkerCalls, of_network, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, KeptPace, Leave, LogEntry, Outcome, PACE,
+    Pace, Panel, Plan, Resumed, Tenure, Told, WorkerCalls, of_network, persist,
 };
-use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
+use crate::actors::recorder::{self, Open, Orders, Recorder, Recording, RunRules};
 use crate::actors::threads::Threads;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
@@ -68,7 +69,8 @@ pub struct TimedFile {
 
 /// How a run is driven from outside.
 pub struct RunControl {
-    pub wishes: mpsc::Receiver<Instruct>,
+    /// `None`: it is only looked at.
+    pub wishes: Option<mpsc::Receiver<Instruct>>,
     pub live: LiveOut,
     /// Wait before the first step.
     pub paused: bool,
@@ -123,13 +125,18 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         timed,
         instruments,
     } = setup;
-    let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log } = launch;
+    let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log, pace: kept } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
-    let world =
-        Arc::new(World::new(compiled.network, compiled.demand, compiled.settings.clone(), compiled.requests.clone()));
+    let world = Arc::new(World::new(
+        Arc::clone(&compiled.network),
+        Arc::clone(&compiled.demand),
+        settings.clone(),
+        compiled.requests.clone(),
+    ));
     let rules = rules_of(&world);
-    let horizon = Horizon { window: WINDOW, end: rules.steps };
+    let is_driven = control.as_ref().is_some_and(|control| control.wishes.is_some());
+    let horizon = Horizon { window: WINDOW, end: rules.steps, is_driven };
     let interval = cluster.fault_tolerance.then_some(cluster.snapshot_interval).and_then(NonZeroU64::new);
     let uncommitted = interval.map(|interval| (UNCOMMITTED_INTERVALS * interval.get()).max(2 * horizon.ahead()));
     let scene = Scene { run: RunId::of(tenure.run.as_str()), epoch: tenure.epoch };
@@ -150,18 +157,19 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         }
         meter
     });
-    let paused_at = control.as_ref().filter(|control| control.paused).map(|_| start);
-    let factor = control.as_ref().and_then(|control| control.factor);
-    let step = Duration::from_millis(rules.step_ms as u64);
+    let pace = match pace {
+        Some(pace) => pace,
+        None => pace_of(&mut *store, &tenure, kept, control.as_ref(), start, &rules).await?,
+    };
     let plan = Plan {
-        pace: pace.unwrap_or_else(|| Pace::new(step, paused_at, factor)),
+        pace,
         begin_ms: rules.begin_ms,
         step_ms: rules.step_ms,
         run: scene.run,
         name: tenure.run.clone(),
         scenario: tenure.scenario,
         partitions,
-        preferred: compiled.cut.workers,
+        preferred: compiled.cut.workers.clone(),
         workers,
         gather,
         policy,
@@ -182,21 +190,16 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     // Who gives commands has to know the names, and which partitions know what.
     let is_new = standing.is_none() && log.is_empty() && placed.is_empty();
     let timed = timed_commands(&mut *store, &tenure, timed, is_new).await?;
-    let is_driven = control.is_some() || !log.is_empty() || !timed.is_empty();
+    let needs_names = control.is_some() || !log.is_empty() || !timed.is_empty();
     let scopes =
         |world: &World| (0..partitions).map(|part| Scope::new(world, part, &compiled.cut.part_of_edge)).collect();
-    let scopes = Arc::new(if is_driven { scopes(&world) } else { Vec::new() });
+    let scopes = Arc::new(if needs_names { scopes(&world) } else { Vec::new() });
     if is_new {
         // What is misspelt should be said before the run begins.
-        let mut desk = Desk::new(Arc::clone(&world), Arc::clone(&scopes));
-        let mut known: Vec<&TimedCommand> = timed.iter().collect();
-        known.sort_by_key(|command| command.step(|ms| rules.step_of(ms)));
-        // What comes after an edit may name what that has made.
-        let first_edit = known.iter().position(|command| command.is_edit()).map_or(known.len(), |at| at + 1);
-        known[..first_edit].iter().try_for_each(|command| command.check(&mut desk))?;
+        check(&timed, &rules, &compiled)?;
     }
     let edits = compiled.revision.edits;
-    let (desk, log) = if is_driven {
+    let (desk, log) = if needs_names {
         let mut desk = Desk::new(Arc::clone(&world), scopes);
         let log = told(log, edits, &mut desk);
         (Some(desk), log)
@@ -205,6 +208,8 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     };
     let steps = timed.iter().map(|command| command.step(|ms| rules.step_of(ms))).collect();
     let since = compiled.revision.epoch;
+    // Nobody needs the network any more who gives no commands.
+    drop(compiled);
     let mut resumed = Resumed { placed, recut, since, edits, log, timed: steps, ..Resumed::default() };
     let core = match standing {
         Some(standing) => {
@@ -249,7 +254,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     let (sender, outcome) = oneshot::channel();
     let live_out = control.as_ref().map(|control| control.live.clone());
     let (panel, wishes) = match (control, desk) {
-        (Some(RunControl { wishes, live, .. }), Some(desk)) => (Some(Panel::new(desk, live, timed)), Some(wishes)),
+        (Some(RunControl { wishes, live, .. }), Some(desk)) => (Some(Panel::new(desk, live, timed)), wishes),
         // Nobody looks on.
         (None, Some(desk)) => (Some(Panel::new(desk, live().0, timed)), None),
         (_, None) => (None, None),
@@ -299,17 +304,44 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         Outcome::Edited => {
             let panicked = |_| RunError::Failed("who accepts connections has panicked".to_owned());
             let listener = accepting.await.map_err(panicked)?;
-            let control = match (listening, live_out) {
-                (Some(listening), Some(live)) => {
-                    let wishes = listening.await.map_err(panicked)?;
-                    Some(RunControl { wishes, live, paused: pace.is_paused(), factor: pace.factor() })
-                }
-                _ => None,
+            let wishes = match listening {
+                Some(listening) => Some(listening.await.map_err(panicked)?),
+                None => None,
             };
+            let control =
+                live_out.map(|live| RunControl { wishes, live, paused: pace.is_paused(), factor: pace.factor() });
+            // It has answered who was on the way to it.
+            master.send(Leave).await.map_err(|error| RunError::Failed(format!("the master ended before: {error}")))?;
             Ok(Driven::Edited(Box::new(Interlude { listener, control, pace, workers, recoveries, replayed_steps })))
         }
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
+}
+
+/// How a run is driven: as an earlier master was told, or as it is started. Who can be told to go on is the only one who waits.
+async fn pace_of(
+    store: &mut dyn SnapshotStore,
+    tenure: &Tenure,
+    kept: Option<KeptPace>,
+    control: Option<&RunControl>,
+    start: u64,
+    rules: &RunRules,
+) -> Result<Pace, RunError> {
+    let step = Duration::from_millis(rules.step_ms as u64);
+    let Some(control) = control.filter(|control| control.wishes.is_some()) else {
+        if kept.is_some_and(|kept| kept.paused_at.is_some()) {
+            tracing::warn!(run = %tenure.run, "run was paused and goes on: it takes no commands here");
+        }
+        return Ok(Pace::new(step, None, None));
+    };
+    let given = KeptPace { paused_at: control.paused.then_some(start), factor: control.factor };
+    if kept.is_none() && given != KeptPace::default() {
+        let (run, epoch) = (&tenure.run, tenure.epoch);
+        let kept = persist(async || store.put_record(run, epoch, PACE, &given.encode()).await).await;
+        kept.map_err(|error| RunError::Failed(format!("how the run is driven is not in the store: {error}")))?;
+    }
+    let KeptPace { paused_at, factor } = kept.unwrap_or(given);
+    Ok(Pace::new(step, paused_at, factor))
 }
 
 /// The command log with the partitions that its entries concern, as far as they are for the present network; the desk learns

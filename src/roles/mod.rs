@@ -11,4 +11,5 @@ mod recut;
 pub mod scenarios;
 pub mod snapshots;
 pub mod standalone;
+mod timed_check;
 pub mod worker;

@@ -92,7 +92,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let Division { mut cut, threads, quiet } = division;
     join_actuated_signals(&world.network, &mut cut);
     let rules = rules_of(&world);
-    let horizon = Horizon { window: WINDOW, end: rules.steps };
+    let horizon = Horizon { window: WINDOW, end: rules.steps, is_driven: false };
     let reporting = Reporting {
         partitions: cut.parts as usize,
         begin_ms: rules.begin_ms,

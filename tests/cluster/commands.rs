@@ -87,3 +87,14 @@ fn a_command_that_names_nothing_is_an_error_before_the_run() {
     let said = cluster.master.tail();
     assert!(said.contains("commands.jsonl:1") && said.contains("there is no edge 'nowhere'"), "{said}");
 }
+
+#[test]
+fn what_an_edit_takes_away_no_later_command_can_name() {
+    let removed = r#"{"step": 9, "command": {"type1":"up","type2":"edit","param":[{"action":"removeEdge","edge":"30288182#0"}]}}
+{"step": 20, "command": {"type1":"up","type2":"edge","param":[{"action":"close","edge":"30288182#0"}]}}
+"#;
+    let mut cluster = Plan { commands: Some(removed), ..Plan::new(600, 1) }.master();
+    cluster.master.ends_with(2);
+    let said = cluster.master.tail();
+    assert!(said.contains("commands.jsonl:2") && said.contains("there is no edge '30288182#0'"), "{said}");
+}

@@ -7,6 +7,7 @@
 
 mod bad_peers;
 mod commands;
+mod driven;
 mod edits;
 mod faults;
 mod policies;

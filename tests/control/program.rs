@@ -107,6 +107,18 @@ impl Program {
         }
     }
 
+    /// Waits for its end, and gives its exit code.
+    pub fn ends(&mut self) -> Option<i32> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a process") {
+                return status.code();
+            }
+            assert!(Instant::now() < until, "the program does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Loads the example and starts it.
     pub fn begin(&self, param: &str) {
         self.done(r#"{"type1":"up","type2":"loadNet","param":[{"projId":"297","netKey":"sz"}]}"#);

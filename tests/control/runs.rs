@@ -97,6 +97,18 @@ fn a_run_that_was_driven_by_hand_can_be_repeated() {
 }
 
 #[test]
+fn a_program_that_was_given_a_run_ends_with_it_also_when_a_command_has_started_it() {
+    let mut program =
+        Program::start(&["-c", "297/sz/run.sumocfg", "--paused", "-e", "100", "--report-json", "report.json"]);
+    program.reaches("netLoaded");
+    assert_eq!(program.simulation(r#""action":"start""#)["code"], 200);
+    assert_eq!(program.ends(), Some(0));
+    let report = std::fs::read(program.folder.path().join("report.json")).expect("a report");
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    assert_eq!(report["steps"], 100);
+}
+
+#[test]
 fn ctl_drives_a_run() {
     let program = Program::start(&[]);
     let folder = program.folder.path();

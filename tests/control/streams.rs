@@ -1,5 +1,7 @@
 //! Streams of states.
 
+use serde_json::Value;
+
 use crate::program::Program;
 
 #[test]
@@ -36,4 +38,21 @@ fn many_clients_see_the_run_and_one_that_never_reads_holds_nobody_up() {
         inside["data"]["vehicles"].as_array().is_some_and(|all| all.iter().all(|v| v["x"].as_f64() <= Some(500.0)))
     );
     program.reaches("running");
+}
+
+/// A view that was due while the last one was under way was left out, and a client that looked just before a view came waited a
+/// whole period for the next.
+#[test]
+fn views_come_at_the_rate_that_was_asked_for() {
+    // A hundred steps a second.
+    let program = Program::start(&["--speed", "100", "--partitions", "2"]);
+    program.begin("");
+    let mut client = program.client("/ws", None).expect("a client");
+    let watch = r#"{"type1":"up","type2":"subscribe","param":[{"topic":"edges","rate":"20"}]}"#;
+    assert_eq!(client.ask(watch)["code"], 200);
+    let step = |update: Value| update["data"]["step"].as_u64().expect("a step");
+    let first = step(client.hear());
+    let steps = (0..40).map(|_| step(client.hear())).last().unwrap_or(first) - first;
+    // Twice as many are as good on a machine that is busy with other tests.
+    assert!((190..=400).contains(&steps), "40 views in {steps} steps, where 200 were asked for");
 }

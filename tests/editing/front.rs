@@ -1,7 +1,9 @@
 //! Load, edit, start, with the real program.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -124,7 +126,7 @@ fn a_network_is_edited_while_the_run_is_paused_and_the_log_repeats_it() {
     assert_eq!(said["step"], 50, "{said}");
     // The same, while the first is being made or when it is there.
     let again = program.command(&edit(&[json!({"action": "removeEdge", "edge": gone})]));
-    assert!(again["code"] == 404 || again["code"] == 503 || again["code"] == 410, "{again}");
+    assert!(again["code"] == 404 || again["code"] == 503, "{again}");
     let is_shown = || program.done(NET)["edges"].as_array().expect("edges").iter().all(|edge| edge["id"] != gone);
     while !is_shown() {}
     assert_eq!(program.reaches("paused")["step"], 50, "it is still paused");
@@ -141,6 +143,35 @@ fn a_network_is_edited_while_the_run_is_paused_and_the_log_repeats_it() {
     let report: Value =
         serde_json::from_slice(&std::fs::read(folder.join("report.json")).expect("a report")).expect("JSON");
     assert_eq!(report["digest"], end["digest"]);
+}
+
+/// Who sent a command in the moment in which one network was exchanged for the next was told that the run had ended.
+#[test]
+fn nobody_is_told_that_the_run_is_gone_when_its_network_is_edited() {
+    let program = Program::start(&["--partitions", "2", "--speed", "100"]);
+    program.begin("");
+    let edges = program.done(NET)["edges"].clone();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let ask = || {
+            let mut codes = BTreeSet::new();
+            while !over.load(Ordering::Relaxed) {
+                let reply = program.simulation(r#""action":"speed","factor":"100""#);
+                codes.insert(reply["code"].as_u64());
+            }
+            codes
+        };
+        let asking: Vec<_> = (0..4).map(|_| threads.spawn(ask)).collect();
+        for edge in edges.as_array().expect("edges").iter().take(4) {
+            let slower = edit(&[json!({"action": "changeEdge", "edge": edge["id"], "speed": "5"})]);
+            while program.command(&slower)["code"] == 503 {}
+        }
+        over.store(true, Ordering::Relaxed);
+        for codes in asking {
+            let codes = codes.join().expect("answers");
+            assert!(codes.iter().all(|code| matches!(code, Some(200 | 503))), "{codes:?}");
+        }
+    });
 }
 
 #[test]

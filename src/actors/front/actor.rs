@@ -53,11 +53,9 @@ pub struct FrontSetup {
     pub cutting: Cutting,
     pub starter: Starter,
     pub live: LiveOut,
-    /// A scenario to begin with, and whether it is started at once.
+    /// A scenario to begin with, and whether it is started at once. With one, the program ends with its first run.
     pub first: Option<First>,
-    /// The program ends with its first run.
-    pub one_run: bool,
-    /// Told how the first run ended when it is `one_run`, or that its scenario cannot be simulated.
+    /// Told how the first run ended when there is a `first` scenario, or that this cannot be simulated.
     pub over: oneshot::Sender<Result<(), FirstFailed>>,
 }
 
@@ -127,6 +125,10 @@ impl Read {
 pub struct Front {
     core: Core,
     setup: FrontSetup,
+    /// The program ends with its first run.
+    one_run: bool,
+    /// The first run begins without a command, so nobody can ask for another one when it cannot.
+    starts_itself: bool,
     over: Option<oneshot::Sender<Result<(), FirstFailed>>>,
     /// Until it is started.
     scenario: Option<Read>,
@@ -142,6 +144,8 @@ impl Front {
         let over = Some(std::mem::replace(&mut setup.over, unused));
         Self {
             core: Core::default(),
+            one_run: setup.first.is_some(),
+            starts_itself: setup.first.as_ref().is_some_and(|first| first.start),
             setup,
             over,
             scenario: None,
@@ -306,7 +310,7 @@ impl Front {
                 Err(reason) => (RunEnd::Failed(reason.clone()), Err(reason)),
             };
             front.feed(Event::RunEnded(end), ctx);
-            if front.setup.one_run
+            if front.one_run
                 && let Some(over) = front.over.take()
             {
                 // Stopping is no failure.
@@ -365,7 +369,7 @@ impl Handler<Outcome> for Front {
             Outcome::Cut(Err(error), read, _) => {
                 // It can be cut otherwise.
                 self.scenario = read;
-                if let Some(over) = self.over.take_if(|_| self.setup.one_run) {
+                if let Some(over) = self.over.take_if(|_| self.starts_itself) {
                     let _ = over.send(Err(FirstFailed::Input(error.clone())));
                 }
                 self.feed(Event::Started(Err(error.to_string())), ctx);

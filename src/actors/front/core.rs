@@ -269,9 +269,7 @@ impl Core {
             Some(Busy::Loading(_)) => {
                 Err(CommandError::Busy("a scenario is being read; send it again later".to_owned()))
             }
-            Some(Busy::Editing(_)) => {
-                Err(CommandError::Busy("the network is being edited; send it again later".to_owned()))
-            }
+            Some(Busy::Editing(_)) => Err(CommandError::being_edited()),
             Some(Busy::Starting(_)) => {
                 Err(CommandError::Busy("a run is being started; send it again later".to_owned()))
             }

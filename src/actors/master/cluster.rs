@@ -47,6 +47,7 @@ pub struct ClusterMaster {
     /// `None`: there is no store, and nothing is kept.
     orders: Option<mpsc::Sender<Order>>,
     epoch: Epoch,
+    /// `None`: it has ended.
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
     /// `None`: nobody drives the run from outside.
     panel: Option<Panel>,
@@ -88,12 +89,16 @@ impl ClusterMaster {
     }
 
     fn feed(&mut self, event: Event, ctx: &mut Context<Self>) {
+        if self.outcome.is_none() {
+            return;
+        }
         let mut effects = std::mem::take(&mut self.effects);
         self.core.handle(event, Instant::now(), &mut effects);
         if let Some(meter) = &mut self.meter {
             meter.tell(self.core.tallies());
         }
         let mut gone = Vec::new();
+        let mut shown = false;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Tell { session, message } => {
@@ -133,6 +138,10 @@ impl ClusterMaster {
                         None => ctx.notify(Kept::Logged(number)),
                     }
                 }
+                Effect::SavePace { epoch, pace } => match &self.orders {
+                    Some(_) => self.order(Order::SavePace { epoch, pace }, ctx),
+                    None => ctx.notify(Kept::PaceKept(true)),
+                },
                 Effect::Inform(notice) => {
                     let (recorder, number) = (self.recorder.clone(), notice.number);
                     let informing = async move { recorder.send(Orders { notice }).await };
@@ -152,6 +161,7 @@ impl ClusterMaster {
                     if let Some(panel) = &self.panel {
                         panel.show(step, self.core.time_ms(step) as f64 / 1000.0, observation);
                     }
+                    shown = true;
                 }
                 Effect::Close { closings, wall } => {
                     let recorder = self.recorder.clone();
@@ -169,6 +179,9 @@ impl ClusterMaster {
         for session in gone {
             self.sessions.remove(&session);
             self.feed(Event::SessionEnded { session, reason: "it takes no messages".to_owned() }, ctx);
+        }
+        if shown {
+            self.look(ctx);
         }
     }
 
@@ -193,7 +206,15 @@ impl ClusterMaster {
         if panel.is_status_due(now) {
             panel.tell(self.core.status(), now);
         }
-        if let Some(watch) = panel.look(now) {
+        self.look(ctx);
+    }
+
+    /// One look at a time: the next begins when it is due and the last has been answered.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        if !self.core.is_looking(now)
+            && let Some(watch) = self.panel.as_mut().and_then(|panel| panel.look(now))
+        {
             self.feed(Event::LookAt(watch), ctx);
         }
     }
@@ -202,6 +223,7 @@ impl ClusterMaster {
         if let Some(panel) = &mut self.panel {
             panel.tell(self.core.status(), Instant::now());
         }
+        let is_edited = outcome == Outcome::Edited;
         if let Some(sender) = self.outcome.take() {
             let tallies = self.core.tallies();
             let (recoveries, replayed_steps) = (tallies.recoveries(), tallies.replayed_steps);
@@ -215,7 +237,10 @@ impl ClusterMaster {
                 tracing::debug!("session ended before it was told to");
             }
         }
-        ctx.stop();
+        // Commands that are on their way are answered until those that come after are kept for the edited network.
+        if !is_edited {
+            ctx.stop();
+        }
     }
 }
 
@@ -248,6 +273,11 @@ impl Handler<Instruct> for ClusterMaster {
 
     fn handle(&mut self, message: Instruct, ctx: &mut Self::Context) {
         let Instruct { wish, text, reply } = message;
+        if self.outcome.is_none() {
+            // Who gave up waiting needs no answer.
+            let _ = reply.send(Err(CommandError::being_edited()));
+            return;
+        }
         let now_ms = self.core.time_ms(self.core.first_free_step());
         let Some(panel) = &mut self.panel else { return };
         let ticket = panel.ticket(reply);
@@ -255,6 +285,19 @@ impl Handler<Instruct> for ClusterMaster {
             Ok(instruction) => self.feed(Event::Instructed { ticket, instruction }, ctx),
             Err(error) => panel.answer(ticket, Err(error)),
         }
+    }
+}
+
+/// Nobody has anything to ask any more of a master whose network is edited.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave;
+
+impl Handler<Leave> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, _: Leave, ctx: &mut Self::Context) {
+        ctx.stop();
     }
 }
 
@@ -394,6 +437,7 @@ impl Handler<Kept> for ClusterMaster {
             Kept::CommitFailed(reason) => Event::CommitFailed(reason),
             Kept::RecorderStored(reference) => Event::RecorderStored(reference),
             Kept::Logged(number) => Event::Logged(number),
+            Kept::PaceKept(is_stored) => Event::PaceKept(is_stored),
             Kept::Fenced(reason) => Event::Fenced(reason),
             Kept::Concluded => Event::Concluded,
         };

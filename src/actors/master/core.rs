@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::lead::Lead;
 use crate::actors::ExitStatus;
 use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
@@ -14,6 +15,8 @@ pub struct Horizon {
     pub window: u64,
     /// Steps of the run, when there is an end time.
     pub end: Option<u64>,
+    /// Commands may come, and should hold soon: less is granted where steps take long ([`Lead`]).
+    pub is_driven: bool,
 }
 
 impl Horizon {
@@ -102,6 +105,8 @@ pub struct Core {
     horizon: Horizon,
     granted: u64,
     recorded: u64,
+    /// `None`: as far ahead as the horizon lets it.
+    lead: Option<Lead>,
     /// Steps from here on are not granted before routes for them have come.
     hold: Option<u64>,
     /// Steps from here on are not granted before a newer snapshot is committed: the logs of what was sent are bounded (I7).
@@ -122,6 +127,7 @@ impl Core {
             horizon,
             granted: 0,
             recorded: 0,
+            lead: horizon.is_driven.then(|| Lead::new(horizon.ahead())),
             hold,
             recoverable: u64::MAX,
             limit: u64::MAX,
@@ -147,6 +153,11 @@ impl Core {
         self.recorded
     }
 
+    /// What a step takes at present, about; `None`: nobody knows, or it is of no interest.
+    pub fn step_time(&self) -> Option<Duration> {
+        self.lead.as_ref()?.step()
+    }
+
     /// The number of steps of the run, when all of them are recorded.
     pub fn finished_at(&self) -> Option<u64> {
         (self.phase == Phase::Closing).then_some(self.recorded)
@@ -160,29 +171,30 @@ impl Core {
                 if self.horizon.end == Some(0) {
                     self.finish(0, effects);
                 } else {
-                    self.grant(effects);
+                    self.grant(now, effects);
                     self.stop(effects);
                 }
             }
             // Also while partitions are built: those that an earlier master has left behind go on to the horizon that it gave.
             (Phase::Building | Phase::Running, Event::Recorded { steps, over, hold }) => {
                 (self.recorded, self.hold) = (steps, hold);
+                self.lead.iter_mut().for_each(|lead| lead.recorded(steps, self.granted, now));
                 if over {
                     self.finish(steps, effects);
                 } else if self.phase == Phase::Running {
-                    self.grant(effects);
+                    self.grant(now, effects);
                     self.stop(effects);
                 }
             }
             (Phase::Building, Event::Recoverable { steps }) => self.recoverable = steps,
             (Phase::Running, Event::Recoverable { steps }) => {
                 self.recoverable = steps;
-                self.grant(effects);
+                self.grant(now, effects);
             }
             (Phase::Building, Event::Limited { steps }) => self.limit = steps,
             (Phase::Running, Event::Limited { steps }) => {
                 self.limit = steps;
-                self.grant(effects);
+                self.grant(now, effects);
             }
             (Phase::Building, Event::StopAt { steps }) => self.stop_at = Some(steps),
             (Phase::Running, Event::StopAt { steps }) => {
@@ -208,14 +220,16 @@ impl Core {
     }
 
     /// Moves the horizon in windows, so that it is seldom moved and never waited for.
-    fn grant(&mut self, effects: &mut Vec<Effect>) {
+    fn grant(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let end = self.horizon.end.unwrap_or(u64::MAX);
         let told = self.limit.min(self.stop_at.unwrap_or(u64::MAX));
         let bound = end.min(self.hold.unwrap_or(u64::MAX)).min(self.recoverable).min(told);
-        let farthest = (self.recorded + self.horizon.ahead()).min(bound);
-        let worth_it = farthest >= self.granted + self.horizon.window || farthest == bound;
+        let ahead = self.lead.as_ref().map_or(self.horizon.ahead(), Lead::steps);
+        let farthest = (self.recorded + ahead).min(bound);
+        let worth_it = farthest >= self.granted + ahead.div_ceil(2) || farthest == bound;
         if farthest > self.granted && worth_it {
             self.granted = farthest;
+            self.lead.iter_mut().for_each(|lead| lead.granted(self.recorded, now));
             effects.push(Effect::Grant { horizon: farthest });
         }
     }
@@ -272,7 +286,7 @@ mod tests {
     }
 
     fn running(partitions: usize, end: Option<u64>) -> Core {
-        let mut core = Core::new(partitions, Horizon { window: 10, end }, None);
+        let mut core = Core::new(partitions, Horizon { window: 10, end, is_driven: false }, None);
         handle(&mut core, Event::Ready);
         core
     }
@@ -283,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_horizon_moves_in_windows_and_stops_at_the_end() {
-        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) }, None);
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45), is_driven: false }, None);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 20 }]);
         assert_eq!(handle(&mut core, recorded(9, false)), []);
         assert_eq!(handle(&mut core, recorded(12, false)), [Effect::Grant { horizon: 32 }]);
@@ -293,8 +307,23 @@ mod tests {
     }
 
     #[test]
+    fn where_commands_may_come_slow_steps_are_not_granted_far_ahead() {
+        let mut core = Core::new(1, Horizon { window: 64, end: None, is_driven: true }, None);
+        let (mut effects, mut now) = (Vec::new(), Instant::now());
+        core.handle(Event::Ready, now, &mut effects);
+        assert_eq!(effects, [Effect::Grant { horizon: 4 }], "the pace is not known");
+        for steps in 1..=100 {
+            now += Duration::from_millis(if steps < 50 { 25 } else { 1 });
+            core.handle(recorded(steps, false), now, &mut effects);
+            assert!(core.granted() > steps, "nobody waits");
+            assert!(steps >= 50 || core.granted() <= steps + 10, "{steps}: {}", core.granted());
+        }
+        assert!(core.granted() > 140, "fast steps are: {}", core.granted());
+    }
+
+    #[test]
     fn nothing_is_granted_beyond_the_limit_of_who_drives_the_run() {
-        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) }, None);
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45), is_driven: false }, None);
         assert_eq!(handle(&mut core, Event::Limited { steps: 3 }), []);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 3 }]);
         assert_eq!(handle(&mut core, recorded(3, false)), []);
@@ -309,7 +338,7 @@ mod tests {
         assert_eq!(handle(&mut core, Event::StopAt { steps: 20 }), []);
         assert_eq!(handle(&mut core, recorded(15, false)), []);
         assert_eq!(handle(&mut core, recorded(20, false)), [Effect::Finish { steps: 20 }]);
-        let mut core = Core::new(2, Horizon { window: 10, end: None }, None);
+        let mut core = Core::new(2, Horizon { window: 10, end: None, is_driven: false }, None);
         assert_eq!(handle(&mut core, Event::StopAt { steps: 0 }), []);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish { steps: 0 }], "before the first step, too");
     }
@@ -317,7 +346,7 @@ mod tests {
     #[test]
     fn steps_that_wait_for_routes_are_granted_after_them() {
         let held = |steps, hold| Event::Recorded { steps, over: false, hold: Some(hold) };
-        let mut core = Core::new(2, Horizon { window: 10, end: Some(45) }, Some(4));
+        let mut core = Core::new(2, Horizon { window: 10, end: Some(45), is_driven: false }, Some(4));
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 4 }]);
         assert_eq!(handle(&mut core, held(3, 4)), []);
         let scene = Scene { run: RunId(1), epoch: Epoch(1) };
@@ -331,7 +360,7 @@ mod tests {
     /// run had another result (simulated seed 1080).
     #[test]
     fn routes_that_are_found_while_partitions_are_built_are_announced() {
-        let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45) }, Some(20), 10);
+        let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45), is_driven: false }, Some(20), 10);
         let scene = Scene { run: RunId(1), epoch: Epoch(3) };
         let notice = RouteNotice { scene, at_step: 20, cause: RouteCause::Traffic, updates: Vec::new() };
         assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
@@ -342,7 +371,7 @@ mod tests {
     /// The same, with the last step.
     #[test]
     fn a_run_whose_last_step_is_recorded_while_partitions_are_built_finishes() {
-        let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45) }, None, 40);
+        let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45), is_driven: false }, None, 40);
         let effects = handle(&mut core, recorded(45, true));
         assert_eq!(effects, [Effect::Grant { horizon: 45 }, Effect::Finish { steps: 45 }]);
         assert_eq!(handle(&mut core, Event::Ready), []);
@@ -364,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_run_of_no_steps_closes_at_once() {
-        let mut core = Core::new(1, Horizon { window: 10, end: Some(0) }, None);
+        let mut core = Core::new(1, Horizon { window: 10, end: Some(0), is_driven: false }, None);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Finish { steps: 0 }]);
     }
 

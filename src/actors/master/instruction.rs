@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::schedule::Act;
@@ -19,18 +20,24 @@ pub enum Instruction {
         text: String,
         timed: Option<u32>,
     },
-    Pause,
-    Resume,
-    /// So many more steps, and then a pause.
-    Step(u64),
-    /// Simulated seconds a second; `None`: as fast as it can.
-    Speed(Option<f64>),
+    Drive(Drive),
     /// A partition to a worker of this name, at the next commit.
     Move {
         part: u16,
         worker: String,
     },
     Status,
+}
+
+/// Changes how fast a run may go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Drive {
+    Pause,
+    Resume,
+    /// So many more steps, and then a pause.
+    Step(u64),
+    /// Simulated seconds a second; `None`: as fast as it can.
+    Speed(Option<f64>),
 }
 
 /// How fast a run may go.
@@ -44,6 +51,25 @@ pub struct Pace {
     step: Duration,
 }
 
+/// How a run is driven, as a master leaves it to the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptPace {
+    pub paused_at: Option<u64>,
+    pub factor: Option<f64>,
+}
+
+impl KeptPace {
+    pub fn encode(self) -> Vec<u8> {
+        rmp_serde::to_vec(&self).expect("numbers can always be written")
+    }
+
+    /// # Errors
+    /// The bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, rmp_serde::decode::Error> {
+        rmp_serde::from_slice(bytes)
+    }
+}
+
 impl Pace {
     /// `step`: the length of a step.
     pub fn new(step: Duration, paused_at: Option<u64>, factor: Option<f64>) -> Self {
@@ -52,6 +78,10 @@ impl Pace {
 
     pub fn is_paused(&self) -> bool {
         self.paused_at.is_some()
+    }
+
+    pub fn kept(&self) -> KeptPace {
+        KeptPace { paused_at: self.paused_at, factor: self.factor }
     }
 
     pub fn factor(&self) -> Option<f64> {

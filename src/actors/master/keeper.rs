@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::commits::Complete;
+use super::instruction::KeptPace;
 use crate::persist::{ContentHash, Envelope, Manifest, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::Epoch;
 
@@ -16,6 +17,8 @@ use crate::protocol::Epoch;
 pub const PLACES: &str = "places";
 /// Under this name it is stored how the run ended.
 pub const OUTCOME: &str = "outcome";
+/// Under this name it is stored how the run is driven.
+pub const PACE: &str = "pace";
 /// Tries of a call that the run does not depend on, and pauses between them.
 pub const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -44,6 +47,11 @@ pub enum Order {
         epoch: Epoch,
         places: Vec<u8>,
     },
+    /// How the run is driven.
+    SavePace {
+        epoch: Epoch,
+        pace: KeptPace,
+    },
     /// An entry of the command log.
     Log {
         number: u64,
@@ -65,6 +73,8 @@ pub enum Kept {
     RecorderStored(PartRef),
     /// Acknowledged, and durable (I6).
     Logged(u64),
+    /// It is stored how the run is driven, or it cannot be.
+    PaceKept(bool),
     /// Another master has taken over.
     Fenced(String),
     Concluded,
@@ -180,6 +190,17 @@ impl Keeper {
                     // A next master learns them from the workers themselves.
                     Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
                     Ok(()) => {}
+                }
+            }
+            Order::SavePace { epoch, pace } => {
+                let (store, pace) = (&mut self.store, pace.encode());
+                match persist(async || store.put_record(&run, epoch, PACE, &pace).await).await {
+                    Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
+                    Err(error) => {
+                        tracing::warn!(%error, "how the run is driven is not stored; a restarted master would not know of it");
+                        self.answer(Kept::PaceKept(false));
+                    }
+                    Ok(()) => self.answer(Kept::PaceKept(true)),
                 }
             }
             Order::Log { number, entry } => {

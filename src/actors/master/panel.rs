@@ -9,10 +9,10 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::instruction::{Instruction, Ticket};
+use super::instruction::{Drive, Instruction, Ticket};
 use super::schedule::Act;
 use crate::control::command::{RunCommand, WorldCommand};
-use crate::control::live::{EdgeView, LiveOut, RunStatus, SignalView, VehicleView, View};
+use crate::control::live::{EdgeView, Interest, LiveOut, MAX_VEHICLES, RunStatus, SignalView, VehicleView, View};
 use crate::control::timed::{Timed, TimedCommand};
 use crate::control::{CommandError, Desk};
 use crate::graph::EdgeKind;
@@ -21,8 +21,6 @@ use crate::ids::{EdgeId, LaneId, SignalId};
 use crate::output::LaneShapes;
 use crate::sim::{Observation, Watch, World};
 
-/// Vehicles that one view tells at most (I7).
-const MAX_VEHICLES: usize = 50_000;
 /// The real-time factor is that of the last seconds.
 const FACTOR_WINDOW: Duration = Duration::from_secs(3);
 /// How often the status is told.
@@ -50,7 +48,10 @@ pub struct Panel {
     /// Times at which so many ms were simulated.
     past: VecDeque<(Instant, f64)>,
     told_at: Option<Instant>,
-    looked_at: Option<Instant>,
+    /// When the roads are to be looked at next.
+    look_due: Option<Instant>,
+    /// The roads that are watched, made once for each interest.
+    watched: Option<(Arc<Interest>, Watch)>,
 }
 
 impl Panel {
@@ -67,7 +68,8 @@ impl Panel {
             tickets: 0,
             past: VecDeque::new(),
             told_at: None,
-            looked_at: None,
+            look_due: None,
+            watched: None,
         }
     }
 
@@ -91,10 +93,10 @@ impl Panel {
                 let parts = self.desk.all_parts();
                 Instruction::Logged { act: Act::Snapshot, parts, text, timed: None }
             }
-            Wish::Run(RunCommand::Pause) => Instruction::Pause,
-            Wish::Run(RunCommand::Resume) => Instruction::Resume,
-            Wish::Run(RunCommand::Step { steps }) => Instruction::Step(steps),
-            Wish::Run(RunCommand::Speed { factor }) => Instruction::Speed(factor),
+            Wish::Run(RunCommand::Pause) => Instruction::Drive(Drive::Pause),
+            Wish::Run(RunCommand::Resume) => Instruction::Drive(Drive::Resume),
+            Wish::Run(RunCommand::Step { steps }) => Instruction::Drive(Drive::Step(steps)),
+            Wish::Run(RunCommand::Speed { factor }) => Instruction::Drive(Drive::Speed(factor)),
             Wish::Run(RunCommand::Move { partition, worker }) => Instruction::Move { part: partition, worker },
             Wish::Run(RunCommand::Start { .. }) => {
                 return Err(CommandError::Conflict("the run has been started".to_owned()));
@@ -164,17 +166,27 @@ impl Panel {
         self.live.status.send_replace(Arc::new(status));
     }
 
-    /// The roads that somebody wants to see now.
+    /// The roads that somebody wants to see now. Who is late catches nothing up.
     pub fn look(&mut self, now: Instant) -> Option<Watch> {
         let interest = Arc::clone(&self.live.interest.borrow());
         if interest.is_empty() {
+            self.watched = None;
             return None;
         }
-        let period = Duration::from_secs_f64(1.0 / interest.rate_hz);
-        if self.looked_at.is_some_and(|at| now - at < period) {
+        let due = self.look_due.unwrap_or(now);
+        if now < due {
             return None;
         }
-        self.looked_at = Some(now);
+        self.look_due = Some((due + Duration::from_secs_f64(1.0 / interest.rate_hz)).max(now));
+        let is_known = self.watched.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, &interest));
+        if !is_known {
+            let watch = self.watch(&interest);
+            self.watched = Some((interest, watch));
+        }
+        self.watched.as_ref().map(|(_, watch)| watch.clone())
+    }
+
+    fn watch(&self, interest: &Interest) -> Watch {
         let network = &self.desk.world().network;
         let everywhere = interest.vehicles.contains(&None);
         let is_inside = |lane: LaneId| {
@@ -187,11 +199,11 @@ impl Panel {
         let lanes =
             (0..network.lanes.len()).map(LaneId::new).filter(|lane| !interest.vehicles.is_empty() && is_inside(*lane));
         let is_road = |edge: &EdgeId| network.edge(*edge).kind == EdgeKind::Normal;
-        Some(Watch {
+        Watch {
             lanes: lanes.collect(),
             edges: (0..network.edges.len()).map(EdgeId::new).filter(|edge| interest.edges && is_road(edge)).collect(),
             signals: (0..network.signals.len()).map(SignalId::new).filter(|_| interest.signals).collect(),
-        })
+        }
     }
 
     /// What all partitions saw at a step.

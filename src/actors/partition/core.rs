@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::region::Closing;
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
+use crate::control::live::MAX_VEHICLES;
 use crate::protocol::{Frame, OrderNotice, RouteNotice, Scene};
 use crate::sim::report::{RouteUpdate, StepReport};
 use crate::sim::{HaloError, Observation, Order, PartitionState, Watch};
@@ -18,8 +19,8 @@ use crate::sim::{HaloError, Observation, Order, PartitionState, Watch};
 const REPORT_BATCH: usize = 16;
 /// Neighbours are never more than one step ahead.
 const FRAMES_AHEAD: usize = 2;
-/// Looks that wait for their step; who looks wants the newest.
-const LOOKS: usize = 4;
+/// Vehicles that a look shows at most: one more than anybody is shown (I7).
+const SEEN_VEHICLES: usize = MAX_VEHICLES + 1;
 
 /// What computes the steps: [`super::Region`], or something simpler in tests.
 pub trait Kernel {
@@ -67,8 +68,10 @@ pub struct Look {
 pub struct Seen {
     pub number: u64,
     pub part: u16,
-    pub step: u64,
-    pub observation: Observation,
+    /// Steps that were done when the look came.
+    pub came_at: u64,
+    /// `None`: the look came too late, its step was past.
+    pub observation: Option<Observation>,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,7 @@ pub enum Event {
     RoutesCame(Arc<RouteNotice>),
     /// Orders; come before the grant of their step.
     OrdersCame(Arc<OrderNotice>),
-    /// Somebody wants to see these roads after so many steps, or now if they are done.
+    /// Somebody wants to see these roads after so many steps. Who looks again has given the look before up.
     Look(Arc<Look>),
     /// The next frame of a neighbour.
     FrameArrived { neighbour: usize, frame: Arc<Frame> },
@@ -125,7 +128,8 @@ pub struct Core<K> {
     routes: VecDeque<Arc<RouteNotice>>,
     /// Orders whose step has not come yet, by step and number.
     orders: VecDeque<Arc<OrderNotice>>,
-    looks: VecDeque<Arc<Look>>,
+    /// With the steps that were done when it came.
+    look: Option<(Arc<Look>, u64)>,
     /// Steps after which the last snapshot was taken.
     saved_at: u64,
     /// Reports not yet sent.
@@ -151,7 +155,7 @@ impl<K: Kernel> Core<K> {
             told_horizon: 0,
             routes: VecDeque::new(),
             orders: VecDeque::new(),
-            looks: VecDeque::new(),
+            look: None,
             reports: Vec::new(),
             snapshot_interval,
             step_asked: false,
@@ -206,12 +210,7 @@ impl<K: Kernel> Core<K> {
                 }
             }
             Event::OrdersCame(notice) => self.take_orders(notice),
-            Event::Look(look) => {
-                if self.looks.len() == LOOKS {
-                    self.looks.pop_front();
-                }
-                self.looks.push_back(look);
-            }
+            Event::Look(look) => self.look = Some((look, self.kernel.steps())),
             Event::FrameArrived { neighbour, frame } => self.take_in(neighbour, frame, effects),
             Event::StepDue => {
                 self.step_asked = false;
@@ -253,9 +252,11 @@ impl<K: Kernel> Core<K> {
             effects.push(Effect::StepLater);
         }
         let is_awaited = |report: &StepReport| !report.edge_speeds.is_empty() || !report.route_requests.is_empty();
+        // Half way to the horizon at the latest: the next grant has to come before all is done.
+        let left = self.told_horizon.saturating_sub(steps);
         if self.reports.len() >= REPORT_BATCH
             || self.reports.last().is_some_and(is_awaited)
-            || self.kernel.steps() >= self.told_horizon
+            || self.reports.len() as u64 >= left
         {
             self.flush(effects);
         }
@@ -274,12 +275,14 @@ impl<K: Kernel> Core<K> {
 
     fn look(&mut self, effects: &mut Vec<Effect>) {
         let step = self.kernel.steps();
-        while self.looks.front().is_some_and(|look| look.at_step <= step)
-            && let Some(look) = self.looks.pop_front()
-        {
-            let observation = self.kernel.observe(&look.watch);
+        if let Some((look, came_at)) = self.look.take_if(|(look, _)| look.at_step <= step) {
+            let observation = (look.at_step == step).then(|| {
+                let mut seen = self.kernel.observe(&look.watch);
+                seen.vehicles.truncate(SEEN_VEHICLES);
+                seen
+            });
             let (number, part) = (look.number, self.place.part);
-            effects.push(Effect::Seen(Box::new(Seen { number, part, step, observation })));
+            effects.push(Effect::Seen(Box::new(Seen { number, part, came_at, observation })));
         }
     }
 
@@ -605,16 +608,31 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_sees_the_step_that_was_asked_for_or_the_present_one() {
+    fn who_looks_sees_the_step_that_was_asked_for_or_is_told_that_it_is_past() {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
         let look = |number, at_step| Event::Look(Arc::new(Look { number, at_step, watch: Watch::default() }));
-        assert_eq!(handle(&mut core, look(1, 3)), []);
+        // The first was given up by who looked again.
+        assert_eq!(handle(&mut core, look(1, 2)), []);
+        assert_eq!(handle(&mut core, look(2, 3)), []);
         let mut effects = run(&mut core, Event::Granted { horizon: 5 });
-        effects.extend(handle(&mut core, look(2, 3)));
-        let seen = effects
-            .iter()
-            .filter_map(|e| if let Effect::Seen(seen) = e { Some((seen.number, seen.step)) } else { None });
-        assert_eq!(seen.collect::<Vec<_>>(), [(1, 3), (2, 5)]);
+        effects.extend(handle(&mut core, look(3, 3)));
+        effects.extend(handle(&mut core, look(4, 5)));
+        let seen = effects.iter().filter_map(|e| match e {
+            Effect::Seen(seen) => Some((seen.number, seen.came_at, seen.observation.is_some())),
+            _ => None,
+        });
+        assert_eq!(seen.collect::<Vec<_>>(), [(2, 0, true), (3, 5, false), (4, 5, true)]);
+    }
+
+    #[test]
+    fn who_is_half_way_to_the_horizon_reports_so_that_the_next_grant_comes_in_time() {
+        let mut core = Core::new(PLACE, Counter::default(), 0, None);
+        let mut effects = handle(&mut core, Event::Granted { horizon: 6 });
+        for step in 1..=6 {
+            assert_eq!(effects.first(), Some(&Effect::StepLater));
+            effects = handle(&mut core, Event::StepDue);
+            assert_eq!(reported(&effects), [0, 0, 3, 0, 2, 1][step - 1], "after step {step}");
+        }
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! One WebSocket client: its commands, its answers, its streams.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::hub::{Hub, Seat, command_name};
 use super::limits::Rate;
 use crate::control::CommandError;
 use crate::control::command::{Command, Subscription, Topic};
+use crate::control::live::View;
 use crate::control::message::{Reply, read};
 use crate::control::registry::find;
 
@@ -25,13 +28,21 @@ const MAX_NONSENSE: u32 = 20;
 struct Stream {
     subscription: Subscription,
     due: Instant,
-    /// Step and number of the last update that was sent.
+    /// Step of the last update that was sent.
     last: Option<u64>,
+    /// There was nothing new when it was due: the next view is sent at once.
+    waits: bool,
 }
 
 impl Stream {
     fn period(&self) -> Duration {
         Duration::from_secs_f64(1.0 / self.subscription.rate_hz)
+    }
+
+    /// Something is sent: the rate holds over time, and who is late catches nothing up.
+    fn next(&mut self, now: Instant) {
+        self.due = (self.due + self.period()).max(now);
+        self.waits = false;
     }
 }
 
@@ -45,6 +56,7 @@ enum End {
 pub async fn serve(socket: WebSocket, hub: Hub, seat: Seat) {
     let mut client = Client {
         rate: Rate::new(hub.limits.messages_per_s, hub.limits.burst, Instant::now()),
+        view: hub.live.view.clone(),
         socket,
         hub,
         seat,
@@ -62,6 +74,8 @@ pub async fn serve(socket: WebSocket, hub: Hub, seat: Seat) {
 struct Client {
     socket: WebSocket,
     hub: Hub,
+    /// The newest view of the roads.
+    view: watch::Receiver<Arc<View>>,
     seat: Seat,
     rate: Rate,
     streams: BTreeMap<Topic, Stream>,
@@ -72,7 +86,8 @@ impl Client {
     async fn run(&mut self) -> End {
         let mut unanswered = FuturesUnordered::new();
         loop {
-            let due = self.streams.values().map(|stream| stream.due).min();
+            let due = self.streams.values().filter(|stream| !stream.waits).map(|stream| stream.due).min();
+            let waits = self.streams.values().any(|stream| stream.waits);
             let next_update = async {
                 match due {
                     Some(due) => sleep_until(due).await,
@@ -98,6 +113,7 @@ impl Client {
                     Some(Err(error)) => Some(self.broken(&error.to_string()).await),
                 },
                 () = next_update => self.update().await,
+                Ok(()) = self.view.changed(), if waits => self.update().await,
             };
             if self.nonsense > MAX_NONSENSE {
                 return End::Close(close_code::POLICY, "too many messages that are none of the protocol");
@@ -158,7 +174,8 @@ impl Client {
         match command {
             Command::Subscribe(subscription) => {
                 self.seat.subscribe(subscription.clone());
-                let stream = Stream { subscription: subscription.clone(), due: Instant::now(), last: None };
+                let (due, last, waits) = (Instant::now(), None, false);
+                let stream = Stream { subscription: subscription.clone(), due, last, waits };
                 self.streams.insert(subscription.topic, stream);
                 json!({"topic": subscription.topic.name(), "rate": subscription.rate_hz})
             }
@@ -175,17 +192,18 @@ impl Client {
     async fn update(&mut self) -> Option<End> {
         let now = Instant::now();
         let mut texts = Vec::new();
+        let view = self.view.borrow_and_update().clone();
+        let status = self.hub.live.status.borrow().clone();
         for stream in self.streams.values_mut().filter(|stream| stream.due <= now) {
-            stream.due = (stream.due + stream.period()).max(now);
-            let view = self.hub.live.view.borrow().clone();
-            let status = self.hub.live.status.borrow().clone();
             if stream.subscription.topic.shows_roads() {
                 let nothing_yet = view.time <= 0.0 && view.step == 0 && view.signals.is_empty();
                 if stream.last == Some(view.step) || nothing_yet {
+                    stream.waits = true;
                     continue;
                 }
                 stream.last = Some(view.step);
             }
+            stream.next(now);
             texts.push(self.hub.update(&view, &status, &stream.subscription));
         }
         for text in texts {

@@ -2,67 +2,68 @@
 //! all partitions at one step.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::lookout::{Glance, Standing};
 use super::*;
-use crate::actors::partition::{Look, Seen};
+use crate::actors::partition::Seen;
 use crate::control::RunState;
 use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
-
-/// A look that takes longer is given up: a partition is lost, or far behind.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of a command that are logged; all of it is in the command log.
 const LOGGED_BYTES: usize = 512;
 
-/// A look at the roads that not all partitions have answered.
-#[derive(Debug)]
-pub struct Looking {
-    number: u64,
-    since: Instant,
-    step: u64,
-    missing: BTreeSet<u16>,
-    observation: Observation,
-}
-
 impl ClusterCore {
-    pub(super) fn instructed(&mut self, ticket: Ticket, instruction: Instruction, effects: &mut Vec<Effect>) {
-        let granted = self.first_free_step();
-        let outcome = match instruction {
+    pub(super) fn instructed(
+        &mut self,
+        ticket: Ticket,
+        instruction: Instruction,
+        now: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let done = match instruction {
             Instruction::Logged { act, parts, text, timed } => {
-                let entry = LogEntry { at_step: granted, act, text, timed };
-                match self.log(entry, parts, ticket, effects) {
-                    // Answered when it is durable.
-                    Ok(()) => return,
-                    Err(error) => {
-                        // Nobody waits for it, but the run would wait for its step; in the edited network it comes again.
-                        if timed.is_some() && !self.schedule.is_editing() {
-                            tracing::error!(step = granted, %error, "timed command is left out");
-                            self.schedule.given();
-                        }
-                        Err(error)
-                    }
-                }
+                let entry = LogEntry { at_step: self.first_free_step(), act, text, timed };
+                self.log_in_time(entry, parts, ticket, effects)
             }
-            Instruction::Pause => {
-                self.pace.pause(granted);
-                Ok(json!({"step": granted}))
-            }
-            Instruction::Resume => {
-                self.pace.resume();
-                Ok(json!({"step": granted}))
-            }
-            Instruction::Step(steps) => Ok(json!({"until": self.pace.advance(steps, granted)})),
-            Instruction::Speed(factor) => {
-                self.pace.keep_to(factor);
-                Ok(json!({"factor": factor}))
-            }
-            Instruction::Move { part, worker } => self.move_to(part, &worker),
-            Instruction::Status => Ok(json!(self.status())),
+            Instruction::Drive(drive) => self.drive(ticket, drive, now).map(|()| None),
+            Instruction::Move { part, worker } => self.move_to(part, &worker).map(Some),
+            Instruction::Status => Ok(Some(json!(self.status()))),
         };
-        effects.push(Effect::Answer { ticket, outcome });
+        // Otherwise it is answered when it is durable.
+        if let Some(outcome) = done.transpose() {
+            effects.push(Effect::Answer { ticket, outcome });
+        }
+    }
+
+    /// Holds at once.
+    fn drive(&mut self, ticket: Ticket, drive: Drive, now: Instant) -> Result<(), CommandError> {
+        if self.pace_keeping.is_full() {
+            return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
+        }
+        let granted = self.first_free_step();
+        let answer = match drive {
+            Drive::Pause => {
+                self.pace.pause(granted);
+                json!({"step": granted})
+            }
+            Drive::Resume => {
+                self.pace.resume();
+                json!({"step": granted})
+            }
+            Drive::Step(steps) => json!({"until": self.pace.advance(steps, granted)}),
+            Drive::Speed(factor) => {
+                self.pace.keep_to(factor);
+                json!({"factor": factor})
+            }
+        };
+        self.pace_keeping.changed(ticket, answer, now);
+        Ok(())
+    }
+
+    pub(super) fn answer_all(&self, told: Vec<(Ticket, Value)>, effects: &mut Vec<Effect>) {
+        effects.extend(told.into_iter().map(|(ticket, answer)| Effect::Answer { ticket, outcome: Ok(answer) }));
     }
 
     /// The first step that nobody may have done.
@@ -73,6 +74,26 @@ impl ClusterCore {
     /// Time that a step computes, ms.
     pub fn time_ms(&self, step: u64) -> i64 {
         self.plan.begin_ms + step as i64 * self.plan.step_ms
+    }
+
+    /// A timed command that cannot be given holds nobody up: in the edited network it comes again.
+    fn log_in_time(
+        &mut self,
+        entry: LogEntry,
+        parts: Vec<u16>,
+        ticket: Ticket,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Value>, CommandError> {
+        let (step, is_timed) = (entry.at_step, entry.timed.is_some());
+        let logged = self.log(entry, parts, ticket, effects);
+        if let Err(error) = &logged
+            && is_timed
+            && !self.schedule.is_editing()
+        {
+            tracing::error!(step, %error, "timed command is left out");
+            self.schedule.given();
+        }
+        logged.map(|()| None)
     }
 
     fn log(
@@ -91,7 +112,7 @@ impl ClusterCore {
             return Err(CommandError::Conflict(text.to_owned()));
         }
         if self.schedule.is_editing() {
-            return Err(CommandError::Busy("the network is being edited; send it again later".to_owned()));
+            return Err(CommandError::being_edited());
         }
         let Some(told) = self.schedule.take(entry, parts, ticket) else {
             return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
@@ -193,30 +214,30 @@ impl ClusterCore {
 
     // Looking on.
 
-    pub(super) fn look_at(&mut self, watch: Watch, now: Instant, effects: &mut Vec<Effect>) {
-        let is_waiting = self.looking.as_ref().is_some_and(|looking| now - looking.since < LOOK_TIMEOUT);
-        if !self.begun || self.outcome.is_some() || is_waiting {
-            return;
-        }
-        self.looks += 1;
-        // All partitions come by there, and none has passed it.
-        let (number, step) = (self.looks, self.first_free_step());
-        let missing = (0..self.plan.partitions).collect();
-        self.looking = Some(Looking { number, since: now, step, missing, observation: Observation::default() });
-        self.tell_all(&ToWorker::Look(Look { number, at_step: step, watch }), effects);
+    /// Whether a view is under way.
+    pub fn is_looking(&self, now: Instant) -> bool {
+        self.lookout.is_looking(now)
     }
 
-    pub(super) fn seen(&mut self, seen: Seen, effects: &mut Vec<Effect>) {
-        let Some(looking) = &mut self.looking else { return };
-        if looking.number != seen.number || !looking.missing.remove(&seen.part) {
+    pub(super) fn look_at(&mut self, watch: Watch, now: Instant, effects: &mut Vec<Effect>) {
+        if !self.begun || self.outcome.is_some() {
             return;
         }
-        looking.observation.append(seen.observation);
-        if looking.missing.is_empty()
-            && let Some(Looking { step, observation, .. }) = self.looking.take()
-        {
-            effects.push(Effect::Show { step, observation });
+        if let Some(look) = self.lookout.look(watch, self.plan.partitions, self.standing(now)) {
+            self.tell_all(&ToWorker::Look(look), effects);
         }
+    }
+
+    pub(super) fn seen(&mut self, seen: Seen, now: Instant, effects: &mut Vec<Effect>) {
+        match self.lookout.seen(seen, self.plan.partitions, self.standing(now)) {
+            Glance::Waits => {}
+            Glance::Again(look) => self.tell_all(&ToWorker::Look(look), effects),
+            Glance::Whole { step, observation } => effects.push(Effect::Show { step, observation }),
+        }
+    }
+
+    fn standing(&self, now: Instant) -> Standing {
+        Standing { now, free: self.first_free_step(), step: self.lifecycle.step_time() }
     }
 
     /// Where the run stands.

@@ -2,6 +2,7 @@
 //! The run's lifecycle itself is [`super::Core`]'s.
 
 mod control;
+mod lookout;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,9 +10,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use self::lookout::Lookout;
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
-use super::instruction::{Instruction, Pace, Ticket};
+use super::instruction::{Drive, Instruction, KeptPace, Pace, Ticket};
+use super::pace_keeping::PaceKeeping;
 use super::run_result::RunResult;
 use super::schedule::{Act, LogEntry, Schedule, Told};
 use super::tallies::{Cause, Tallies};
@@ -123,6 +126,8 @@ pub enum Event {
     NotGiven,
     /// An entry is in the command log.
     Logged(u64),
+    /// It is stored how the run is driven, or it cannot be.
+    PaceKept(bool),
     /// The recorder knows of an entry.
     RecorderKnows(u64),
     /// Somebody wants to see these roads.
@@ -170,6 +175,11 @@ pub enum Effect {
     Log {
         number: u64,
         entry: LogEntry,
+    },
+    /// To the store: how the run is driven.
+    SavePace {
+        epoch: Epoch,
+        pace: KeptPace,
     },
     /// To the recorder, which says [`Event::RecorderKnows`] then.
     Inform(OrderNotice),
@@ -254,13 +264,13 @@ pub struct ClusterCore {
     snapshots_since: BTreeMap<u64, Instant>,
     schedule: Schedule,
     pace: Pace,
+    pace_keeping: PaceKeeping,
     /// Steps that are granted at most, as the lifecycle was told last.
     limit: u64,
     /// Steps that an earlier master has granted to workers that are still there.
     floor: u64,
     counts: Counts,
-    looking: Option<control::Looking>,
-    looks: u64,
+    lookout: Lookout,
     /// Partitions and where they are to go at the next commit.
     moves: Vec<(u16, Incarnation)>,
 }
@@ -308,11 +318,11 @@ impl ClusterCore {
         Self {
             schedule: Schedule::resumed(log, edits, steps, &timed),
             pace: plan.pace,
+            pace_keeping: PaceKeeping::default(),
             limit: u64::MAX,
             floor: 0,
             counts: Counts::default(),
-            looking: None,
-            looks: 0,
+            lookout: Lookout::default(),
             moves: Vec::new(),
             adopts,
             adopting_until: was_placed.then(|| now + plan.adoption_grace),
@@ -364,14 +374,23 @@ impl ClusterCore {
                     );
                 }
             }
-            Event::Tick => self.watch(now, effects),
+            Event::Tick => {
+                let told = self.pace_keeping.late(now);
+                self.answer_all(told, effects);
+                self.watch(now, effects);
+            }
             Event::Recorded { steps, over, hold, counts } => {
                 self.counts = counts;
+                self.lookout.stands(steps, now);
                 self.live(LifeEvent::Recorded { steps, over, hold }, now, effects);
             }
-            Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, effects),
+            Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, now, effects),
             Event::NotGiven => self.schedule.given(),
             Event::Logged(number) => self.logged(number, now, effects),
+            Event::PaceKept(is_stored) => {
+                let told = self.pace_keeping.done(is_stored);
+                self.answer_all(told, effects);
+            }
             Event::RecorderKnows(number) => self.told(number, effects),
             Event::LookAt(watch) => self.look_at(watch, now, effects),
             Event::RoutesFound(notice) => self.live(LifeEvent::RoutesFound(notice), now, effects),
@@ -419,7 +438,10 @@ impl ClusterCore {
         {
             effects.push(Effect::Commit { epoch: self.epoch, complete });
         }
-        if self.schedule.edit_is_due(self.commits.committed()) {
+        if self.pace_keeping.is_due() {
+            effects.push(Effect::SavePace { epoch: self.epoch, pace: self.pace.kept() });
+        }
+        if self.schedule.edit_is_due(self.commits.committed()) && self.pace_keeping.is_idle() {
             // Workers are told nothing: they look for the master, and find it with another scenario.
             self.outcome = Some(Outcome::Edited);
             return effects.push(Effect::End(Outcome::Edited));
@@ -470,6 +492,8 @@ impl ClusterCore {
         let Some(incarnation) = self.workers.heard(session, now) else { return };
         match message {
             ToMaster::Ready { part, epoch, steps } => {
+                // It has not heard of the look that is under way.
+                self.lookout.give_up();
                 if let Some(known) = self.present(part, epoch) {
                     known.stage = Stage::Running;
                     let took_ms = (now - known.lost_at).as_millis() as u64;
@@ -482,6 +506,7 @@ impl ClusterCore {
                         && known.host == Some(incarnation)
                     {
                         known.steps = known.steps.max(steps);
+                        self.lookout.stands(steps, now);
                         if known.behind.is_some_and(|behind| steps >= behind) {
                             known.behind = None;
                             let took_ms = (now - known.lost_at).as_millis() as u64;
@@ -507,7 +532,7 @@ impl ClusterCore {
             ToMaster::PeerSilent { part, peer, peer_epoch } => {
                 self.second_opinion(part, peer, peer_epoch, now, effects)
             }
-            ToMaster::Seen(seen) => self.seen(*seen, effects),
+            ToMaster::Seen(seen) => self.seen(*seen, now, effects),
             ToMaster::Leaving => {
                 tracing::info!(worker = self.name(incarnation), "worker asks to leave");
                 self.workers.leave(incarnation);

@@ -36,7 +36,7 @@ fn plan(partitions: u16, workers: usize, fault_tolerance: bool) -> Plan {
         policy,
         grace: GRACE,
         adoption_grace: 4 * GRACE,
-        horizon: Horizon { window: 64, end: None },
+        horizon: Horizon { window: 64, end: None, is_driven: false },
     }
 }
 
@@ -177,6 +177,7 @@ impl World {
             }
             // Nobody drives the run here.
             Effect::Log { .. }
+            | Effect::SavePace { .. }
             | Effect::Inform(_)
             | Effect::Answer { .. }
             | Effect::Show { .. }

@@ -1,0 +1,52 @@
+//! Looks up what timed commands name before the run begins; what comes after an edit, in the network that it makes.
+
+use std::sync::Arc;
+
+use super::edit_run::edited_scenario;
+use crate::actors::recorder::RunRules;
+use crate::control::Desk;
+use crate::control::timed::{Timed, TimedCommand};
+use crate::diagnostics::InputError;
+use crate::graph::edit::{Edit, EditedNetwork};
+use crate::scenario::CompiledScenario;
+use crate::sim::{Order, World};
+
+/// # Errors
+/// A command names what is not there at its step, or cannot be carried out. Says in which line.
+pub(super) fn check(timed: &[TimedCommand], rules: &RunRules, scenario: &CompiledScenario) -> Result<(), InputError> {
+    if timed.is_empty() {
+        return Ok(());
+    }
+    let mut known: Vec<&TimedCommand> = timed.iter().collect();
+    known.sort_by_key(|command| command.step(|ms| rules.step_of(ms)));
+    let mut scenario = scenario.clone();
+    let mut desk = desk_of(&scenario);
+    // Names of vehicles outlive an edit.
+    let mut added: Vec<Order> = Vec::new();
+    let mut commands = known.into_iter().peekable();
+    while let Some(command) = commands.next() {
+        added.extend(command.check(&mut desk)?.into_iter().filter(|order| matches!(order, Order::AddVehicle(_))));
+        // It costs no more than the run, which makes the same network when it gets there.
+        if let Timed::Edit(edits) = &command.command
+            && commands.peek().is_some()
+        {
+            scenario = after_edit(&scenario, edits).map_err(|reason| command.error(reason))?;
+            desk = desk_of(&scenario);
+            desk.learn(&added);
+        }
+    }
+    Ok(())
+}
+
+fn desk_of(scenario: &CompiledScenario) -> Desk {
+    let CompiledScenario { network, demand, settings, requests, .. } = scenario;
+    let world = World::new(Arc::clone(network), Arc::clone(demand), settings.clone(), requests.clone());
+    // Which partitions a command concerns is of no interest yet.
+    Desk::new(Arc::new(world), Arc::default())
+}
+
+fn after_edit(scenario: &CompiledScenario, edits: &[Edit]) -> Result<CompiledScenario, String> {
+    let mut edited = EditedNetwork::new(&scenario.network);
+    edited.apply(edits).map_err(|error| error.to_string())?;
+    edited_scenario(scenario, edited, 0).map(|(scenario, _)| scenario)
+}
