@@ -198,8 +198,6 @@ impl Driver {
             workers: if self.is_alone() { 1 } else { cluster.workers },
             gather: None,
             pace: None,
-            recoveries: 0,
-            replayed_steps: 0,
         };
         let finished = loop {
             let mut store = open_store().map_err(|error| bad_store(&error))?;
@@ -217,7 +215,7 @@ impl Driver {
                 worker = Some(self.host(&networking, segment.listener.address()).await?);
             }
             tracing::info!(run = %run, "run is kept under this name");
-            let Segment { listener, control, timed, workers, gather, pace, recoveries, replayed_steps, .. } = segment;
+            let Segment { listener, control, timed, workers, gather, pace, .. } = segment;
             let setup = MasterSetup {
                 store,
                 listener,
@@ -235,14 +233,11 @@ impl Driver {
             match drive_run(setup, launched).await {
                 Ok(Driven::Finished(mut finished)) => {
                     finished.recording.wall += wall;
-                    finished.recoveries += recoveries;
-                    finished.replayed_steps += replayed_steps;
                     break Ok(*finished);
                 }
                 Ok(Driven::Edited(interlude)) => {
                     wall += started.elapsed();
-                    let before = (recoveries, replayed_steps);
-                    let Interlude { listener, control, pace, workers, recoveries, replayed_steps } = *interlude;
+                    let Interlude { listener, control, pace, workers } = *interlude;
                     segment = Segment {
                         listener,
                         given: None,
@@ -251,8 +246,6 @@ impl Driver {
                         workers: workers.max(1),
                         gather: Some(GATHER),
                         pace: Some(pace),
-                        recoveries: before.0 + recoveries,
-                        replayed_steps: before.1 + replayed_steps,
                     };
                 }
                 Err(error) => break Err(error),
@@ -296,8 +289,6 @@ struct Segment {
     workers: usize,
     gather: Option<Duration>,
     pace: Option<Pace>,
-    recoveries: u64,
-    replayed_steps: u64,
 }
 
 /// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.

@@ -10,7 +10,7 @@ use super::master::Finished;
 use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
-use crate::actors::master::{Act, LogEntry, OUTCOME, PLACES, PlacedPart, RunResult, Tenure};
+use crate::actors::master::{Act, LogEntry, OUTCOME, PLACES, PlacedPart, RunResult, TALLIES, Tallies, Tenure};
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
 use crate::graph::edit::Edit;
@@ -67,6 +67,8 @@ pub struct Launch {
     pub standing: Option<Standing>,
     /// Where an earlier master has left the partitions.
     pub placed: Vec<Option<PlacedPart>>,
+    /// What was recovered under earlier masters.
+    pub tallies: Tallies,
     /// It was cut anew: what an earlier master has left behind is of no use.
     pub recut: bool,
     /// The whole command log.
@@ -108,8 +110,8 @@ pub async fn launch(
     }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
-            let Ready { compiled, outputs, standing, placed, recut, log } = *ready;
-            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log }))
+            let Ready { compiled, outputs, standing, placed, tallies, recut, log } = *ready;
+            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, tallies, recut, log }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
     })
@@ -120,6 +122,7 @@ struct Ready {
     outputs: OutputPaths,
     standing: Option<Standing>,
     placed: Vec<Option<PlacedPart>>,
+    tallies: Tallies,
     recut: bool,
     log: Vec<LogEntry>,
 }
@@ -175,10 +178,10 @@ async fn prepare(
             CompiledScenario::decode(&bytes).map_err(|e| InputError::file(run.as_str(), e.to_string()))?
         }
     };
-    let placed = match get(async || store.get_record(&run, PLACES).await).await? {
-        Some(bytes) => rmp_serde::from_slice(&bytes).unwrap_or_default(),
-        None => Vec::new(),
-    };
+    let placed = get(async || store.get_record(&run, PLACES).await).await?;
+    let placed = placed.and_then(|bytes| rmp_serde::from_slice(&bytes).ok()).unwrap_or_default();
+    let tallies = get(async || store.get_record(&run, TALLIES).await).await?;
+    let tallies = tallies.and_then(|bytes| rmp_serde::from_slice(&bytes).ok()).unwrap_or_default();
     let other = partitions.filter(|partitions| *partitions != compiled.cut.parts);
     if let Some(partitions) = other {
         (compiled, snapshot) = recut(store, tenure, compiled, snapshot, partitions).await?;
@@ -191,7 +194,7 @@ async fn prepare(
         recut = true;
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
-    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut, log })))
+    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, tallies, recut, log })))
 }
 
 /// The next edit of the command log, when the run has got to its step; `made` are in the network already.

@@ -228,6 +228,13 @@ impl Cluster {
         self.workers.iter_mut().for_each(|worker| worker.ends_with(0));
         let (found, expected) = (Outcome::read(self.folder.path()), undisturbed(self.steps, self.commands));
         assert_eq!(found.digest, expected.digest);
+    /// The step of the last commit so far.
+    pub fn newest_commit(&self) -> u64 {
+        let events = self.master.events();
+        let commit = events.iter().rfind(|event| event["message"] == "snapshot committed");
+        commit.and_then(|event| event["step"].as_u64()).expect("a commit")
+    }
+
         for (name, bytes) in &expected.outputs {
             assert!(!bytes.is_empty() && found.outputs[name] == *bytes, "{name} differs");
         }

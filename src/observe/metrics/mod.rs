@@ -22,6 +22,7 @@ pub use self::partition::PartitionMeter;
 pub use self::run::{RecorderMeter, RunMeter};
 pub use self::store::{CountedStore, LastAnswer, StoreMeter};
 use super::health::{Health, Pulse};
+use crate::actors::master::Tallies;
 use crate::cli::Role;
 use crate::control::live::RunStatus;
 
@@ -147,9 +148,9 @@ impl Instruments {
         self.shared.run.recorder(steps, vehicle_updates)
     }
 
-    /// For the master of one run.
-    pub fn run(&self) -> RunMeter {
-        self.shared.run.meter(self.queue("store_orders"))
+    /// For the master of one run, of which earlier masters have recovered so much.
+    pub fn run(&self, before: Tallies) -> RunMeter {
+        self.shared.run.meter(self.queue("store_orders"), before)
     }
 
     /// Shows where the run stands.
