@@ -87,19 +87,18 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
     }
     let is_served = !process.control.http.is_empty() || args.control.paused || is_idle(args);
     let is_kept = args.cluster.role == Role::Master || args.cluster.resume.is_some() || !process.store.is_empty();
-    let finished = if is_served && args.cluster.resume.is_none() {
-        match serve::serve(args.clone(), process)? {
-            Some(finished) => finished,
-            None => return Ok(()),
-        }
+    let tell = |finished| tell(args, finished);
+    if is_served && args.cluster.resume.is_none() {
+        serve::serve(args.clone(), process, &tell)
     } else if is_kept || args.control.command_log.is_some() {
-        match cluster::drive(args, &process)? {
-            Some(finished) => finished,
-            None => return Ok(()),
-        }
+        cluster::drive(args, &process, &tell)
     } else {
-        whole_run(args, &process)?
-    };
+        tell(whole_run(args, &process)?)
+    }
+}
+
+/// Writes the report of a run, and says how it went.
+fn tell(args: &RunArgs, finished: Finished) -> Result<(), RunError> {
     let Finished { recording, settings, partitions, recoveries, replayed_steps } = finished;
     let report = RunReport {
         recoveries,

@@ -243,6 +243,8 @@ pub struct ClusterSettings {
 }
 
 impl Default for ClusterSettings {
+    /// Stay when the run is finished, until told to end. The process's own setting holds; that of a run in one process does not matter.
+    pub linger: bool,
     fn default() -> Self {
         Self {
             fault_tolerance: true,
@@ -258,6 +260,7 @@ impl Default for ClusterSettings {
         }
     }
 }
+            linger: false,
 
 impl ClusterSettings {
     fn validate(&self) -> Result<(), String> {
