@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tessds::cli::{Cli, Command, Role, RunArgs, SnapshotArgs};
-use tessds::observe::start_logging;
+use tessds::cli::{Cli, ClusterArgs, Command, Role, RunArgs, SnapshotArgs};
+use tessds::observe::{Origin, start_logging};
 use tessds::output::{EndSummary, RunReport};
 use tessds::persist::StoreError;
 use tessds::roles::cutting::Hosts;
@@ -78,7 +78,10 @@ fn simulate_and_report(args: &RunArgs) -> ExitCode {
 fn simulate(args: &RunArgs) -> Result<(), RunError> {
     let process = ProcessSettings::load(&args.input.settings_files, args.overrides())?;
     // Lines that are on their way to a file are written when it is dropped.
-    let _log = start_logging(&process.log)?;
+    let ClusterArgs { role, name, .. } = &args.cluster;
+    let origin =
+        Origin { role: *role, name: name.clone().unwrap_or_else(|| format!("{}-{}", role.name(), std::process::id())) };
+    let _log = start_logging(&process.log, &process.otel, &origin)?;
     if args.cluster.role == Role::Worker {
         return cluster::work(args, &process);
     }

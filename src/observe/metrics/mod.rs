@@ -57,13 +57,8 @@ impl Instruments {
         let unseen = Registry::new();
         let hosts = if role == Role::Master { &unseen } else { &registry };
         let drives = if role == Role::Worker { &unseen } else { &registry };
-        let name = match role {
-            Role::Standalone => "standalone",
-            Role::Master => "master",
-            Role::Worker => "worker",
-        };
         let info = gauges(&registry, "tessds_build_info", "The release of this process.", &["version", "role"]);
-        info.with_label_values(&[env!("CARGO_PKG_VERSION"), name]).set(1);
+        info.with_label_values(&[env!("CARGO_PKG_VERSION"), role.name()]).set(1);
         process::register(&registry);
         let store = StoreMeter::new(&registry);
         let (health, pulse) = Health::new(role, store.clone());
