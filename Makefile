@@ -145,3 +145,7 @@ example: ## make examples/helsinki again from its map
 clean: ## remove build products and outputs, not what was downloaded
 	$(CARGO) clean
 	rm -rf $(OUT)
+.PHONY: bench-overhead
+bench-overhead: ## bound what metrics and JSON log lines cost
+	tools/overhead.py $(ARGS)
+
