@@ -54,7 +54,8 @@ pub fn start_logging(settings: &LogSettings, otel: &OtelSettings, origin: &Origi
     Ok(LogGuard { _traces: traces, _file: file })
 }
 
-type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
+/// Something that is done with the lines of the log.
+pub(super) type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
 
 fn json_lines<S, W>(writer: W) -> Lines<S>
 where

@@ -13,9 +13,11 @@ mod span;
 mod story;
 
 use tracing::Subscriber;
+#[cfg(feature = "otel")]
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::logging::Lines;
 use crate::cli::Role;
 use crate::diagnostics::InputError;
 use crate::settings::OtelSettings;
@@ -47,10 +49,7 @@ impl Drop for TracesGuard {
 ///
 /// # Errors
 /// The settings ask for traces, and this program was built without, or its threads cannot be started.
-pub fn traces<S>(
-    settings: &OtelSettings,
-    origin: &Origin,
-) -> Result<Option<(Box<dyn Layer<S> + Send + Sync>, TracesGuard)>, InputError>
+pub fn traces<S>(settings: &OtelSettings, origin: &Origin) -> Result<Option<(Lines<S>, TracesGuard)>, InputError>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -61,7 +60,7 @@ where
 }
 
 #[cfg(feature = "otel")]
-fn start<S>(endpoint: &str, origin: &Origin) -> Result<(Box<dyn Layer<S> + Send + Sync>, TracesGuard), String>
+fn start<S>(endpoint: &str, origin: &Origin) -> Result<(Lines<S>, TracesGuard), String>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -74,6 +73,6 @@ where
 }
 
 #[cfg(not(feature = "otel"))]
-fn start<S>(endpoint: &str, _: &Origin) -> Result<(Box<dyn Layer<S> + Send + Sync>, TracesGuard), String> {
+fn start<S>(endpoint: &str, _: &Origin) -> Result<(Lines<S>, TracesGuard), String> {
     Err(format!("this program was built without traces, so nothing goes to {endpoint}; build it with --features otel"))
 }
