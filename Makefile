@@ -19,6 +19,9 @@ SEED ?= 1
 RUNS ?= 10
 MINUTES ?= 8
 
+# What the default build leaves out. planted-bugs is not among them: it changes what the tests are about.
+FEATURES := otel,parquet
+
 # The same random cases in every run of the tests; another seed tries others.
 export PROPTEST_RNG_SEED ?= 1
 
@@ -72,9 +75,19 @@ verify: ## do what CI does: format, lints, dependencies, docs, tests
 	$(CARGO) fmt --check
 	tools/setup.sh system
 	$(MAKE) --no-print-directory check-dependencies
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
 	$(MAKE) --no-print-directory test
+
+.PHONY: check-features
+check-features: ## run the tests of what the default build leaves out, and compile the planted bugs
+	tools/setup.sh system
+	$(CARGO) check --locked --bin tessds --features planted-bugs
+	$(CARGO) test --locked --features $(FEATURES) --lib --test traces -- parquet traces collector
+
+.PHONY: image
+image: build ## build the image without Docker and start the program in it; needs root, buildah and debootstrap
+	tools/check_image.sh $(TESSDS)
 
 .PHONY: check-deploy
 check-deploy: ## check image, manifests, alerts, dashboards and runbooks against schemas and the program
@@ -132,6 +145,10 @@ bench: ## measure speed and memory against SUMO; writes docs/bench-table.md
 .PHONY: bench-cluster
 bench-cluster: ## measure what processes, snapshots and recovery cost; writes docs/cluster-table.md
 	tools/cluster_bench.py $(ARGS)
+
+.PHONY: bench-overhead
+bench-overhead: ## bound what metrics and JSON log lines cost
+	tools/overhead.py $(ARGS)
 
 .PHONY: bench-clients
 bench-clients: ## measure what it costs a run to be watched by 200 clients

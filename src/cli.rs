@@ -340,6 +340,17 @@ pub enum Role {
     Worker,
 }
 
+impl Role {
+    /// As on the command line, in metrics and in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standalone => "standalone",
+            Self::Master => "master",
+            Self::Worker => "worker",
+        }
+    }
+}
+
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Runs over many processes, and resuming")]
 pub struct ClusterArgs {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -15,18 +16,20 @@ use tessds::actors::master::Pace;
 use tessds::actors::threads::Threads;
 use tessds::actors::worker::OpenStore;
 use tessds::cli::{ClusterArgs, Role, RunArgs};
+use tessds::control::RunState;
 use tessds::control::lines::read_file;
-use tessds::control::live::live;
+use tessds::control::live::{RunStatus, live};
 use tessds::control::timed::parse;
 use tessds::diagnostics::InputError;
 use tessds::graph::partition::Cut;
-use tessds::observe::Instruments;
+use tessds::observe::{Health, Instruments};
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::{Limits, Listener, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::roles::given::given;
 use tessds::roles::launch::{Claim, Given, Launched, launch};
 use tessds::roles::master::{Driven, Finished, Interlude, MasterSetup, RunControl, TimedFile, drive as drive_run};
+use tessds::roles::rest::rest;
 use tessds::roles::standalone::RunError;
 use tessds::roles::worker::{WorkerSetup, work as work_for};
 use tessds::scenario::Scenario;
@@ -42,6 +45,11 @@ const GATHER: Duration = Duration::from_secs(5);
 /// A fault that a worker has for tests (docs/chaos.md).
 const FAULT: &str = "TESSDS_FAULT";
 const DEFAULT_STORE: &str = "dir:tessds-store";
+/// Said by who lingers.
+const STAYS: &str = "the run is over; this process stays until it is told to end";
+
+/// Says how a run went, in the report and on the screen.
+pub type Tell<'a> = &'a dyn Fn(Finished) -> Result<(), RunError>;
 
 /// Runs as a worker.
 pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
@@ -77,7 +85,15 @@ pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
             planned_panic,
             instruments,
         };
-        work_for(setup, terminated()).await
+        let told_to_end = terminated().boxed_local().shared();
+        let health = setup.instruments.as_ref().map(|instruments| instruments.health().clone());
+        work_for(setup, told_to_end.clone()).await?;
+        if process.cluster.linger {
+            health.iter().for_each(Health::rests);
+            tracing::info!("{STAYS}");
+            told_to_end.await;
+        }
+        Ok(())
     })
 }
 
@@ -160,7 +176,11 @@ impl Driver {
     ) -> Result<Finished, RunError> {
         let health = self.instruments.as_ref().map(Instruments::health);
         health.iter().for_each(|health| health.launches());
-        let finished = self.launch_and_drive(name, given, control, timed).await;
+        let finished = self.launch_and_drive(name.clone(), given, control, timed).await;
+        match &finished {
+            Ok(finished) => tracing::info!(run = name, step = finished.recording.steps, "run is over"),
+            Err(error) => tracing::error!(run = name, %error, "run has failed"),
+        }
         // Nothing is being prepared any more, also when it failed.
         health.iter().for_each(|health| health.takes_workers());
         finished
@@ -178,7 +198,7 @@ impl Driver {
         // Who cannot listen must not take the run from a master that does.
         let networking: Arc<dyn Networking> =
             if self.is_alone() { Arc::new(LocalNetwork::default()) } else { Arc::clone(networking) };
-        let listen = cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS);
+        let listen = self.listens_at();
         let listener = networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
         warn_if_open(process, &listener.address());
         let holder = match &cluster.name {
@@ -199,8 +219,6 @@ impl Driver {
             workers: if self.is_alone() { 1 } else { cluster.workers },
             gather: None,
             pace: None,
-            recoveries: 0,
-            replayed_steps: 0,
         };
         let finished = loop {
             let mut store = open_store().map_err(|error| bad_store(&error))?;
@@ -218,7 +236,7 @@ impl Driver {
                 worker = Some(self.host(&networking, segment.listener.address()).await?);
             }
             tracing::info!(run = %run, "run is kept under this name");
-            let Segment { listener, control, timed, workers, gather, pace, recoveries, replayed_steps, .. } = segment;
+            let Segment { listener, control, timed, workers, gather, pace, .. } = segment;
             let setup = MasterSetup {
                 store,
                 listener,
@@ -236,14 +254,11 @@ impl Driver {
             match drive_run(setup, launched).await {
                 Ok(Driven::Finished(mut finished)) => {
                     finished.recording.wall += wall;
-                    finished.recoveries += recoveries;
-                    finished.replayed_steps += replayed_steps;
                     break Ok(*finished);
                 }
                 Ok(Driven::Edited(interlude)) => {
                     wall += started.elapsed();
-                    let before = (recoveries, replayed_steps);
-                    let Interlude { listener, control, pace, workers, recoveries, replayed_steps } = *interlude;
+                    let Interlude { listener, control, pace, workers } = *interlude;
                     segment = Segment {
                         listener,
                         given: None,
@@ -252,8 +267,6 @@ impl Driver {
                         workers: workers.max(1),
                         gather: Some(GATHER),
                         pace: Some(pace),
-                        recoveries: before.0 + recoveries,
-                        replayed_steps: before.1 + replayed_steps,
                     };
                 }
                 Err(error) => break Err(error),
@@ -262,6 +275,29 @@ impl Driver {
         // It has ended by itself, unless the run failed.
         worker.iter().for_each(JoinHandle::abort);
         finished
+    }
+
+    /// Stays after a run, if the settings say so, and tells workers that call that there is nothing to do.
+    ///
+    /// # Errors
+    /// The address is somebody else's now.
+    pub async fn linger(&self, told_to_end: impl Future<Output = ()>) -> Result<(), RunError> {
+        if self.is_alone() || !self.process.cluster.linger {
+            return Ok(());
+        }
+        let listen = self.listens_at();
+        let mut listener = self.networking.listen(listen).await.map_err(|e| cannot_listen(listen, &e))?;
+        self.instruments.iter().for_each(|instruments| instruments.health().rests());
+        tracing::info!(address = listener.address(), "{STAYS}");
+        tokio::select! {
+            () = rest(&mut *listener, Limits::default()) => {}
+            () = told_to_end => {}
+        }
+        Ok(())
+    }
+
+    fn listens_at(&self) -> &str {
+        self.cluster.listen.as_deref().unwrap_or(MASTER_ADDRESS)
     }
 
     /// A worker in this process.
@@ -297,12 +333,10 @@ struct Segment {
     workers: usize,
     gather: Option<Duration>,
     pace: Option<Pace>,
-    recoveries: u64,
-    replayed_steps: u64,
 }
 
-/// Runs as a master, or as a master with a worker of its own in the same process. `None`: it was told to stop.
-pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finished>, RunError> {
+/// Runs as a master, or as a master with a worker of its own in the same process. Tells nothing of a run that it was told to stop.
+pub fn drive(args: &RunArgs, process: &ProcessSettings, tell: Tell<'_>) -> Result<(), RunError> {
     let mut driver = Driver::new(args, process, None)?;
     let timed = timed_file(args)?;
     let name = args.cluster.resume.clone().or_else(|| args.cluster.run_id.clone()).unwrap_or_else(new_name);
@@ -315,26 +349,31 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings) -> Result<Option<Finishe
                 given = read(args.clone(), process.clone(), driver.hosts()) => Some(given?),
                 () = &mut told_to_end => {
                     tracing::info!(run = name, "stopped before the run began");
-                    return Ok(None);
+                    return Ok(());
                 }
             },
         };
         let (live_out, live_in) = live();
         let (instruments, _gateway) = show(&process.control, args.cluster.role, Some(live_in))?.unzip();
         let control = instruments.as_ref().map(|_| RunControl {
+            // It is only looked at.
             wishes: None,
-            live: live_out,
+            live: live_out.clone(),
             paused: false,
             factor: None,
         });
         driver.observe(instruments);
         tokio::select! {
-            finished = driver.run(name.clone(), given, control, timed) => finished.map(Some),
+            finished = driver.run(name.clone(), given, control, timed) => tell(finished?)?,
             () = &mut told_to_end => {
                 tracing::info!(run = name, "stopped; workers wait for the next master, and --resume goes on with the run");
-                Ok(None)
+                return Ok(());
             }
         }
+        live_out.status.send_modify(|status| {
+            *status = Arc::new(RunStatus { state: RunState::Finished, ..(**status).clone() });
+        });
+        driver.linger(told_to_end).await
     })
 }
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use tessds::cli::{Cli, Command, Role, RunArgs, SnapshotArgs};
-use tessds::observe::start_logging;
+use tessds::cli::{Cli, ClusterArgs, Command, Role, RunArgs, SnapshotArgs};
+use tessds::observe::{Origin, start_logging};
 use tessds::output::{EndSummary, RunReport};
 use tessds::persist::StoreError;
 use tessds::roles::cutting::Hosts;
@@ -78,7 +78,10 @@ fn simulate_and_report(args: &RunArgs) -> ExitCode {
 fn simulate(args: &RunArgs) -> Result<(), RunError> {
     let process = ProcessSettings::load(&args.input.settings_files, args.overrides())?;
     // Lines that are on their way to a file are written when it is dropped.
-    let _log = start_logging(&process.log)?;
+    let ClusterArgs { role, name, .. } = &args.cluster;
+    let origin =
+        Origin { role: *role, name: name.clone().unwrap_or_else(|| format!("{}-{}", role.name(), std::process::id())) };
+    let _log = start_logging(&process.log, &process.otel, &origin)?;
     if args.cluster.role == Role::Worker {
         return cluster::work(args, &process);
     }
@@ -87,19 +90,18 @@ fn simulate(args: &RunArgs) -> Result<(), RunError> {
     }
     let is_served = !process.control.http.is_empty() || args.control.paused || is_idle(args);
     let is_kept = args.cluster.role == Role::Master || args.cluster.resume.is_some() || !process.store.is_empty();
-    let finished = if is_served && args.cluster.resume.is_none() {
-        match serve::serve(args.clone(), process)? {
-            Some(finished) => finished,
-            None => return Ok(()),
-        }
+    let tell = |finished| tell(args, finished);
+    if is_served && args.cluster.resume.is_none() {
+        serve::serve(args.clone(), process, &tell)
     } else if is_kept || args.control.command_log.is_some() {
-        match cluster::drive(args, &process)? {
-            Some(finished) => finished,
-            None => return Ok(()),
-        }
+        cluster::drive(args, &process, &tell)
     } else {
-        whole_run(args, &process)?
-    };
+        tell(whole_run(args, &process)?)
+    }
+}
+
+/// Writes the report of a run, and says how it went.
+fn tell(args: &RunArgs, finished: Finished) -> Result<(), RunError> {
     let Finished { recording, settings, partitions, recoveries, replayed_steps } = finished;
     let report = RunReport {
         recoveries,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,15 +28,14 @@ use tessds::scenario::load;
 use tessds::settings::{ControlSettings, ProcessSettings, RegionSettings};
 use tessds::tls::TlsFiles;
 
-use super::cluster::{Driver, new_name, terminated, timed_file};
+use super::cluster::{Driver, Tell, new_name, terminated, timed_file};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7780";
 /// Requests that wait for the front.
 const REQUESTS: usize = 1024;
 
-/// Takes commands until the run that was given is over, or without one until the program is told to end. `None`: it was told
-/// to.
-pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finished>, RunError> {
+/// Takes commands until the run that was given is over, or without one until the program is told to end.
+pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Result<(), RunError> {
     if args.cluster.role == Role::Standalone && process.store.is_empty() {
         // Nothing outlives this process, so nothing is written to disk for that; snapshots are what a running network is
         // edited by.
@@ -71,6 +71,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
             args.input.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
         let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
         let runs = Cell::new(0u32);
+        let lingering = driver.clone();
         let (for_cut, results) = (driver.clone(), Rc::clone(&finished));
         let run_id = args.cluster.run_id.clone();
         let factor = (settings.speed > 0.0).then_some(settings.speed);
@@ -108,6 +109,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
         };
         let front = Front::new(front).start();
         let listening = spawn_local(take_commands(commands, front));
+        let mut told_to_end = pin!(terminated());
         let result = tokio::select! {
             ended = ended => match ended {
                 Ok(Ok(())) => Ok(finished.borrow_mut().take()),
@@ -115,10 +117,17 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings) -> Result<Option<Finis
                 Ok(Err(FirstFailed::Run(reason))) => Err(RunError::Failed(reason)),
                 Err(_) => Err(RunError::Failed("the front ended before the run".to_owned())),
             },
-            () = terminated() => {
+            () = &mut told_to_end => {
                 tracing::info!("told to end");
                 Ok(None)
             }
+        };
+        let result = match result {
+            Ok(Some(finished)) => match tell(finished) {
+                Ok(()) => lingering.linger(told_to_end).await,
+                failed => failed,
+            },
+            other => other.map(drop),
         };
         listening.abort();
         drop(gateway);

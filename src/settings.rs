@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use axum::http::Uri;
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
@@ -30,6 +31,7 @@ pub struct ProcessSettings {
     /// Where snapshots are kept; empty: beside the program in a cluster, nowhere otherwise.
     pub store: String,
     pub log: LogSettings,
+    pub otel: OtelSettings,
     pub cluster: ClusterSettings,
     pub tls: TlsSettings,
     pub control: ControlSettings,
@@ -45,6 +47,7 @@ impl Default for ProcessSettings {
             progress: Progress::Auto,
             store: String::new(),
             log: LogSettings::default(),
+            otel: OtelSettings::default(),
             cluster: ClusterSettings::default(),
             tls: TlsSettings::default(),
             control: ControlSettings::default(),
@@ -240,6 +243,8 @@ pub struct ClusterSettings {
     pub lease_ms: u64,
     /// How long a worker that hosts nothing looks for a master, s; 0: for ever. The worker's own setting holds.
     pub master_patience_s: u64,
+    /// Stay when the run is finished, until told to end. The process's own setting holds; that of a run in one process does not matter.
+    pub linger: bool,
 }
 
 impl Default for ClusterSettings {
@@ -255,6 +260,7 @@ impl Default for ClusterSettings {
             on_outage: OnOutage::Pause,
             lease_ms: 5000,
             master_patience_s: 600,
+            linger: false,
         }
     }
 }
@@ -345,6 +351,27 @@ impl LogSettings {
         }
         if !(1..=1 << 20).contains(&self.file_mib) {
             return Err(format!("log.file_mib is {}, 1 to 1048576 are allowed", self.file_mib));
+        }
+        Ok(())
+    }
+}
+
+/// Traces (docs/traces.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtelSettings {
+    /// `http://HOST:PORT` of an OpenTelemetry collector; empty: no traces.
+    pub endpoint: String,
+}
+
+impl OtelSettings {
+    fn validate(&self) -> Result<(), String> {
+        let endpoint = &self.endpoint;
+        let is_good = |uri: Uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
+        if !endpoint.is_empty() && !endpoint.parse().is_ok_and(is_good) {
+            return Err(format!(
+                "otel.endpoint is '{endpoint}', http://HOST:PORT is expected; a collector beside the program can go on with TLS"
+            ));
         }
         Ok(())
     }
@@ -490,6 +517,7 @@ impl ProcessSettings {
             return Err(format!("threads is {}, at most {MAX_THREADS} are allowed", self.threads));
         }
         self.log.validate()?;
+        self.otel.validate()?;
         self.cluster.validate()?;
         self.tls.validate()?;
         self.control.validate()
@@ -555,6 +583,7 @@ mod tests {
         check("[region]\nedges = \"e\"\ncrossings = \"c\"\nrecord = \"c\"", &[], "set one");
         check("[partition]\nmax = 5000", &[], "partition.max is 5000, at most 4096");
         check("[cluster]\ntimeout_ms = 600", &[], "two heartbeats");
+        check("[otel]\nendpoint = \"https://c:4318\"", &[], "http://HOST:PORT is expected");
         check("[tls]\nkey = \"k\"\nca = \"c\"", &[], "set all or none");
         check("", &[("TESSDS__CLUSTER__SNAPSHOT_INTERVAL", "0")], "snapshot_interval is 0");
     }
@@ -598,6 +627,7 @@ mod tests {
                 "keep",
                 "fault_tolerance",
                 "lease_ms",
+                "endpoint",
                 "ca",
                 "http",
                 "token_file"

@@ -8,8 +8,6 @@ throughput  grid50k (56,000 vehicles at once) cut in two: in one process, in two
 step        time of a step on a network with one vehicle, one and two partitions, in one process and in two
 recovery    how long it takes after a worker is killed or frozen: until the master notices, until its partition is restored, and
             until it is past the step of the failure
-metrics     grid50k cut in two, in one process: without metrics and log lines, and with both, scraped every second; UPS, and CPU time in
-            user mode beyond that of a run of one step, run by turns. Only when it is asked for: it takes more runs (--repeat 10) than the others to tell 1 %
 
 The table goes to the screen and to docs/cluster-table.md (with --part to the screen alone). Nothing else should run on the
 machine.
@@ -20,12 +18,9 @@ import json
 import pathlib
 import shutil
 import signal
-import statistics
 import subprocess
 import tempfile
-import threading
 import time
-import urllib.request
 from datetime import datetime
 
 import common
@@ -33,7 +28,6 @@ import make_scenarios
 from harness.ports import free_port
 
 PARTS = ("throughput", "step", "recovery")
-ASKED_FOR = ("metrics",)
 INTERVAL = 100
 
 
@@ -167,24 +161,8 @@ def throughput(binary, cfg, steps, repeat):
 
 
 def step_time(binary, repeat):
-    net = common.ROOT / "examples/helsinki/helsinki.net.xml.gz"
-    steps = 20_000
     with tempfile.TemporaryDirectory(prefix="tessds-bench-") as folder:
-        folder = pathlib.Path(folder)
-        first_edge = next(
-            line.split('id="')[1].split('"')[0]
-            for line in common.open_input(net).read().decode().splitlines()
-            if line.strip().startswith("<edge ") and 'id=":' not in line
-        )
-        (folder / "one.rou.xml").write_text(
-            f'<routes><vehicle id="v" depart="0"><route edges="{first_edge}"/><stop edge="{first_edge}" duration="{steps}"/>'
-            "</vehicle></routes>\n"
-        )
-        (folder / "run.sumocfg").write_text(
-            f'<configuration><input><net-file value="{net}"/><route-files value="one.rou.xml"/></input>'
-            f'<time><begin value="0"/><end value="{steps}"/></time></configuration>\n'
-        )
-        cfg = folder / "run.sumocfg"
+        cfg = make_scenarios.one_vehicle(pathlib.Path(folder), 20_000)
         variants = {
             "one partition": lambda: local_report(binary, cfg, 1),
             "two partitions in one process": lambda: local_report(binary, cfg, 2),
@@ -231,78 +209,11 @@ def recovery(binary, cfg, steps, repeat):
     return common.table(["worker", "detection, s", "restore, s", "replay, s", "total, s"], rows)
 
 
-class Scraper:
-    """Does what Prometheus does: asks for all metrics, once a second."""
-
-    def __init__(self, address):
-        self.address, self.over, self.scrapes = address, threading.Event(), 0
-        self.thread = threading.Thread(target=self.work, daemon=True)
-        self.thread.start()
-
-    def work(self):
-        while not self.over.wait(1.0):
-            try:
-                with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=1) as answer:
-                    self.scrapes += b"tessds_steps_total" in answer.read()
-            except OSError:
-                pass
-
-    def close(self):
-        self.over.set()
-        self.thread.join()
-
-
-def metrics(binary, cfg, steps, repeat):
-    def run(with_metrics, steps=steps):
-        # Wired in the same way in both cases, by the store; there are no snapshots.
-        options = ["--partitions", 2, "--store", "memory", "--fault-tolerance", "false", "-e", steps]
-        scraper = None
-        if with_metrics:
-            address = f"127.0.0.1:{free_port()}"
-            options += ["--http", address, "--log-format", "json"]
-            scraper = Scraper(address)
-        else:
-            options += ["-q"]
-        try:
-            result = common.run_tessds(binary, cfg, *options)
-        finally:
-            if scraper:
-                scraper.close()
-        if scraper and steps > 1 and not scraper.scrapes:
-            common.fail("nothing was scraped; take more --steps")
-        return result
-
-    # Reading the scenario, and names for clients, are no part of stepping.
-    before = {w: min(run(w, 1).user_s for _ in range(3)) for w in (False, True)}
-    stepping_s = lambda with_metrics, result: result.user_s - before[with_metrics]
-    results = {False: [], True: []}
-    for turn in range(repeat):
-        # Who goes first takes turns, too.
-        for with_metrics in (False, True) if turn % 2 == 0 else (True, False):
-            common.say(f"{'with' if with_metrics else 'without'} metrics, run {turn + 1}")
-            results[with_metrics].append(run(with_metrics))
-    if len({r.report["digest"] for found in results.values() for r in found}) != 1:
-        common.fail("the digests differ")
-    ratios = {
-        "user time": [stepping_s(True, b) / stepping_s(False, a) for a, b in zip(results[False], results[True])],
-        "UPS": [b.report["ups"] / a.report["ups"] for a, b in zip(results[False], results[True])],
-    }
-    rows = [
-        [name, f"{statistics.median(stepping_s(w, r) for r in found):.2f}", f"{statistics.median(r.report['ups'] for r in found):,.0f}"]
-        for w, name, found in ((False, "without", results[False]), (True, "with metrics and JSON log lines", results[True]))
-    ]
-    text = common.table(["grid50k, two partitions in one process, medians", "user time, s", "UPS"], rows)
-    for name, found in ratios.items():
-        low, middle, high = min(found), statistics.median(found), max(found)
-        text += f"\n\n{name}, with to without, by pairs: median {middle:.4f}, {low:.4f} to {high:.4f}."
-    return text
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument("--steps", type=int, default=200, help="of grid50k")
-    p.add_argument("--part", action="append", default=[], choices=PARTS + ASKED_FOR, help="this part alone; may be repeated")
+    p.add_argument("--part", action="append", default=[], choices=PARTS, help="this part alone; may be repeated")
     p.add_argument("--no-build", action="store_true", help="take the release binary as it is")
     p.add_argument("--tessds", metavar="PATH", help="the binary to measure")
     a = p.parse_args()
@@ -313,7 +224,6 @@ def main():
         "throughput": lambda: throughput(binary, cfg, a.steps, a.repeat),
         "step": lambda: step_time(binary, a.repeat),
         "recovery": lambda: recovery(binary, cfg, 2 * a.steps, a.repeat),
-        "metrics": lambda: metrics(binary, cfg, a.steps, a.repeat),
     }
     texts = [work[part]() for part in a.part or PARTS]
     text = "\n\n".join(texts)

@@ -7,8 +7,8 @@ and names out of the rendered manifests.
 Every pod has an address of its own on loopback, and is found by the name that its StatefulSet gives it, in a hosts file that only
 these processes see. They show each other certificates (components/cluster-tls). Its probes are asked as the kubelet would, and its metrics
 as Prometheus would. A worker and then the master are killed, and "rescheduled": started again with another address; in between all get
-new certificates. The run has to end with the digest of an undisturbed one. Needs root, for the hosts file. Ends with code 1 if anything
-is wrong.
+new certificates. The run has to end with the digest of an undisturbed one. Then all pods have to stay, content, and to come back so when they
+are moved; SIGTERM ends them with code 0. Needs root, for the hosts file. Ends with code 1 if anything is wrong.
 """
 
 import argparse
@@ -34,6 +34,7 @@ POLL_S = 0.05
 # Steps of the example are so quick that faults need a longer run than its own.
 LONGER = ["--end=7200", "--step-length=0.5"]
 NET = "127.0.77."
+STAYS = "the run is over; this process stays until it is told to end"
 
 
 class Pods:
@@ -119,10 +120,9 @@ class Pods:
     def well(self):
         """Pods of the program that are not well, each with what its probes hear."""
         wrong = []
-        for pod in self.running:
-            if not pod.startswith("tessds-redis"):
-                heard = {probe: self.ask(pod, probe) for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
-                wrong += [f"{pod}, {probe}: {status} {text}" for probe, (status, text) in heard.items() if status != 200]
+        for pod in self.of_program():
+            heard = {probe: self.ask(pod, probe) for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+            wrong += [f"{pod}, {probe}: {status} {text}" for probe, (status, text) in heard.items() if status != 200]
         return wrong
 
     def wait_until_well(self, when):
@@ -132,10 +132,9 @@ class Pods:
     def scrape(self):
         """Names of the metrics that all pods show together."""
         names = set()
-        for pod in self.running:
-            if not pod.startswith("tessds-redis"):
-                _, text = d.http_get(f"{self.addresses[pod]}:7780", "/metrics")
-                names |= set(re.findall(r"^# TYPE (\w+)", text, re.M))
+        for pod in self.of_program():
+            _, text = d.http_get(f"{self.addresses[pod]}:7780", "/metrics")
+            names |= set(re.findall(r"^# TYPE (\w+)", text, re.M))
         return names
 
     def move(self, pod):
@@ -153,6 +152,20 @@ class Pods:
         """A worker that hosts something: the one on which a partition was placed last."""
         text = (self.folder / "tessds-master-0.log").read_text(errors="replace")
         return re.findall(r'"partition placed".*?"worker":"([^"]+)"', text)[-1]
+
+    def of_program(self):
+        return [pod for pod in self.running if not pod.startswith("tessds-redis")]
+
+    def over(self, pod):
+        """How often a process of the pod has found that the run is over, and stayed."""
+        return (self.folder / f"{pod}.log").read_text(errors="replace").count(STAYS)
+
+    def terminate(self):
+        """As the kubelet does; pods that did not end well."""
+        for pod in self.of_program():
+            self.running[pod].terminate()
+        codes = {pod: self.running[pod].wait(timeout=LIMIT_S) for pod in self.of_program()}
+        return [f"{pod} ended with code {code}" for pod, code in codes.items() if code != 0]
 
     def wait(self, condition, what):
         deadline = time.monotonic() + LIMIT_S
@@ -200,16 +213,27 @@ def main():
         listed = set(re.findall(r"^\| `(\w+)` \|", (common.DOCS / "metrics.md").read_text(), re.M))
         # Nobody has sent a command.
         missing = listed - pods.scrape() - {"tessds_commands_total"}
-        master = pods.running["tessds-master-0"]
-        pods.wait(lambda: master.poll() is not None, "the end of the run")
-        if master.returncode != 0:
-            common.fail(f"the master ended with code {master.returncode}; logs are in {a.folder}")
-        report, right = json.loads((a.folder / "output" / "report.json").read_text()), undisturbed(a)
+        pods.wait(lambda: all(pods.over(pod) for pod in pods.of_program()), "the end of the run")
+        pods.wait_until_well("after the end")
+        told = (a.folder / "output" / "report.json").read_bytes()
+        for pod in ("tessds-worker-0", "tessds-master-0"):
+            before = pods.over(pod)
+            pods.move(pod)
+            pods.wait(lambda: pods.over(pod) > before, f"{pod}, moved after the end, to find that the run is over")
+        pods.wait_until_well("with pods that were moved after the end")
+        wrong = pods.terminate()
+        report, right = json.loads(told), undisturbed(a)
     finally:
         pods.close()
     if missing:
-        print(f"FAILED: metrics that nobody shows: {', '.join(sorted(missing))}")
-    ok = report["digest"] == right and not missing
+        wrong.append(f"metrics that nobody shows: {', '.join(sorted(missing))}")
+    if (a.folder / "output" / "report.json").read_bytes() != told:
+        wrong.append("the report has changed after the end")
+    if report["digest"] != right:
+        wrong.append(f"digest {report['digest']}, {right} undisturbed")
+    for problem in wrong:
+        print(f"FAILED: {problem}")
+    ok = not wrong
     print(f"{'ok' if ok else 'FAILED'}: digest {report['digest']}, {right} undisturbed; {report['recoveries']} recoveries")
     return 0 if ok else 1
 

@@ -142,6 +142,21 @@ def bignet(folder):
     (folder / "run.sumocfg").write_text(text.replace("</input>", '</input>\n    <processing><route-steps value="0"/></processing>'))
 
 
+def one_vehicle(folder, steps):
+    """Writes a scenario in which one vehicle stands still, so that its steps cost next to nothing; its configuration."""
+    net = common.ROOT / "examples/helsinki/helsinki.net.xml.gz"
+    lines = common.open_input(net).read().decode().splitlines()
+    edge = next(line.split('id="')[1].split('"')[0] for line in lines if line.strip().startswith("<edge ") and 'id=":' not in line)
+    (folder / "one.rou.xml").write_text(
+        f'<routes><vehicle id="v" depart="0"><route edges="{edge}"/><stop edge="{edge}" duration="{steps}"/></vehicle></routes>\n'
+    )
+    (folder / "run.sumocfg").write_text(
+        f'<configuration><input><net-file value="{net}"/><route-files value="one.rou.xml"/></input>'
+        f'<time><begin value="0"/><end value="{steps}"/></time></configuration>\n'
+    )
+    return folder / "run.sumocfg"
+
+
 MAKERS = {"grid50k": grid50k, "bignet": bignet}
 
 

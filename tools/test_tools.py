@@ -14,6 +14,7 @@ import common
 import fidelity
 import measures
 import osm_pbf
+import overhead
 
 TRIPINFO = """<tripinfos>
   <tripinfo id="a" duration="{0}" timeLoss="10" waitingTime="4" routeLength="500" departDelay="0"/>
@@ -35,6 +36,20 @@ def outcome(duration, speed):
         trip.write_text(TRIPINFO.format(duration))
         edge.write_text(EDGEDATA.format(speed))
         return measures.Outcome(trip, edge)
+
+
+class Overhead(unittest.TestCase):
+    def test_each_side_goes_first_as_often_as_second_and_drift_falls_on_both_alike(self):
+        order = overhead.turns(4)
+        self.assertEqual(order, [True, False, False, True, True, False, False, True])
+        self.assertEqual(sum(i for i, on in enumerate(order) if on), sum(i for i, on in enumerate(order) if not on))
+
+    def test_the_interval_of_a_median_holds_it_and_outliers_do_not_move_it(self):
+        quiet = [1.0 + 0.001 * (i % 7 - 3) for i in range(40)]
+        middle, low, high = overhead.interval(quiet + [9.0, 9.0])
+        self.assertAlmostEqual(middle, 1.0, places=2)
+        self.assertTrue(0.997 <= low <= middle <= high <= 1.003)
+        self.assertEqual(overhead.interval([2.5]), (2.5, 2.5, 2.5))
 
 
 class Measures(unittest.TestCase):

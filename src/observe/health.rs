@@ -36,6 +36,7 @@ pub struct Health {
 struct Shared {
     launches: AtomicBool,
     has_master: AtomicBool,
+    rests: AtomicBool,
 }
 
 impl Health {
@@ -60,6 +61,15 @@ impl Health {
         self.shared.has_master.store(has_master, Ordering::Relaxed);
     }
 
+    /// The run is over, and the process stays: it is well although it has nothing to do.
+    pub fn rests(&self) {
+        self.shared.rests.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_resting(&self) -> bool {
+        self.shared.rests.load(Ordering::Relaxed)
+    }
+
     /// Whether the main loop does its work.
     pub async fn is_alive(&self) -> bool {
         if self.shared.launches.load(Ordering::Relaxed) {
@@ -70,8 +80,9 @@ impl Health {
     }
 
     pub fn readiness(&self) -> Readiness {
-        let Shared { launches, has_master } = &*self.shared;
+        let Shared { launches, has_master, .. } = &*self.shared;
         match self.role {
+            _ if self.is_resting() => Readiness::Ready,
             Role::Worker if !has_master.load(Ordering::Relaxed) => {
                 Readiness::Waits("no master has welcomed this worker")
             }
@@ -126,6 +137,9 @@ mod tests {
         assert!(matches!(worker.health().readiness(), Readiness::Waits(_)));
         worker.health().has_master(true);
         assert_eq!(worker.health().readiness(), Readiness::Ready);
+        worker.health().has_master(false);
+        worker.health().rests();
+        assert_eq!(worker.health().readiness(), Readiness::Ready, "the run is over");
         let (master, _pulse) = Instruments::new(Role::Master);
         assert_eq!(master.health().readiness(), Readiness::Ready, "it takes commands");
         master.health().launches();

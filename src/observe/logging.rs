@@ -10,24 +10,26 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::log_file::RotatingFile;
+use super::traces::{Origin, TracesGuard, traces};
 use crate::diagnostics::{InputError, Warnings};
-use crate::settings::{LogFormat, LogSettings};
+use crate::settings::{LogFormat, LogSettings, OtelSettings};
 
 /// Lines that wait for the disk. Further ones are left out of the file, not of standard error (I7).
 const WAITING_LINES: usize = 65_536;
 
-/// Writes what waits for the disk when it is dropped.
+/// Writes what waits for the disk, and sends what waits for the collector of traces, when it is dropped.
 #[must_use]
 pub struct LogGuard {
+    _traces: Option<TracesGuard>,
     _file: Option<WorkerGuard>,
 }
 
-/// Sends the events of this process to standard error, and to the file of the settings. To be called once; a second call changes
-/// nothing.
+/// Sends the events of this process to standard error, and to the file of the settings, and makes traces of them if that is wished.
+/// To be called once; a second call changes nothing.
 ///
 /// # Errors
-/// The file cannot be written.
-pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, InputError> {
+/// The file cannot be written, or there can be no traces.
+pub fn start_logging(settings: &LogSettings, otel: &OtelSettings, origin: &Origin) -> Result<LogGuard, InputError> {
     let is_terminal = std::io::stderr().is_terminal();
     let json = match settings.format {
         LogFormat::Json => true,
@@ -42,14 +44,18 @@ pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, InputError> {
         layer.with_writer(std::io::stderr).boxed()
     };
     let to_error = if json { json_lines(std::io::stderr) } else { to_people() };
-    let (to_file, guard) = file_lines(settings)?.unzip();
-    if tracing_subscriber::registry().with(filter).with(to_error).with(to_file).try_init().is_err() {
+    let (to_file, file) = file_lines(settings)?.unzip();
+    let (to_collector, traces) = traces(otel, origin)?.unzip();
+    // Traces are made of more than what is logged.
+    let lines = to_error.and_then(to_file).with_filter(filter);
+    if tracing_subscriber::registry().with(lines).with(to_collector).try_init().is_err() {
         tracing::debug!("logging was already started");
     }
-    Ok(LogGuard { _file: guard })
+    Ok(LogGuard { _traces: traces, _file: file })
 }
 
-type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
+/// Something that is done with the lines of the log.
+pub(super) type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
 
 fn json_lines<S, W>(writer: W) -> Lines<S>
 where

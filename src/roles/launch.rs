@@ -10,7 +10,9 @@ use super::master::Finished;
 use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
-use crate::actors::master::{Act, KeptPace, LogEntry, OUTCOME, PACE, PLACES, PlacedPart, RunResult, Tenure};
+use crate::actors::master::{
+    Act, KeptPace, LogEntry, OUTCOME, PACE, PLACES, PlacedPart, RunResult, TALLIES, Tallies, Tenure,
+};
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
 use crate::graph::edit::Edit;
@@ -67,6 +69,8 @@ pub struct Launch {
     pub standing: Option<Standing>,
     /// Where an earlier master has left the partitions.
     pub placed: Vec<Option<PlacedPart>>,
+    /// What was recovered under earlier masters.
+    pub tallies: Tallies,
     /// It was cut anew: what an earlier master has left behind is of no use.
     pub recut: bool,
     /// The whole command log.
@@ -110,8 +114,8 @@ pub async fn launch(
     }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
-            let Ready { compiled, outputs, standing, placed, recut, log, pace } = *ready;
-            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, recut, log, pace }))
+            let Ready { compiled, outputs, standing, placed, tallies, recut, log, pace } = *ready;
+            Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, tallies, recut, log, pace }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
     })
@@ -122,6 +126,7 @@ struct Ready {
     outputs: OutputPaths,
     standing: Option<Standing>,
     placed: Vec<Option<PlacedPart>>,
+    tallies: Tallies,
     recut: bool,
     log: Vec<LogEntry>,
     pace: Option<KeptPace>,
@@ -178,10 +183,10 @@ async fn prepare(
             CompiledScenario::decode(&bytes).map_err(|e| InputError::file(run.as_str(), e.to_string()))?
         }
     };
-    let placed = match get(async || store.get_record(&run, PLACES).await).await? {
-        Some(bytes) => rmp_serde::from_slice(&bytes).unwrap_or_default(),
-        None => Vec::new(),
-    };
+    let placed = get(async || store.get_record(&run, PLACES).await).await?;
+    let placed = placed.and_then(|bytes| rmp_serde::from_slice(&bytes).ok()).unwrap_or_default();
+    let tallies = get(async || store.get_record(&run, TALLIES).await).await?;
+    let tallies = tallies.and_then(|bytes| rmp_serde::from_slice(&bytes).ok()).unwrap_or_default();
     let other = partitions.filter(|partitions| *partitions != compiled.cut.parts);
     if let Some(partitions) = other {
         (compiled, snapshot) = recut(store, tenure, compiled, snapshot, partitions).await?;
@@ -197,7 +202,8 @@ async fn prepare(
     let pace = get(async || store.get_record(&run, PACE).await).await?;
     let pace = pace.map(|bytes| KeptPace::decode(&bytes)).transpose();
     let pace = pace.map_err(|error| RunError::Failed(format!("how run '{run}' was driven cannot be read: {error}")))?;
-    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs: record.outputs, standing, placed, recut, log, pace })))
+    let outputs = record.outputs;
+    Ok(Prepared::Ready(Box::new(Ready { compiled, outputs, standing, placed, tallies, recut, log, pace })))
 }
 
 /// The next edit of the command log, when the run has got to its step; `made` are in the network already.

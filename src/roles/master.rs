@@ -102,8 +102,6 @@ pub struct Interlude {
     pub pace: Pace,
     /// That were connected.
     pub workers: usize,
-    pub recoveries: u64,
-    pub replayed_steps: u64,
 }
 
 /// Drives a run to its end, or to where its network is edited. To be called in an actix system.
@@ -125,7 +123,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         timed,
         instruments,
     } = setup;
-    let Launch { tenure, compiled, outputs: paths, standing, placed, recut, log, pace: kept } = launch;
+    let Launch { tenure, compiled, outputs: paths, standing, placed, tallies, recut, log, pace: kept } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();
     let world = Arc::new(World::new(
@@ -150,7 +148,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     };
     let start = standing.as_ref().map_or(0, |standing| standing.step);
     let run_meter = instruments.as_ref().map(|instruments| {
-        let meter = instruments.run();
+        let meter = instruments.run(tallies);
         if interval.is_some() {
             // What is not committed yet is at risk since the run began.
             meter.committed(standing.as_ref().map_or_else(SystemTime::now, |standing| standing.committed_at));
@@ -210,7 +208,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     let since = compiled.revision.epoch;
     // Nobody needs the network any more who gives no commands.
     drop(compiled);
-    let mut resumed = Resumed { placed, recut, since, edits, log, timed: steps, ..Resumed::default() };
+    let mut resumed = Resumed { placed, recut, since, edits, log, timed: steps, tallies, ..Resumed::default() };
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
@@ -312,7 +310,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
                 live_out.map(|live| RunControl { wishes, live, paused: pace.is_paused(), factor: pace.factor() });
             // It has answered who was on the way to it.
             master.send(Leave).await.map_err(|error| RunError::Failed(format!("the master ended before: {error}")))?;
-            Ok(Driven::Edited(Box::new(Interlude { listener, control, pace, workers, recoveries, replayed_steps })))
+            Ok(Driven::Edited(Box::new(Interlude { listener, control, pace, workers })))
         }
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }

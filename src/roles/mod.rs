@@ -8,6 +8,7 @@ pub mod master;
 mod newest_snapshot;
 pub mod partition;
 mod recut;
+pub mod rest;
 pub mod scenarios;
 pub mod snapshots;
 pub mod standalone;

@@ -27,6 +27,23 @@ fn two_workers_killed_one_after_the_other_are_replaced_by_those_that_are_left() 
     assert!(cluster.report()["recoveries"].as_u64() >= Some(2));
 }
 
+#[test]
+fn what_was_recovered_under_an_earlier_master_counts_in_the_report() {
+    let mut cluster = Plan::new(STEPS, 2).start();
+    cluster.add_worker(&[]);
+    cluster.committed(100);
+    let host = cluster.host_of(0);
+    cluster.kill_worker(host);
+    cluster.master.wait_for("partition has caught up", |_| true);
+    // By then it is stored; commits come after it over the same connection.
+    cluster.committed(cluster.newest_commit() + 1);
+    cluster.master.kill();
+    cluster.restart_master(2, 2);
+    cluster.ends_as_undisturbed();
+    let report = cluster.report();
+    assert_eq!(report["recoveries"], 1, "{report}");
+}
+
 fn kill_and_restart_master(cluster: &mut Cluster) {
     cluster.master.kill();
     cluster.restart_master(4, 4);

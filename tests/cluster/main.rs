@@ -16,6 +16,7 @@ mod reconnects;
 #[allow(dead_code, reason = "shared with the tests of the stores, which use more of it")]
 #[path = "../stores/redis_server.rs"]
 mod redis_server;
+mod regions;
 mod relay;
 mod results;
 mod resume;

@@ -43,13 +43,13 @@ fn a_run_is_gone_on_with_on_other_workers_and_then_in_one_process() {
 fn another_scenario_under_the_name_of_a_run_is_an_error() {
     let mut cluster = plan(2).start();
     interrupt(&mut cluster, 50);
-    cluster.steps = 300;
+    cluster.task.steps = 300;
     cluster.restart_master(2, 2);
     cluster.master.ends_with(2);
     let said = cluster.master.tail();
     assert!(said.contains("another scenario, seed, number of partitions") && said.contains("--run-id"), "{said}");
     // Another number of partitions is another run, too.
-    cluster.steps = 2000;
+    cluster.task.steps = 2000;
     cluster.restart_master(3, 2);
     cluster.master.ends_with(2);
     // The run itself is none the worse for it.

@@ -35,8 +35,19 @@ fn report(folder: &Path) -> Value {
     serde_json::from_str(&text).expect("a good report")
 }
 
-/// Options for the example, cut after so many steps, with outputs into a folder; `commands` are given at their steps.
-fn options(steps: u64, folder: &Path, commands: Option<&str>) -> Vec<String> {
+/// What is run of the example.
+#[derive(Clone, Copy, Default)]
+pub struct Task {
+    pub steps: u64,
+    /// Timed commands, JSON lines.
+    commands: Option<&'static str>,
+    /// Of this box alone.
+    region: Option<&'static str>,
+}
+
+/// Options for the example, with outputs into a folder.
+fn options(task: Task, folder: &Path) -> Vec<String> {
+    let Task { steps, commands, region } = task;
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/helsinki/run.sumocfg");
     let mut options = vec!["-c".to_owned(), example.display().to_string(), "-e".to_owned(), steps.to_string()];
     options.extend(["--device.fcd.period".to_owned(), "50".to_owned()]);
@@ -48,14 +59,17 @@ fn options(steps: u64, folder: &Path, commands: Option<&str>) -> Vec<String> {
         std::fs::write(&path, commands).expect("room");
         options.extend(["--command-log".to_owned(), path.display().to_string()]);
     }
+    if let Some(region) = region {
+        options.extend(["--region".to_owned(), region.to_owned()]);
+    }
     options
 }
 
 /// The run without any cluster.
-fn undisturbed(steps: u64, commands: Option<&str>) -> Outcome {
+fn undisturbed(task: Task) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut arguments = options(steps, folder.path(), commands);
-    if commands.is_some() {
+    let mut arguments = options(task, folder.path());
+    if task.commands.is_some() {
         arguments.extend(["--store", "memory"].map(str::to_owned));
     }
     arguments.extend(["--partitions", "1", "--report-json"].map(str::to_owned));
@@ -80,12 +94,11 @@ pub fn steady_port() -> u16 {
 pub struct Cluster {
     pub address: String,
     pub store: String,
-    pub steps: u64,
+    pub task: Task,
     /// Cluster settings of the master, by their names.
     settings: Vec<(&'static str, String)>,
     /// Settings of all processes, by their names.
     pub common: Vec<(&'static str, String)>,
-    commands: Option<&'static str>,
     pub master: Process,
     pub workers: Vec<Process>,
     /// Goes last, when nobody writes into it any more.
@@ -105,6 +118,8 @@ pub struct Plan {
     pub common: Vec<(&'static str, String)>,
     /// Timed commands, JSON lines.
     pub commands: Option<&'static str>,
+    /// `x0,y0,x1,y1`; `None`: the whole network.
+    pub region: Option<&'static str>,
 }
 
 impl Plan {
@@ -117,7 +132,16 @@ impl Plan {
             ("CLUSTER__TIMEOUT_MS", "600000".to_owned()),
             ("CLUSTER__ADOPTION_MS", "600000".to_owned()),
         ];
-        Self { steps, partitions: workers, workers, store: None, settings, common: Vec::new(), commands: None }
+        Self {
+            steps,
+            partitions: workers,
+            workers,
+            store: None,
+            settings,
+            common: Vec::new(),
+            commands: None,
+            region: None,
+        }
     }
 
     pub fn with(mut self, setting: &'static str, value: impl ToString) -> Self {
@@ -128,15 +152,16 @@ impl Plan {
 
     /// Starts the master alone.
     pub fn master(self) -> Cluster {
-        let Self { steps, partitions, workers, store, mut settings, common, commands } = self;
+        let Self { steps, partitions, workers, store, mut settings, common, commands, region } = self;
+        let task = Task { steps, commands, region };
         settings.extend(common.clone());
         let folder = tempfile::tempdir().expect("a folder");
         let address = format!("127.0.0.1:{}", steady_port());
         let store = store.unwrap_or_else(|| format!("dir:{}", folder.path().join("store").display()));
         let mut arguments = master_arguments(folder.path(), &address, &store);
-        arguments.extend(given(steps, folder.path(), partitions, workers, commands));
+        arguments.extend(given(task, folder.path(), partitions, workers));
         let master = Process::start(folder.path(), "master", &arguments, &settings);
-        Cluster { address, store, steps, settings, common, commands, master, workers: Vec::new(), folder }
+        Cluster { address, store, task, settings, common, master, workers: Vec::new(), folder }
     }
 
     /// Starts master and workers.
@@ -153,8 +178,8 @@ fn master_arguments(folder: &Path, address: &str, store: &str) -> Vec<String> {
     ["--role", "master", "--listen", address, "--store", store, "--report-json", &report].map(str::to_owned).to_vec()
 }
 
-fn given(steps: u64, folder: &Path, partitions: usize, workers: usize, commands: Option<&str>) -> Vec<String> {
-    let mut arguments = options(steps, folder, commands);
+fn given(task: Task, folder: &Path, partitions: usize, workers: usize) -> Vec<String> {
+    let mut arguments = options(task, folder);
     arguments.extend(["--run-id".to_owned(), RUN.to_owned()]);
     arguments.extend(["--partitions".to_owned(), partitions.to_string(), "--workers".to_owned(), workers.to_string()]);
     arguments
@@ -185,7 +210,7 @@ impl Cluster {
     /// Starts the master again, as it was started first.
     pub fn restart_master(&mut self, partitions: usize, workers: usize) {
         let mut arguments = master_arguments(self.folder.path(), &self.address, &self.store);
-        arguments.extend(given(self.steps, self.folder.path(), partitions, workers, self.commands));
+        arguments.extend(given(self.task, self.folder.path(), partitions, workers));
         self.master = Process::start(self.folder.path(), "master", &arguments, &self.settings);
     }
 
@@ -201,6 +226,13 @@ impl Cluster {
     pub fn committed(&mut self, step: u64) -> u64 {
         let event = self.master.wait_for("snapshot committed", |event| event["step"].as_u64() >= Some(step));
         event["step"].as_u64().expect("a step")
+    }
+
+    /// The step of the last commit so far.
+    pub fn newest_commit(&self) -> u64 {
+        let events = self.master.events();
+        let commit = events.iter().rfind(|event| event["message"] == "snapshot committed");
+        commit.and_then(|event| event["step"].as_u64()).expect("a commit")
     }
 
     /// The worker that hosts a partition, as an index.
@@ -226,7 +258,7 @@ impl Cluster {
     pub fn ends_as_undisturbed(&mut self) {
         self.master.ends_with(0);
         self.workers.iter_mut().for_each(|worker| worker.ends_with(0));
-        let (found, expected) = (Outcome::read(self.folder.path()), undisturbed(self.steps, self.commands));
+        let (found, expected) = (Outcome::read(self.folder.path()), undisturbed(self.task));
         assert_eq!(found.digest, expected.digest);
         for (name, bytes) in &expected.outputs {
             assert!(!bytes.is_empty() && found.outputs[name] == *bytes, "{name} differs");

@@ -7,7 +7,7 @@ use crate::scrape::get;
 use crate::site::{Site, example, start};
 
 /// Waits until a process says this of its readiness.
-fn becomes(address: &str, status: u16, reason: &str) {
+pub fn becomes(address: &str, status: u16, reason: &str) {
     wait_until(&format!("{status} {reason} at {address}"), || {
         let answer = get(address, "/readyz");
         (answer.status == status && answer.body.contains(reason)).then_some(())

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on may as well panic; the lint sees that only in test functions"
 )]
 
+mod finished;
 mod health;
 mod log_file;
 mod metrics;

@@ -12,6 +12,8 @@ use crate::scrape::{ask, get};
 /// Processes of one run, each with the address of its health and metrics.
 pub struct Site {
     master_address: String,
+    /// Of all processes, besides those that every test needs.
+    pub settings: Vec<(&'static str, String)>,
     pub master: Option<(Process, String)>,
     pub workers: Vec<(Process, String)>,
     /// Goes last, when nobody writes into it any more.
@@ -40,7 +42,7 @@ impl Site {
     pub fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
         let folder = tempfile::tempdir().expect("a folder");
-        Self { master_address: free.to_string(), master: None, workers: Vec::new(), folder }
+        Self { master_address: free.to_string(), settings: Vec::new(), master: None, workers: Vec::new(), folder }
     }
 
     pub fn store(&self) -> String {
@@ -70,18 +72,19 @@ impl Site {
             "--run-id",
             "seen",
         ];
-        let settings = [
+        let mut settings = vec![
             ("CLUSTER__SNAPSHOT_INTERVAL", "50".to_owned()),
             ("CLUSTER__HEARTBEAT_MS", "100".to_owned()),
             ("CLUSTER__TIMEOUT_MS", "60000".to_owned()),
         ];
+        settings.extend(self.settings.clone());
         self.master = Some(start(self.folder.path(), "master", &[&arguments, how].concat(), &settings));
     }
 
     pub fn start_worker(&mut self) {
         let (name, store) = (format!("worker-{}", self.workers.len()), self.store());
         let arguments = ["--role", "worker", "--master", &self.master_address, "--store", &store];
-        self.workers.push(start(self.folder.path(), &name, &arguments, &[]));
+        self.workers.push(start(self.folder.path(), &name, &arguments, &self.settings));
     }
 
     pub fn master(&mut self) -> &mut Process {

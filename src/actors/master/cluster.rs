@@ -117,11 +117,12 @@ impl ClusterMaster {
                 }
                 Effect::RaiseEpoch { epoch } => self.order(Order::RaiseEpoch { epoch }, ctx),
                 Effect::Commit { epoch, complete } => self.order(Order::Commit { epoch, complete }, ctx),
-                Effect::SavePlaces { epoch, places } => {
+                Effect::SavePlaces { epoch, places, tallies } => {
                     self.epoch = epoch;
                     if self.orders.is_some() {
                         let places = rmp_serde::to_vec(&places).expect("names and numbers can always be written");
-                        self.order(Order::SavePlaces { epoch, places }, ctx);
+                        let tallies = rmp_serde::to_vec(&tallies).expect("numbers can always be written");
+                        self.order(Order::SavePlaces { epoch, places, tallies }, ctx);
                     }
                 }
                 Effect::Conclude { epoch, result } => match &self.orders {

@@ -15,6 +15,8 @@ use crate::protocol::Epoch;
 
 /// Under this name it is stored where partitions are.
 pub const PLACES: &str = "places";
+/// Under this name it is stored what has been recovered.
+pub const TALLIES: &str = "tallies";
 /// Under this name it is stored how the run ended.
 pub const OUTCOME: &str = "outcome";
 /// Under this name it is stored how the run is driven.
@@ -46,6 +48,8 @@ pub enum Order {
     SavePlaces {
         epoch: Epoch,
         places: Vec<u8>,
+        /// They change when partitions are placed, and only then.
+        tallies: Vec<u8>,
     },
     /// How the run is driven.
     SavePace {
@@ -183,13 +187,15 @@ impl Keeper {
                     self.save_recorder(TRIES).await;
                 }
             }
-            Order::SavePlaces { epoch, places } => {
-                let store = &mut self.store;
-                match persist(async || store.put_record(&run, epoch, PLACES, &places).await).await {
-                    Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
-                    // A next master learns them from the workers themselves.
-                    Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
-                    Ok(()) => {}
+            Order::SavePlaces { epoch, places, tallies } => {
+                for (name, bytes) in [(PLACES, places), (TALLIES, tallies)] {
+                    let store = &mut self.store;
+                    match persist(async || store.put_record(&run, epoch, name, &bytes).await).await {
+                        Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
+                        // A next master learns the places from the workers themselves, and counts too little.
+                        Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
+                        Ok(()) => {}
+                    }
                 }
             }
             Order::SavePace { epoch, pace } => {

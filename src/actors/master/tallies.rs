@@ -1,5 +1,7 @@
 //! What has been recovered of a run.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a partition was placed anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -26,8 +28,8 @@ impl Cause {
     }
 }
 
-/// Counts of one run under one master; none of them ever falls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Counts of one run, under all of its masters; none of them ever falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tallies {
     /// Partitions that were placed anew, by cause.
     recoveries: [u64; Cause::ALL.len()],

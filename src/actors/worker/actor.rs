@@ -189,6 +189,7 @@ impl Worker {
             instruments.set_epoch(welcome.epoch.0);
             instruments.health().has_master(true);
         }
+        tracing::info!(run = %welcome.name, epoch = welcome.epoch.0, "joined a run");
         let timeout = Duration::from_millis(welcome.policy.timeout_ms);
         let beat = |period_ms| Heartbeat { period: Duration::from_millis(period_ms), timeout };
         self.to_link(Beat(welcome.policy.heartbeat_ms.map(beat)));
@@ -288,6 +289,8 @@ impl Worker {
             },
         );
         let (steps, progress) = (lodging.steps(), Arc::clone(&lodging.progress));
+        let took_ms = lodging.since.elapsed().as_millis() as u64;
+        tracing::debug!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition is built");
         self.to_link(Watch { part, progress: Some(progress) });
         self.link_all();
         self.feed(Event::Built { part, epoch, steps }, ctx);
@@ -567,6 +570,8 @@ impl Handler<SnapshotStored> for Worker {
         if let Some(instruments) = self.setup.instruments.as_ref().filter(|_| is_here) {
             instruments.stored_snapshot(stored.part, stored.reference.bytes, took);
         }
+        let (id, took_ms) = (stored.reference.id, took.as_millis() as u64);
+        tracing::debug!(partition = stored.part, epoch = id.epoch.0, step = id.step, took_ms, "snapshot stored");
         self.feed(Event::Stored(stored), ctx);
     }
 }

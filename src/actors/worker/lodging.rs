@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
+use tokio::time::Instant;
 
 use crate::actors::neighbor_handler::{
     self, Accepted, Commit, End, NeighborHandler, Network, PeerAddress, PeerAt, Retention, Retire,
@@ -41,6 +42,8 @@ pub struct Furnishing {
 pub struct Lodging {
     pub epoch: Epoch,
     pub thread: Thread,
+    /// When it began to be built.
+    pub since: Instant,
     pub progress: Arc<AtomicU64>,
     partition: Option<Addr<Partition>>,
     /// By partition.
@@ -50,7 +53,14 @@ pub struct Lodging {
 impl Lodging {
     /// A place for a partition that is being built.
     pub fn new(epoch: Epoch, thread: Thread) -> Self {
-        Self { epoch, thread, progress: Arc::default(), partition: None, neighbours: BTreeMap::new() }
+        Self {
+            epoch,
+            thread,
+            since: Instant::now(),
+            progress: Arc::default(),
+            partition: None,
+            neighbours: BTreeMap::new(),
+        }
     }
 
     /// Starts the actors of a partition that was built.

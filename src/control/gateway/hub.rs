@@ -117,7 +117,9 @@ impl Hub {
 
     /// Counts a command that is answered.
     pub fn answered(&self, command: &'static str, begun: Instant, reply: Reply) -> Reply {
-        self.instruments.gateway().answered(command, reply.code, begun.elapsed());
+        let took = begun.elapsed();
+        self.instruments.gateway().answered(command, reply.code, took);
+        tracing::debug!(command, code = reply.code, took_ms = took.as_millis() as u64, "command is answered");
         reply
     }
 

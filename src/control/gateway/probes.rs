@@ -49,7 +49,8 @@ async fn ready(State(probes): State<Probes>) -> Response {
         (Readiness::Ready, Some(RunState::Failed)) => Some("the run has failed"),
         (Readiness::Ready, _) => None,
     };
-    let status = state.map_or("worker", RunState::name);
+    let own = if probes.instruments.health().is_resting() { RunState::Finished.name() } else { "worker" };
+    let status = state.map_or(own, RunState::name);
     match reason {
         Some(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": status, "reason": reason}))).into_response()

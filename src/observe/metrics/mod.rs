@@ -22,6 +22,7 @@ pub use self::partition::PartitionMeter;
 pub use self::run::{RecorderMeter, RunMeter};
 pub use self::store::{CountedStore, LastAnswer, StoreMeter};
 use super::health::{Health, Pulse};
+use crate::actors::master::Tallies;
 use crate::cli::Role;
 use crate::control::live::RunStatus;
 
@@ -56,13 +57,8 @@ impl Instruments {
         let unseen = Registry::new();
         let hosts = if role == Role::Master { &unseen } else { &registry };
         let drives = if role == Role::Worker { &unseen } else { &registry };
-        let name = match role {
-            Role::Standalone => "standalone",
-            Role::Master => "master",
-            Role::Worker => "worker",
-        };
         let info = gauges(&registry, "tessds_build_info", "The release of this process.", &["version", "role"]);
-        info.with_label_values(&[env!("CARGO_PKG_VERSION"), name]).set(1);
+        info.with_label_values(&[env!("CARGO_PKG_VERSION"), role.name()]).set(1);
         process::register(&registry);
         let store = StoreMeter::new(&registry);
         let (health, pulse) = Health::new(role, store.clone());
@@ -147,9 +143,9 @@ impl Instruments {
         self.shared.run.recorder(steps, vehicle_updates)
     }
 
-    /// For the master of one run.
-    pub fn run(&self) -> RunMeter {
-        self.shared.run.meter(self.queue("store_orders"))
+    /// For the master of one run, of which earlier masters have recovered so much.
+    pub fn run(&self, before: Tallies) -> RunMeter {
+        self.shared.run.meter(self.queue("store_orders"), before)
     }
 
     /// Shows where the run stands.

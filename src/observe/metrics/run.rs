@@ -57,13 +57,13 @@ impl Metrics {
         RecorderMeter { all_steps, all_updates, steps, vehicle_updates }
     }
 
-    pub fn meter(&self, store_orders: IntGauge) -> RunMeter {
+    pub fn meter(&self, store_orders: IntGauge, before: Tallies) -> RunMeter {
         RunMeter {
             recoveries: Cause::ALL.map(|cause| self.recoveries.with_label_values(&[cause.name()])),
             replayed_steps: self.replayed_steps.clone(),
             last_commit: self.last_commit.clone(),
             store_orders,
-            told: Tallies::default(),
+            told: before,
         }
     }
 
@@ -127,6 +127,7 @@ pub struct RunMeter {
     replayed_steps: IntCounter,
     last_commit: GaugeVec,
     store_orders: IntGauge,
+    /// Counted already, or under an earlier master.
     told: Tallies,
 }
 

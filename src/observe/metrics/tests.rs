@@ -22,7 +22,7 @@ fn used(instruments: &Instruments) -> String {
     link.keeps(7);
     instruments.stored_snapshot(3, 1000, Duration::from_millis(20));
     instruments.recorder(600, 5000).recorded(610, 5300);
-    instruments.run().committed(std::time::UNIX_EPOCH + Duration::from_secs(5));
+    instruments.run(Tallies::default()).committed(std::time::UNIX_EPOCH + Duration::from_secs(5));
     instruments.gateway().answered("status", 200, Duration::from_millis(1));
     let worker = |connected, partitions: &[u16]| WorkerStatus {
         name: "w".to_owned(),

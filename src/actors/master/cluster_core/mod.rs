@@ -95,6 +95,8 @@ pub struct Resumed {
     pub log: Vec<Told>,
     /// Steps of the timed commands.
     pub timed: Vec<u64>,
+    /// What was recovered under earlier masters.
+    pub tallies: Tallies,
 }
 
 #[derive(Debug)]
@@ -165,6 +167,7 @@ pub enum Effect {
     SavePlaces {
         epoch: Epoch,
         places: Vec<Option<PlacedPart>>,
+        tallies: Tallies,
     },
     /// It is over; with a result when it must not be resumed.
     Conclude {
@@ -277,7 +280,8 @@ pub struct ClusterCore {
 
 impl ClusterCore {
     pub fn new(plan: Plan, epoch: Epoch, resumed: Resumed, now: Instant) -> Self {
-        let Resumed { steps, parts: last, mut placed, notices, hold, recut, since, edits, log, timed } = resumed;
+        let Resumed { steps, parts: last, mut placed, notices, hold, recut, since, edits, log, timed, tallies } =
+            resumed;
         // Without fault tolerance workers keep no reports for another master, which therefore has to begin again.
         let adopts = plan.policy.snapshot_interval.is_some() && !recut;
         if !adopts {
@@ -338,7 +342,7 @@ impl ClusterCore {
             raising: false,
             begun: false,
             outcome: None,
-            tallies: Tallies::default(),
+            tallies,
             lost_workers: BTreeSet::new(),
             snapshots_since: BTreeMap::new(),
         }
@@ -844,7 +848,7 @@ impl ClusterCore {
             })
         };
         let places = self.parts.iter().map(place).collect();
-        effects.push(Effect::SavePlaces { epoch: self.epoch, places });
+        effects.push(Effect::SavePlaces { epoch: self.epoch, places, tallies: self.tallies });
     }
 
     fn places(&self) -> Vec<Place> {
