@@ -22,12 +22,12 @@ fn a_paused_run_stays_paused_and_at_its_speed_when_its_master_is_restarted() {
     cluster.committed(100);
     ctl(&address, &["speed", "150"]).expect("an answer");
     let paused = ctl(&address, &["pause"]).expect("an answer");
-    let step = paused["data"]["step"].as_u64().expect("a step");
+    let step = paused["step"].as_u64().expect("a step");
     assert!(step < 600, "it was paused too late: {paused}");
     cluster.master.kill();
     cluster.restart_master(2, 2);
     let status = wait_until("the pause", || {
-        let status = ctl(&address, &["status"])?["data"].clone();
+        let status = ctl(&address, &["status"])?;
         (status["state"] == "paused" && status["step"] == step).then_some(status)
     });
     assert_eq!((status["granted"].as_u64(), status["speed"].as_f64()), (Some(step), Some(150.0)), "{status}");
