@@ -22,7 +22,7 @@ for tool in buildah debootstrap strip; do command -v "$tool" >/dev/null || die "
 
 work="$(mktemp -d)"
 # Nothing of it is seen by, or left to, other users of buildah on this machine.
-buildah() { command buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run" "$@"; }
+buildah() { command buildah --storage-driver "${STORAGE_DRIVER:-overlay}" --root "$work/storage" --runroot "$work/run" "$@"; }
 clean() { buildah umount --all >/dev/null 2>&1 || true; rm -rf "$work"; }
 trap clean EXIT
 
