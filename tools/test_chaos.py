@@ -8,11 +8,13 @@ import contextlib
 import copy
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
 
 from harness import census, faults, schedule
+from harness.ports import free_port
 from harness.processes import Process
 from harness.relay import Relay
 
@@ -20,6 +22,7 @@ PLAN = {
     "format": 1, "scenario": "helsinki", "options": [], "store": "redis", "workers": 3, "partitions": 3, "settings": {},
     "limit_s": 10, "faults": [{"when": {"step": 10}, "fault": "kill", "target": ["w1"], "for_s": 1.0}],
 }  # fmt: skip
+TOOLS = pathlib.Path(__file__).resolve().parent
 
 
 class Schedules(unittest.TestCase):
@@ -130,6 +133,16 @@ class Relays(unittest.IsolatedAsyncioTestCase):
         await reader.readexactly(1)
         self.assertGreaterEqual(loop.time() - begun, 0.1)
         writer.close()
+
+
+class Ports(unittest.TestCase):
+    def test_a_port_that_was_given_away_is_not_given_again_to_another_process(self):
+        given = free_port()
+        # All others are as good as taken.
+        draw = f"ports.DRAWS.randrange = lambda low, high: {given}"
+        other = f"from harness import ports\n{draw}\ntry: print(ports.free_port())\nexcept OSError: print('none')"
+        found = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, cwd=TOOLS)
+        self.assertEqual(found.stdout.strip(), "none", found.stderr)
 
 
 class Processes(unittest.IsolatedAsyncioTestCase):
