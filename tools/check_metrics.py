@@ -126,7 +126,8 @@ class Prometheus:
         return [v for v in values if not math.isnan(v)]
 
     def is_up(self):
-        return len(self.values("up == 1")) == 4
+        # Before it is ready it answers no queries.
+        return d.http_get(self.address, "/-/ready")[0] == 200 and len(self.values("up == 1")) == 4
 
     def alerts(self):
         return {a["labels"]["alertname"] for a in self.ask("alerts")["alerts"]}
