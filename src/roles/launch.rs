@@ -112,12 +112,25 @@ pub async fn launch(
         // Nobody should have to wait for the lease of a run that is not driven.
         get(async || store.release(run, epoch).await).await?;
     }
+    if matches!(prepared, Ok(Prepared::Ready(_))) {
+        still_ours(store, &tenure).await?;
+    }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
             let Ready { compiled, outputs, standing, placed, tallies, recut, log, pace } = *ready;
             Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, tallies, recut, log, pace }))
         }
         Prepared::Finished(finished) => Launched::Finished(finished),
+    })
+}
+
+/// Files cannot be fenced off as the store can: who waited for the store so long that another master has taken the run over must not cut
+/// back its outputs, for they are written by the other one.
+async fn still_ours(store: &mut dyn SnapshotStore, tenure: &Tenure) -> Result<(), RunError> {
+    let Tenure { run, holder, epoch, ttl, .. } = tenure;
+    answer(async || store.renew(run, holder, *epoch, *ttl).await).await.map_err(|error| match error {
+        StoreError::Fenced { .. } => RunError::Failed(format!("another master drives the run '{run}' now: {error}")),
+        error => failed(&error),
     })
 }
 
