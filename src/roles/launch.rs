@@ -11,7 +11,7 @@ use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
 use crate::actors::master::{
-    Act, KeptPace, LogEntry, OUTCOME, PACE, PLACES, PlacedPart, RunResult, TALLIES, Tallies, Tenure,
+    Act, KeptPace, LogEntry, OUTCOME, PACE, PLACES, PlacedPart, RunResult, TALLIES, Tallies, Tenure, fenced_off,
 };
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
@@ -112,11 +112,9 @@ pub async fn launch(
         // Nobody should have to wait for the lease of a run that is not driven.
         get(async || store.release(run, epoch).await).await?;
     }
-    if matches!(prepared, Ok(Prepared::Ready(_))) {
-        still_ours(store, &tenure).await?;
-    }
     Ok(match prepared? {
         Prepared::Ready(ready) => {
+            still_ours(store, &tenure).await?;
             let Ready { compiled, outputs, standing, placed, tallies, recut, log, pace } = *ready;
             Launched::Ready(Box::new(Launch { tenure, compiled, outputs, standing, placed, tallies, recut, log, pace }))
         }
@@ -129,7 +127,7 @@ pub async fn launch(
 async fn still_ours(store: &mut dyn SnapshotStore, tenure: &Tenure) -> Result<(), RunError> {
     let Tenure { run, holder, epoch, ttl, .. } = tenure;
     answer(async || store.renew(run, holder, *epoch, *ttl).await).await.map_err(|error| match error {
-        StoreError::Fenced { .. } => RunError::Failed(format!("another master drives the run '{run}' now: {error}")),
+        StoreError::Fenced { .. } => RunError::Failed(fenced_off(run, &error)),
         error => failed(&error),
     })
 }

@@ -3,7 +3,6 @@
 use crate::demand::ArrivalPos;
 use crate::ids::{EdgeId, LaneId, LinkId};
 
-use super::bounds::Bounds;
 use super::closing::trip_so_far;
 use super::collision::overlap;
 use super::measures::{Passage, stay};
@@ -66,7 +65,7 @@ impl Partition {
         let first = vehicles.first()?;
         let decided = self.moves.get(self.first_move(lane))?;
         let l = self.world.network.lane(lane);
-        let link = if l.internal { l.only_link() } else { first.link };
+        let link = first.own_link(l);
         (first.pos + decided.speed * self.world.dt > l.length_m && link.is_some()).then_some(link)
     }
 
@@ -118,10 +117,7 @@ impl Partition {
         let dt = self.world.dt;
         let params = &self.world.types[usize::from(vehicle.vtype)];
         let driver = params.driver;
-        let (length, limit) = {
-            let l = self.world.network.lane(lane);
-            (l.length_m, l.speed_mps)
-        };
+        let length = self.world.network.lane(lane).length_m;
         let old_speed = vehicle.speed;
         let speed = if decided.speed < 1e-4 { 0.0 } else { decided.speed };
         vehicle.speed = speed;
@@ -131,7 +127,7 @@ impl Partition {
             self.counts.emergency_brakings += 1;
         }
         vehicle.flags = vehicle.flags & !(flags::MESSAGES | flags::OF_STEP) | decided.flags;
-        let allowed = (limit * f64::from(vehicle.speed_factor)).at_most(driver.max_speed);
+        let allowed = self.world.allowed_speed(lane, &driver, vehicle.speed_factor);
         let allowed = self.world.overlay.pace(vehicle, allowed);
         let step_ms = self.world.settings.step_ms as u32;
         if vehicle.is(flags::STOPPED) {
@@ -203,7 +199,7 @@ impl Partition {
             let passes = leaves && link.is_some();
             let to = if passes { length } else { vehicle.pos };
             if owned && !self.measures.is_idle() {
-                let allowed = (network.lane(at).speed_mps * f64::from(vehicle.speed_factor)).min(driver.max_speed);
+                let allowed = world.allowed_speed(at, driver, vehicle.speed_factor);
                 let allowed = world.overlay.pace(vehicle, allowed);
                 let passage = Passage {
                     lane: at,

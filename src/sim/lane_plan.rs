@@ -101,17 +101,22 @@ impl LanePlans {
             self.of_departure.insert((vehicle, stops_done), plan);
             return plan;
         }
-        let slot_of_class = usize::from(slot);
-        if self.of_route.len() <= slot_of_class {
-            self.of_route.resize(slot_of_class + 1, Vec::new());
+        let class = usize::from(slot);
+        if self.of_route.len() <= class {
+            self.of_route.resize(class + 1, Vec::new());
         }
-        if self.of_route[slot_of_class].len() <= route.index() {
-            self.of_route[slot_of_class].resize(self.routes.count(), UNKNOWN);
+        let plans = &mut self.of_route[class];
+        if plans.len() <= route.index() {
+            plans.resize(self.routes.count(), UNKNOWN);
         }
-        if self.of_route[slot_of_class][route.index()] == UNKNOWN {
-            self.of_route[slot_of_class][route.index()] = self.compute(world, route, slot, &[]);
+        match plans[route.index()] {
+            UNKNOWN => {
+                let plan = self.compute(world, route, slot, &[]);
+                self.of_route[class][route.index()] = plan;
+                plan
+            }
+            plan => plan,
         }
-        self.of_route[slot_of_class][route.index()]
     }
 
     /// Choices for the lanes of the `index`-th edge of the route; it has `lanes` lanes.

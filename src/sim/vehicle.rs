@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::graph::Lane;
 use crate::ids::{LaneId, LinkId, RouteId, VehicleId};
 
 /// Below this speed a vehicle counts as standing, m/s.
@@ -106,6 +107,11 @@ pub mod flags {
 }
 
 impl Vehicle {
+    /// The link by which it leaves `lane`, which it is on; NONE at the end of its route or where the lane does not lead on.
+    #[inline]
+    pub fn own_link(&self, lane: &Lane) -> LinkId {
+        if lane.internal { lane.only_link() } else { self.link }
+    }
     #[inline]
     pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0

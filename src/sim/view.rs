@@ -134,8 +134,7 @@ impl<'a> View<'a> {
     /// The link by which a vehicle leaves the lane that it is on.
     #[inline]
     pub fn own_link(&self, vehicle: &Vehicle, lane: LaneId) -> LinkId {
-        let l = self.lane(lane);
-        if l.internal { l.only_link() } else { vehicle.link }
+        vehicle.own_link(self.lane(lane))
     }
 
     /// Whether `index` is the last edge of the route.

@@ -140,14 +140,7 @@ impl Keeper {
                 },
             };
             if let Err(fenced) = done {
-                let run = &self.tenure.run;
-                self.answer(Kept::Fenced(match fenced {
-                    StoreError::Fenced { current: Epoch(0) } => format!(
-                        "the store has lost the run '{run}', as a Redis that is restarted without persistence does; nothing can \
-                         be recovered, so start the run again"
-                    ),
-                    fenced => format!("another master drives the run '{run}' now: {fenced}"),
-                }));
+                self.answer(Kept::Fenced(fenced_off(&self.tenure.run, &fenced)));
                 break;
             }
         }
@@ -379,6 +372,17 @@ pub async fn persist_within<T>(
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
     call().await
+}
+
+/// What a master has to say that was fenced off.
+pub fn fenced_off(run: &RunName, fenced: &StoreError) -> String {
+    match fenced {
+        StoreError::Fenced { current: Epoch(0) } => format!(
+            "the store has lost the run '{run}', as a Redis that is restarted without persistence does; nothing can be \
+             recovered, so start the run again"
+        ),
+        fenced => format!("another master drives the run '{run}' now: {fenced}"),
+    }
 }
 
 #[cfg(test)]

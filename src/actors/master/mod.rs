@@ -22,7 +22,9 @@ pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::commits::{Commits, Complete};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
 pub use self::instruction::{Instruction, KeptPace, Pace, Ticket};
-pub use self::keeper::{Keeper, Kept, OUTCOME, Order, PACE, PLACES, TALLIES, TRIES, Tenure, persist, persist_within};
+pub use self::keeper::{
+    Keeper, Kept, OUTCOME, Order, PACE, PLACES, TALLIES, TRIES, Tenure, fenced_off, persist, persist_within,
+};
 pub use self::panel::{Panel, Wish};
 pub use self::run_result::RunResult;
 pub use self::schedule::{Act, LogEntry, Told, of_network};
