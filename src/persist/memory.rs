@@ -23,6 +23,20 @@ struct Run {
     log: Vec<Vec<u8>>,
 }
 
+impl Run {
+    fn commit(&mut self, manifest: &Manifest, over: Option<&Manifest>) -> Result<(), StoreError> {
+        let stored = self.commits.get(&manifest.step);
+        if let CommitDecision::Advance(state) = self.state.commit(manifest, over, stored)? {
+            if let Some(lost) = manifest.parts.iter().find(|part| !self.parts.contains_key(&part.id)) {
+                return Err(lost.missing());
+            }
+            self.commits.insert(manifest.step, manifest.clone());
+            self.state = state;
+        }
+        Ok(())
+    }
+}
+
 struct Shared {
     runs: Mutex<BTreeMap<RunName, Run>>,
     /// Milliseconds since some moment; leases end by it.
@@ -184,16 +198,11 @@ impl SnapshotStore for MemoryStore {
     }
 
     fn commit<'a>(&'a mut self, run: &'a RunName, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
-        self.call(run, move |run, _| {
-            if let CommitDecision::Advance(state) = run.state.commit(manifest, run.commits.get(&manifest.step))? {
-                if let Some(lost) = manifest.parts.iter().find(|part| !run.parts.contains_key(&part.id)) {
-                    return Err(lost.missing());
-                }
-                run.commits.insert(manifest.step, manifest.clone());
-                run.state = state;
-            }
-            Ok(())
-        })
+        self.call(run, move |run, _| run.commit(manifest, None))
+    }
+
+    fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
+        self.call(run, move |run, _| run.commit(manifest, Some(old)))
     }
 
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()> {

@@ -77,12 +77,20 @@ impl RunState {
         Ok(Self { epoch: Epoch(epoch.0 + 1), ..self.clone() })
     }
 
-    /// `stored` is the commit of the same step, if there is one.
-    pub fn commit(&self, manifest: &Manifest, stored: Option<&Manifest>) -> Result<CommitDecision, StoreError> {
+    /// `stored` is the commit of the same step, if there is one; `over` the one that may be replaced.
+    pub fn commit(
+        &self,
+        manifest: &Manifest,
+        over: Option<&Manifest>,
+        stored: Option<&Manifest>,
+    ) -> Result<CommitDecision, StoreError> {
         self.fence(manifest.epoch)?;
         manifest.check()?;
         match self.committed {
             Some(last) if manifest.step == last && stored == Some(manifest) => Ok(CommitDecision::Already),
+            Some(last) if manifest.step == last && stored.is_some() && stored == over => {
+                Ok(CommitDecision::Advance(self.clone()))
+            }
             Some(last) if manifest.step <= last => Err(StoreError::older_commit(manifest.step, last)),
             _ => Ok(CommitDecision::Advance(Self { committed: Some(manifest.step), ..self.clone() })),
         }
@@ -178,7 +186,7 @@ mod tests {
                     Call::RaiseEpoch => state.raise_epoch(epoch),
                     Call::Commit(step) => {
                         let manifest = Manifest { step, epoch, scenario: ContentHash(0), parts: vec![], created_ms: 0 };
-                        state.commit(&manifest, None).map(|decision| match decision {
+                        state.commit(&manifest, None, None).map(|decision| match decision {
                             CommitDecision::Advance(state) => state,
                             CommitDecision::Already => before.clone(),
                         })

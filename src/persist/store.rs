@@ -102,6 +102,11 @@ pub trait SnapshotStore {
     /// are stored (`Missing` otherwise: a store may have lost what it acknowledged). The same manifest again succeeds.
     fn commit<'a>(&'a mut self, run: &'a RunName, manifest: &'a Manifest) -> StoreFuture<'a, ()>;
 
+    /// Commits `manifest` in the place of `old`, the newest commit, which is of the same step: one of the two counts at any time.
+    /// For states that were carried over into another cut or another network; to be called under an epoch in which nothing was
+    /// swept yet. As [`commit`](Self::commit) otherwise.
+    fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()>;
+
     /// Takes back the newest commit, which must be of `step`, because it turned out to be damaged; the one before counts again.
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()>;
 

@@ -49,15 +49,14 @@ pub(super) async fn replace_commit(
         parts.push((part, state));
     }
     let recorder_part = put(store, tenure, manifest.step, PartName::Recorder, &recorder).await?;
+    let old = manifest;
     let manifest = Manifest {
         epoch: tenure.epoch,
         scenario: tenure.scenario,
         parts: parts.iter().map(|(part, _)| *part).chain([recorder_part]).collect(),
-        ..manifest
+        ..old.clone()
     };
-    // Between the two the commit before counts, if there is one.
-    get(async || store.withdraw(run, tenure.epoch, manifest.step).await).await?;
-    get(async || store.commit(run, &manifest).await).await?;
+    get(async || store.replace(run, &old, &manifest).await).await?;
     Ok(Snapshot { manifest, parts, recorder })
 }
 

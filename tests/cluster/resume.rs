@@ -83,7 +83,27 @@ fn commits(cluster: &Cluster) -> Vec<u64> {
 fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
     let mut cluster = plan(2).start();
     interrupt(&mut cluster, 150);
-    let commits = commits(&cluster);
+    let commits = damage(&cluster);
+    cluster.resume("standalone");
+    cluster.ends_as_undisturbed();
+    passed_over(&cluster, &commits);
+}
+
+/// The workers have forgotten what they reported before the commit that counts no more.
+#[test]
+fn workers_that_heard_of_a_damaged_snapshot_compute_it_again() {
+    let mut cluster = plan(2).with("CLUSTER__ADOPTION_MS", 60_000).start();
+    cluster.committed(150);
+    cluster.master.kill();
+    let commits = damage(&cluster);
+    cluster.restart_master(2, 2);
+    cluster.ends_as_undisturbed();
+    passed_over(&cluster, &commits);
+}
+
+/// Damages the newest commit; gives the steps of all, newest first.
+fn damage(cluster: &Cluster) -> Vec<u64> {
+    let commits = commits(cluster);
     assert!(commits.len() >= 2 && commits[0] > commits[1], "{commits:?}");
     let parts = std::fs::read_dir(cluster.parts()).expect("the parts").map(|part| part.expect("a part").path());
     let newest = format!("{:012}-", commits[0]);
@@ -94,8 +114,10 @@ fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
         bytes[middle] ^= 1;
         std::fs::write(&path, bytes).expect("room");
     }
-    cluster.resume("standalone");
-    cluster.ends_as_undisturbed();
+    commits
+}
+
+fn passed_over(cluster: &Cluster, commits: &[u64]) {
     let warned = cluster.master.events();
     assert!(
         warned.iter().any(|e| e["message"] == "snapshot is damaged; the one before counts" && e["step"] == commits[0])

@@ -167,7 +167,7 @@ impl Commitment {
                 let mut parts = complete.parts.clone();
                 parts.push(complete.recorder);
                 let manifest = Manifest { step: complete.step, epoch, scenario: ContentHash(0), parts, created_ms: 0 };
-                match world.store.commit(&manifest, world.manifests.get(&manifest.step)) {
+                match world.store.commit(&manifest, None, world.manifests.get(&manifest.step)) {
                     Ok(CommitDecision::Already) => {}
                     Ok(CommitDecision::Advance(after)) => {
                         if manifest.parts.iter().any(|part| !world.objects.contains(&part.id)) {

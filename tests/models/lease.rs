@@ -104,7 +104,7 @@ impl Leases {
             Call::Commit(epoch, step) => {
                 let epoch = if self.bug == Bug::UnfencedCommit { before.epoch } else { epoch };
                 let manifest = Manifest { step, epoch, scenario: ContentHash(0), parts: Vec::new(), created_ms: 0 };
-                before.commit(&manifest, None).map(|decision| match decision {
+                before.commit(&manifest, None, None).map(|decision| match decision {
                     CommitDecision::Advance(after) => after,
                     CommitDecision::Already => before.clone(),
                 })

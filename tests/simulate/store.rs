@@ -236,6 +236,10 @@ impl SnapshotStore for FaultyStore {
         })
     }
 
+    fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
+        Box::pin(self.call("replace", async move |s| s.memory.replace(run, old, manifest).await))
+    }
+
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()> {
         Box::pin(self.call("withdraw", async move |s| {
             s.hub.judge().accuse(format!("I5: step {step} is withdrawn, and nothing was damaged"));

@@ -191,6 +191,35 @@ async fn a_damaged_commit_can_be_withdrawn_and_made_again(bench: &Bench) {
     assert_eq!(store.commits(&run).await, Ok(vec![]));
 }
 
+async fn the_newest_commit_can_be_replaced_in_one_operation(bench: &Bench) {
+    let (mut store, mut other) = ((bench.handle)(), (bench.handle)());
+    let run = run_name("replace");
+    let first = acquire(&mut store, &run, "a").await;
+    let ten = snapshot(&mut *store, &run, first, 10, 100).await.unwrap();
+    let twenty = snapshot(&mut *store, &run, first, 20, 100).await.unwrap();
+    let epoch = acquire(&mut other, &run, "a").await;
+    let part = other.put_part(&run, id(20, epoch.0, 0), b"carried over").await.unwrap();
+    let carried = manifest(20, epoch, vec![part]);
+    expect!(other.commit(&run, &carried).await, Err(StoreError::Conflict { .. }));
+    expect!(other.replace(&run, &ten, &carried).await, Err(StoreError::Conflict { .. }));
+    let absent = PartRef::new(id(20, epoch.0, 1), b"never uploaded");
+    let lacking = manifest(20, epoch, vec![absent]);
+    expect!(other.replace(&run, &twenty, &lacking).await, Err(StoreError::Missing { .. }));
+    expect!(store.replace(&run, &twenty, &manifest(20, first, vec![part])).await, Err(StoreError::Fenced { .. }));
+    assert_eq!(store.commits(&run).await.unwrap(), [twenty.clone(), ten.clone()]);
+
+    other.replace(&run, &twenty, &carried).await.unwrap();
+    other.replace(&run, &twenty, &carried).await.expect("the same again");
+    assert_eq!(store.commits(&run).await.unwrap(), [carried.clone(), ten]);
+    assert_eq!(store.status(&run).await.unwrap().expect("a run").committed, Some(20));
+    // What it was is rubbish now, and the run goes on.
+    assert_eq!(other.sweep(&run, epoch, 1).await.unwrap().commits, 1);
+    expect!(store.get_part(&run, &twenty.parts[0]).await, Err(StoreError::Missing { .. }));
+    check_readable(&mut *store, &run, &carried).await;
+    snapshot(&mut *other, &run, epoch, 30, 100).await.expect("a newer one");
+    expect!(other.replace(&run, &carried, &carried).await, Err(StoreError::Conflict { .. }));
+}
+
 async fn a_sweep_keeps_what_is_needed_and_what_is_under_way(bench: &Bench) {
     let mut store = (bench.handle)();
     let run = run_name("sweep");
@@ -382,6 +411,7 @@ macro_rules! conformance {
             damaged_parts_are_noticed,
             a_commit_needs_the_epoch_a_newer_step_and_all_parts,
             a_damaged_commit_can_be_withdrawn_and_made_again,
+            the_newest_commit_can_be_replaced_in_one_operation,
             a_sweep_keeps_what_is_needed_and_what_is_under_way,
             a_long_neglected_run_is_swept_in_bounded_steps,
             the_command_log_has_no_gaps_and_no_rewrites,

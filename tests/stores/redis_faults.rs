@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tessds::persist::{RunName, SnapshotStore, StoreError, open};
+use tessds::persist::{Manifest, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::Epoch;
 use tessds::roles::launch::{Claim, launch};
 
@@ -308,6 +308,8 @@ async fn all_calls(url: &str, name: &str) -> Result<(), StoreError> {
         store.get_part(&run, &commit.parts[0]).await?;
     }
     store.sweep(&run, epoch, 2).await?;
+    let newest = store.commits(&run).await?.remove(0);
+    store.replace(&run, &newest, &Manifest { created_ms: newest.created_ms + 1, ..newest.clone() }).await?;
     store.withdraw(&run, epoch, 3).await?;
     store.withdraw(&run, epoch, 2).await?;
     store.commits(&run).await?;

@@ -321,17 +321,24 @@ impl Core {
         self.kept_steps = welcome.policy.uncommitted_steps.filter(|_| welcome.policy.outlive_store);
         let (committed, recorded, horizon) = (welcome.committed, welcome.recorded, welcome.horizon);
         effects.push(Effect::Prepare(welcome));
+        let lacking = if self.committed > recorded {
+            // The commit was taken back for which their reports were forgotten.
+            self.committed = committed;
+            self.guests.keys().copied().collect()
+        } else {
+            self.reports.lacking(recorded)
+        };
         self.commit(committed, effects);
         self.horizon = horizon;
         self.farthest = self.farthest.max(horizon);
         effects.push(Effect::Grant { part: None, horizon });
         // The outputs cannot be completed from here: the partition has to be computed again.
-        for part in self.reports.lacking(recorded) {
+        for part in lacking {
             if let Some(epoch) = self.guests.get(&part).map(|guest| guest.epoch)
                 && self.forget(part, epoch)
             {
                 effects.push(Effect::Drop { part, epoch });
-                let reason = format!("reports since step {recorded} were given up while the store was out of order");
+                let reason = format!("what it has reported since step {recorded} is not kept any more");
                 self.say(ToMaster::Exited { part, epoch, status: ExitStatus::Failed { reason } }, effects);
             }
         }

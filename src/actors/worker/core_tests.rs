@@ -239,6 +239,13 @@ impl Process {
         }
     }
 
+    /// While nobody was connected, a new master has found that the last commits are damaged.
+    fn take_back(&mut self, steps: u64) {
+        if !self.connected {
+            self.committed = self.committed.saturating_sub(steps);
+        }
+    }
+
     fn exit(&mut self, part: u16, epoch: Epoch) {
         if self.lodgers.get(&part).is_some_and(|lodger| lodger.epoch == epoch) {
             self.lodgers.remove(&part);
@@ -252,7 +259,7 @@ proptest! {
     #[test]
     fn one_placement_lives_at_a_time_and_nothing_is_said_of_a_former_one(
         fault_tolerance in any::<bool>(),
-        actions in prop::collection::vec((0..22u8, 0..PARTS, 0..12u64), 0..300),
+        actions in prop::collection::vec((0..23u8, 0..PARTS, 0..12u64), 0..300),
     ) {
         let mut process = Process::new();
         for (action, part, number) in actions {
@@ -298,7 +305,8 @@ proptest! {
                     let (scene, at_step) = (Scene { run: RUN, epoch: Epoch(1) }, process.granted.max(process.committed));
                     process.message(ToWorker::Routes(RouteNotice { scene, at_step, cause: crate::sim::report::RouteCause::Traffic, updates: Vec::new() }));
                 }
-                21 if number == 0 && part == 0 => drop(process.feed(Event::Terminate)),
+                21 => process.take_back(number),
+                22 if number == 0 && part == 0 => drop(process.feed(Event::Terminate)),
                 _ => {}
             }
         }
@@ -316,6 +324,35 @@ fn a_worker_that_cannot_hand_over_ends_at_once_when_it_is_told_to() {
         assert_eq!(process.ended.is_some(), !fault_tolerance);
         assert!(process.ended.is_none_or(|ended| ended.is_err_and(|reason| reason.contains("handed over"))));
     }
+}
+
+/// The run stood still for ever: what the worker had reported before the commit was gone with it, and so was the commit.
+#[test]
+fn a_worker_whose_commit_was_taken_back_gives_up_what_it_hosts() {
+    let mut process = Process::new();
+    process.connect();
+    process.welcome(true, true);
+    for (part, epoch) in [(0, Epoch(2)), (1, Epoch(2))] {
+        process.host(part, epoch);
+        process.lodgers.get_mut(&part).expect("it is hosted").is_built = true;
+        process.feed(Event::Built { part, epoch, steps: 0 });
+    }
+    process.granted = 60;
+    process.message(ToWorker::Grant { horizon: 60, recorded: 0 });
+    (0..2).for_each(|part| process.step(part, 20));
+    process.commit();
+    assert_eq!(process.committed, 20);
+    process.disconnect();
+    process.take_back(10);
+    process.connect();
+    process.welcome(true, true);
+    assert!(process.lodgers.is_empty() && process.former == [(0, Epoch(2)), (1, Epoch(2))]);
+    // What is stored from there on is told again.
+    process.host(0, Epoch(3));
+    let id = PartId { step: 15, epoch: Epoch(3), part: PartName::Partition(0), attempt: 0 };
+    let stored = Stored { part: 0, epoch: Epoch(3), reference: PartRef::new(id, b"") };
+    let effects = process.feed(Event::Stored(stored));
+    assert_eq!(effects, [Effect::Say(Arc::new(ToMaster::Stored(stored)))]);
 }
 
 #[test]

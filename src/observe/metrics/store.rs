@@ -13,7 +13,7 @@ use crate::persist::{
 use crate::protocol::Epoch;
 
 /// What is shown from the beginning, with 0.
-const OPERATIONS: [&str; 18] = [
+const OPERATIONS: [&str; 19] = [
     "put_blob",
     "get_blob",
     "acquire",
@@ -26,6 +26,7 @@ const OPERATIONS: [&str; 18] = [
     "put_part",
     "get_part",
     "commit",
+    "replace",
     "withdraw",
     "commits",
     "sweep",
@@ -156,6 +157,10 @@ impl SnapshotStore for CountedStore {
 
     fn commit<'a>(&'a mut self, run: &'a RunName, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
         counted!(self, commit(run, manifest))
+    }
+
+    fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
+        counted!(self, replace(run, old, manifest))
     }
 
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()> {

@@ -138,7 +138,12 @@ impl SnapshotStore for DirStore {
 
     fn commit<'a>(&'a mut self, run: &'a RunName, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
         let manifest = manifest.clone();
-        self.call(run, move |run| run.commit(&manifest))
+        self.call(run, move |run| run.commit(&manifest, None))
+    }
+
+    fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
+        let (old, manifest) = (old.clone(), manifest.clone());
+        self.call(run, move |run| run.commit(&manifest, Some(&old)))
     }
 
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()> {

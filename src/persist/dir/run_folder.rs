@@ -118,13 +118,13 @@ impl RunFolder {
         Ok(bytes)
     }
 
-    pub fn commit(&self, manifest: &Manifest) -> Result<(), StoreError> {
+    pub fn commit(&self, manifest: &Manifest, over: Option<&Manifest>) -> Result<(), StoreError> {
         let locked = self.lock()?;
         let stored = match self.read_commit(manifest.step) {
             Err(StoreError::Damaged { .. }) => None,
             stored => stored?,
         };
-        if let CommitDecision::Advance(state) = locked.state.commit(manifest, stored.as_ref())? {
+        if let CommitDecision::Advance(state) = locked.state.commit(manifest, over, stored.as_ref())? {
             for part in &manifest.parts {
                 if files::length(&self.files.part(&part.id))? != Some(part.bytes) {
                     return Err(part.missing());

@@ -97,6 +97,36 @@ impl RedisStore {
         Ok(())
     }
 
+    async fn commit_over(
+        &mut self,
+        run: &RunName,
+        manifest: &Manifest,
+        over: Option<&Manifest>,
+    ) -> Result<(), StoreError> {
+        manifest.check()?;
+        let keys = RedisKeys::new(run);
+        let mut script = self.scripts.commit.key(keys.state());
+        script.key(keys.commits()).arg(self.connection.keep_ms()).arg(manifest.epoch.0);
+        script.arg(manifest.step).arg(manifest.encode());
+        script.arg(over.map_or_else(Vec::new, Manifest::encode));
+        for part in &manifest.parts {
+            let meta = Meta { bytes: part.bytes, hash: part.hash };
+            script.key(keys.part(&part_name(&part.id))).arg(meta.text()).arg(meta.fields());
+        }
+        let reply = Reply::of(&mut self.connection, Effect::Repeatable, &script).await?;
+        match reply.tag() {
+            "conflict" => Err(StoreError::older_commit(manifest.step, reply.number()?)),
+            "missing" => {
+                let lost = manifest.parts.get(reply.number()? as usize);
+                Err(lost.map_or_else(|| StoreError::missing("a part"), PartRef::missing))
+            }
+            _ => {
+                self.touch(run).await;
+                Ok(())
+            }
+        }
+    }
+
     async fn commits_of(&mut self, keys: &RedisKeys) -> Result<Vec<Manifest>, StoreError> {
         let stored: BTreeMap<u64, Vec<u8>> = self.read(cmd("HGETALL").arg(keys.commits()).take()).await?;
         let mut commits = Vec::new();
@@ -283,29 +313,11 @@ impl SnapshotStore for RedisStore {
     }
 
     fn commit<'a>(&'a mut self, run: &'a RunName, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
-        Box::pin(async move {
-            manifest.check()?;
-            let keys = RedisKeys::new(run);
-            let mut script = self.scripts.commit.key(keys.state());
-            script.key(keys.commits()).arg(self.connection.keep_ms()).arg(manifest.epoch.0);
-            script.arg(manifest.step).arg(manifest.encode());
-            for part in &manifest.parts {
-                let meta = Meta { bytes: part.bytes, hash: part.hash };
-                script.key(keys.part(&part_name(&part.id))).arg(meta.text()).arg(meta.fields());
-            }
-            let reply = Reply::of(&mut self.connection, Effect::Repeatable, &script).await?;
-            match reply.tag() {
-                "conflict" => Err(StoreError::older_commit(manifest.step, reply.number()?)),
-                "missing" => {
-                    let lost = manifest.parts.get(reply.number()? as usize);
-                    Err(lost.map_or_else(|| StoreError::missing("a part"), PartRef::missing))
-                }
-                _ => {
-                    self.touch(run).await;
-                    Ok(())
-                }
-            }
-        })
+        Box::pin(self.commit_over(run, manifest, None))
+    }
+
+    fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
+        Box::pin(self.commit_over(run, manifest, Some(old)))
     }
 
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()> {

@@ -108,15 +108,17 @@ if redis.call('HLEN', KEYS[1]) == tonumber(ARGV[5]) then return {'complete'} end
 return {'ok'}
 ";
 
-/// state, commits, parts…; epoch, step, manifest, then meta and number of fields of each part.
+/// state, commits, parts…; epoch, step, manifest, the one that it may replace (or empty), then meta and number of fields of each
+/// part.
 const COMMIT: &str = "
 local last = redis.call('HGET', KEYS[1], 'committed')
 if last and tonumber(ARGV[3]) <= tonumber(last) then
-  if last == ARGV[3] and redis.call('HGET', KEYS[2], last) == ARGV[4] then return {'ok'} end
-  return {'conflict', last}
+  local stored = redis.call('HGET', KEYS[2], last)
+  if last == ARGV[3] and stored == ARGV[4] then return {'ok'} end
+  if last ~= ARGV[3] or not stored or stored ~= ARGV[5] then return {'conflict', last} end
 end
 for i = 3, #KEYS do
-  if redis.call('HGET', KEYS[i], 'meta') ~= ARGV[2 * i - 1] or redis.call('HLEN', KEYS[i]) ~= tonumber(ARGV[2 * i]) then
+  if redis.call('HGET', KEYS[i], 'meta') ~= ARGV[2 * i] or redis.call('HLEN', KEYS[i]) ~= tonumber(ARGV[2 * i + 1]) then
     return {'missing', string.format('%d', i - 3)}
   end
 end

@@ -763,7 +763,7 @@ impl ClusterCore {
         for host in self.parts.iter().filter_map(|part| part.host) {
             load.entry(host).and_modify(|count| *count += 1);
         }
-        let count = self.parts.len();
+        let (count, recorded) = (self.parts.len(), self.lifecycle.recorded());
         let mut moved: Vec<u16> = Vec::new();
         for (i, part) in self.parts.iter_mut().enumerate() {
             if part.stage != Stage::Lost || part.not_before > now {
@@ -788,6 +788,8 @@ impl ClusterCore {
             load.entry(host).and_modify(|count| *count += 1);
             (part.epoch, part.host, part.stage) = (self.epoch, Some(host), Stage::Loading);
             if self.placed {
+                // What is recorded was done, although it may not have said so yet.
+                part.steps = part.steps.max(recorded);
                 self.tallies.recovered(part.cause, part.steps.saturating_sub(self.commits.committed()));
                 part.behind = Some(part.steps);
             }
