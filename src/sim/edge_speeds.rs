@@ -11,7 +11,8 @@ use super::world::World;
 /// Sums of samples since the last snapshot. All integers: the same whoever sums them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EdgeSpeeds {
-    /// By edge: sum over samples of speed limit − mean speed of the vehicles, µm/s. Empty until the first sample.
+    /// By edge with vehicles: sum over samples of speed limit − mean speed, µm/s, where an empty lane counts as one vehicle at its
+    /// limit. Empty until the first sample.
     sums: Vec<i64>,
 }
 
@@ -23,13 +24,16 @@ impl EdgeSpeeds {
         while at < own_lanes.len() {
             let edge_id = world.network.lane(own_lanes[at]).edge;
             let edge = world.network.edge(edge_id);
-            // Speeds of a network that makes no sense must not end a partition.
-            let (mut count, mut sum) = (0, 0i64);
-            for lane in edge.lanes() {
-                count += lanes.on(lane).len() as i64;
-                sum = lanes.on(lane).iter().fold(sum, |sum, v| sum.saturating_add(micro(v.speed)));
-            }
-            if count > 0 {
+            if edge.lanes().any(|lane| !lanes.on(lane).is_empty()) {
+                // Speeds of a network that makes no sense must not end a partition.
+                let (mut count, mut sum) = (0, 0i64);
+                for lane in edge.lanes() {
+                    let vehicles = lanes.on(lane);
+                    // As in SUMO: who may choose finds the queue of one lane only half as bad.
+                    let empty = if vehicles.is_empty() { micro(world.network.lane(lane).speed_mps) } else { 0 };
+                    count += vehicles.len().max(1) as i64;
+                    sum = vehicles.iter().fold(sum.saturating_add(empty), |sum, v| sum.saturating_add(micro(v.speed)));
+                }
                 let limit = micro(world.network.lane(edge.first_lane).speed_mps);
                 let lag = &mut self.sums[edge_id.index()];
                 *lag = lag.saturating_add(limit.saturating_sub(sum / count));
