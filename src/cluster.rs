@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_rt::System;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_local};
 
-use tessds::actors::master::Pace;
 use tessds::actors::threads::Threads;
 use tessds::actors::worker::OpenStore;
 use tessds::cli::{ClusterArgs, Role, RunArgs};
@@ -24,13 +23,14 @@ use tessds::diagnostics::InputError;
 use tessds::graph::partition::Cut;
 use tessds::observe::{Health, Instruments};
 use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
-use tessds::protocol::{Limits, Listener, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
+use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::roles::given::given;
-use tessds::roles::launch::{Claim, Given, Launched, launch};
-use tessds::roles::master::{Driven, Finished, Interlude, MasterSetup, RunControl, TimedFile, drive as drive_run};
+use tessds::roles::launch::{Claim, Given};
+use tessds::roles::master::{Finished, RunControl, TimedFile};
 use tessds::roles::rest::rest;
 use tessds::roles::standalone::RunError;
+use tessds::roles::whole_run::{WholeRun, drive_through};
 use tessds::roles::worker::{WorkerSetup, work as work_for};
 use tessds::scenario::Scenario;
 use tessds::settings::{ProcessSettings, Progress};
@@ -40,8 +40,6 @@ use super::probes::{counted, show};
 
 const MASTER_ADDRESS: &str = "127.0.0.1:7700";
 const WORKER_ADDRESS: &str = "127.0.0.1:0";
-/// After an edit of the network workers come back at once; who does not within this time is not waited for.
-const GATHER: Duration = Duration::from_secs(5);
 /// A fault that a worker has for tests (docs/chaos.md).
 const FAULT: &str = "TESSDS_FAULT";
 const DEFAULT_STORE: &str = "dir:tessds-store";
@@ -166,7 +164,7 @@ impl Driver {
     /// Drives a run to its end; `given` is `None` for one that is resumed. To be called in an actix system.
     ///
     /// # Errors
-    /// As [`drive_run`].
+    /// As [`drive_through`].
     pub async fn run(
         &self,
         name: String,
@@ -207,71 +205,29 @@ impl Driver {
             // The store takes no colons and brackets in names, which addresses have.
             None => format!("master-{}", listen.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")),
         };
-        let claim = Claim { run: run.clone(), holder, lease: Duration::from_millis(process.cluster.lease_ms) };
-        let mut partitions = cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0);
-        let mut worker: Option<JoinHandle<()>> = None;
-        let mut wall = Duration::ZERO;
-        let mut segment = Segment {
-            listener,
+        let run = WholeRun {
+            claim: Claim { run, holder, lease: Duration::from_millis(process.cluster.lease_ms) },
             given,
+            partitions: cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0),
+            open_store: Arc::clone(open_store),
+            listener,
+            limits: Limits::default(),
+            workers: if self.is_alone() { 1 } else { cluster.workers },
+            cluster: process.cluster.clone(),
+            threads: Threads::Own,
+            quiet: process.progress == Progress::Never,
             control,
             timed,
-            workers: if self.is_alone() { 1 } else { cluster.workers },
-            gather: None,
-            pace: None,
+            instruments: instruments.clone(),
         };
-        let finished = loop {
-            let mut store = open_store().map_err(|error| bad_store(&error))?;
-            let launched = launch(&mut *store, claim.clone(), segment.given.take(), partitions.take()).await;
-            let launched = match launched {
-                Ok(Launched::Ready(launched)) => *launched,
-                Ok(Launched::Finished(finished)) => {
-                    tracing::warn!(run = %run, "run was finished before and is not repeated; choose another --run-id for that");
-                    break Ok(*finished);
-                }
-                Err(error) => break Err(error),
-            };
-            let started = Instant::now();
+        let mut worker: Option<JoinHandle<()>> = None;
+        let finished = drive_through(run, async |address| {
             if self.is_alone() && worker.is_none() {
-                worker = Some(self.host(&networking, segment.listener.address()).await?);
+                worker = Some(self.host(&networking, address).await?);
             }
-            tracing::info!(run = %run, "run is kept under this name");
-            let Segment { listener, control, timed, workers, gather, pace, .. } = segment;
-            let setup = MasterSetup {
-                store,
-                listener,
-                limits: Limits::default(),
-                workers,
-                gather,
-                pace,
-                cluster: process.cluster.clone(),
-                threads: Threads::Own,
-                quiet: process.progress == Progress::Never,
-                control,
-                timed,
-                instruments: instruments.clone(),
-            };
-            match drive_run(setup, launched).await {
-                Ok(Driven::Finished(mut finished)) => {
-                    finished.recording.wall += wall;
-                    break Ok(*finished);
-                }
-                Ok(Driven::Edited(interlude)) => {
-                    wall += started.elapsed();
-                    let Interlude { listener, control, pace, workers } = *interlude;
-                    segment = Segment {
-                        listener,
-                        given: None,
-                        control,
-                        timed: None,
-                        workers: workers.max(1),
-                        gather: Some(GATHER),
-                        pace: Some(pace),
-                    };
-                }
-                Err(error) => break Err(error),
-            }
-        };
+            Ok(())
+        });
+        let finished = finished.await;
         // It has ended by itself, unless the run failed.
         worker.iter().for_each(JoinHandle::abort);
         finished
@@ -322,17 +278,6 @@ impl Driver {
             }
         }))
     }
-}
-
-/// What a run is driven with from one edit of its network to the next.
-struct Segment {
-    listener: Box<dyn Listener>,
-    given: Option<Given>,
-    control: Option<RunControl>,
-    timed: Option<TimedFile>,
-    workers: usize,
-    gather: Option<Duration>,
-    pace: Option<Pace>,
 }
 
 /// Runs as a master, or as a master with a worker of its own in the same process. Tells nothing of a run that it was told to stop.

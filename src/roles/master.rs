@@ -364,8 +364,10 @@ async fn accept_until(
     mut is_over: watch::Receiver<()>,
 ) -> Box<dyn Listener> {
     tokio::select! {
-        () = accept_from(&mut *listener, move |purpose, stream| serve(&master, purpose, stream)) => {}
+        // Not by lot, so that a simulated run is deterministic.
+        biased;
         _ = is_over.changed() => {}
+        () = accept_from(&mut *listener, move |purpose, stream| serve(&master, purpose, stream)) => {}
     }
     listener
 }

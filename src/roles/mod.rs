@@ -13,4 +13,5 @@ pub mod scenarios;
 pub mod snapshots;
 pub mod standalone;
 mod timed_check;
+pub mod whole_run;
 pub mod worker;

@@ -6,22 +6,23 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tessds::actors::recorder::Recording;
 use tessds::actors::threads::Threads;
-use tessds::graph::partition::random_cut;
+use tessds::actors::worker::OpenStore;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, Networking};
-use tessds::roles::launch::{Claim, Launched, launch};
-use tessds::roles::master::{Driven, MasterSetup, drive};
-use tessds::roles::standalone::{Division, run};
+use tessds::roles::launch::Claim;
+use tessds::roles::standalone::RunError;
+use tessds::roles::whole_run::{WholeRun, drive_through};
 use tessds::roles::worker::{WorkerSetup, work};
 use tokio::sync::Notify;
 
 use super::faults::Faults;
-use super::hub::{Ended, Hub, now_ms};
+use super::hub::{Ended, Hub, Outcome, now_ms};
 use super::network::SimNetwork;
+use super::oracle::{check, compare, undisturbed};
 use super::plan::Plan;
-use super::store::{FaultyStore, Planted, Weather};
+use super::store::{FaultyStore, Planted};
+use super::weather::Weather;
 use crate::common::demand::Random;
 
 /// Without faults a run has to end within so much simulated time.
@@ -29,6 +30,8 @@ const LIVENESS: Duration = Duration::from_secs(90);
 /// What the last messages may take.
 const AFTERMATH: Duration = Duration::from_millis(400);
 pub const MASTERS: [&str; 2] = ["master-0", "master-1"];
+/// The name of the run.
+pub const RUN: &str = "simulated";
 
 /// What came of a run.
 #[derive(Debug)]
@@ -47,20 +50,19 @@ pub struct Site {
     pub plan: Rc<Plan>,
     pub hub: Arc<Hub>,
     pub weather: Arc<Mutex<Weather>>,
-    memory: MemoryStore,
+    pub memory: MemoryStore,
     pub planted: Planted,
     folder: PathBuf,
 }
 
 impl Site {
-    fn store(&self, process: u64) -> FaultyStore {
-        FaultyStore {
-            memory: self.memory.clone(),
-            weather: Arc::clone(&self.weather),
-            hub: Arc::clone(&self.hub),
-            process,
-            planted: self.planted,
-        }
+    fn open_store(&self, process: u64) -> OpenStore {
+        let (memory, weather, hub) = (self.memory.clone(), Arc::clone(&self.weather), Arc::clone(&self.hub));
+        let planted = self.planted;
+        Arc::new(move || {
+            let (memory, weather, hub) = (memory.clone(), Arc::clone(&weather), Arc::clone(&hub));
+            Ok(Box::new(FaultyStore { memory, weather, hub, process, planted }) as Box<dyn SnapshotStore>)
+        })
     }
 
     fn network(&self, host: &str) -> SimNetwork {
@@ -69,43 +71,32 @@ impl Site {
 
     async fn master(self: Rc<Self>, host: &'static str) {
         let process = self.hub.start(host);
-        let mut store = self.store(process);
-        let claim = Claim {
-            run: RunName::new("simulated").expect("a good name"),
-            holder: if self.plan.seed.is_multiple_of(2) { "master".to_owned() } else { host.to_owned() },
-            lease: Duration::from_millis(self.plan.cluster.lease_ms),
-        };
-        let given = self.plan.given(&self.folder);
-        let launched = match launch(&mut store, claim, Some(given), None).await {
-            Ok(Launched::Ready(launched)) => *launched,
-            Ok(Launched::Finished(finished)) => {
-                self.hub.people().ended = Some(Ended::of(*finished));
-                return self.ended(host, process, "was finished before");
-            }
-            Err(error) => return self.ended(host, process, &error.to_string()),
-        };
-        let setup = MasterSetup {
-            store: Box::new(store),
+        let run = WholeRun {
+            claim: Claim {
+                run: RunName::new(RUN).expect("a good name"),
+                holder: if self.plan.seed.is_multiple_of(2) { "master".to_owned() } else { host.to_owned() },
+                lease: Duration::from_millis(self.plan.cluster.lease_ms),
+            },
+            given: Some(self.plan.given(&self.folder)),
+            partitions: None,
+            open_store: self.open_store(process),
             listener: self.network(host).listen("0.0.0.0:7700").await.expect("a free port"),
             limits: Limits::default(),
             workers: self.plan.workers,
-            gather: None,
-            pace: None,
             cluster: self.plan.cluster.clone(),
             threads: Threads::Shared,
             quiet: true,
             control: None,
-            timed: None,
+            timed: self.plan.timed(),
             instruments: None,
         };
-        match drive(setup, launched).await {
-            Ok(Driven::Finished(finished)) => {
-                self.hub.people().ended = Some(Ended::of(*finished));
-                self.ended(host, process, "finished");
-            }
-            Ok(Driven::Edited(_)) => self.ended(host, process, "its network was edited, which nobody asked for"),
-            Err(error) => self.ended(host, process, &error.to_string()),
-        }
+        let (outcome, recoveries) = match drive_through(run, async |_| Ok(())).await {
+            Ok(finished) => (Outcome::Finished(Box::new(finished.recording)), finished.recoveries),
+            Err(RunError::Input(error)) => (Outcome::Refused(error.to_string()), 0),
+            Err(error) => return self.ended(host, process, &error.to_string()),
+        };
+        self.hub.people().ended = Some(Ended { outcome, recoveries });
+        self.ended(host, process, "is done");
     }
 
     async fn worker(self: Rc<Self>, host: String, after: Duration) {
@@ -114,8 +105,6 @@ impl Site {
         let network = self.network(&host);
         let leave = Arc::new(Notify::new());
         self.hub.people().leave.insert(host.clone(), Arc::clone(&leave));
-        let (memory, weather, hub) = (self.memory.clone(), Arc::clone(&self.weather), Arc::clone(&self.hub));
-        let planted = self.planted;
         let setup = WorkerSetup {
             name: host.clone(),
             incarnation: Random(self.plan.seed ^ process).next(),
@@ -124,10 +113,7 @@ impl Site {
             listener: network.listen("0.0.0.0:7800").await.expect("a free port"),
             networking: Arc::new(network),
             limits: Limits::default(),
-            open_store: Arc::new(move || {
-                let (memory, weather, hub) = (memory.clone(), Arc::clone(&weather), Arc::clone(&hub));
-                Ok(Box::new(FaultyStore { memory, weather, hub, process, planted }) as Box<dyn SnapshotStore>)
-            }),
+            open_store: self.open_store(process),
             threads: Threads::Shared,
             patience: None,
             planned_panic: None,
@@ -226,8 +212,11 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
         }
     }
     let recoveries = match site.hub.people().ended.take() {
-        Some(Ended { recording, recoveries }) => {
-            check_recording(&undisturbed, &recording)?;
+        Some(Ended { outcome, recoveries }) => {
+            if matches!(outcome, Outcome::Refused(_)) {
+                site.hub.judge().count("refused runs");
+            }
+            check(&undisturbed, outcome)?;
             recoveries
         }
         None => 0,
@@ -267,35 +256,4 @@ impl Drop for Folders {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.base));
     }
-}
-
-/// The whole network in one partition, without any cluster.
-fn undisturbed(plan: &Plan, folder: &Path) -> Recording {
-    let given = plan.given(folder);
-    let cut = random_cut(&given.scenario.network, 1, 0).expect("a network with junctions");
-    run(given.scenario, &given.outputs, Division { cut, threads: 1, quiet: true }).expect("an undisturbed run")
-}
-
-fn check_recording(expected: &Recording, found: &Recording) -> Result<(), String> {
-    let found = Recording { wall: expected.wall, ..found.clone() };
-    if *expected == found { Ok(()) } else { Err(format!("I1: expected {expected:?}, found {found:?}")) }
-}
-
-fn compare(expected: &Path, found: &Path) -> Result<(), String> {
-    let names = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).expect("the folder");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("a file").file_name()).collect();
-        names.sort();
-        names
-    };
-    if names(expected) != names(found) {
-        return Err(format!("I2: files {:?}, expected {:?}", names(found), names(expected)));
-    }
-    for name in names(expected) {
-        let read = |folder: &Path| std::fs::read(folder.join(&name)).expect("a file");
-        if read(expected) != read(found) {
-            return Err(format!("I2: {} differs", name.display()));
-        }
-    }
-    Ok(())
 }

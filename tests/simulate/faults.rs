@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use turmoil::Sim;
 
-use super::cluster::{MASTERS, Site};
+use super::cluster::Site;
 use super::hub::Hub;
 use super::store::Planted;
 use crate::common::demand::Random;
@@ -14,7 +14,7 @@ use crate::common::demand::Random;
 /// Pairs of hosts and hosts that something is wrong with already.
 type Pair = (String, String);
 
-enum End {
+pub(super) enum End {
     Repair {
         pair: Pair,
         both: bool,
@@ -37,12 +37,14 @@ enum End {
 }
 
 pub struct Faults {
-    site: Rc<Site>,
-    random: Random,
-    workers: Vec<String>,
-    busy: BTreeSet<Pair>,
+    pub(super) site: Rc<Site>,
+    pub(super) random: Random,
+    /// Decides about damage alone.
+    pub(super) bad_hardware: Random,
+    pub(super) workers: Vec<String>,
+    pub(super) busy: BTreeSet<Pair>,
     /// Hosts that are down and have a time at which they come back.
-    down: BTreeSet<String>,
+    pub(super) down: BTreeSet<String>,
     due: BTreeMap<(Duration, u64), End>,
     planned: u64,
     next_fault: Duration,
@@ -52,12 +54,13 @@ pub struct Faults {
 impl Faults {
     pub fn new(site: Rc<Site>, workers: Vec<String>) -> Self {
         let mut random = Random(site.plan.seed ^ 0xfa17);
+        let bad_hardware = Random(site.plan.seed ^ 0xbad);
         let next_fault = Duration::from_millis(random.next() % 500);
         let (busy, down, due) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        Self { site, random, workers, busy, down, due, planned: 0, next_fault, is_quiet: false }
+        Self { site, random, bad_hardware, workers, busy, down, due, planned: 0, next_fault, is_quiet: false }
     }
 
-    fn hub(&self) -> &Hub {
+    pub(super) fn hub(&self) -> &Hub {
         &self.site.hub
     }
 
@@ -65,12 +68,12 @@ impl Faults {
         Duration::from_millis(low + self.random.next() % (high - low + 1))
     }
 
-    fn later(&mut self, at: Duration, end: End) {
+    pub(super) fn later(&mut self, at: Duration, end: End) {
         self.planned += 1;
         self.due.insert((at, self.planned), end);
     }
 
-    fn note(&self, sim: &Sim, kind: &'static str, who: &str) {
+    pub(super) fn note(&self, sim: &Sim, kind: &'static str, who: &str) {
         tracing::info!(kind, who, at = ?sim.elapsed(), "FAULT");
         let mut judge = self.hub().judge();
         judge.count(kind);
@@ -218,6 +221,9 @@ impl Faults {
                 self.crash(&worker, lasting, sim);
             }
             9 => {
+                if self.bad_hardware.below(2) == 0 {
+                    self.damage(sim);
+                }
                 let master = self.hub().people().master.clone();
                 self.crash(&master, lasting, sim);
             }
@@ -257,52 +263,5 @@ impl Faults {
             }
             _ => self.usurp(lasting, sim),
         }
-    }
-
-    fn crash(&mut self, host: &str, lasting: Duration, sim: &mut Sim) {
-        if self.down.contains(host) || !sim.is_host_running(host) {
-            return;
-        }
-        self.note(sim, if MASTERS.contains(&host) { "crashes of the master" } else { "crashes" }, host);
-        // A host without power says no good-bye to its peers.
-        let others: Vec<String> = self.workers.iter().cloned().chain(MASTERS.map(str::to_owned)).collect();
-        // Without heartbeats nobody would miss it.
-        let silent: Vec<&String> = if self.site.plan.cluster.heartbeat && self.random.below(3) == 0 {
-            others.iter().filter(|other| *other != host && !self.is_busy(host, other)).collect()
-        } else {
-            Vec::new()
-        };
-        silent.iter().for_each(|other| sim.partition(host, other.as_str()));
-        sim.crash(host);
-        silent.iter().for_each(|other| sim.repair(host, other.as_str()));
-        self.down.insert(host.to_owned());
-        self.later(sim.elapsed() + lasting, End::Restart { host: host.to_owned() });
-    }
-
-    fn is_busy(&self, a: &str, b: &str) -> bool {
-        let pair = if a < b { (a.to_owned(), b.to_owned()) } else { (b.to_owned(), a.to_owned()) };
-        self.busy.contains(&pair)
-    }
-
-    /// A second master takes over while the first one lives and perhaps is cut off.
-    fn usurp(&mut self, lasting: Duration, sim: &mut Sim) {
-        let [first, second] = MASTERS;
-        let (old, new) = if self.hub().people().master == first { (first, second) } else { (second, first) };
-        if sim.is_host_running(new) || self.down.contains(old) {
-            return;
-        }
-        self.note(sim, "second masters", new);
-        let is_cut_off = self.random.below(3) > 0;
-        for worker in self.workers.clone() {
-            let pair = (old.to_owned(), worker);
-            if is_cut_off && self.busy.insert(pair.clone()) {
-                // What it says arrives later, as from a process that was stopped for a while.
-                sim.hold(pair.0.as_str(), pair.1.as_str());
-                self.later(sim.elapsed() + lasting, End::Release { pair });
-            }
-        }
-        self.later(sim.elapsed() + 2 * lasting, End::Kill { host: old });
-        new.clone_into(&mut self.hub().people().master);
-        sim.bounce(new);
     }
 }

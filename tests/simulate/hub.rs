@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tessds::actors::recorder::Recording;
 use tessds::protocol::Purpose;
-use tessds::roles::master::Finished;
 use tessds::scenario::CompiledScenario;
 use tokio::sync::Notify;
 
@@ -18,16 +17,18 @@ pub fn now_ms() -> u64 {
     turmoil::sim_elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
-/// How the run ended, as a master told.
-pub struct Ended {
-    pub recording: Recording,
-    pub recoveries: u64,
+/// What a run comes to.
+#[derive(Debug, PartialEq)]
+pub enum Outcome {
+    Finished(Box<Recording>),
+    /// A timed command cannot be carried out, which is said before the run begins.
+    Refused(String),
 }
 
-impl Ended {
-    pub fn of(finished: Finished) -> Self {
-        Self { recording: finished.recording, recoveries: finished.recoveries }
-    }
+/// How the run ended, as a master told.
+pub struct Ended {
+    pub outcome: Outcome,
+    pub recoveries: u64,
 }
 
 #[derive(Default)]

@@ -2,14 +2,20 @@
 //! store that fails. One seed decides everything. `make simulate SEED=n RUNS=k`; `docs/simulation.md` says how it works.
 
 mod cluster;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod crashes;
 mod faults;
 mod hub;
 mod judge;
+mod ledger;
 mod network;
+mod oracle;
 mod plan;
 mod store;
+mod weather;
+mod worlds;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -115,8 +121,17 @@ fn sweep(first: u64, runs: u64, threads: usize) -> (BTreeMap<&'static str, u64>,
 fn a_short_sweep_of_seeds_ends_as_if_nothing_had_happened() {
     let (seen, _, faults) = sweep(1, SHORT_SWEEP, 2);
     assert!(faults.is_empty(), "{} of {SHORT_SWEEP} seeds failed:\n{}", faults.len(), faults.join("\n"));
-    for what in ["frames", "commits", "crashes", "crashes of the master", "second masters", "placements from a commit"]
-    {
+    for what in [
+        "frames",
+        "commits",
+        "crashes",
+        "crashes of the master",
+        "second masters",
+        "placements from a commit",
+        "entries of the command log",
+        "edits",
+        "withdrawals",
+    ] {
         assert!(seen.get(what).is_some_and(|count| *count > 0), "never seen: {what}; {seen:?}");
     }
 }
@@ -131,9 +146,12 @@ fn a_seed_gives_the_same_trace_again() {
 
 #[test]
 fn planted_bugs_are_found() {
-    for (planted, invariant) in
-        [(Planted::ForgottenCommit, "I5"), (Planted::ForgottenPart, "I5"), (Planted::UnfencedCommit, "I4")]
-    {
+    for (planted, invariant) in [
+        (Planted::ForgottenCommit, "I5"),
+        (Planted::ForgottenPart, "I5"),
+        (Planted::UnfencedCommit, "I4"),
+        (Planted::ForgottenWithdrawal, "I5"),
+    ] {
         let found = (800_000..800_040).find_map(|seed| simulate_seed(seed, planted).err());
         let found = found.unwrap_or_else(|| panic!("{planted:?} is not found"));
         assert!(found.contains(invariant), "{planted:?} is found for another reason: {found}");

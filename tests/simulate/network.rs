@@ -88,8 +88,8 @@ impl Tap {
             Purpose::Work => {
                 let message: ToWorker = decode(bytes).expect("a message to a worker");
                 tracing::trace!(local, remote, message = short(&message), "MESSAGE");
-                let process = self.hub.process_on(remote);
-                self.hub.judge().hear_master(process, &message);
+                let (from, to) = (self.hub.process_on(local), self.hub.process_on(remote));
+                self.hub.judge().hear_master(from, to, self.caller, &message);
             }
         }
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tessds::graph::partition::random_cut;
 use tessds::roles::launch::Given;
+use tessds::roles::master::TimedFile;
 use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Rerouting, Revision, Scenario, Settings};
 use tessds::settings::ClusterSettings;
 
+use super::commands::Commands;
 use crate::common::demand::{Random, random_walks};
 use crate::common::scenarios::net;
 
@@ -34,6 +36,8 @@ pub struct Plan {
     /// Mean time from one fault to the next.
     pub fault_every: Duration,
     pub scenario: Arc<CompiledScenario>,
+    /// Given at their steps.
+    pub commands: Option<Commands>,
 }
 
 impl Plan {
@@ -75,6 +79,17 @@ impl Plan {
         };
         let cut = random_cut(&network, u32::from(partitions), between(0, 1 << 40)).expect("a network with junctions");
         let slowest = between(2, 25);
+        let (quiet_from, fault_every) = (millis(between(500, 6000)), millis(between(25, 500)));
+        let scenario = CompiledScenario {
+            network: Arc::new(network),
+            demand: Arc::new(demand),
+            settings,
+            requests: OutputRequests::default(),
+            cut,
+            revision: Revision::default(),
+        };
+        let mut random = Random(seed ^ 0xc0_33a4d);
+        let commands = (random.below(3) == 0).then(|| Commands::of(&scenario, steps, &mut random));
         Self {
             seed,
             net: net_name,
@@ -86,17 +101,16 @@ impl Plan {
             cluster,
             tick: millis(1),
             latency: (millis(0), millis(slowest)),
-            quiet_from: millis(between(500, 6000)),
-            fault_every: millis(between(25, 500)),
-            scenario: Arc::new(CompiledScenario {
-                network: Arc::new(network),
-                demand: Arc::new(demand),
-                settings,
-                requests: OutputRequests::default(),
-                cut,
-                revision: Revision::default(),
-            }),
+            quiet_from,
+            fault_every,
+            scenario: Arc::new(scenario),
+            commands,
         }
+    }
+
+    pub fn timed(&self) -> Option<TimedFile> {
+        let text = self.commands.as_ref()?.text.clone();
+        Some(TimedFile { name: "commands.jsonl".to_owned(), text })
     }
 
     pub fn given(&self, folder: &Path) -> Given {
@@ -121,7 +135,7 @@ impl Plan {
     pub fn describe(&self) -> String {
         format!(
             "seed {}: {}, {} vehicles, {} steps, {} partitions on {} + {} workers, snapshot every {}, heartbeat {} {} ms, timeout \
-             {} ms, grace {} ms, adoption {} ms, lease {} ms, latency to {:?}, faults to {:?} every {:?}",
+             {} ms, grace {} ms, adoption {} ms, lease {} ms, latency to {:?}, faults to {:?} every {:?}, {} commands of which {} edit",
             self.seed,
             self.net,
             self.vehicles,
@@ -138,7 +152,9 @@ impl Plan {
             self.cluster.lease_ms,
             self.latency.1,
             self.quiet_from,
-            self.fault_every
+            self.fault_every,
+            self.commands.as_ref().map_or(0, |commands| commands.count),
+            self.commands.as_ref().map_or(0, |commands| commands.edits),
         )
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::hub::{Hub, now_ms};
-use crate::common::demand::Random;
+use super::weather::{Fate, Weather};
 
 /// A fault of the program that the harness has to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,44 +24,8 @@ pub enum Planted {
     ForgottenCommit,
     /// The store acknowledges a part of which it keeps nothing but the reference.
     ForgottenPart,
-}
-
-/// What goes wrong at present.
-pub struct Weather {
-    pub random: Random,
-    /// Calls that fail, in a thousand.
-    pub failing: u64,
-    /// Longest delay before and after a call, ms.
-    pub delay_ms: u64,
-    /// Nothing works.
-    pub outage: bool,
-}
-
-enum Fate {
-    Fine,
-    Refused(StoreError),
-    /// Done or not, and nobody is told.
-    Ambiguous {
-        done: bool,
-    },
-}
-
-impl Weather {
-    fn fate(&mut self) -> (Duration, Fate, Duration) {
-        let mut millis = |most: u64| Duration::from_millis(self.random.next() % (most + 1));
-        let (before, after) = (millis(self.delay_ms), millis(self.delay_ms));
-        let what = || "simulated".to_owned();
-        let is_bad = self.outage || self.random.next() % 1000 < self.failing;
-        let fate = match self.random.next() % 6 {
-            _ if !is_bad => Fate::Fine,
-            0 if !self.outage => Fate::Ambiguous { done: true },
-            1 => Fate::Ambiguous { done: false },
-            2 => Fate::Refused(StoreError::Full { what: what() }),
-            3 => Fate::Refused(StoreError::Refused { what: what() }),
-            _ => Fate::Refused(StoreError::Unavailable { what: what() }),
-        };
-        (before, fate, after)
-    }
+    /// The store acknowledges that it takes a commit back, and keeps it.
+    ForgottenWithdrawal,
 }
 
 /// A connection of one process to the store.
@@ -101,8 +65,17 @@ impl FaultyStore {
         result
     }
 
-    async fn commit_now(&mut self, run: &RunName, manifest: &Manifest) -> Result<(), StoreError> {
-        let mut manifest = Manifest { created_ms: now_ms(), ..manifest.clone() };
+    async fn commit_now(
+        &mut self,
+        run: &RunName,
+        over: Option<&Manifest>,
+        manifest: &Manifest,
+    ) -> Result<(), StoreError> {
+        let mut manifest = manifest.clone();
+        if over.is_none() {
+            manifest.created_ms = now_ms();
+            self.keep_time_of_commit(run, &mut manifest).await?;
+        }
         match self.planted {
             Planted::ForgottenCommit => return Ok(()),
             Planted::UnfencedCommit => {
@@ -110,17 +83,29 @@ impl FaultyStore {
                     manifest.epoch = status.epoch;
                 }
             }
-            Planted::Nothing | Planted::ForgottenPart => {}
+            _ => {}
         }
-        self.keep_time_of_commit(run, &mut manifest).await?;
-        self.memory.commit(run, &manifest).await?;
+        match over {
+            Some(old) => self.memory.replace(run, old, &manifest).await?,
+            None => self.memory.commit(run, &manifest).await?,
+        }
         let mut unreadable = None;
         for part in &manifest.parts {
             if let Err(error) = self.memory.get_part(run, part).await {
-                unreadable = Some(error.to_string());
+                unreadable = Some((part.id, error.to_string()));
             }
         }
-        self.hub.judge().commit(self.process, manifest.step, manifest.epoch, manifest.parts.len(), unreadable);
+        self.hub.judge().commit(self.process, &manifest, over, unreadable);
+        Ok(())
+    }
+
+    async fn withdraw_now(&mut self, run: &RunName, epoch: Epoch, step: u64) -> Result<(), StoreError> {
+        let before = self.memory.commits(run).await?.into_iter().find(|commit| commit.step == step);
+        if self.planted != Planted::ForgottenWithdrawal {
+            self.memory.withdraw(run, epoch, step).await?;
+        }
+        let left = self.memory.commits(run).await?.first().map(|commit| commit.step);
+        self.hub.judge().withdrawn(self.process, epoch, step, before.as_ref(), left);
         Ok(())
     }
 
@@ -139,7 +124,11 @@ impl FaultyStore {
 
 impl SnapshotStore for FaultyStore {
     fn put_blob<'a>(&'a mut self, run: &'a RunName, bytes: &'a [u8]) -> StoreFuture<'a, ContentHash> {
-        Box::pin(self.call("put_blob", async |s| s.memory.put_blob(run, bytes).await))
+        Box::pin(self.call("put_blob", async |s| {
+            let hash = s.memory.put_blob(run, bytes).await?;
+            s.hub.judge().scenario(hash, bytes);
+            Ok(hash)
+        }))
     }
 
     fn get_blob<'a>(&'a mut self, run: &'a RunName, hash: ContentHash) -> StoreFuture<'a, Vec<u8>> {
@@ -216,7 +205,7 @@ impl SnapshotStore for FaultyStore {
 
     fn commit<'a>(&'a mut self, run: &'a RunName, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
         Box::pin(async move {
-            let done = self.call("commit", async |s| s.commit_now(run, manifest).await).await;
+            let done = self.call("commit", async |s| s.commit_now(run, None, manifest).await).await;
             let is_late = matches!(done, Err(StoreError::Ambiguous { .. }))
                 && self.weather.lock().expect("no panic").random.next().is_multiple_of(3);
             if is_late {
@@ -227,7 +216,7 @@ impl SnapshotStore for FaultyStore {
                 let (run, manifest) = (run.clone(), manifest.clone());
                 spawn_local(async move {
                     sleep(pause).await;
-                    if late.commit_now(&run, &manifest).await.is_ok() {
+                    if late.commit_now(&run, None, &manifest).await.is_ok() {
                         late.hub.judge().count("late commits");
                     }
                 });
@@ -237,14 +226,11 @@ impl SnapshotStore for FaultyStore {
     }
 
     fn replace<'a>(&'a mut self, run: &'a RunName, old: &'a Manifest, manifest: &'a Manifest) -> StoreFuture<'a, ()> {
-        Box::pin(self.call("replace", async move |s| s.memory.replace(run, old, manifest).await))
+        Box::pin(self.call("replace", async move |s| s.commit_now(run, Some(old), manifest).await))
     }
 
     fn withdraw<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, step: u64) -> StoreFuture<'a, ()> {
-        Box::pin(self.call("withdraw", async move |s| {
-            s.hub.judge().accuse(format!("I5: step {step} is withdrawn, and nothing was damaged"));
-            s.memory.withdraw(run, epoch, step).await
-        }))
+        Box::pin(self.call("withdraw", async move |s| s.withdraw_now(run, epoch, step).await))
     }
 
     fn commits<'a>(&'a mut self, run: &'a RunName) -> StoreFuture<'a, Vec<Manifest>> {
@@ -260,7 +246,11 @@ impl SnapshotStore for FaultyStore {
     }
 
     fn append_log<'a>(&'a mut self, run: &'a RunName, epoch: Epoch, seq: u64, bytes: &'a [u8]) -> StoreFuture<'a, ()> {
-        Box::pin(self.call("append_log", async move |s| s.memory.append_log(run, epoch, seq, bytes).await))
+        Box::pin(self.call("append_log", async move |s| {
+            s.memory.append_log(run, epoch, seq, bytes).await?;
+            s.hub.judge().count("entries of the command log");
+            Ok(())
+        }))
     }
 
     fn read_log<'a>(&'a mut self, run: &'a RunName, from: u64) -> StoreFuture<'a, Vec<(u64, Vec<u8>)>> {

@@ -1,0 +1,110 @@
+//! Drives a run through all edits of its network: each of them ends one world, and the run goes on in another.
+
+use std::time::{Duration, Instant};
+
+use super::launch::{Claim, Given, Launched, launch};
+use super::master::{Driven, Finished, Interlude, MasterSetup, RunControl, TimedFile, drive};
+use super::standalone::RunError;
+use crate::actors::threads::Threads;
+use crate::actors::worker::OpenStore;
+use crate::diagnostics::InputError;
+use crate::observe::Instruments;
+use crate::protocol::{Limits, Listener};
+use crate::settings::ClusterSettings;
+
+/// After an edit of the network workers come back at once; who does not within this time is not waited for.
+const GATHER: Duration = Duration::from_secs(5);
+
+/// A run and how a master works on it.
+pub struct WholeRun {
+    pub claim: Claim,
+    /// `None`: one that is resumed.
+    pub given: Option<Given>,
+    /// Cut an interrupted run anew.
+    pub partitions: Option<u32>,
+    /// A connection of its own for every world.
+    pub open_store: OpenStore,
+    pub listener: Box<dyn Listener>,
+    pub limits: Limits,
+    /// Start when so many workers have come.
+    pub workers: usize,
+    pub cluster: ClusterSettings,
+    pub threads: Threads,
+    pub quiet: bool,
+    /// `None`: nobody drives the run from outside.
+    pub control: Option<RunControl>,
+    /// Commands to be given at their steps.
+    pub timed: Option<TimedFile>,
+    /// `None`: nobody asks for metrics.
+    pub instruments: Option<Instruments>,
+}
+
+/// Launches a run and drives it to its end; a run that was finished before is not repeated. `launched` is called whenever it is
+/// about to be driven, with the address where workers reach the master. To be called in an actix system.
+///
+/// # Errors
+/// As [`launch`] and [`drive`]; the store cannot be opened; or what `launched` says.
+pub async fn drive_through(
+    run: WholeRun,
+    mut launched: impl AsyncFnMut(String) -> Result<(), RunError>,
+) -> Result<Finished, RunError> {
+    let WholeRun {
+        claim,
+        mut given,
+        mut partitions,
+        open_store,
+        mut listener,
+        limits,
+        mut workers,
+        cluster,
+        threads,
+        quiet,
+        mut control,
+        mut timed,
+        instruments,
+    } = run;
+    let (mut gather, mut pace) = (None, None);
+    let mut wall = Duration::ZERO;
+    loop {
+        let mut store = open_store().map_err(|error| InputError::file("store", error.to_string()))?;
+        let launch = match launch(&mut *store, claim.clone(), given.take(), partitions.take()).await? {
+            Launched::Ready(launch) => *launch,
+            Launched::Finished(finished) => {
+                tracing::warn!(
+                    run = %claim.run,
+                    "run was finished before and is not repeated; choose another --run-id for that"
+                );
+                return Ok(*finished);
+            }
+        };
+        let started = Instant::now();
+        launched(listener.address()).await?;
+        tracing::info!(run = %claim.run, "run is kept under this name");
+        let setup = MasterSetup {
+            store,
+            listener,
+            limits,
+            workers,
+            gather,
+            pace,
+            cluster: cluster.clone(),
+            threads,
+            quiet,
+            control,
+            timed: timed.take(),
+            instruments: instruments.clone(),
+        };
+        match drive(setup, launch).await? {
+            Driven::Finished(mut finished) => {
+                finished.recording.wall += wall;
+                return Ok(*finished);
+            }
+            Driven::Edited(interlude) => {
+                wall += started.elapsed();
+                let interlude = *interlude;
+                Interlude { listener, control, .. } = interlude;
+                (workers, gather, pace) = (interlude.workers.max(1), Some(GATHER), Some(interlude.pace));
+            }
+        }
+    }
+}
