@@ -235,9 +235,9 @@ impl Schedule {
         self.awaited.retain(|step| *step >= recorded);
         let awaited = self.awaited.first().map_or(u64::MAX, |step| step + 1);
         let under_way = self.under_way.iter().map(|entry| entry.told.entry.at_step).min();
-        let timed = self.timed.front().map_or(u64::MAX, |(step, _)| *step);
-        let timed = timed.min(self.edit.unwrap_or(u64::MAX));
-        awaited.min(under_way.unwrap_or(u64::MAX)).min(timed)
+        // The next timed command is for the edited network, and comes there, also when the edit had to give way to orders for its step.
+        let next = self.edit.or(self.timed.front().map(|(step, _)| *step));
+        awaited.min(under_way.unwrap_or(u64::MAX)).min(next.unwrap_or(u64::MAX))
     }
 }
 
@@ -341,6 +341,21 @@ mod tests {
         schedule.known(number);
         assert_eq!((schedule.limit(21), schedule.limit(30)), (21, 21), "nothing is granted beyond");
         assert!(!schedule.edit_is_due(20) && schedule.edit_is_due(21));
+    }
+
+    /// The run stood still for ever: the edit waited for its step to be done, and that for the command after it (simulated seed 374).
+    #[test]
+    fn an_edit_that_gives_way_to_an_order_of_its_step_does_not_wait_for_the_commands_after_it() {
+        let mut schedule = Schedule::resumed(Vec::new(), 0, 0, &[20, 20, 20]);
+        for (act, at_step) in [(Act::Snapshot, 20), (Act::Edit(Vec::new()), 21)] {
+            let place = schedule.due(20);
+            let entry = LogEntry { at_step: 20, act, text: String::new(), timed: place };
+            let told = schedule.take(entry, vec![0], Ticket(1)).expect("room").clone();
+            assert_eq!(told.entry.at_step, at_step);
+            schedule.logged(told.number);
+            schedule.known(told.number);
+        }
+        assert_eq!((schedule.limit(20), schedule.due(21)), (21, None), "the last one is for the edited network");
     }
 
     #[test]
