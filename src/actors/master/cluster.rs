@@ -46,6 +46,8 @@ pub struct ClusterMaster {
     recorder: Addr<Recorder>,
     /// `None`: there is no store, and nothing is kept.
     orders: Option<mpsc::Sender<Order>>,
+    /// The newest state of the recorder, while the store is so far behind that it takes none.
+    unsaved: Option<Checkpointed>,
     epoch: Epoch,
     /// `None`: it has ended.
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
@@ -67,8 +69,22 @@ impl ClusterMaster {
         outcome: oneshot::Sender<ClusterOutcome>,
     ) -> Self {
         let (sessions, next_session, effects) = (BTreeMap::new(), 0, Vec::new());
-        let (outcome, panel, meter) = (Some(outcome), None, None);
-        Self { core, run, limits, sessions, next_session, recorder, orders, epoch, outcome, panel, meter, effects }
+        let (outcome, unsaved, panel, meter) = (Some(outcome), None, None, None);
+        Self {
+            core,
+            run,
+            limits,
+            sessions,
+            next_session,
+            recorder,
+            orders,
+            unsaved,
+            epoch,
+            outcome,
+            panel,
+            meter,
+            effects,
+        }
     }
 
     /// Lets clients drive the run and look at it.
@@ -194,6 +210,22 @@ impl ClusterMaster {
         }
     }
 
+    /// A slow store leaves snapshots out, as partitions do; only what the run depends on may fill the queue. The earliest ones are
+    /// kept, so one of the next commits has all its parts, and the newest, for an edit of the network may wait for it.
+    fn save_recorder(&mut self, checkpoint: Checkpointed, ctx: &mut Context<Self>) {
+        let is_behind = self.orders.as_ref().is_some_and(|orders| orders.capacity() <= orders.max_capacity() / 2);
+        let newest = if is_behind {
+            Some(checkpoint)
+        } else {
+            let Checkpointed { step, state } = checkpoint;
+            self.order(Order::SaveRecorder { epoch: self.epoch, step, state }, ctx);
+            None
+        };
+        if let Some(Checkpointed { step, .. }) = std::mem::replace(&mut self.unsaved, newest) {
+            tracing::warn!(step, "the recorder's state is left out: the store is slow");
+        }
+    }
+
     fn answer(&mut self, ticket: Ticket, outcome: Result<serde_json::Value, CommandError>) {
         if let Some(panel) = &mut self.panel {
             panel.answer(ticket, outcome);
@@ -251,6 +283,9 @@ impl Actor for ClusterMaster {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(TICK, |master, ctx| {
             master.feed(Event::Tick, ctx);
+            if let Some(checkpoint) = master.unsaved.take() {
+                master.save_recorder(checkpoint, ctx);
+            }
             master.show(ctx);
             if let (Some(meter), Some(orders)) = (&master.meter, &master.orders) {
                 meter.store_orders(orders.max_capacity() - orders.capacity());
@@ -396,13 +431,7 @@ impl Handler<Checkpointed> for ClusterMaster {
     type Result = ();
 
     fn handle(&mut self, message: Checkpointed, ctx: &mut Self::Context) {
-        let Checkpointed { step, state } = message;
-        // A slow store leaves snapshots out, as partitions do; only what the run depends on may fill the queue. The earliest
-        // ones are kept, so one of the next commits has all its parts.
-        if self.orders.as_ref().is_some_and(|orders| orders.capacity() <= orders.max_capacity() / 2) {
-            return tracing::warn!(step, "the recorder's state is left out: the store is slow");
-        }
-        self.order(Order::SaveRecorder { epoch: self.epoch, step, state }, ctx);
+        self.save_recorder(message, ctx);
     }
 }
 

@@ -25,8 +25,9 @@ pub const PACE: &str = "pace";
 pub const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// States of the recorder that wait until the store takes them; later ones are left out.
-const UNSAVED: usize = 8;
+/// States of the recorder that wait until the store takes them: the earliest, as in workers, and the newest, for which an edit of the
+/// network may wait. Those in between are left out.
+const UNSAVED: usize = 9;
 /// Orders that wait for the store. The master gives few: at most some for each snapshot.
 const QUEUE: usize = 64;
 
@@ -167,11 +168,14 @@ impl Keeper {
                 }
             }
             Order::SaveRecorder { epoch, step, state } => {
-                if self.unsaved.len() >= UNSAVED {
-                    tracing::warn!(step, "the recorder's state is left out: the store has taken none for long");
-                    return Ok(());
+                if self.unsaved.len() < UNSAVED {
+                    self.sweep(epoch).await;
+                } else if let Some(Unsaved { id, .. }) = self.unsaved.pop_back() {
+                    tracing::warn!(
+                        step = id.step,
+                        "the recorder's state is left out: the store has taken none for long"
+                    );
                 }
-                self.sweep(epoch).await;
                 let id = PartId { step, epoch, part: PartName::Recorder, attempt: 0 };
                 let scenario = self.tenure.scenario;
                 let sealed = Envelope { scenario, step, epoch, part: PartName::Recorder }.seal(&state);

@@ -18,6 +18,8 @@ use crate::sim::PartitionState;
 
 /// How often a wait that goes on is counted.
 const COUNT_WAITS: Duration = Duration::from_secs(1);
+/// Pause before a snapshot is given to a store again that is behind.
+const SAVE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Where a partition sends what it makes.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ pub struct Partition {
     handlers: Vec<Addr<NeighborHandler>>,
     outlets: Outlets,
     exit: ExitNotice,
+    /// The newest snapshot, while the store is so far behind that it takes none.
+    unsaved: Option<Snapshot>,
     /// Steps done, for whoever watches over the progress from another thread.
     progress: Arc<AtomicU64>,
     /// `None`: nobody asks.
@@ -51,7 +55,8 @@ impl Partition {
         let Place { scene, part } = core.place();
         let exit = ExitNotice { part, epoch: scene.epoch, exits: Some(outlets.exits.clone()) };
         progress.store(core.steps(), Ordering::Relaxed);
-        Self { core, handlers: Vec::new(), outlets, exit, progress, meter: None, effects: Vec::new() }
+        let (handlers, effects) = (Vec::new(), Vec::new());
+        Self { core, handlers, outlets, exit, unsaved: None, progress, meter: None, effects }
     }
 
     /// Counts what it does.
@@ -85,18 +90,10 @@ impl Partition {
                     let closed = PartitionClosed { part, epoch: scene.epoch, closing };
                     self.outlets.closings.try_send(closed).map_err(|e| format!("master: {e}"))
                 }
-                Effect::Save(state) => self.outlets.snapshots.as_ref().map_or(Ok(()), |snapshots| {
-                    let step = state.steps;
-                    // A store that is slower than the snapshots come leaves some out, and stops nobody.
-                    if snapshots.try_send(Snapshot::of(self.core.place().scene.epoch, state)).is_err() {
-                        tracing::warn!(
-                            partition = self.core.place().part,
-                            step,
-                            "snapshot left out: the store is slow"
-                        );
-                    }
+                Effect::Save(state) => {
+                    self.save(Snapshot::of(self.core.place().scene.epoch, state), ctx);
                     Ok(())
-                }),
+                }
                 Effect::Seen(seen) => {
                     // Who looks on is never waited for.
                     if self.outlets.seen.as_ref().is_some_and(|outlet| outlet.try_send(SeenRoads(seen)).is_err()) {
@@ -117,6 +114,28 @@ impl Partition {
         if let Some(reason) = lost {
             self.exit.give(ExitStatus::Failed { reason });
             ctx.stop();
+        }
+    }
+
+    /// A store that is slower than the snapshots come leaves some out, and stops nobody. The newest is never left out: nothing comes
+    /// after it when the network is to be edited, and the edit waits for it.
+    fn save(&mut self, snapshot: Snapshot, ctx: &mut Context<Self>) {
+        let Some(snapshots) = &self.outlets.snapshots else { return };
+        let newest = match snapshots.try_send(snapshot) {
+            Err(SendError::Full(snapshot)) => {
+                ctx.run_later(SAVE_AGAIN, |partition, ctx| {
+                    if let Some(snapshot) = partition.unsaved.take() {
+                        partition.save(snapshot, ctx);
+                    }
+                });
+                Some(snapshot)
+            }
+            // Without its store the worker ends.
+            Err(SendError::Closed(_)) | Ok(()) => None,
+        };
+        if let Some(older) = std::mem::replace(&mut self.unsaved, newest) {
+            let (partition, step) = (self.core.place().part, older.state.steps);
+            tracing::warn!(partition, step, "snapshot left out: the store is slow");
         }
     }
 

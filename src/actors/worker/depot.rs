@@ -41,7 +41,7 @@ impl Depot {
         Self { store: Some(store), run: None, backlog: Backlog::default(), worker, waiting }
     }
 
-    /// Snapshots that wait for the store. More are left out.
+    /// Snapshots that wait for the store, before each partition keeps its newest one itself.
     pub const MAILBOX: usize = 64;
 
     /// Uses the store; nothing else is done before the answer is there.
@@ -166,7 +166,7 @@ impl Handler<Snapshot> for Depot {
         let packed = Packed { part, step, epoch, sealed, attempt: 0, taken };
         if self.backlog.is_empty() {
             self.upload(packed, TRIES, ctx);
-        } else if !self.backlog.push(packed) {
+        } else if let Some(Packed { part, step, .. }) = self.backlog.push(packed) {
             self.not_stored(part, step, "it is left out, for the store has taken none for long".to_owned());
         }
     }
