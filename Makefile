@@ -130,6 +130,16 @@ simulate: ## whole clusters in simulation: SEED=first RUNS=number
 	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked --test simulate -- \
 	    --ignored --nocapture many_seeds
 
+# As in src/ by their names.
+PLANTED := keep-partitions keep-no-log commit-early forget-reports keep-tails
+
+.PHONY: simulate-proof
+simulate-proof: ## show that the simulation sees bugs that are planted in the program
+	for bug in $(PLANTED); do \
+	    TESSDS_PLANT=$$bug $(CARGO) test --locked --features planted-bugs --test simulate -- \
+	        --ignored --nocapture a_bug_that_is_planted || exit 1; \
+	done
+
 .PHONY: fidelity
 fidelity: ## compare with SUMO on public scenarios; writes docs/fidelity-table.md
 	tools/fidelity.py --scenarios "$(SCENARIOS)" $(ARGS)

@@ -26,7 +26,7 @@ use super::weather::Weather;
 use crate::common::demand::Random;
 
 /// Without faults a run has to end within so much simulated time.
-const LIVENESS: Duration = Duration::from_secs(90);
+pub const LIVENESS: Duration = Duration::from_secs(90);
 /// What the last messages may take.
 const AFTERMATH: Duration = Duration::from_millis(400);
 pub const MASTERS: [&str; 2] = ["master-0", "master-1"];
@@ -137,7 +137,7 @@ impl Site {
 pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
     let folders = Folders::new(plan.seed);
     let (expected, found) = (folders.base.join("expected"), folders.base.join("found"));
-    let undisturbed = undisturbed(&plan, &expected);
+    let undisturbed = undisturbed(&plan, &expected)?;
 
     let mut builder = turmoil::Builder::new();
     builder
@@ -150,7 +150,8 @@ pub fn simulate(plan: Plan, planted: Planted) -> Result<Report, String> {
         .tcp_capacity(1024)
         .enable_random_order();
     let mut sim = builder.build();
-    let weather = Weather { random: Random(plan.seed ^ 0x57_0ce), failing: 0, delay_ms: 3, outage: false };
+    let weather =
+        Weather { random: Random(plan.seed ^ 0x57_0ce), failing: 0, delay_ms: plan.store_delay_ms, outage: false };
     let site = Rc::new(Site {
         hub: Arc::new(Hub::new(&plan.scenario)),
         weather: Arc::new(Mutex::new(weather)),

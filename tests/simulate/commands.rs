@@ -45,6 +45,14 @@ impl Commands {
         }
         Self { text, count, edits }
     }
+
+    /// One edit, which takes a road out.
+    pub fn closing_an_edge_for_good(scenario: &CompiledScenario, step: u64) -> Self {
+        let network = &scenario.network;
+        let edge = &network.edge(roads(network)[0]).name;
+        let command = message("edit", json!({"action": "removeEdge", "edge": edge}));
+        Self { text: timed_line(step, &command.to_string()), count: 1, edits: 1 }
+    }
 }
 
 fn message(subject: &str, object: Value) -> Value {

@@ -157,7 +157,7 @@ impl Faults {
             End::Latency => sim.set_max_message_latency(slowest),
             End::Store => {
                 let mut weather = self.site.weather.lock().expect("no panic");
-                (weather.failing, weather.delay_ms, weather.outage) = (0, 3, false);
+                (weather.failing, weather.delay_ms, weather.outage) = (0, self.site.plan.store_delay_ms, false);
             }
         }
     }

@@ -25,11 +25,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cluster::{Report, simulate};
+use commands::Commands;
 use plan::Plan;
 use store::Planted;
 
 /// Seeds of the sweep that every test run makes.
 const SHORT_SWEEP: u64 = 60;
+/// Seeds in which a bug of the program has to be seen.
+const PROOF_SEEDS: u64 = 400;
 
 thread_local! {
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -68,6 +71,9 @@ fn simulate_seed(seed: u64, planted: Planted) -> Result<Report, String> {
     PANICS.take();
     let plan = Plan::of(seed);
     let about = plan.describe();
+    if std::env::var_os("TRACE").is_some() {
+        eprintln!("{about}\n{}", plan.commands.as_ref().map_or("", |commands| &commands.text));
+    }
     let result = catch_unwind(AssertUnwindSafe(|| simulate(plan, planted)));
     let result = result.unwrap_or_else(|_| Err("the simulation panicked".to_owned()));
     let result = result.and_then(|report| panicked().map(|()| report));
@@ -144,6 +150,20 @@ fn a_seed_gives_the_same_trace_again() {
     }
 }
 
+/// The states of an edit's step were left out, because the store had not taken those before, and the edit waited for them for ever
+/// (seed 288).
+#[test]
+fn an_edit_waits_for_a_slow_store_and_not_for_ever() {
+    watch_panics();
+    let is_large = |plan: &Plan| plan.partitions == 7 && plan.steps > 300;
+    let mut plan = (700_000..).map(Plan::of).find(is_large).expect("there are many plans");
+    (plan.workers, plan.cluster.snapshot_interval, plan.store_delay_ms) = (1, 3, 50);
+    plan.quiet_from = Duration::ZERO;
+    plan.commands = Some(Commands::closing_an_edge_for_good(&plan.scenario, 60));
+    let report = simulate(plan, Planted::Nothing).expect("a good run");
+    assert_eq!(report.seen["edits"], 1);
+}
+
 #[test]
 fn planted_bugs_are_found() {
     for (planted, invariant) in [
@@ -156,6 +176,15 @@ fn planted_bugs_are_found() {
         let found = found.unwrap_or_else(|| panic!("{planted:?} is not found"));
         assert!(found.contains(invariant), "{planted:?} is found for another reason: {found}");
     }
+}
+
+/// `make simulate-proof`.
+#[test]
+#[ignore = "needs a program in which TESSDS_PLANT plants a bug"]
+fn a_bug_that_is_planted_in_the_program_is_found() {
+    let found = (1..=PROOF_SEEDS).find_map(|seed| simulate_seed(seed, Planted::Nothing).err());
+    let bug = std::env::var("TESSDS_PLANT").expect("the name of a bug");
+    println!("{bug}: {}", found.unwrap_or_else(|| panic!("{bug} is not found in {PROOF_SEEDS} seeds")));
 }
 
 /// `make simulate SEED=n RUNS=k`.

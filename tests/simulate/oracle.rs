@@ -17,11 +17,15 @@ use tessds::roles::whole_run::{WholeRun, drive_through};
 use tessds::roles::worker::{WorkerSetup, work};
 use tessds::settings::ClusterSettings;
 
+use super::cluster::LIVENESS;
 use super::hub::Outcome;
 use super::plan::Plan;
 
 /// The whole network in one partition: without any cluster, or where there are commands with a worker in the same process.
-pub fn undisturbed(plan: &Plan, folder: &Path) -> Outcome {
+///
+/// # Errors
+/// Even that run fails, or does not end.
+pub fn undisturbed(plan: &Plan, folder: &Path) -> Result<Outcome, String> {
     let given = plan.given(folder);
     let cut = random_cut(&given.scenario.network, 1, 0).expect("a network with junctions");
     let result = if plan.commands.is_none() {
@@ -35,9 +39,9 @@ pub fn undisturbed(plan: &Plan, folder: &Path) -> Outcome {
         system.block_on(commanded(plan, Given { cut, ..given }))
     };
     match result {
-        Ok(recording) => Outcome::Finished(Box::new(recording)),
-        Err(RunError::Input(error)) => Outcome::Refused(error.to_string()),
-        Err(error) => panic!("an undisturbed run failed: {error}"),
+        Ok(recording) => Ok(Outcome::Finished(Box::new(recording))),
+        Err(RunError::Input(error)) => Ok(Outcome::Refused(error.to_string())),
+        Err(error) => Err(format!("undisturbed: {error}")),
     }
 }
 
@@ -80,8 +84,9 @@ async fn commanded(plan: &Plan, given: Given) -> Result<Recording, RunError> {
         timed: plan.timed(),
         instruments: None,
     };
-    let finished = drive_through(run, async |_| Ok(())).await;
+    let finished = tokio::time::timeout(LIVENESS, drive_through(run, async |_| Ok(()))).await;
     worker.abort();
+    let finished = finished.map_err(|_| RunError::Failed("the run does not end".to_owned()))?;
     Ok(finished?.recording)
 }
 

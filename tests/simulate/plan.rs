@@ -31,6 +31,8 @@ pub struct Plan {
     pub cluster: ClusterSettings,
     pub tick: Duration,
     pub latency: (Duration, Duration),
+    /// Longest delay before and after a call of the store while nothing is wrong with it, ms.
+    pub store_delay_ms: u64,
     /// Faults happen until then.
     pub quiet_from: Duration,
     /// Mean time from one fault to the next.
@@ -101,6 +103,7 @@ impl Plan {
             cluster,
             tick: millis(1),
             latency: (millis(0), millis(slowest)),
+            store_delay_ms: 3,
             quiet_from,
             fault_every,
             scenario: Arc::new(scenario),
