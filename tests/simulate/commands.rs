@@ -64,8 +64,9 @@ fn roads(network: &Network) -> Vec<EdgeId> {
     ids.filter(|edge| network.edge(*edge).kind == EdgeKind::Normal).collect()
 }
 
+/// No faster than the roads of the networks.
 fn mps(random: &mut Random) -> f64 {
-    1.0 + random.below(150) as f64 / 10.0
+    (1.0 + random.below(150) as f64 / 10.0).min(13.8)
 }
 
 /// Something that is done to the network as it is.

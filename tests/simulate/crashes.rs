@@ -10,7 +10,7 @@ use super::cluster::{MASTERS, RUN};
 use super::faults::{End, Faults};
 
 impl Faults {
-    /// Damages a part of the newest commit, when there is one before it to fall back to. Only a master that starts sees it.
+    /// Damages a part of the newest commit, when there is one before it to fall back to.
     pub(super) fn damage(&mut self, sim: &Sim) {
         let run = RunName::new(RUN).expect("a good name");
         let mut store = self.site.memory.clone();

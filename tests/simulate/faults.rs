@@ -217,6 +217,9 @@ impl Faults {
                 self.later(now + lasting, End::Losses { pair });
             }
             6..=8 => {
+                if self.bad_hardware.below(4) == 0 {
+                    self.damage(sim);
+                }
                 let worker = self.random.pick(&self.workers).clone();
                 self.crash(&worker, lasting, sim);
             }
