@@ -32,7 +32,7 @@ use store::Planted;
 /// Seeds of the sweep that every test run makes.
 const SHORT_SWEEP: u64 = 60;
 /// Seeds in which a bug of the program has to be seen.
-const PROOF_SEEDS: u64 = 400;
+const PROOF_SEEDS: u64 = 2000;
 
 thread_local! {
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
