@@ -34,14 +34,14 @@ impl View<'_> {
         }
         let need = driver.length_with_gap();
         let (mut space, mut seen) = (-ahead_m, 0.0);
-        let mut lane_id = link.next;
-        let mut index = index;
+        let (mut link, mut index) = (link, index);
         loop {
+            let lane_id = link.next;
             let lane = self.lane(lane_id);
-            if lane.internal {
+            // Where nobody crosses, vehicles may stand inside a junction as on a road.
+            if lane.internal && (link.keep_clear && !link.foes.is_empty() || self.lane(link.from).internal) {
                 space -= self.lanes.occupied_m[lane_id.index()];
             } else {
-                index += 1;
                 let on = self.lanes.on(lane_id);
                 let in_roundabout = self.in_roundabout(lane_id);
                 let mut taken = 0.0;
@@ -53,19 +53,22 @@ impl View<'_> {
                     taken += d.length_with_gap();
                 }
                 space += lane.length_m - taken;
-                if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED)) {
-                    return space >= need;
-                }
-                seen += lane.length_m;
-                if seen > ROOM_LOOK_LENGTHS * driver.length {
-                    return true;
+                if !lane.internal {
+                    if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED)) {
+                        return space >= need;
+                    }
+                    seen += lane.length_m;
+                    if seen > ROOM_LOOK_LENGTHS * driver.length {
+                        return true;
+                    }
                 }
             }
+            index += usize::from(!lane.internal);
             let next = self.next_link(vehicle, lane_id, index);
             if next.is_none() {
                 return true;
             }
-            lane_id = self.link(next).next;
+            link = self.link(next);
         }
     }
 
@@ -129,7 +132,7 @@ impl View<'_> {
 
     /// Speed behind a body on another way of the junction.
     fn behind(&self, vehicle: &Vehicle, driver: &Driver, place: &Place, body: &Body, start: f64) -> f64 {
-        let speed = if place.gap >= 0.0 {
+        let speed = if place.gap >= 0.0 || place.on_way {
             driver.follow_speed(vehicle.speed, place.gap, body.speed, body.decel)
         } else {
             driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).at_least(0.0), driver.decel)

@@ -31,6 +31,8 @@ pub(super) struct Place {
     pub(super) gap: f64,
     /// The body is where the ways meet already: it cannot let the vehicle go first any more.
     pub(super) in_the_way: bool,
+    /// The body's tail is on the way of the vehicle, which can follow it however near it is.
+    pub(super) on_way: bool,
 }
 
 impl Meeting<'_> {
@@ -47,25 +49,22 @@ impl Meeting<'_> {
             // Both ways are one at their ends.
             let rest = self.start + self.length_m;
             let gap = rest - (self.foe_length_m - body.back) - driver.min_gap;
-            return Some(Place { meet: None, gap, in_the_way });
+            return Some(Place { meet: None, gap, in_the_way, on_way: false });
         }
         if c.same_source {
-            // Both ways are one at their starts.
-            let meet = self.start + c.end_m;
-            let apart = body.back >= c.foe_end_m;
-            let behind = body.front < -self.start - driver.length;
-            if meet < 0.0 || apart || behind {
+            // Both ways are one at their starts. Who is beside has come from a way beside, where nobody follows anybody.
+            let (meet, ahead) = (self.start + c.end_m, self.start + body.back);
+            if meet < 0.0 || body.back >= c.foe_end_m || ahead < 0.0 {
                 return None;
             }
-            let gap = self.start + body.back - driver.min_gap;
-            return Some(Place { meet: None, gap, in_the_way: false });
+            return Some(Place { meet: None, gap: ahead - driver.min_gap, in_the_way: false, on_way: true });
         }
         let meet = self.start + c.begin_m;
         if meet < 0.0 || body.back >= c.foe_end_m {
             return None;
         }
         let gap = meet - driver.min_gap - (c.foe_end_m - body.back);
-        Some(Place { meet: Some(meet), gap, in_the_way: body.front > c.foe_begin_m })
+        Some(Place { meet: Some(meet), gap, in_the_way: body.front > c.foe_begin_m, on_way: false })
     }
 }
 
@@ -146,7 +145,7 @@ mod tests {
 
     #[test]
     fn who_is_clearly_ahead_where_ways_part_minds_nobody_behind() {
-        assert_eq!(place(Ways::Part, -5.9, 0.8), None);
-        assert!(place(Ways::Part, -5.9, 1.0).is_some());
+        assert_eq!(place(Ways::Part, -5.9, 10.8), None);
+        assert_eq!(place(Ways::Part, -5.7, 10.8).map(|place| place.gap), Some(10.8 - 5.0 - 5.7 - 2.5));
     }
 }
