@@ -27,7 +27,7 @@ use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork, TlsNetwork}
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::roles::given::given;
 use tessds::roles::launch::{Claim, Given};
-use tessds::roles::master::{Finished, RunControl, TimedFile};
+use tessds::roles::master::{Finished, MasterOptions, RunControl, TimedFile};
 use tessds::roles::rest::rest;
 use tessds::roles::standalone::RunError;
 use tessds::roles::whole_run::{WholeRun, drive_through};
@@ -205,20 +205,23 @@ impl Driver {
             // The store takes no colons and brackets in names, which addresses have.
             None => format!("master-{}", listen.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")),
         };
+        let options = MasterOptions {
+            limits: Limits::default(),
+            cluster: process.cluster.clone(),
+            threads: Threads::Own,
+            quiet: process.progress == Progress::Never,
+            instruments: instruments.clone(),
+        };
         let run = WholeRun {
+            options,
             claim: Claim { run, holder, lease: Duration::from_millis(process.cluster.lease_ms) },
             given,
             partitions: cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0),
             open_store: Arc::clone(open_store),
             listener,
-            limits: Limits::default(),
             workers: if self.is_alone() { 1 } else { cluster.workers },
-            cluster: process.cluster.clone(),
-            threads: Threads::Own,
-            quiet: process.progress == Progress::Never,
             control,
             timed,
-            instruments: instruments.clone(),
         };
         let mut worker: Option<JoinHandle<()>> = None;
         let finished = drive_through(run, async |address| {

@@ -38,26 +38,32 @@ const TIMED: &str = "timed";
 /// What a master waits for its last words to be written.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How a master works, whatever the run.
+#[derive(Clone)]
+pub struct MasterOptions {
+    pub limits: Limits,
+    pub cluster: ClusterSettings,
+    pub threads: Threads,
+    pub quiet: bool,
+    /// `None`: nobody asks for metrics.
+    pub instruments: Option<Instruments>,
+}
+
 /// Where and how a master works.
 pub struct MasterSetup {
+    pub options: MasterOptions,
     pub store: Box<dyn SnapshotStore>,
     pub listener: Box<dyn Listener>,
-    pub limits: Limits,
     /// Start when so many workers have come.
     pub workers: usize,
     /// Start with fewer when they have not come by then; `None`: never.
     pub gather: Option<Duration>,
     /// How the run is driven, when it is not as `control` says.
     pub pace: Option<Pace>,
-    pub cluster: ClusterSettings,
-    pub threads: Threads,
-    pub quiet: bool,
     /// `None`: nobody drives the run from outside.
     pub control: Option<RunControl>,
     /// Commands to be given at their steps.
     pub timed: Option<TimedFile>,
-    /// `None`: nobody asks for metrics.
-    pub instruments: Option<Instruments>,
 }
 
 /// A file of timed commands.
@@ -109,20 +115,8 @@ pub struct Interlude {
 /// # Errors
 /// [`RunError::Input`] when an output cannot be opened, [`RunError::Failed`] when the run ends early; then it can be resumed.
 pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunError> {
-    let MasterSetup {
-        mut store,
-        listener,
-        limits,
-        workers,
-        gather,
-        pace,
-        cluster,
-        threads,
-        quiet,
-        control,
-        timed,
-        instruments,
-    } = setup;
+    let MasterSetup { options, mut store, listener, workers, gather, pace, control, timed } = setup;
+    let MasterOptions { limits, cluster, threads, quiet, instruments } = options;
     let Launch { tenure, compiled, outputs: paths, standing, placed, tallies, recut, log, pace: kept } = launch;
     let partitions = compiled.cut.parts as u16;
     let settings = compiled.settings.clone();

@@ -3,20 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::launch::{Claim, Given, Launched, launch};
-use super::master::{Driven, Finished, Interlude, MasterSetup, RunControl, TimedFile, drive};
+use super::master::{Driven, Finished, Interlude, MasterOptions, MasterSetup, RunControl, TimedFile, drive};
 use super::standalone::RunError;
-use crate::actors::threads::Threads;
 use crate::actors::worker::OpenStore;
 use crate::diagnostics::InputError;
-use crate::observe::Instruments;
-use crate::protocol::{Limits, Listener};
-use crate::settings::ClusterSettings;
+use crate::protocol::Listener;
 
 /// After an edit of the network workers come back at once; who does not within this time is not waited for.
 const GATHER: Duration = Duration::from_secs(5);
 
 /// A run and how a master works on it.
 pub struct WholeRun {
+    pub options: MasterOptions,
     pub claim: Claim,
     /// `None`: one that is resumed.
     pub given: Option<Given>,
@@ -25,18 +23,12 @@ pub struct WholeRun {
     /// A connection of its own for every world.
     pub open_store: OpenStore,
     pub listener: Box<dyn Listener>,
-    pub limits: Limits,
     /// Start when so many workers have come.
     pub workers: usize,
-    pub cluster: ClusterSettings,
-    pub threads: Threads,
-    pub quiet: bool,
     /// `None`: nobody drives the run from outside.
     pub control: Option<RunControl>,
     /// Commands to be given at their steps.
     pub timed: Option<TimedFile>,
-    /// `None`: nobody asks for metrics.
-    pub instruments: Option<Instruments>,
 }
 
 /// Launches a run and drives it to its end; a run that was finished before is not repeated. `launched` is called whenever it is
@@ -49,19 +41,15 @@ pub async fn drive_through(
     mut launched: impl AsyncFnMut(String) -> Result<(), RunError>,
 ) -> Result<Finished, RunError> {
     let WholeRun {
+        options,
         claim,
         mut given,
         mut partitions,
         open_store,
         mut listener,
-        limits,
         mut workers,
-        cluster,
-        threads,
-        quiet,
         mut control,
         mut timed,
-        instruments,
     } = run;
     let (mut gather, mut pace) = (None, None);
     let mut wall = Duration::ZERO;
@@ -80,20 +68,8 @@ pub async fn drive_through(
         let started = Instant::now();
         launched(listener.address()).await?;
         tracing::info!(run = %claim.run, "run is kept under this name");
-        let setup = MasterSetup {
-            store,
-            listener,
-            limits,
-            workers,
-            gather,
-            pace,
-            cluster: cluster.clone(),
-            threads,
-            quiet,
-            control,
-            timed: timed.take(),
-            instruments: instruments.clone(),
-        };
+        let (options, timed) = (options.clone(), timed.take());
+        let setup = MasterSetup { options, store, listener, workers, gather, pace, control, timed };
         match drive(setup, launch).await? {
             Driven::Finished(mut finished) => {
                 finished.recording.wall += wall;

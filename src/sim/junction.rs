@@ -20,7 +20,7 @@ impl View<'_> {
     /// Whether vehicles must not enter this junction from `lane` without room behind it.
     #[inline]
     pub(super) fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
-        link.keep_clear && !link.foes.is_empty() && !self.lane(lane).internal && !self.in_roundabout(lane)
+        is_kept_clear(link) && !self.lane(lane).internal && !self.in_roundabout(lane)
     }
 
     /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear). Only standing
@@ -39,7 +39,7 @@ impl View<'_> {
             let lane_id = link.next;
             let lane = self.lane(lane_id);
             // Where nobody crosses, vehicles may stand inside a junction as on a road.
-            if lane.internal && (link.keep_clear && !link.foes.is_empty() || self.lane(link.from).internal) {
+            if lane.internal && (is_kept_clear(link) || self.lane(link.from).internal) {
                 space -= self.lanes.occupied_m[lane_id.index()];
             } else {
                 let on = self.lanes.on(lane_id);
@@ -54,6 +54,7 @@ impl View<'_> {
                 }
                 space += lane.length_m - taken;
                 if !lane.internal {
+                    index += 1;
                     if on.last().is_some_and(|v| v.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED)) {
                         return space >= need;
                     }
@@ -63,7 +64,6 @@ impl View<'_> {
                     }
                 }
             }
-            index += usize::from(!lane.internal);
             let next = self.next_link(vehicle, lane_id, index);
             if next.is_none() {
                 return true;
@@ -220,6 +220,11 @@ impl View<'_> {
         }
         link
     }
+}
+
+/// Whether somebody's way crosses behind the link, and nobody is to stand there.
+fn is_kept_clear(link: &Link) -> bool {
+    link.keep_clear && !link.foes.is_empty()
 }
 
 /// What the vehicles on other ways of a junction leave.

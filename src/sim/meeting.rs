@@ -145,7 +145,16 @@ mod tests {
 
     #[test]
     fn who_is_clearly_ahead_where_ways_part_minds_nobody_behind() {
-        assert_eq!(place(Ways::Part, -5.9, 10.8), None);
-        assert_eq!(place(Ways::Part, -5.7, 10.8).map(|place| place.gap), Some(10.8 - 5.0 - 5.7 - 2.5));
+        assert_eq!(place(Ways::Part, -5.9, 0.8), None);
+    }
+
+    /// It had changed lanes inside the junction, and the other halted where it was.
+    #[test]
+    fn where_ways_part_nobody_minds_one_beside_and_everybody_one_ahead() {
+        for beside in [1.0, 5.9, 10.8] {
+            assert_eq!(place(Ways::Part, -5.9, beside), None, "{beside}");
+        }
+        let ahead = place(Ways::Part, -5.7, 10.8).expect("its tail is ahead, if by little");
+        assert!((ahead.gap - (10.8 - 5.0 - 5.7 - 2.5)).abs() < 1e-9 && ahead.on_way, "{ahead:?}");
     }
 }

@@ -11,9 +11,11 @@ use tessds::actors::worker::OpenStore;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, Networking};
 use tessds::roles::launch::Claim;
+use tessds::roles::master::MasterOptions;
 use tessds::roles::standalone::RunError;
 use tessds::roles::whole_run::{WholeRun, drive_through};
 use tessds::roles::worker::{WorkerSetup, work};
+use tessds::settings::ClusterSettings;
 use tokio::sync::Notify;
 
 use super::faults::Faults;
@@ -32,6 +34,11 @@ const AFTERMATH: Duration = Duration::from_millis(400);
 pub const MASTERS: [&str; 2] = ["master-0", "master-1"];
 /// The name of the run.
 pub const RUN: &str = "simulated";
+
+/// How simulated masters work.
+pub fn master_options(cluster: ClusterSettings) -> MasterOptions {
+    MasterOptions { limits: Limits::default(), cluster, threads: Threads::Shared, quiet: true, instruments: None }
+}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -72,6 +79,7 @@ impl Site {
     async fn master(self: Rc<Self>, host: &'static str) {
         let process = self.hub.start(host);
         let run = WholeRun {
+            options: master_options(self.plan.cluster.clone()),
             claim: Claim {
                 run: RunName::new(RUN).expect("a good name"),
                 holder: if self.plan.seed.is_multiple_of(2) { "master".to_owned() } else { host.to_owned() },
@@ -81,14 +89,9 @@ impl Site {
             partitions: None,
             open_store: self.open_store(process),
             listener: self.network(host).listen("0.0.0.0:7700").await.expect("a free port"),
-            limits: Limits::default(),
             workers: self.plan.workers,
-            cluster: self.plan.cluster.clone(),
-            threads: Threads::Shared,
-            quiet: true,
             control: None,
             timed: self.plan.timed(),
-            instruments: None,
         };
         let (outcome, recoveries) = match drive_through(run, async |_| Ok(())).await {
             Ok(finished) => (Outcome::Finished(Box::new(finished.recording)), finished.recoveries),

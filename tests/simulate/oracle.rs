@@ -17,7 +17,7 @@ use tessds::roles::whole_run::{WholeRun, drive_through};
 use tessds::roles::worker::{WorkerSetup, work};
 use tessds::settings::ClusterSettings;
 
-use super::cluster::LIVENESS;
+use super::cluster::{LIVENESS, master_options};
 use super::hub::Outcome;
 use super::plan::Plan;
 
@@ -65,7 +65,9 @@ async fn commanded(plan: &Plan, given: Given) -> Result<Recording, RunError> {
         instruments: None,
     };
     let worker = tokio::task::spawn_local(work(setup, std::future::pending()));
+    let cluster = ClusterSettings { snapshot_interval: 1000, heartbeat: false, ..ClusterSettings::default() };
     let run = WholeRun {
+        options: master_options(cluster),
         claim: Claim {
             run: RunName::new("undisturbed").expect("a good name"),
             holder: "master".to_owned(),
@@ -75,14 +77,9 @@ async fn commanded(plan: &Plan, given: Given) -> Result<Recording, RunError> {
         partitions: None,
         open_store,
         listener,
-        limits: Limits::default(),
         workers: 1,
-        cluster: ClusterSettings { snapshot_interval: 1000, heartbeat: false, ..ClusterSettings::default() },
-        threads: Threads::Shared,
-        quiet: true,
         control: None,
         timed: plan.timed(),
-        instruments: None,
     };
     let finished = tokio::time::timeout(LIVENESS, drive_through(run, async |_| Ok(()))).await;
     worker.abort();
