@@ -248,7 +248,7 @@ impl DemandBuilder<'_> {
             |given| given as f32,
         );
         let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
-        self.check_route(attributes, route, vtype)?;
+        self.check_route(attributes, route, vtype, warnings)?;
         self.check_length(attributes, route, vtype, warnings);
         let (edges, kind) = (self.routes.get(route), self.types.get(vtype));
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
@@ -325,14 +325,31 @@ impl DemandBuilder<'_> {
         }
     }
 
-    fn check_route(&mut self, attributes: Attributes<'_>, route: RouteId, vtype: TypeId) -> Result<(), Fault> {
+    /// A route that cannot be driven is an error, unless route errors are ignored and the vehicle can depart at least: it is
+    /// teleported over the gap then, as in SUMO.
+    fn check_route(
+        &mut self,
+        attributes: Attributes<'_>,
+        route: RouteId,
+        vtype: TypeId,
+        warnings: &mut Warnings,
+    ) -> Result<(), Fault> {
         let class = self.types.get(vtype).class;
         let (graph, network, routes) = (self.graph, self.network, &self.routes);
         let checked =
             self.checked.entry((route, class)).or_insert_with(|| graph.check_route(network, routes.get(route), class));
-        checked.as_ref().copied().map_err(|message| {
-            Fault::Route(attributes.error(format!("{message}; correct the route or run with ignore-route-errors")))
-        })
+        match checked {
+            Ok(()) => Ok(()),
+            Err(message) if self.options.ignore_route_errors && graph.allows(routes.get(route)[0], class) => {
+                let message = format!("{message}; the vehicle is teleported over the gap");
+                warnings.add("route with a gap", attributes.at(), message);
+                Ok(())
+            }
+            Err(message) => {
+                let message = format!("{message}; correct the route or run with ignore-route-errors");
+                Err(Fault::Route(attributes.error(message)))
+            }
+        }
     }
 
     fn check_length(&self, attributes: Attributes<'_>, route: RouteId, vtype: TypeId, warnings: &mut Warnings) {

@@ -43,7 +43,11 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
     let network = load_network(config, warnings)?;
     let index = NetworkIndex::new(&network);
     let graph = RoadGraph::new(&network);
-    let settings = &config.settings;
+    let mut settings = config.settings.clone();
+    // As SUMO, a run whose end is its begin does one step.
+    if settings.end_ms == Some(settings.begin_ms) {
+        settings.end_ms = Some(settings.begin_ms + settings.step_ms);
+    }
     let options = DemandOptions {
         begin_ms: settings.begin_ms,
         end_ms: settings.end_ms,
@@ -71,7 +75,6 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
     let ScenarioReader { demand, detectors, .. } = reader;
     let requests = detectors.finish(|name| demand.types_named(name))?;
     let demand = demand.finish(warnings);
-    let settings = settings.clone();
     Ok(Scenario { network, demand, settings, requests })
 }
 
