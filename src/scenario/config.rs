@@ -21,7 +21,7 @@ pub struct RunConfig {
     pub outputs: OutputPaths,
     /// `scale`: multiplies the demand.
     pub scale: f64,
-    /// `ignore-route-errors`: leave vehicles out whose route cannot be driven.
+    /// `ignore-route-errors`: teleport vehicles over gaps of their routes, and leave those out that cannot depart.
     pub ignore_route_errors: bool,
     /// `default.departlane`, `default.departspeed`.
     pub departure_defaults: DepartureDefaults,

@@ -94,8 +94,9 @@ fn vehicles_with_bad_routes_are_left_out_when_route_errors_are_ignored() {
         <vehicle id=\"good\" route=\"r\" depart=\"0\"/>"
     );
     error(&Input::routes(&routes), &["r.rou.xml:2: route of vehicle 'u'"]);
-    let forgiven = Input::routes(&routes).options("--ignore-route-errors");
-    warning(&forgiven, &["vehicle without a usable route", "edge 'nowhere'", "times=3", "r.rou.xml:2"]);
+    let forgiven = Input::routes(&routes).options("--ignore-route-errors --time-to-teleport 20");
+    warning(&forgiven, &["vehicle without a usable route", "edge 'nowhere'", "times=2", "r.rou.xml:2"]);
+    warning(&forgiven, &["route with a gap", "no connection from edge 'a' to edge 'd'", "r.rou.xml:3"]);
     let report = run(&forgiven).report;
-    assert!(report.contains("\"loaded\": 1") && report.contains("\"arrived\": 1"), "{report}");
+    assert!(report.contains("\"loaded\": 2") && report.contains("\"arrived\": 2"), "{report}");
 }

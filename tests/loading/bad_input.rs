@@ -171,7 +171,7 @@ fn broken_xml_is_an_error() {
 }
 
 #[test]
-fn vehicles_with_bad_routes_are_left_out_when_route_errors_are_ignored() {
+fn vehicles_with_bad_routes_are_left_out_or_teleported_when_route_errors_are_ignored() {
     let loaded = Input {
         routes: r#"<route id="broken" edges="a nowhere"/><route id="r" edges="a b"/>
         <vehicle id="u" route="broken" depart="0"/>
@@ -183,11 +183,13 @@ fn vehicles_with_bad_routes_are_left_out_when_route_errors_are_ignored() {
     }
     .load();
     let scenario = loaded.scenario.expect("forgiven");
-    assert_eq!(super::departures(&scenario), ["good@0"]);
-    assert!(scenario.demand.departures[0].stops.is_empty());
+    assert_eq!(super::departures(&scenario), ["v@0", "good@0"]);
+    assert!(scenario.demand.departures[1].stops.is_empty());
     assert_eq!(
         loaded.warnings,
         [
+            "route with a gap [r.rou.xml:4: vehicle 'v']: no connection from edge 'a' to edge 'd' for vClass 'passenger'; the \
+             vehicle is teleported over the gap",
             "stop is not ahead on the route [r.rou.xml:6: stop of vehicle 'good']: the stop on lane 'c_0' is not ahead on \
              the route; it is left out",
             "vehicle without a usable route [r.rou.xml:3: vehicle 'u']: edge 'nowhere' is not in the network; the vehicle \

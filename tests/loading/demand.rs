@@ -234,3 +234,14 @@ fn until_moves_with_the_vehicles_of_a_flow() {
     assert_eq!(stops(&scenario, 0), ["1:b_1 186.4-186.6 -1/50000"]);
     assert_eq!(stops(&scenario, 1), ["1:b_1 186.4-186.6 -1/150000"]);
 }
+
+#[test]
+fn a_run_whose_end_is_its_begin_does_one_step() {
+    let end = |begin: &str, end: &str| {
+        let routes = r#"<trip id="v" from="a" to="d" depart="7"/>"#;
+        let scenario = good_with(Input { routes, options: &[("begin", begin), ("end", end)], ..Input::default() });
+        (scenario.settings.end_ms, departures(&scenario))
+    };
+    assert_eq!(end("7", "7"), (Some(8000), vec!["v@7".to_owned()]));
+    assert_eq!(end("7", "9"), (Some(9000), vec!["v@7".to_owned()]));
+}
