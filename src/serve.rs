@@ -83,7 +83,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
                 (None, _) => new_name(),
             };
             let (mut driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
-            if only_in_memory && start.outputs.writes_parquet() {
+            if only_in_memory && start.outputs.writes_parquet(&start.scenario.requests) {
                 driver.take_no_snapshots();
             }
             async move {

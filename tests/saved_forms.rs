@@ -35,7 +35,7 @@ fn world() -> Arc<World> {
             edges: [EdgeId(0), EdgeId(1)].into(),
             ..MeanDataRequest::new("means", MeanDataLevel::Lane, "means.xml".into())
         }],
-        crossings: None,
+        ..OutputRequests::default()
     };
     let (network, demand) = ((*world.network).clone(), (*world.demand).clone());
     Arc::new(World::new(network, demand, world.settings.clone(), requests))

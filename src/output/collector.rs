@@ -38,6 +38,12 @@ impl MergedStep {
             all.removals.extend(report.removals);
             all.orders_met += report.orders_met;
             all.detour_requests.extend(report.detour_requests);
+            all.edges_left.extend(report.edges_left);
+            all.replaced_routes.extend(report.replaced_routes);
+            all.lane_changes.extend(report.lane_changes);
+            all.collisions.extend(report.collisions);
+            all.passages.extend(report.passages);
+            all.signals.extend(report.signals);
             all.digest = all.digest.wrapping_add(report.digest);
         }
         all.arrivals.sort_unstable_by_key(|trip| trip.vehicle);
@@ -48,6 +54,12 @@ impl MergedStep {
         all.route_requests.sort_unstable_by_key(|request| request.vehicle);
         all.removals.sort_unstable_by_key(|trip| trip.vehicle);
         all.detour_requests.sort_unstable_by_key(|request| request.vehicle);
+        all.edges_left.sort_unstable();
+        all.replaced_routes.sort_by_key(|route| (route.vehicle, route.at_index));
+        all.lane_changes.sort_unstable_by_key(|change| change.vehicle);
+        all.collisions.sort_unstable_by_key(|collision| (collision.collider, collision.victim));
+        all.passages.sort_unstable_by_key(|passage| (passage.lane, passage.vehicle));
+        all.signals.sort_unstable_by_key(|shown| shown.signal);
         all.intervals = join_intervals(all.intervals);
         all.detectors = join_detectors(all.detectors);
         Self(all)

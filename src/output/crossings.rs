@@ -6,6 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::collector::MergedStep;
+use super::document::{Document, Table};
 use super::sink::{Names, RunEnd, Sink};
 use crate::graph::EdgeKind;
 use crate::ids::{EdgeId, VehicleId};
@@ -37,7 +38,7 @@ impl Crossings {
         Self { names, edges: request.edges.clone(), is_simulated, ways: BTreeMap::new() }
     }
 
-    fn write(&self, vehicle: VehicleId, way: &Way, arrived: bool, out: &mut Vec<u8>) -> io::Result<()> {
+    fn write(&self, vehicle: VehicleId, way: &Way, arrived: bool, out: &mut Document) -> io::Result<()> {
         let name = |edge: &EdgeId| (&*self.names.network.edge(*edge).name).into();
         let crossing = Crossing {
             vehicle: (&*self.names.departure(vehicle).name).into(),
@@ -79,18 +80,22 @@ impl Crossings {
     }
 }
 
-fn line(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.push(b'\n');
+fn line(value: &impl Serialize, out: &mut Document) -> io::Result<()> {
+    serde_json::to_writer(out.raw(), value)?;
+    out.raw().push(b'\n');
     Ok(())
 }
 
 impl Sink for Crossings {
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    fn table(&self) -> Table {
+        Table::plain()
+    }
+
+    fn begin(&mut self, out: &mut Document) -> io::Result<()> {
         line(&CrossingsHead::of(&self.names.network, &self.edges), out)
     }
 
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         let network = std::sync::Arc::clone(&self.names.network);
         for record in &step.fcd {
             let lane = network.lane(record.lane);
@@ -135,7 +140,7 @@ impl Sink for Crossings {
         Ok(())
     }
 
-    fn finish(&mut self, _: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+    fn finish(&mut self, _: &RunEnd, out: &mut Document) -> io::Result<()> {
         for (vehicle, way) in std::mem::take(&mut self.ways) {
             self.write(vehicle, &way, false, out)?;
         }
@@ -165,8 +170,8 @@ mod tests {
     use super::*;
     use crate::graph::Span;
     use crate::ids::LaneId;
-    use crate::output::testing::{trip, written};
-    use crate::sim::report::{FcdRecord, StepReport};
+    use crate::output::testing::{blank, trip, written};
+    use crate::sim::report::StepReport;
 
     /// Everybody drives on the first edge only.
     fn names() -> Names {
@@ -181,7 +186,7 @@ mod tests {
     }
 
     fn seen(time_ms: i64, vehicle: u32, lane: u32, pos_m: f64) -> StepReport {
-        let fcd = vec![FcdRecord { vehicle: VehicleId(vehicle), lane: LaneId(lane), pos_m, speed_mps: 3.0 }];
+        let fcd = vec![crate::output::testing::seen(VehicleId(vehicle), LaneId(lane), pos_m, 3.0)];
         StepReport { time_ms, fcd, ..StepReport::default() }
     }
 
@@ -205,14 +210,14 @@ mod tests {
     #[test]
     fn a_recorder_that_goes_on_writes_what_it_would_have_written() {
         let mut first = Crossings::new(names(), &request());
-        let mut out = Vec::new();
+        let mut out = blank();
         first.step(&MergedStep::of([seen(0, 0, 0, 1.0)]), &mut out).unwrap();
         let mut second = Crossings::new(names(), &request());
         second.restore(&first.save()).unwrap();
         let rest = |sink: &mut Crossings| {
-            let mut out = Vec::new();
+            let mut out = blank();
             sink.finish(&RunEnd::default(), &mut out).unwrap();
-            out
+            out.bytes().to_vec()
         };
         let expected = rest(&mut first);
         assert!(!expected.is_empty() && rest(&mut second) == expected);

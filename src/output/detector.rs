@@ -3,8 +3,9 @@
 use std::io;
 
 use super::collector::MergedStep;
+use super::document::Kind::{Count, Number, Text, Time};
+use super::document::{Document, Table, Tag};
 use super::sink::{RunEnd, Sink};
-use super::text::{Tag, write_end, write_root};
 use crate::scenario::DetectorRequest;
 use crate::sim::report::{DetectorReport, MICRO};
 
@@ -20,7 +21,7 @@ impl Detectors {
         Self { names: requests.iter().map(|r| writes_here(r).then(|| r.name.clone())).collect() }
     }
 
-    fn intervals(&self, reports: &[DetectorReport], out: &mut Vec<u8>) {
+    fn intervals(&self, reports: &[DetectorReport], out: &mut Document) {
         for report in reports {
             let Some(Some(name)) = self.names.get(report.detector as usize) else { continue };
             let stats = &report.stats;
@@ -48,19 +49,22 @@ impl Detectors {
 }
 
 impl Sink for Detectors {
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        write_root(out, "detector", "det_e1_file");
-        Ok(())
+    fn table(&self) -> Table {
+        Table::new("detector", "det_e1_file")
+            .with("interval", Time, &["begin", "end"])
+            .with("interval", Text, &["id"])
+            .with("interval", Count, &["nVehContrib"])
+            .with("interval", Number, &["flow", "occupancy", "speed", "harmonicMeanSpeed", "length"])
+            .with("interval", Count, &["nVehEntered"])
     }
 
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         self.intervals(&step.detectors, out);
         Ok(())
     }
 
-    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+    fn finish(&mut self, end: &RunEnd, out: &mut Document) -> io::Result<()> {
         self.intervals(&end.tail.detectors, out);
-        write_end(out, 0, "detector");
         Ok(())
     }
 }

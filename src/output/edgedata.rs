@@ -7,8 +7,9 @@
 use std::io;
 
 use super::collector::MergedStep;
+use super::document::Kind::{Count, Number, Text, Time};
+use super::document::{Document, Table, Tag};
 use super::sink::{Names, RunEnd, Sink};
-use super::text::{Tag, write_end, write_root};
 use crate::graph::{Edge, EdgeKind};
 use crate::ids::{EdgeId, LaneId};
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
@@ -39,18 +40,17 @@ impl MeanData {
         Self { names, requests: requests.iter().map(|r| writes_here(r).then(|| r.clone())).collect() }
     }
 
-    fn intervals(&self, reports: &[IntervalReport], out: &mut Vec<u8>) {
+    fn intervals(&self, reports: &[IntervalReport], out: &mut Document) {
         for report in reports {
             let Some(Some(request)) = self.requests.get(report.request as usize) else { continue };
             self.interval(request, report, out);
         }
     }
 
-    fn interval(&self, request: &MeanDataRequest, report: &IntervalReport, out: &mut Vec<u8>) {
-        let start = out.len();
-        interval_head(request, report, out).open();
-        let content = out.len();
+    fn interval(&self, request: &MeanDataRequest, report: &IntervalReport, out: &mut Document) {
+        let mut opened = false;
         let mut lanes = report.lanes.as_slice();
+        let period_s = (report.end_ms - report.begin_ms) as f64 / 1e3;
         for (index, edge) in self.names.network.edges.iter().enumerate() {
             // Both lists are ordered by lane, so what belongs to the edge stands at the front.
             let before = lanes.partition_point(|(lane, _)| *lane < edge.first_lane);
@@ -58,19 +58,22 @@ impl MeanData {
             let count = lanes.partition_point(|(lane, _)| lane.0 < edge.first_lane.0 + edge.lane_count);
             let (here, rest) = lanes.split_at(count);
             lanes = rest;
-            if is_asked_for(request, EdgeId::new(index), edge) {
-                let period_s = (report.end_ms - report.begin_ms) as f64 / 1e3;
-                match request.level {
-                    MeanDataLevel::Edge => self.edge(request, edge, here, period_s, out),
-                    MeanDataLevel::Lane => self.lanes(request, edge, here, period_s, out),
-                }
+            if !is_asked_for(request, EdgeId::new(index), edge) || is_left_out(request, here) {
+                continue;
+            }
+            if !opened {
+                interval_head(request, report, out).open();
+                opened = true;
+            }
+            match request.level {
+                MeanDataLevel::Edge => self.edge(request, edge, here, period_s, out),
+                MeanDataLevel::Lane => self.lanes(request, edge, here, period_s, out),
             }
         }
-        if out.len() == content {
-            out.truncate(start);
-            interval_head(request, report, out).empty();
+        if opened {
+            out.end_tag(1, "interval");
         } else {
-            write_end(out, 1, "interval");
+            interval_head(request, report, out).empty();
         }
     }
 
@@ -80,13 +83,10 @@ impl MeanData {
         edge: &Edge,
         lanes: &[(LaneId, LaneStats)],
         period_s: f64,
-        out: &mut Vec<u8>,
+        out: &mut Document,
     ) {
         let mut sum = LaneStats::default();
         lanes.iter().for_each(|(_, stats)| sum += *stats);
-        if is_left_out(request, &sum) {
-            return;
-        }
         let network = &self.names.network;
         let speed_limit_mps = edge.lanes().map(|lane| network.lane(lane).speed_mps).fold(0.0, f64::max);
         let extent = Extent { length_m: edge.length_m, speed_limit_mps, lanes: f64::from(edge.lane_count), period_s };
@@ -99,30 +99,24 @@ impl MeanData {
         edge: &Edge,
         seen: &[(LaneId, LaneStats)],
         period_s: f64,
-        out: &mut Vec<u8>,
+        out: &mut Document,
     ) {
         let network = &self.names.network;
-        let mut opened = false;
+        Tag::new(out, 2, "edge").text("id", &edge.name).open();
         for id in edge.lanes() {
             let stats = seen.binary_search_by_key(&id, |&(lane, _)| lane).map(|i| seen[i].1).unwrap_or_default();
-            if is_left_out(request, &stats) {
+            if request.empty == EmptyEdges::Exclude && stats == LaneStats::default() {
                 continue;
-            }
-            if !opened {
-                Tag::new(out, 2, "edge").text("id", &edge.name).open();
-                opened = true;
             }
             let lane = network.lane(id);
             let extent = Extent { length_m: lane.length_m, speed_limit_mps: lane.speed_mps, lanes: 1.0, period_s };
             measures(Tag::new(out, 3, "lane").lane("id", network, id), request, &extent, &stats).empty();
         }
-        if opened {
-            write_end(out, 2, "edge");
-        }
+        out.end_tag(2, "edge");
     }
 }
 
-fn interval_head<'a>(request: &MeanDataRequest, report: &IntervalReport, out: &'a mut Vec<u8>) -> Tag<'a> {
+fn interval_head<'a>(request: &MeanDataRequest, report: &IntervalReport, out: &'a mut Document) -> Tag<'a> {
     Tag::new(out, 1, "interval").time("begin", report.begin_ms).time("end", report.end_ms).text("id", &request.name)
 }
 
@@ -135,8 +129,28 @@ fn is_asked_for(request: &MeanDataRequest, id: EdgeId, edge: &Edge) -> bool {
     by_kind && (request.edges.is_empty() || request.edges.contains(&id))
 }
 
-fn is_left_out(request: &MeanDataRequest, stats: &LaneStats) -> bool {
-    request.empty == EmptyEdges::Exclude && *stats == LaneStats::default()
+fn is_left_out(request: &MeanDataRequest, lanes: &[(LaneId, LaneStats)]) -> bool {
+    request.empty == EmptyEdges::Exclude && lanes.iter().all(|(_, stats)| *stats == LaneStats::default())
+}
+
+/// The columns of all measures.
+fn with_measures(table: Table, element: &'static str) -> Table {
+    let sampled = [
+        "sampledSeconds",
+        "traveltime",
+        "overlapTraveltime",
+        "density",
+        "overlapDensity",
+        "laneDensity",
+        "occupancy",
+        "waitingTime",
+        "timeLoss",
+        "speed",
+        "speedRelative",
+    ];
+    let counts =
+        ["departed", "arrived", "entered", "left", "laneChangedFrom", "laneChangedTo", "vaporized", "teleported"];
+    table.with(element, Number, &sampled).with(element, Count, &counts).with(element, Number, &["flow", "distance"])
 }
 
 /// Adds all measures to the tag of an edge or lane.
@@ -194,19 +208,30 @@ fn measures<'a>(tag: Tag<'a>, request: &MeanDataRequest, extent: &Extent, stats:
 }
 
 impl Sink for MeanData {
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        write_root(out, "meandata", "meandata_file");
-        Ok(())
+    fn table(&self) -> Table {
+        let table = Table::new("meandata", "meandata_file")
+            .with("interval", Time, &["begin", "end"])
+            .with("interval", Text, &["id"])
+            .with("edge", Text, &["id"]);
+        let mut selected = self.requests.iter().flatten();
+        if selected.clone().any(|request| request.level == MeanDataLevel::Lane) {
+            let table = table.with("lane", Text, &["id"]);
+            // Edges and lanes may share a file.
+            return match selected.any(|request| request.level == MeanDataLevel::Edge) {
+                true => with_measures(with_measures(table, "edge"), "lane"),
+                false => with_measures(table, "lane"),
+            };
+        }
+        with_measures(table, "edge")
     }
 
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         self.intervals(&step.intervals, out);
         Ok(())
     }
 
-    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+    fn finish(&mut self, end: &RunEnd, out: &mut Document) -> io::Result<()> {
         self.intervals(&end.tail.intervals, out);
-        write_end(out, 0, "meandata");
         Ok(())
     }
 }

@@ -3,10 +3,11 @@
 use std::io;
 
 use super::collector::MergedStep;
+use super::document::Kind::{Number, Text, Time};
+use super::document::{Document, Table, Tag};
 use super::lane_shapes::LaneShapes;
-use super::sink::{Names, RunEnd, Sink};
+use super::sink::{Names, Sink};
 use super::summary::is_due;
-use super::text::{Tag, write_end, write_root};
 use crate::sim::NewVehicle;
 
 /// Writes the vehicles of each step, or of each `period_ms` when that is more than 0, by id.
@@ -29,12 +30,18 @@ impl Sink for Fcd {
         self.names.admit(new);
     }
 
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        write_root(out, "fcd-export", "fcd_file");
-        Ok(())
+    fn table(&self) -> Table {
+        Table::new("fcd-export", "fcd_file")
+            .with("timestep", Time, &["time"])
+            .with("vehicle", Text, &["id"])
+            .with("vehicle", Number, &["x", "y", "angle"])
+            .with("vehicle", Text, &["type"])
+            .with("vehicle", Number, &["speed", "pos"])
+            .with("vehicle", Text, &["lane", "edge"])
+            .with("vehicle", Number, &["slope"])
     }
 
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         if !is_due(step.time_ms, self.begin_ms, self.period_ms) {
             return Ok(());
         }
@@ -60,12 +67,7 @@ impl Sink for Fcd {
                 .number("slope", 0.0)
                 .empty();
         }
-        write_end(out, 1, "timestep");
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
-        write_end(out, 0, "fcd-export");
+        out.end_tag(1, "timestep");
         Ok(())
     }
 }
@@ -74,7 +76,8 @@ impl Sink for Fcd {
 mod tests {
     use super::*;
     use crate::ids::{LaneId, VehicleId};
-    use crate::output::testing::{names, written};
+    use crate::output::sink::RunEnd;
+    use crate::output::testing::{names, seen, written};
     use crate::sim::report::{FcdRecord, StepReport};
 
     fn step(time_ms: i64, fcd: Vec<FcdRecord>) -> MergedStep {
@@ -83,10 +86,7 @@ mod tests {
 
     #[test]
     fn vehicles_are_written_as_sumo_does() {
-        let fcd = vec![
-            FcdRecord { vehicle: VehicleId(1), lane: LaneId(3), pos_m: 50.0, speed_mps: 0.0 },
-            FcdRecord { vehicle: VehicleId(0), lane: LaneId(0), pos_m: 5.1, speed_mps: 8.326 },
-        ];
+        let fcd = vec![seen(VehicleId(1), LaneId(3), 50.0, 0.0), seen(VehicleId(0), LaneId(0), 5.1, 8.326)];
         let text = written(&mut Fcd::new(names(), 0, 2000), &[step(0, vec![]), step(2000, fcd)], &RunEnd::default());
         assert_eq!(
             text,
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_period_leaves_out_the_steps_between() {
-        let record = FcdRecord { vehicle: VehicleId(0), lane: LaneId(0), pos_m: 1.0, speed_mps: 1.0 };
+        let record = seen(VehicleId(0), LaneId(0), 1.0, 1.0);
         let steps: Vec<_> = (0..5).map(|i| step(i * 1000, vec![record])).collect();
         let text = written(&mut Fcd::new(names(), 0, 2000), &steps, &RunEnd::default());
         assert_eq!(text.matches("<vehicle ").count(), 3);

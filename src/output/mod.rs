@@ -5,15 +5,24 @@
 //! that turns steps into bytes. Nothing that reaches a file comes from a clock, so equal runs write equal files; only
 //! [`RunReport`], [`EndSummary`] and [`Progress`] speak of wall-clock time.
 
+mod area_detector;
 mod bearing;
+mod by_lane;
 mod collector;
+mod collisions;
+mod columns;
 mod console;
 mod crossings;
 mod detector;
+mod document;
 mod edgedata;
+mod entry_exit;
 mod fcd;
 mod files;
+mod instant_loop;
+mod lane_changes;
 mod lane_shapes;
+mod numbers;
 mod outputs;
 mod outputs_state;
 mod packing;
@@ -23,14 +32,15 @@ mod progress;
 mod report_json;
 #[cfg(test)]
 mod resume_tests;
+mod signal_states;
 mod sink;
 mod sinks;
 mod statistics;
 mod summary;
 #[cfg(test)]
 mod testing;
-mod text;
 mod tripinfo;
+mod vehroute;
 
 pub use collector::{CollectError, Collector, MergedStep};
 pub use console::EndSummary;

@@ -3,14 +3,16 @@
 use std::io;
 
 use super::collector::{CollectError, Collector, MergedStep};
+use super::document::Document;
 use super::files::OutputFile;
+use super::numbers::Numbers;
 use super::outputs_state::{FileState, OutputsState};
 use super::sink::{Names, RunEnd, Sink};
 use super::sinks::sinks;
 use super::statistics::TripTotals;
 use crate::diagnostics::InputError;
 use crate::ids::LaneId;
-use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
+use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests, RecordedEvents};
 use crate::sim::NewVehicle;
 use crate::sim::report::{Counts, StepReport};
 
@@ -43,9 +45,10 @@ pub struct Reporting {
     pub checkpoints: bool,
 }
 
-/// Adds the requests behind `--edgedata-output` and `--lanedata-output`: one interval over the whole run, without what
-/// no vehicle used. To be called once, before partitions and [`Outputs`] get the requests.
+/// Adds what the outputs of a run need to be measured or reported: the events, and the requests behind `--edgedata-output` and
+/// `--lanedata-output`, one interval over the whole run, without what no vehicle used. To be called once, before partitions and [`Outputs`] get the requests.
 pub fn add_whole_run_requests(paths: &OutputPaths, requests: &mut OutputRequests) {
+    requests.events = paths.events();
     let [edgedata, lanedata] = WHOLE_RUN;
     let wanted = [(&paths.edgedata, MeanDataLevel::Edge, edgedata), (&paths.lanedata, MeanDataLevel::Lane, lanedata)];
     for (file, level, name) in wanted {
@@ -59,19 +62,20 @@ pub fn add_whole_run_requests(paths: &OutputPaths, requests: &mut OutputRequests
 /// Takes back what [`add_whole_run_requests`] added: these files were asked for by one run of the scenario.
 pub fn remove_whole_run_requests(requests: &mut OutputRequests) {
     requests.mean_data.retain(|request| !WHOLE_RUN.contains(&&*request.name));
+    requests.events = RecordedEvents::default();
 }
 
 struct Output {
     file: OutputFile,
     sink: Box<dyn Sink>,
+    /// What the sink made of a step; empty between steps.
+    document: Document,
 }
 
 /// Collects the reports of all partitions and writes the files. Single-threaded; knows no clock.
 pub struct Outputs {
     collector: Collector,
     outputs: Vec<Output>,
-    /// What a sink made of one step; reused.
-    buffer: Vec<u8>,
     counts: Counts,
     trips: TripTotals,
     digest: u128,
@@ -90,13 +94,18 @@ impl Outputs {
         reporting: Reporting,
     ) -> Result<Self, InputError> {
         let mut all = Self::new(reporting, reporting.begin_ms);
+        let numbers = Numbers::new(&paths.style, reporting.step_ms);
         for (path, mut sink) in sinks(names, paths, requests, reporting)? {
+            let failed = |error: String| InputError::file(path.to_string_lossy(), error);
+            let format = paths.style.format_of(&path);
+            let mut document = Document::begin(&sink.table(), format, &paths.style, numbers)
+                .map_err(|reason| failed(reason.to_owned()))?;
             let mut file = OutputFile::create(&path, reporting.checkpoints)?;
-            sink.begin(&mut all.buffer)
-                .and_then(|()| file.append(&all.buffer))
-                .map_err(|error| InputError::file(path.to_string_lossy(), error.to_string()))?;
-            all.buffer.clear();
-            all.outputs.push(Output { file, sink });
+            sink.begin(&mut document)
+                .and_then(|()| file.append(document.bytes()))
+                .map_err(|error| failed(error.to_string()))?;
+            document.clear();
+            all.outputs.push(Output { file, sink, document });
         }
         Ok(all)
     }
@@ -124,12 +133,15 @@ impl Outputs {
         let asked = sinks(names, paths, requests, reporting)?;
         state.check_files(&asked.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect::<Vec<_>>())?;
         let mut all = Self::new(reporting, *next_ms);
+        let numbers = Numbers::new(&paths.style, reporting.step_ms);
         for ((path, mut sink), FileState { position, sink: remembered, .. }) in asked.into_iter().zip(files) {
             sink.restore(remembered).map_err(|error| {
                 let message = format!("the checkpoint of this output is damaged ({error}); start the run anew");
                 InputError::file(path.to_string_lossy(), message)
             })?;
-            all.outputs.push(Output { file: OutputFile::resume(&path, *position)?, sink });
+            let document = Document::resumed(&sink.table(), paths.style.format_of(&path), &paths.style, numbers)
+                .map_err(|reason| InputError::file(path.to_string_lossy(), reason))?;
+            all.outputs.push(Output { file: OutputFile::resume(&path, *position)?, sink, document });
         }
         Ok(Self { counts: *counts, trips: *trips, digest: *digest, steps: *steps, ..all })
     }
@@ -139,7 +151,6 @@ impl Outputs {
         Self {
             collector: Collector::new(partitions, next_ms, step_ms, capacity),
             outputs: Vec::new(),
-            buffer: Vec::new(),
             counts: Counts::default(),
             trips: TripTotals::default(),
             digest: 0,
@@ -181,12 +192,12 @@ impl Outputs {
         self.digest = step.digest;
         step.arrivals.iter().for_each(|trip| self.trips.add(trip));
         self.steps += 1;
-        for output in &mut self.outputs {
-            output.sink.step(step, &mut self.buffer)?;
-            output.file.append(&self.buffer)?;
-            self.buffer.clear();
+        for Output { file, sink, document } in &mut self.outputs {
+            sink.step(step, document)?;
+            file.append(document.bytes())?;
+            document.clear();
             if self.steps.is_multiple_of(FLUSH_STEPS) {
-                output.file.flush()?;
+                file.flush()?;
             }
         }
         Ok(())
@@ -199,13 +210,13 @@ impl Outputs {
     pub fn finish(&mut self, end: &RunEnd) -> Result<(), OutputError> {
         debug_assert!(end.unfinished.iter().all(|trip| trip.arrival_lane == LaneId::NONE));
         let mut result = Ok(());
-        for output in &mut self.outputs {
-            let closed = output
-                .sink
-                .finish(end, &mut self.buffer)
-                .and_then(|()| output.file.append(&self.buffer))
-                .and_then(|()| output.file.close());
-            self.buffer.clear();
+        for Output { file, sink, document } in &mut self.outputs {
+            let closed = sink
+                .finish(end, document)
+                .and_then(|()| document.end())
+                .and_then(|()| file.append(document.bytes()))
+                .and_then(|()| file.close());
+            document.clear();
             result = result.and(closed);
         }
         Ok(result?)
@@ -218,7 +229,7 @@ impl Outputs {
     /// A file cannot be written.
     pub fn checkpoint(&mut self) -> io::Result<OutputsState> {
         let mut files = Vec::with_capacity(self.outputs.len());
-        for Output { file, sink } in &mut self.outputs {
+        for Output { file, sink, .. } in &mut self.outputs {
             file.sync()?;
             let path = file.path().to_string_lossy().into_owned();
             files.push(FileState { path, position: file.position(), sink: sink.save() });

@@ -1,9 +1,9 @@
-//! `fcd-output` to a file that ends in `.parquet`: floating-car data in columns, named as SUMO names them.
+//! Rows of columns as Parquet.
 
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::builder::{Float64Builder, StringDictionaryBuilder};
+use arrow_array::builder::{Float64Builder, Int64Builder, StringDictionaryBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
@@ -13,138 +13,123 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
-use super::collector::MergedStep;
-use super::lane_shapes::LaneShapes;
-use super::sink::{Names, RunEnd, Sink};
-use super::summary::is_due;
-use crate::sim::NewVehicle;
-use crate::sim::report::FcdRecord;
+use super::columns::{Slot, names};
+use super::document::{Column, Kind};
+use super::numbers::Numbers;
+use crate::scenario::ColumnHeader;
 
 /// Rows that are gathered before they are encoded: bounds the memory, and large enough to compress well.
 const GROUP_ROWS: usize = 1 << 18;
 
-/// Numbers are rounded as in XML, which also compresses them several times better.
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
+/// Values of a column that are not encoded yet.
+enum Values {
+    Text(StringDictionaryBuilder<Int32Type>),
+    Number(Float64Builder),
+    Count(Int64Builder),
 }
 
-/// One row per vehicle and step.
-pub struct ParquetFcd {
-    names: Names,
-    shapes: LaneShapes,
-    begin_ms: i64,
-    period_ms: i64,
+impl Values {
+    fn append(&mut self, slot: Slot, text: &[u8], numbers: Numbers) {
+        match (self, slot) {
+            (Self::Text(values), Slot::Text(from, to)) => values.append_value(String::from_utf8_lossy(&text[from..to])),
+            // Clock times.
+            (Self::Text(values), Slot::Time(ms)) => {
+                let mut written = Vec::new();
+                numbers.time(&mut written, ms);
+                values.append_value(String::from_utf8_lossy(&written));
+            }
+            // Rounded as in XML, which also compresses several times better.
+            (Self::Number(values), Slot::Number(value, decimals)) => {
+                let unit = 10f64.powi(i32::from(decimals));
+                values.append_value((value * unit).round() / unit);
+            }
+            (Self::Number(values), Slot::Time(ms)) => values.append_value(ms as f64 / 1e3),
+            (Self::Number(values), Slot::Count(value)) => values.append_value(value as f64),
+            (Self::Count(values), Slot::Count(value)) => values.append_value(value as i64),
+            (Self::Text(values), _) => values.append_null(),
+            (Self::Number(values), _) => values.append_null(),
+            (Self::Count(values), _) => values.append_null(),
+        }
+    }
+
+    fn take(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(values) => Arc::new(values.finish()),
+            Self::Number(values) => Arc::new(values.finish()),
+            Self::Count(values) => Arc::new(values.finish()),
+        }
+    }
+}
+
+/// Gathers rows and encodes them in groups.
+pub struct Rows {
     schema: Arc<Schema>,
+    numbers: Numbers,
+    values: Vec<Values>,
+    count: usize,
     /// `None` once the file is closed.
     writer: Option<ArrowWriter<Vec<u8>>>,
-    rows: Rows,
+    /// The first error; told at the end.
+    failed: Option<ParquetError>,
 }
 
-#[derive(Default)]
-struct Rows {
-    count: usize,
-    time: Float64Builder,
-    id: StringDictionaryBuilder<Int32Type>,
-    x: Float64Builder,
-    y: Float64Builder,
-    angle: Float64Builder,
-    vtype: StringDictionaryBuilder<Int32Type>,
-    speed: Float64Builder,
-    pos: Float64Builder,
-    lane: StringDictionaryBuilder<Int32Type>,
-    slope: Float64Builder,
-}
-
-impl ParquetFcd {
-    pub fn new(names: Names, begin_ms: i64, period_ms: i64) -> Result<Self, ParquetError> {
-        let text = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
-        let column = |name: &str, kind| Field::new(name, kind, false);
-        let schema = Arc::new(Schema::new(vec![
-            column("timestep_time", DataType::Float64),
-            column("vehicle_id", text()),
-            column("vehicle_x", DataType::Float64),
-            column("vehicle_y", DataType::Float64),
-            column("vehicle_angle", DataType::Float64),
-            column("vehicle_type", text()),
-            column("vehicle_speed", DataType::Float64),
-            column("vehicle_pos", DataType::Float64),
-            column("vehicle_lane", text()),
-            column("vehicle_slope", DataType::Float64),
-        ]));
+impl Rows {
+    pub fn new(columns: &[Column], header: ColumnHeader, numbers: Numbers) -> Result<Self, ParquetError> {
+        let mut values = Vec::new();
+        let mut fields = Vec::new();
+        for (column, name) in columns.iter().zip(names(columns, header)) {
+            let text = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
+            let (kind, empty) = match column.kind {
+                Kind::Text => (text(), Values::Text(StringDictionaryBuilder::new())),
+                Kind::Time if numbers.clock => (text(), Values::Text(StringDictionaryBuilder::new())),
+                Kind::Number | Kind::Time => (DataType::Float64, Values::Number(Float64Builder::new())),
+                Kind::Count => (DataType::Int64, Values::Count(Int64Builder::new())),
+            };
+            fields.push(Field::new(name, kind, true));
+            values.push(empty);
+        }
+        let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
         // Dictionaries are how strings are held here; readers shall see plain strings, as in SUMO's files.
         let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
-        let shapes = LaneShapes::new(names.network.clone());
-        Ok(Self { names, shapes, begin_ms, period_ms, schema, writer: Some(writer), rows: Rows::default() })
+        let writer = Some(ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?);
+        Ok(Self { schema, numbers, values, count: 0, writer, failed: None })
     }
 
-    fn row(&mut self, time_ms: i64, record: &FcdRecord) {
-        let vtype = self.names.vehicle_type(record.vehicle);
-        let pose = self.shapes.pose(record.lane, record.pos_m, vtype.length_m);
-        let rows = &mut self.rows;
-        rows.count += 1;
-        rows.time.append_value(time_ms as f64 / 1e3);
-        rows.id.append_value(&self.names.departure(record.vehicle).name);
-        rows.x.append_value(rounded(pose.x_m));
-        rows.y.append_value(rounded(pose.y_m));
-        rows.angle.append_value(rounded(pose.bearing_deg));
-        rows.vtype.append_value(&vtype.name);
-        rows.speed.append_value(rounded(record.speed_mps));
-        rows.pos.append_value(rounded(record.pos_m));
-        rows.lane.append_value(self.names.network.lane_name(record.lane));
-        rows.slope.append_value(0.0);
+    /// Adds a row. What that makes complete is moved to `out`: the writer counts for itself where it is in the file, so its buffer
+    /// can be emptied under it.
+    pub fn append(&mut self, slots: &[Slot], text: &[u8], out: &mut Vec<u8>) {
+        for (values, slot) in self.values.iter_mut().zip(slots) {
+            values.append(*slot, text, self.numbers);
+        }
+        self.count += 1;
+        if self.count == GROUP_ROWS
+            && let Err(error) = self.encode(out)
+        {
+            self.failed.get_or_insert(error);
+        }
     }
 
-    /// Encodes the gathered rows as a row group and moves what is encoded to `out`.
+    /// Encodes the gathered rows as a row group.
     fn encode(&mut self, out: &mut Vec<u8>) -> Result<(), ParquetError> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mut rows = std::mem::take(&mut self.rows);
-        if rows.count > 0 {
-            let columns: Vec<ArrayRef> = vec![
-                Arc::new(rows.time.finish()),
-                Arc::new(rows.id.finish()),
-                Arc::new(rows.x.finish()),
-                Arc::new(rows.y.finish()),
-                Arc::new(rows.angle.finish()),
-                Arc::new(rows.vtype.finish()),
-                Arc::new(rows.speed.finish()),
-                Arc::new(rows.pos.finish()),
-                Arc::new(rows.lane.finish()),
-                Arc::new(rows.slope.finish()),
-            ];
+        let columns: Vec<ArrayRef> = self.values.iter_mut().map(Values::take).collect();
+        if std::mem::take(&mut self.count) > 0
+            && let Some(writer) = &mut self.writer
+        {
             writer.write(&RecordBatch::try_new(self.schema.clone(), columns)?)?;
             writer.flush()?;
-        }
-        // The writer counts for itself where it is in the file, so its buffer can be emptied under it.
-        out.append(writer.inner_mut());
-        Ok(())
-    }
-}
-
-impl Sink for ParquetFcd {
-    fn admit(&mut self, new: &NewVehicle) {
-        self.names.admit(new);
-    }
-
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        self.encode(out).map_err(io::Error::other)
-    }
-
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
-        if is_due(step.time_ms, self.begin_ms, self.period_ms) {
-            for record in &step.fcd {
-                self.row(step.time_ms, record);
-                if self.rows.count == GROUP_ROWS {
-                    self.encode(out).map_err(io::Error::other)?;
-                }
-            }
+            out.append(writer.inner_mut());
         }
         Ok(())
     }
 
-    fn finish(&mut self, _: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+    /// # Errors
+    /// Something could not be encoded.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.encode(out).map_err(io::Error::other)?;
+        if let Some(error) = self.failed.take() {
+            return Err(io::Error::other(error));
+        }
         if let Some(writer) = self.writer.take() {
             out.append(&mut writer.into_inner().map_err(io::Error::other)?);
         }
@@ -158,33 +143,36 @@ mod tests {
 
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
+    use super::super::document::{Document, Table, Tag};
     use super::*;
-    use crate::ids::{LaneId, VehicleId};
-    use crate::output::testing::names;
-    use crate::sim::report::StepReport;
+    use crate::scenario::{OutputFormat, OutputStyle};
 
     #[test]
     fn rows_are_read_back() {
-        let mut sink = ParquetFcd::new(names(), 0, 0).unwrap();
-        let mut bytes = Vec::new();
-        sink.begin(&mut bytes).unwrap();
-        for time_ms in [0, 1000, 2000] {
-            let record = |vehicle| FcdRecord { vehicle, lane: LaneId(0), pos_m: 5.123, speed_mps: 8.326 };
-            let fcd = vec![record(VehicleId(1)), record(VehicleId(0))];
-            let step = MergedStep::of([StepReport { time_ms, fcd, ..StepReport::default() }]);
-            sink.step(&step, &mut bytes).unwrap();
-        }
-        sink.finish(&RunEnd::default(), &mut bytes).unwrap();
+        let table = Table::new("fcd-export", "fcd_file")
+            .with("timestep", Kind::Time, &["time"])
+            .with("vehicle", Kind::Text, &["id"])
+            .with("vehicle", Kind::Number, &["x"])
+            .with("vehicle", Kind::Count, &["n"]);
+        let style = OutputStyle::default();
+        let mut out = Document::begin(&table, OutputFormat::Parquet, &style, Numbers::new(&style, 1000)).unwrap();
+        Tag::new(&mut out, 1, "timestep").time("time", 0).empty();
+        Tag::new(&mut out, 1, "timestep").time("time", 1000).open();
+        Tag::new(&mut out, 2, "vehicle").text("id", "a").number("x", 5.123).count("n", 3).empty();
+        Tag::new(&mut out, 2, "vehicle").text("id", "b").number("x", 7.0).empty();
+        out.end_tag(1, "timestep");
+        out.end().unwrap();
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes).unwrap();
+        file.write_all(out.bytes()).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(|row| row.unwrap().to_string()).collect();
-        assert_eq!(rows.len(), 6);
         assert_eq!(
-            rows[0],
-            "{timestep_time: 0E0, vehicle_id: \"a\", vehicle_x: 5.12, vehicle_y: 0E0, vehicle_angle: 90.0, \
-             vehicle_type: \"car\", vehicle_speed: 8.33, vehicle_pos: 5.12, vehicle_lane: \"west_0\", \
-             vehicle_slope: 0E0}"
+            rows,
+            [
+                "{timestep_time: 0E0, vehicle_id: null, vehicle_x: null, vehicle_n: null}",
+                "{timestep_time: 1.0, vehicle_id: \"a\", vehicle_x: 5.12, vehicle_n: 3}",
+                "{timestep_time: 1.0, vehicle_id: \"b\", vehicle_x: 7.0, vehicle_n: null}",
+            ]
         );
     }
 }

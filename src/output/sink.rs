@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::collector::MergedStep;
+use super::document::{Document, Table};
 use crate::demand::{Demand, Departure, VehicleType};
 use crate::graph::Network;
 use crate::ids::{RouteId, VehicleId};
@@ -50,15 +51,21 @@ pub struct RunEnd {
     pub waiting_delay_ms: i64,
 }
 
-/// One output file's content: turns steps into bytes and leaves the file to others. What it appends depends only on the
+/// One output file's content: turns steps into elements and leaves the file and its format to others. What it appends depends only on the
 /// steps it was shown, never on a clock.
 pub trait Sink: Send {
-    /// Appends what stands at the head of the file.
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()>;
+    /// What the file may consist of.
+    fn table(&self) -> Table;
+    /// Appends what comes before the first step.
+    fn begin(&mut self, _: &mut Document) -> io::Result<()> {
+        Ok(())
+    }
     /// Appends what the step adds to the file. Steps come in order, each once.
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()>;
-    /// Appends what closes the file.
-    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()>;
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()>;
+    /// Appends what comes after the last step.
+    fn finish(&mut self, _: &RunEnd, _: &mut Document) -> io::Result<()> {
+        Ok(())
+    }
     /// Learns of a vehicle that an order adds, before the steps that know it.
     fn admit(&mut self, _: &NewVehicle) {}
     /// What it remembers of the steps so far, beside the bytes that it gave; nothing in most cases.

@@ -3,18 +3,26 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::area_detector::Areas;
+use super::by_lane::{Netstate, Queues};
+use super::collisions::Collisions;
 use super::crossings::Crossings;
 use super::detector::Detectors;
 use super::edgedata::MeanData;
+use super::entry_exit::EntryExits;
 use super::fcd::Fcd;
 use super::files::with_prefix;
+use super::instant_loop::InstantLoops;
+use super::lane_changes::LaneChanges;
 use super::outputs::Reporting;
+use super::signal_states::SignalStates;
 use super::sink::{Names, Sink};
 use super::statistics::Statistics;
 use super::summary::Summary;
-use super::tripinfo::TripInfo;
+use super::tripinfo::{Devices, TripInfo};
+use super::vehroute::Vehroute;
 use crate::diagnostics::InputError;
-use crate::scenario::{OutputPaths, OutputRequests};
+use crate::scenario::{OutputFormat, OutputPaths, OutputRequests};
 
 /// A file and what is in it.
 pub type NamedSink = (PathBuf, Box<dyn Sink>);
@@ -22,7 +30,7 @@ pub type NamedSink = (PathBuf, Box<dyn Sink>);
 /// The files in a fixed order, under their final names.
 ///
 /// # Errors
-/// Two different outputs ask for one file, or Parquet is asked for and cannot be written.
+/// Two different outputs ask for one file, or Parquet is asked for in a run with checkpoints.
 pub fn sinks(
     names: &Names,
     paths: &OutputPaths,
@@ -31,23 +39,59 @@ pub fn sinks(
 ) -> Result<Vec<NamedSink>, InputError> {
     let begin_ms = reporting.begin_ms;
     let mut sinks: Vec<(&PathBuf, Box<dyn Sink>)> = Vec::new();
+    let devices = Devices { vehroute: paths.vehroute.is_some(), fcd: paths.fcd.is_some() };
     if let Some(path) = &paths.tripinfo {
-        sinks.push((path, Box::new(TripInfo::new(names.clone(), paths.tripinfo_unfinished))));
+        sinks.push((path, Box::new(TripInfo::new(names.clone(), paths.tripinfo_unfinished, devices))));
     }
     if let Some(path) = &paths.summary {
         sinks.push((path, Box::new(Summary::new(begin_ms, paths.summary_period_ms))));
     }
     if let Some(path) = &paths.fcd {
-        sinks.push((path, fcd_sink(path, names, paths.fcd_period_ms, reporting)?));
+        sinks.push((path, Box::new(Fcd::new(names.clone(), begin_ms, paths.fcd_period_ms))));
     }
     if let Some(path) = &paths.statistic {
-        sinks.push((path, Box::new(Statistics::new(begin_ms))));
+        sinks.push((path, Box::new(Statistics::new(names.clone(), begin_ms))));
+    }
+    if let Some(path) = &paths.vehroute {
+        sinks.push((path, Box::new(Vehroute::new(names.clone(), paths.vehroute_options))));
+    }
+    if let Some(path) = &paths.lane_changes {
+        sinks.push((path, Box::new(LaneChanges::new(names.clone()))));
+    }
+    if let Some(path) = &paths.collisions {
+        sinks.push((path, Box::new(Collisions::new(names.clone()))));
+    }
+    if let Some(path) = &paths.queues {
+        sinks.push((path, Box::new(Queues::new(names.clone(), begin_ms, paths.queue_options))));
+    }
+    if let Some(path) = &paths.netstate {
+        let (empty_edges, decimals) = (paths.netstate_empty_edges, paths.netstate_precision);
+        sinks.push((path, Box::new(Netstate::new(names.clone(), empty_edges, decimals))));
     }
     for path in distinct(requests.mean_data.iter().map(|r| &r.file)) {
         sinks.push((path, Box::new(MeanData::new(names.clone(), &requests.mean_data, |r| r.file == *path))));
     }
     for path in distinct(requests.detectors.iter().map(|d| &d.file)) {
         sinks.push((path, Box::new(Detectors::new(&requests.detectors, |d| d.file == *path))));
+    }
+    for path in distinct(requests.areas.iter().map(|area| &area.file)) {
+        let here = requests.areas.iter().filter(|area| area.file == *path);
+        sinks.push((path, Box::new(Areas::new(names.clone(), here, begin_ms, reporting.step_ms))));
+    }
+    for path in distinct(requests.entry_exits.iter().map(|request| &request.file)) {
+        let here = requests.entry_exits.iter().filter(|request| request.file == *path);
+        sinks.push((path, Box::new(EntryExits::new(names.clone(), here, begin_ms, reporting.step_ms))));
+    }
+    for path in distinct(requests.instants.iter().map(|request| &request.file)) {
+        let here = requests.instants.iter().filter(|request| request.file == *path);
+        sinks.push((path, Box::new(InstantLoops::new(names.clone(), here, reporting.step_ms))));
+    }
+    let mut recorded = BTreeSet::new();
+    for request in requests.signals.iter().filter(|request| recorded.insert((request.record, &request.file))) {
+        let alike =
+            requests.signals.iter().filter(|other| (other.record, &other.file) == (request.record, &request.file));
+        let signals = alike.map(|other| other.signal).collect();
+        sinks.push((&request.file, Box::new(SignalStates::new(names.clone(), request.record, signals))));
     }
     if let Some(request) = &requests.crossings {
         sinks.push((&request.file, Box::new(Crossings::new(names.clone(), request))));
@@ -59,6 +103,13 @@ pub fn sinks(
             return Err(InputError::file(
                 path.to_string_lossy(),
                 "two different outputs ask for this file; give each a file of its own",
+            ));
+        }
+        if reporting.checkpoints && paths.style.format_of(path) == OutputFormat::Parquet {
+            return Err(InputError::file(
+                path.to_string_lossy(),
+                "a run with checkpoints cannot write Parquet, which is not written step by step; give the file a name that \
+                 ends in .xml, or switch checkpoints off",
             ));
         }
         named.push((with_prefix(path, if is_a_file(path) { &paths.prefix } else { "" }), sink));
@@ -74,27 +125,4 @@ fn is_a_file(path: &Path) -> bool {
 fn distinct<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<&'a PathBuf> {
     let mut seen = BTreeSet::new();
     paths.filter(|path| seen.insert(*path)).collect()
-}
-
-fn fcd_sink(path: &Path, names: &Names, period_ms: i64, reporting: Reporting) -> Result<Box<dyn Sink>, InputError> {
-    let begin_ms = reporting.begin_ms;
-    if path.extension().is_none_or(|extension| extension != "parquet") {
-        return Ok(Box::new(Fcd::new(names.clone(), begin_ms, period_ms)));
-    }
-    if reporting.checkpoints {
-        return Err(InputError::file(
-            path.to_string_lossy(),
-            "a run with checkpoints cannot write Parquet, which is not written step by step; give the file a name that \
-             ends in .xml, or switch checkpoints off",
-        ));
-    }
-    #[cfg(feature = "parquet")]
-    return super::parquet::ParquetFcd::new(names.clone(), begin_ms, period_ms)
-        .map(|sink| Box::new(sink) as Box<dyn Sink>)
-        .map_err(|error| InputError::file(path.to_string_lossy(), error.to_string()));
-    #[cfg(not(feature = "parquet"))]
-    Err(InputError::file(
-        path.to_string_lossy(),
-        "this build cannot write Parquet; build with '--features parquet', or give the file a name that ends in .xml",
-    ))
 }

@@ -5,9 +5,12 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::collector::MergedStep;
-use super::sink::{RunEnd, Sink};
+use super::document::Kind::{Count, Number, Time};
+use super::document::{Document, Table, Tag};
+use super::sink::{Names, RunEnd, Sink};
 use super::summary::mean;
-use super::text::{Tag, write_end, write_root};
+use crate::demand::VehicleClass;
+use crate::sim::NewVehicle;
 use crate::sim::report::{Counts, TripRecord};
 
 /// Sums over finished trips. Trips are added in the order of the merged steps, so the sums do not depend on the cut.
@@ -65,44 +68,88 @@ impl TripTotals {
     }
 }
 
+/// Attributes of `performance` that are clock readings.
+const CLOCKS: [&str; 7] = [
+    "clockBegin",
+    "clockEnd",
+    "clockDuration",
+    "traciDuration",
+    "realTimeFactor",
+    "vehicleUpdatesPerSecond",
+    "personUpdatesPerSecond",
+];
+/// Means that trips of motor vehicles and those of bicycles have.
+const MEANS: [&str; 6] = ["routeLength", "speed", "duration", "waitingTime", "timeLoss", "departDelay"];
+
 /// Collects over the run and writes everything at its end.
 pub struct Statistics {
+    names: Names,
     begin_ms: i64,
     counts: Counts,
+    /// Trips of all but bicycles.
     trips: TripTotals,
+    bicycles: TripTotals,
 }
 
 impl Statistics {
-    pub fn new(begin_ms: i64) -> Self {
-        Self { begin_ms, counts: Counts::default(), trips: TripTotals::default() }
+    pub fn new(names: Names, begin_ms: i64) -> Self {
+        let (counts, trips) = (Counts::default(), TripTotals::default());
+        Self { names, begin_ms, counts, trips, bicycles: trips }
+    }
+
+    fn trips<'a>(out: &'a mut Document, name: &'static str, trips: &TripTotals) -> Tag<'a> {
+        Tag::new(out, 1, name)
+            .count("count", trips.count)
+            .number("routeLength", trips.mean_route_length_m())
+            .number("speed", trips.mean_speed_mps())
+            .number("duration", trips.mean_duration_ms() as f64 / 1e3)
+            .number("waitingTime", trips.mean_waiting_ms() as f64 / 1e3)
+            .number("timeLoss", trips.mean_time_loss_ms() as f64 / 1e3)
+            .number("departDelay", trips.mean_depart_delay_ms() as f64 / 1e3)
     }
 }
 
 impl Sink for Statistics {
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        write_root(out, "statistics", "statistic_file");
-        Ok(())
+    fn admit(&mut self, new: &NewVehicle) {
+        self.names.admit(new);
     }
 
-    fn step(&mut self, step: &MergedStep, _: &mut Vec<u8>) -> io::Result<()> {
+    fn table(&self) -> Table {
+        Table::new("statistics", "statistic_file")
+            .with("performance", Number, &CLOCKS)
+            .with("performance", Time, &["begin", "end", "duration"])
+            .with("vehicles", Count, &["loaded", "inserted", "running", "waiting"])
+            .with("teleports", Count, &["total", "jam", "yield", "wrongLane"])
+            .with("safety", Count, &["collisions", "emergencyStops", "emergencyBraking"])
+            .with("persons", Count, &["loaded", "running", "jammed"])
+            .with("personTeleports", Count, &["total", "abortWait", "wrongDest"])
+            .with("vehicleTripStatistics", Count, &["count"])
+            .with("vehicleTripStatistics", Number, &MEANS)
+            .with("vehicleTripStatistics", Number, &["departDelayWaiting"])
+            .with("vehicleTripStatistics", Time, &["totalTravelTime", "totalDepartDelay"])
+            .with("bikeTripStatistics", Count, &["count"])
+            .with("bikeTripStatistics", Number, &MEANS)
+            .with("bikeTripStatistics", Time, &["totalTravelTime"])
+            .with("pedestrianStatistics", Count, &["number"])
+            .with("pedestrianStatistics", Number, &["routeLength", "duration", "timeLoss"])
+            .with("rideStatistics", Count, &["number"])
+            .with("transportStatistics", Count, &["number"])
+    }
+
+    fn step(&mut self, step: &MergedStep, _: &mut Document) -> io::Result<()> {
         self.counts = step.counts;
-        step.arrivals.iter().for_each(|trip| self.trips.add(trip));
+        for trip in &step.arrivals {
+            let is_bicycle = self.names.vehicle_type(trip.vehicle).class == VehicleClass::Bicycle;
+            if is_bicycle { &mut self.bicycles } else { &mut self.trips }.add(trip);
+        }
         Ok(())
     }
 
-    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
-        let (counts, trips) = (&self.counts, &self.trips);
+    fn finish(&mut self, end: &RunEnd, out: &mut Document) -> io::Result<()> {
+        let (counts, trips, bicycles) = (&self.counts, &self.trips, &self.bicycles);
         // Clock readings are zero: equal runs write equal files. The report (`--report-json`) has them.
         let mut performance = Tag::new(out, 1, "performance");
-        for key in [
-            "clockBegin",
-            "clockEnd",
-            "clockDuration",
-            "traciDuration",
-            "realTimeFactor",
-            "vehicleUpdatesPerSecond",
-            "personUpdatesPerSecond",
-        ] {
+        for key in CLOCKS {
             performance = performance.number(key, 0.0);
         }
         performance
@@ -130,18 +177,14 @@ impl Sink for Statistics {
         // Persons are not simulated; readers of the file expect their elements.
         Tag::new(out, 1, "persons").count("loaded", 0).count("running", 0).count("jammed", 0).empty();
         Tag::new(out, 1, "personTeleports").count("total", 0).count("abortWait", 0).count("wrongDest", 0).empty();
-        Tag::new(out, 1, "vehicleTripStatistics")
-            .count("count", trips.count)
-            .number("routeLength", trips.mean_route_length_m())
-            .number("speed", trips.mean_speed_mps())
-            .time("duration", trips.mean_duration_ms())
-            .time("waitingTime", trips.mean_waiting_ms())
-            .time("timeLoss", trips.mean_time_loss_ms())
-            .time("departDelay", trips.mean_depart_delay_ms())
+        Self::trips(out, "vehicleTripStatistics", trips)
             .known("departDelayWaiting", mean(end.waiting_delay_ms, counts.waiting, 1e3))
             .time("totalTravelTime", trips.duration_ms)
             .time("totalDepartDelay", trips.depart_delay_ms + end.waiting_delay_ms)
             .empty();
+        if bicycles.count > 0 {
+            Self::trips(out, "bikeTripStatistics", bicycles).time("totalTravelTime", bicycles.duration_ms).empty();
+        }
         Tag::new(out, 1, "pedestrianStatistics")
             .count("number", 0)
             .number("routeLength", 0.0)
@@ -150,16 +193,15 @@ impl Sink for Statistics {
             .empty();
         Tag::new(out, 1, "rideStatistics").count("number", 0).empty();
         Tag::new(out, 1, "transportStatistics").count("number", 0).empty();
-        write_end(out, 0, "statistics");
         Ok(())
     }
 
     fn save(&self) -> Vec<u8> {
-        rmp_serde::to_vec(&(self.counts, self.trips)).expect("numbers are saved without error")
+        rmp_serde::to_vec(&(self.counts, self.trips, self.bicycles)).expect("numbers are saved without error")
     }
 
     fn restore(&mut self, state: &[u8]) -> io::Result<()> {
-        (self.counts, self.trips) = rmp_serde::from_slice(state).map_err(io::Error::other)?;
+        (self.counts, self.trips, self.bicycles) = rmp_serde::from_slice(state).map_err(io::Error::other)?;
         Ok(())
     }
 }
@@ -167,7 +209,7 @@ impl Sink for Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::testing::{trip, written};
+    use crate::output::testing::{names, trip, written};
     use crate::sim::report::StepReport;
 
     #[test]
@@ -175,7 +217,7 @@ mod tests {
         let counts = Counts { loaded: 3, inserted: 2, waiting: 1, arrived: 2, ..Counts::default() };
         let step = MergedStep::of([StepReport { counts, arrivals: vec![trip(0), trip(1)], ..StepReport::default() }]);
         let end = RunEnd { end_ms: 90_000, waiting_delay_ms: 4_000, ..RunEnd::default() };
-        let text = written(&mut Statistics::new(30_000), &[step], &end);
+        let text = written(&mut Statistics::new(names(), 30_000), &[step], &end);
         assert_eq!(
             text,
             r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -187,7 +229,7 @@ mod tests {
     <safety collisions="0" emergencyStops="0" emergencyBraking="0"/>
     <persons loaded="0" running="0" jammed="0"/>
     <personTeleports total="0" abortWait="0" wrongDest="0"/>
-    <vehicleTripStatistics count="2" routeLength="295.00" speed="7.38" duration="60.00" waitingTime="10.00" timeLoss="12.34" departDelay="1.00" departDelayWaiting="4.00" totalTravelTime="120.00" totalDepartDelay="6.00"/>
+    <vehicleTripStatistics count="2" routeLength="295.00" speed="7.38" duration="60.00" waitingTime="10.00" timeLoss="12.35" departDelay="1.00" departDelayWaiting="4.00" totalTravelTime="120.00" totalDepartDelay="6.00"/>
     <pedestrianStatistics number="0" routeLength="0.00" duration="0.00" timeLoss="0.00"/>
     <rideStatistics number="0"/>
     <transportStatistics number="0"/>

@@ -3,8 +3,9 @@
 use std::io;
 
 use super::collector::MergedStep;
-use super::sink::{RunEnd, Sink};
-use super::text::{Tag, write_end, write_root};
+use super::document::Kind::{Count, Number, Time};
+use super::document::{Document, Table, Tag};
+use super::sink::Sink;
 use crate::sim::report::{Counts, MICRO};
 
 /// Mean over `count` of a whole-number sum, divided by `unit`; `None` over nothing.
@@ -23,7 +24,7 @@ impl Summary {
         Self { begin_ms, period_ms }
     }
 
-    fn counts(time_ms: i64, counts: &Counts, out: &mut Vec<u8>) {
+    fn counts(time_ms: i64, counts: &Counts, out: &mut Document) {
         let ended = counts.arrived + counts.discarded;
         Tag::new(out, 1, "step")
             .time("time", time_ms)
@@ -55,20 +56,30 @@ pub(super) fn is_due(time_ms: i64, begin_ms: i64, period_ms: i64) -> bool {
 }
 
 impl Sink for Summary {
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        write_root(out, "summary", "summary_file");
-        Ok(())
+    fn table(&self) -> Table {
+        let counts = [
+            "loaded",
+            "inserted",
+            "running",
+            "waiting",
+            "ended",
+            "arrived",
+            "collisions",
+            "teleports",
+            "halting",
+            "stopped",
+        ];
+        Table::new("summary", "summary_file")
+            .with("step", Time, &["time"])
+            .with("step", Count, &counts)
+            .with("step", Number, &["meanWaitingTime", "meanTravelTime", "meanSpeed", "meanSpeedRelative"])
+            .with("step", Count, &["discarded", "duration"])
     }
 
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         if is_due(step.time_ms, self.begin_ms, self.period_ms) {
             Self::counts(step.time_ms, &step.counts, out);
         }
-        Ok(())
-    }
-
-    fn finish(&mut self, _: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
-        write_end(out, 0, "summary");
         Ok(())
     }
 }
@@ -76,6 +87,7 @@ impl Sink for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::sink::RunEnd;
     use crate::output::testing::written;
     use crate::sim::report::StepReport;
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::collector::MergedStep;
+use super::document::{Document, Table};
+use super::numbers::Numbers;
 use super::outputs::{Outputs, Reporting, add_whole_run_requests};
 use super::sink::{Names, RunEnd, Sink};
 use crate::demand::{
@@ -14,10 +16,13 @@ use crate::demand::{
 };
 use crate::graph::{Edge, EdgeKind, Lane, Link, Network, RightOfWay, Span, Turn};
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, VehicleId};
-use crate::scenario::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests};
+use crate::scenario::{
+    AreaRequest, DetectorRequest, EmptyEdges, HaltThresholds, MeanDataLevel, MeanDataRequest, OutputFormat,
+    OutputPaths, OutputRequests, OutputStyle, VehrouteOptions,
+};
 use crate::sim::report::{
-    DetectorReport, DetectorStats, FcdRecord, IntervalReport, LaneStats, StepReport, Teleport, TeleportCause,
-    TripRecord,
+    DetectorReport, DetectorStats, FcdRecord, IntervalReport, LanePassage, LaneStats, StepReport, Teleport,
+    TeleportCause, TripRecord,
 };
 
 type Shape = &'static [[f32; 2]];
@@ -134,7 +139,19 @@ pub fn trip(vehicle: u32) -> TripRecord {
         time_loss_s: 12.3456,
         reroute_count: 0,
         speed_factor: 1.1,
+        edges: Vec::new(),
     }
+}
+
+/// A vehicle on a lane.
+pub fn seen(vehicle: VehicleId, lane: LaneId, pos_m: f64, speed_mps: f64) -> FcdRecord {
+    FcdRecord { vehicle, lane, pos_m, speed_mps, accel_mps2: 0.0, waiting_ms: 0, odometer_m: 0.0, time_loss_s: 0.0 }
+}
+
+/// A document with nothing in it, of a form of its own.
+pub fn blank() -> Document {
+    let style = OutputStyle::default();
+    Document::resumed(&Table::plain(), OutputFormat::Xml, &style, Numbers::new(&style, 1000)).unwrap()
 }
 
 pub fn mean_data(level: MeanDataLevel) -> MeanDataRequest {
@@ -147,13 +164,20 @@ pub fn mean_data(level: MeanDataLevel) -> MeanDataRequest {
 
 /// All that a sink writes of a run.
 pub fn written(sink: &mut dyn Sink, steps: &[MergedStep], end: &RunEnd) -> String {
-    let mut out = Vec::new();
+    written_as(OutputFormat::Xml, sink, steps, end)
+}
+
+/// The same in another format.
+pub fn written_as(format: OutputFormat, sink: &mut dyn Sink, steps: &[MergedStep], end: &RunEnd) -> String {
+    let style = OutputStyle::default();
+    let mut out = Document::begin(&sink.table(), format, &style, Numbers::new(&style, 1000)).unwrap();
     sink.begin(&mut out).unwrap();
     for step in steps {
         sink.step(step, &mut out).unwrap();
     }
     sink.finish(end, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    out.end().unwrap();
+    String::from_utf8(out.bytes().to_vec()).unwrap()
 }
 
 /// One partition, steps of a second.
@@ -170,6 +194,10 @@ pub fn all_outputs(folder: &Path) -> (OutputPaths, OutputRequests) {
         lanedata: file("lanedata.xml.gz"),
         fcd: file("fcd.xml"),
         statistic: file("statistic.xml"),
+        vehroute: file("vehroute.xml"),
+        vehroute_options: VehrouteOptions { exit_times: true, sorted: true, ..VehrouteOptions::default() },
+        queues: file("queues.xml.gz"),
+        netstate: file("state.csv"),
         ..OutputPaths::default()
     };
     let mut requests = OutputRequests::default();
@@ -177,6 +205,16 @@ pub fn all_outputs(folder: &Path) -> (OutputPaths, OutputRequests) {
     let mut periodic = mean_data(MeanDataLevel::Edge);
     periodic.file = folder.join("m.xml");
     requests.mean_data.push(periodic);
+    requests.areas.push(AreaRequest {
+        name: "area".into(),
+        lanes: Box::new([LaneId(2)]),
+        from_m: 10.0,
+        to_m: 60.0,
+        period_ms: Some(3000),
+        file: folder.join("e2.csv"),
+        vtypes: Box::default(),
+        halt: HaltThresholds { time_ms: 0, speed_mps: 5.0 },
+    });
     for name in ["d0", "d1"] {
         requests.detectors.push(DetectorRequest {
             name: name.into(),
@@ -210,7 +248,12 @@ pub fn reports(time_ms: i64, happenings: &[Happening], partitions: usize) -> Vec
         report.counts.running += 1;
         report.counts.speed_um += i64::from(value);
         report.digest = report.digest.wrapping_add(u128::from(value) << 100);
-        report.fcd.push(FcdRecord { vehicle, lane, pos_m: f64::from(value % 20), speed_mps: 1.0 / 3.0 });
+        report.fcd.push(seen(vehicle, lane, f64::from(value % 20), 1.0 / 3.0));
+        report.edges_left.push((vehicle, (value % 3) as u16));
+        let to_m = f64::from(value % 90);
+        let from_m = to_m - f64::from(value % 11);
+        let speed_mps = to_m - from_m;
+        report.passages.push(LanePassage { lane, vehicle, from_m, to_m, speed_mps, allowed_mps: 13.89 });
         report.departed.push((vehicle, EdgeId(0)));
         report.teleports.push(Teleport { vehicle, lane, cause: TeleportCause::Jam });
         if value.is_multiple_of(3) {

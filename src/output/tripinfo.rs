@@ -3,8 +3,9 @@
 use std::io;
 
 use super::collector::MergedStep;
+use super::document::Kind::{Count, Number, Text, Time};
+use super::document::{Document, Table, Tag};
 use super::sink::{Names, RunEnd, Sink};
-use super::text::{Tag, write_end, write_root};
 use crate::sim::NewVehicle;
 use crate::sim::report::TripRecord;
 
@@ -12,18 +13,35 @@ use crate::sim::report::TripRecord;
 pub struct TripInfo {
     names: Names,
     unfinished: bool,
+    devices: Devices,
+}
+
+/// Outputs for which SUMO lists a device with each vehicle.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Devices {
+    pub vehroute: bool,
+    pub fcd: bool,
 }
 
 impl TripInfo {
     /// `unfinished`: also the trips under way at the end (`tripinfo-output.write-unfinished`).
-    pub fn new(names: Names, unfinished: bool) -> Self {
-        Self { names, unfinished }
+    pub fn new(names: Names, unfinished: bool, devices: Devices) -> Self {
+        Self { names, unfinished, devices }
     }
 
     /// `vaporized`: why the vehicle left the network before its way was over.
-    fn trip(&self, trip: &TripRecord, end_ms: i64, vaporized: &str, out: &mut Vec<u8>) {
+    fn trip(&self, trip: &TripRecord, end_ms: i64, vaporized: &str, out: &mut Document) {
         let network = &self.names.network;
-        let name = &self.names.departure(trip.vehicle).name;
+        let departure = self.names.departure(trip.vehicle);
+        let name = &departure.name;
+        let devices = [
+            (self.devices.vehroute, "vehroute"),
+            (true, "tripinfo"),
+            (!departure.given_route, "routing"),
+            (self.devices.fcd, "fcd"),
+        ];
+        let devices: Vec<String> =
+            devices.iter().filter(|(has, _)| *has).map(|(_, device)| format!("{device}_{name}")).collect();
         let arrived = trip.arrival_lane.is_some();
         let tag = Tag::new(out, 1, "tripinfo")
             .text("id", name)
@@ -39,7 +57,7 @@ impl TripInfo {
                 .number("arrivalSpeed", trip.arrival_speed_mps)
                 .time("duration", trip.arrival_ms - trip.depart_ms)
         } else {
-            tag.known("arrival", None)
+            tag.time("arrival", -1000)
                 .text("arrivalLane", "")
                 .known("arrivalPos", None)
                 .known("arrivalSpeed", None)
@@ -49,9 +67,9 @@ impl TripInfo {
             .time("waitingTime", trip.waiting_ms)
             .count("waitingCount", trip.waiting_count.into())
             .time("stopTime", trip.stop_ms)
-            .number("timeLoss", trip.time_loss_s)
+            .time("timeLoss", (trip.time_loss_s * 1e3).round() as i64)
             .count("rerouteNo", trip.reroute_count.into())
-            .prefixed("devices", "tripinfo_", name)
+            .words("devices", devices.iter().map(String::as_str))
             .text("vType", &self.names.vehicle_type(trip.vehicle).name)
             .number("speedFactor", trip.speed_factor)
             .text("vaporized", vaporized)
@@ -64,12 +82,27 @@ impl Sink for TripInfo {
         self.names.admit(new);
     }
 
-    fn begin(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        write_root(out, "tripinfos", "tripinfo_file");
-        Ok(())
+    fn table(&self) -> Table {
+        Table::new("tripinfos", "tripinfo_file")
+            .with("tripinfo", Text, &["id"])
+            .with("tripinfo", Time, &["depart"])
+            .with("tripinfo", Text, &["departLane"])
+            .with("tripinfo", Number, &["departPos", "departSpeed"])
+            .with("tripinfo", Time, &["departDelay", "arrival"])
+            .with("tripinfo", Text, &["arrivalLane"])
+            .with("tripinfo", Number, &["arrivalPos", "arrivalSpeed"])
+            .with("tripinfo", Time, &["duration"])
+            .with("tripinfo", Number, &["routeLength"])
+            .with("tripinfo", Time, &["waitingTime"])
+            .with("tripinfo", Count, &["waitingCount"])
+            .with("tripinfo", Time, &["stopTime", "timeLoss"])
+            .with("tripinfo", Count, &["rerouteNo"])
+            .with("tripinfo", Text, &["devices", "vType"])
+            .with("tripinfo", Number, &["speedFactor"])
+            .with("tripinfo", Text, &["vaporized"])
     }
 
-    fn step(&mut self, step: &MergedStep, out: &mut Vec<u8>) -> io::Result<()> {
+    fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         for trip in &step.arrivals {
             self.trip(trip, trip.arrival_ms, "", out);
         }
@@ -79,7 +112,7 @@ impl Sink for TripInfo {
         Ok(())
     }
 
-    fn finish(&mut self, end: &RunEnd, out: &mut Vec<u8>) -> io::Result<()> {
+    fn finish(&mut self, end: &RunEnd, out: &mut Document) -> io::Result<()> {
         if self.unfinished {
             let mut trips: Vec<_> = end.unfinished.iter().collect();
             trips.sort_by_key(|trip| trip.vehicle);
@@ -87,7 +120,6 @@ impl Sink for TripInfo {
                 self.trip(trip, end.end_ms, "end", out);
             }
         }
-        write_end(out, 0, "tripinfos");
         Ok(())
     }
 }
@@ -102,7 +134,7 @@ mod tests {
     #[test]
     fn a_finished_trip_is_written_as_sumo_does() {
         let step = MergedStep::of([StepReport { arrivals: vec![trip(1)], ..StepReport::default() }]);
-        let text = written(&mut TripInfo::new(names(), false), &[step], &RunEnd::default());
+        let text = written(&mut TripInfo::new(names(), false, Devices::default()), &[step], &RunEnd::default());
         assert_eq!(
             text,
             r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -119,8 +151,8 @@ mod tests {
         let mut open = trip(0);
         open.arrival_lane = LaneId::NONE;
         let end = RunEnd { end_ms: 30_000, unfinished: vec![open], ..RunEnd::default() };
-        assert!(!written(&mut TripInfo::new(names(), false), &[], &end).contains("<tripinfo "));
-        let text = written(&mut TripInfo::new(names(), true), &[], &end);
+        assert!(!written(&mut TripInfo::new(names(), false, Devices::default()), &[], &end).contains("<tripinfo "));
+        let text = written(&mut TripInfo::new(names(), true, Devices::default()), &[], &end);
         assert!(
             text.contains(
                 r#"arrival="-1.00" arrivalLane="" arrivalPos="-1.00" arrivalSpeed="-1.00" duration="28.00" "#

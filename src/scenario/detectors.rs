@@ -1,14 +1,21 @@
-//! Reads the measurements that additional files ask for: induction loops, `edgeData` and `laneData`.
+//! Reads the measurements that additional files ask for: detectors, `edgeData` and `laneData`, and what is recorded of signals.
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use super::{DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputRequests};
+use super::{
+    AreaRequest, DetectorRequest, EmptyEdges, EntryExitRequest, HaltThresholds, InstantRequest, MeanDataLevel,
+    MeanDataRequest, OutputRequests, SignalRecord, SignalRequest,
+};
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
-use crate::ids::TypeId;
-use crate::xml::shorten;
+use crate::ids::{LaneId, TypeId};
+use crate::xml::{Element, Node, XmlReader, shorten};
+
+/// Lanes inside one junction in a row; two are usual.
+const MAX_INTERNAL_LANES: usize = 10;
 
 /// Collects requests. The types that they count may be defined later, so those are looked up at the end.
 #[derive(Default)]
@@ -22,6 +29,9 @@ pub(super) struct DetectorReader {
 enum Place {
     Detector(usize),
     MeanData(usize),
+    Area(usize),
+    EntryExit(usize),
+    Instant(usize),
 }
 
 impl DetectorReader {
@@ -32,20 +42,7 @@ impl DetectorReader {
         network: &Network,
         index: &NetworkIndex,
     ) -> Result<(), InputError> {
-        let lane_name = attributes.required("lane")?;
-        let lane = index
-            .lane(lane_name)
-            .ok_or_else(|| attributes.error(format!("lane '{lane_name}' is not in the network")))?;
-        let length_m = network.lane(lane).length_m;
-        let given_m = attributes.number("pos")?.ok_or_else(|| attributes.error("attribute 'pos' is missing"))?;
-        let mut pos_m = if given_m < 0.0 { given_m + length_m } else { given_m };
-        if !(0.0..=length_m).contains(&pos_m) {
-            if !attributes.boolean("friendlyPos")?.unwrap_or(false) {
-                let message = format!("pos={given_m} is not on the lane ({length_m} m); correct it or set friendlyPos");
-                return Err(attributes.error(message));
-            }
-            pos_m = pos_m.clamp(0.0, length_m);
-        }
+        let (lane, pos_m) = point(attributes, network, index)?;
         self.note_types(attributes, Place::Detector(self.requests.detectors.len()));
         self.requests.detectors.push(DetectorRequest {
             name: attributes.id()?.into(),
@@ -55,6 +52,111 @@ impl DetectorReader {
             file: file(attributes)?,
             vtypes: Box::default(),
         });
+        Ok(())
+    }
+
+    /// Takes an `instantInductionLoop`.
+    pub fn read_instant_loop(
+        &mut self,
+        attributes: Attributes<'_>,
+        network: &Network,
+        index: &NetworkIndex,
+    ) -> Result<(), InputError> {
+        let (lane, pos_m) = point(attributes, network, index)?;
+        self.note_types(attributes, Place::Instant(self.requests.instants.len()));
+        let (name, file) = (attributes.id()?.into(), file(attributes)?);
+        self.requests.instants.push(InstantRequest { name, lane, pos_m, file, vtypes: Box::default() });
+        Ok(())
+    }
+
+    /// Takes a `laneAreaDetector`.
+    pub fn read_area(
+        &mut self,
+        attributes: Attributes<'_>,
+        network: &Network,
+        index: &NetworkIndex,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        unsupported(attributes, &["tl", "detectPersons"], warnings);
+        let (lanes, from_m, to_m) = area_place(attributes, network, index)?;
+        self.note_types(attributes, Place::Area(self.requests.areas.len()));
+        self.requests.areas.push(AreaRequest {
+            name: attributes.id()?.into(),
+            lanes: lanes.into(),
+            from_m,
+            to_m,
+            period_ms: period(attributes)?,
+            file: file(attributes)?,
+            vtypes: Box::default(),
+            halt: halt_thresholds(attributes)?,
+        });
+        Ok(())
+    }
+
+    /// Takes an `entryExitDetector` with its entries and exits, to its end tag.
+    pub fn read_entry_exit<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        network: &Network,
+        index: &NetworkIndex,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let file_name = reader.file().to_owned();
+        let attributes = Attributes::new(&file_name, element);
+        unsupported(attributes, &["detectPersons"], warnings);
+        let (mut entries, mut exits) = (Vec::new(), Vec::new());
+        while let Some(Node::Start(child)) = reader.next()? {
+            let gate = Attributes::new(&file_name, &child);
+            match child.name.as_str() {
+                "detEntry" => entries.push(point(gate, network, index)?),
+                "detExit" => exits.push(point(gate, network, index)?),
+                "param" => {}
+                name => {
+                    let kind = format!("element '{}' of an entryExitDetector is not supported", shorten(name));
+                    warnings.add(kind, gate.at(), "it is left out");
+                }
+            }
+            reader.skip()?;
+        }
+        self.note_types(attributes, Place::EntryExit(self.requests.entry_exits.len()));
+        self.requests.entry_exits.push(EntryExitRequest {
+            name: attributes.id()?.into(),
+            entries: entries.into(),
+            exits: exits.into(),
+            period_ms: period(attributes)?,
+            file: file(attributes)?,
+            vtypes: Box::default(),
+            halt: halt_thresholds(attributes)?,
+            expect_arrival: attributes.boolean("expectArrival")?.unwrap_or(false),
+        });
+        Ok(())
+    }
+
+    /// Takes a `timedEvent`.
+    pub fn read_timed_event(
+        &mut self,
+        attributes: Attributes<'_>,
+        index: &NetworkIndex,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let record = match attributes.text("type").unwrap_or_default() {
+            "SaveTLSStates" => SignalRecord::States,
+            "SaveTLSSwitchTimes" => SignalRecord::SwitchTimes,
+            "SaveTLSSwitchStates" => SignalRecord::SwitchStates,
+            "SaveTLSProgram" => SignalRecord::Program,
+            other => {
+                let kind = format!("timedEvent of type '{}' is not supported", shorten(other));
+                warnings.add(kind, attributes.at(), "it is left out");
+                return Ok(());
+            }
+        };
+        let name = attributes.required("source")?.trim();
+        let signal =
+            index.signal(name).ok_or_else(|| attributes.error(format!("signal '{name}' is not in the network")))?;
+        let base = Path::new(attributes.file()).parent().unwrap_or(Path::new(""));
+        let file = base.join(attributes.required("dest")?.trim());
+        self.requests.signals.push(SignalRequest { name: name.into(), signal, record, file });
         Ok(())
     }
 
@@ -129,10 +231,128 @@ impl DetectorReader {
             match place {
                 Place::Detector(n) => self.requests.detectors[n].vtypes = vtypes.into(),
                 Place::MeanData(n) => self.requests.mean_data[n].vtypes = vtypes.into(),
+                Place::Area(n) => self.requests.areas[n].vtypes = vtypes.into(),
+                Place::EntryExit(n) => self.requests.entry_exits[n].vtypes = vtypes.into(),
+                Place::Instant(n) => self.requests.instants[n].vtypes = vtypes.into(),
             }
         }
         Ok(self.requests)
     }
+}
+
+/// One warning for each attribute that has no effect.
+fn unsupported(attributes: Attributes<'_>, keys: &[&str], warnings: &mut Warnings) {
+    for key in keys {
+        if attributes.text(key).is_some_and(|value| !matches!(value, "" | "false" | "none")) {
+            let kind = format!("attribute '{key}' of {} is not supported", attributes.element().name);
+            warnings.add(kind, attributes.at(), "the attribute has no effect");
+        }
+    }
+}
+
+fn lane_named(attributes: Attributes<'_>, name: &str, index: &NetworkIndex) -> Result<LaneId, InputError> {
+    index.lane(name).ok_or_else(|| attributes.error(format!("lane '{}' is not in the network", shorten(name))))
+}
+
+/// `lane` and `pos`.
+fn point(attributes: Attributes<'_>, network: &Network, index: &NetworkIndex) -> Result<(LaneId, f64), InputError> {
+    let lane = lane_named(attributes, attributes.required("lane")?.trim(), index)?;
+    let given_m = attributes.number("pos")?.ok_or_else(|| attributes.error("attribute 'pos' is missing"))?;
+    Ok((lane, place_on(attributes, "pos", given_m, network.lane(lane).length_m)?))
+}
+
+/// A position on a lane; a negative one counts from its end.
+fn place_on(attributes: Attributes<'_>, key: &str, given_m: f64, length_m: f64) -> Result<f64, InputError> {
+    let pos_m = if given_m < 0.0 { given_m + length_m } else { given_m };
+    if (0.0..=length_m).contains(&pos_m) {
+        return Ok(pos_m);
+    }
+    if !attributes.boolean("friendlyPos")?.unwrap_or(false) {
+        let message = format!("{key}={given_m} is not on the lane ({length_m} m); correct it or set friendlyPos");
+        return Err(attributes.error(message));
+    }
+    Ok(pos_m.clamp(0.0, length_m))
+}
+
+fn halt_thresholds(attributes: Attributes<'_>) -> Result<HaltThresholds, InputError> {
+    Ok(HaltThresholds {
+        time_ms: attributes.time_ms("timeThreshold")?.unwrap_or(1000).max(0),
+        speed_mps: attributes.non_negative("speedThreshold")?.unwrap_or(5.0 / 3.6),
+    })
+}
+
+/// The lanes of an area, with those inside junctions, and where it begins on the first and ends on the last.
+fn area_place(
+    attributes: Attributes<'_>,
+    network: &Network,
+    index: &NetworkIndex,
+) -> Result<(Vec<LaneId>, f64, f64), InputError> {
+    let length = |lane: LaneId| network.lane(lane).length_m;
+    let on = |key: &str, lane: LaneId| -> Result<Option<f64>, InputError> {
+        let given_m = attributes.number(key)?;
+        given_m.map(|given_m| place_on(attributes, key, given_m, length(lane))).transpose()
+    };
+    if let Some(names) = attributes.text("lanes").filter(|names| !names.trim().is_empty()) {
+        let mut lanes: Vec<LaneId> = Vec::new();
+        for name in names.split_whitespace() {
+            let lane = lane_named(attributes, name, index)?;
+            if let Some(before) = lanes.last() {
+                let between = way_between(network, *before, lane).ok_or_else(|| {
+                    attributes.error(format!("lane '{}' does not follow the one before it", shorten(name)))
+                })?;
+                lanes.extend(between);
+            }
+            lanes.push(lane);
+        }
+        let (first, last) = (lanes[0], lanes[lanes.len() - 1]);
+        let (from_m, to_m) = (on("pos", first)?.unwrap_or(0.0), on("endPos", last)?.unwrap_or(length(last)));
+        return Ok((lanes, from_m, to_m));
+    }
+    let lane = lane_named(attributes, attributes.required("lane")?.trim(), index)?;
+    let mut lanes = vec![lane];
+    let (from_m, to_m, length_m) = (on("pos", lane)?, on("endPos", lane)?, attributes.positive("length")?);
+    let (mut from_m, mut to_m) = match (from_m, to_m, length_m) {
+        (Some(from_m), None, Some(length_m)) => (from_m, from_m + length_m),
+        (None, Some(to_m), Some(length_m)) => (to_m - length_m, to_m),
+        (from_m, to_m, _) => (from_m.unwrap_or(0.0), to_m.unwrap_or(length(lane))),
+    };
+    // Beyond the ends of the lane it goes on along the first way.
+    while from_m < 0.0 {
+        let Some(link) = network.incoming[network.lane(lanes[0]).incoming.range()].first() else {
+            from_m = 0.0;
+            break;
+        };
+        let before = network.link(*link).from;
+        from_m += length(before);
+        lanes.insert(0, before);
+    }
+    while to_m > length(lanes[lanes.len() - 1]) {
+        let last = lanes[lanes.len() - 1];
+        let Some(link) = network.links_of(last).next() else {
+            to_m = length(last);
+            break;
+        };
+        to_m -= length(last);
+        lanes.push(network.link(link).next);
+    }
+    if lanes.len() == 1 && from_m >= to_m {
+        return Err(attributes.error("the detector has no length; correct 'pos', 'endPos' or 'length'"));
+    }
+    Ok((lanes, from_m, to_m))
+}
+
+/// The lanes inside a junction from one lane to another.
+fn way_between(network: &Network, from: LaneId, to: LaneId) -> Option<Vec<LaneId>> {
+    if network.links_of(from).any(|link| network.link(link).next == to) {
+        return Some(Vec::new());
+    }
+    let mut at = network.links_of(from).map(|link| network.link(link)).find(|link| link.to == to)?.next;
+    let mut way = Vec::new();
+    while at != to && way.len() < MAX_INTERNAL_LANES {
+        way.push(at);
+        at = network.links_of(at).next().map(|link| network.link(link).next)?;
+    }
+    (at == to).then_some(way)
 }
 
 /// `period`, in old files `freq`; `None`: one interval.

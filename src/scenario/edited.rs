@@ -5,7 +5,7 @@ use crate::demand::fit_demand;
 use crate::diagnostics::{Location, Warnings};
 use crate::graph::edit::EditedNetwork;
 use crate::graph::{EdgeKind, Network};
-use crate::ids::{EdgeId, LaneId};
+use crate::ids::{EdgeId, LaneId, SignalId};
 
 impl Scenario {
     /// The scenario on its network as it was edited: routes and measurements follow.
@@ -37,16 +37,24 @@ impl OutputRequests {
         if self.crossings.is_some() {
             return Err("the run records crossings of a region, whose roads have to stay as they are".to_owned());
         }
-        for detector in &mut self.detectors {
-            let lane = lanes[detector.lane.index()];
-            if lane.is_none() || network.edge_of(lane).kind == EdgeKind::Removed {
-                let name = &detector.name;
-                return Err(format!("detector '{name}' is on a lane that would be gone; edit before the start"));
-            }
-            detector.lane = lane;
+        let gone = self.renumber_detectors(|id| {
+            let lane = lanes[id.index()];
+            (lane.is_some() && network.edge_of(lane).kind != EdgeKind::Removed).then_some(lane)
+        });
+        self.signals.retain_mut(|request| {
+            let found = signal_named(network, &request.name);
+            request.signal = found.unwrap_or(request.signal);
+            found.is_some()
+        });
+        match gone.first() {
+            Some(name) => Err(format!("detector '{name}' is on a lane that would be gone; edit before the start")),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+pub(super) fn signal_named(network: &Network, name: &str) -> Option<SignalId> {
+    network.signals.iter().position(|signal| &*signal.name == name).map(SignalId::new)
 }
 
 fn edits_at() -> Location {
@@ -67,5 +75,5 @@ fn requests_on(
     };
     let edge = |edge: EdgeId| if is_there(edge) { edge } else { EdgeId::NONE };
     let gone = ["detectors on lanes that were edited away", "edge data of edges only that were edited away"];
-    requests.moved(lane, edge, gone, &edits_at(), warnings)
+    requests.moved(lane, edge, |name| signal_named(network, name), gone, &edits_at(), warnings)
 }

@@ -169,6 +169,16 @@ fn requested(network: &Network, demand: &Demand, requests: &OutputRequests) -> C
         let valid = detector.lane.index() < network.lanes.len();
         holds(valid && are_types(&detector.vtypes) && is_period(detector.period_ms), || format!("detector {at}"))?;
     }
+    let is_lane = |lane: LaneId| lane.index() < network.lanes.len();
+    holds(requests.watched_lanes().all(is_lane), || "the lanes of a detector".to_owned())?;
+    let areas = requests.areas.iter().map(|request| (&request.vtypes, request.period_ms));
+    let entry_exits = requests.entry_exits.iter().map(|request| (&request.vtypes, request.period_ms));
+    let instants = requests.instants.iter().map(|request| (&request.vtypes, None));
+    for (vtypes, period_ms) in areas.chain(entry_exits).chain(instants) {
+        holds(are_types(vtypes) && is_period(period_ms), || "a detector".to_owned())?;
+    }
+    let known = |request: &super::SignalRequest| request.signal.index() < network.signals.len();
+    holds(requests.signals.iter().all(known), || "the recorded signals".to_owned())?;
     let mut crossed = requests.crossings.iter().flat_map(|request| &request.edges);
     holds(crossed.all(|edge| edge.index() < network.edges.len()), || "the region".to_owned())?;
     for (at, request) in requests.mean_data.iter().enumerate() {

@@ -117,6 +117,16 @@ impl ScenarioReader<'_, '_> {
             "inductionLoop" | "e1Detector" => {
                 self.detectors.read_induction_loop(attributes, self.network, self.index)?;
             }
+            "laneAreaDetector" | "e2Detector" => {
+                self.detectors.read_area(attributes, self.network, self.index, self.warnings)?;
+            }
+            "entryExitDetector" | "e3Detector" => {
+                return self.detectors.read_entry_exit(reader, element, self.network, self.index, self.warnings);
+            }
+            "instantInductionLoop" => {
+                self.detectors.read_instant_loop(attributes, self.network, self.index)?;
+            }
+            "timedEvent" => self.detectors.read_timed_event(attributes, self.index, self.warnings)?,
             "edgeData" => {
                 self.detectors.read_mean_data(attributes, MeanDataLevel::Edge, self.index, self.warnings)?;
             }

@@ -24,7 +24,9 @@ pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
 pub use load::{Scenario, load};
 pub use region::{Region, RegionSource};
 pub use requests::{
-    CrossingsRequest, DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests,
+    AreaRequest, ColumnHeader, CrossingsRequest, DetectorRequest, EmptyEdges, EntryExitRequest, HaltThresholds,
+    InstantRequest, MeanDataLevel, MeanDataRequest, OutputFormat, OutputPaths, OutputRequests, OutputStyle,
+    QueueOptions, RecordedEvents, SignalRecord, SignalRequest, VehrouteOptions,
 };
 pub use settings::{Rerouting, Settings};
 pub use source::Source;

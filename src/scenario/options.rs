@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Rerouting, RunConfig};
+use super::{ColumnHeader, OutputFormat, Rerouting, RunConfig};
 use crate::attributes::{TIME_FORMS, parse_bool, parse_time_ms};
 
 /// What became of an option.
@@ -89,6 +89,9 @@ impl Options<'_> {
         if self.set_input_or_output(option, value)? || self.set_time(option, value)? {
             return Ok(Effect::Done);
         }
+        if self.set_style(option, value)? {
+            return Ok(Effect::Done);
+        }
         if let Some(effect) = self.set_rerouting(option, value)? {
             return Ok(effect);
         }
@@ -128,7 +131,58 @@ impl Options<'_> {
             "fcd-output" => outputs.fcd = output,
             "device.fcd.period" => outputs.fcd_period_ms = time(value)?.max(0),
             "statistic-output" | "statistics-output" => outputs.statistic = output,
+            "vehroute-output" | "vehroutes" => outputs.vehroute = output,
+            "vehroute-output.exit-times" => outputs.vehroute_options.exit_times = boolean(value)?,
+            "vehroute-output.last-route" => outputs.vehroute_options.last_route = boolean(value)?,
+            "vehroute-output.sorted" => outputs.vehroute_options.sorted = boolean(value)?,
+            "vehroute-output.write-unfinished" => outputs.vehroute_options.write_unfinished = boolean(value)?,
+            "vehroute-output.cost" => outputs.vehroute_options.cost = boolean(value)?,
+            "vehroute-output.route-length" => outputs.vehroute_options.route_length = boolean(value)?,
+            "vehroute-output.intended-depart" => outputs.vehroute_options.intended_depart = boolean(value)?,
+            // Public transport is not told apart.
+            "vehroute-output.skip-ptlines" => drop(boolean(value)?),
+            "lanechange-output" => outputs.lane_changes = output,
+            // Lane changes take no time here.
+            "lanechange-output.started" | "lanechange-output.ended" => drop(boolean(value)?),
+            "collision-output" => outputs.collisions = output,
+            "queue-output" => outputs.queues = output,
+            "queue-output.period" => outputs.queue_options.period_ms = time(value)?.max(0),
+            "queue-output.speed-threshold" => outputs.queue_options.slow_mps = non_negative(value)?,
+            "queue-output.skip-empty" => outputs.queue_options.skip_empty = boolean(value)?,
+            "netstate-dump" | "ndump" | "netstate" | "netstate-output" => outputs.netstate = output,
+            "netstate-dump.empty-edges" => outputs.netstate_empty_edges = boolean(value)?,
+            "netstate-dump.precision" => outputs.netstate_precision = Some(decimals(value)?),
             "output-prefix" => outputs.prefix = value.to_owned(),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// How outputs are written.
+    fn set_style(&mut self, option: &str, value: &str) -> Parsed<bool> {
+        let style = &mut self.config.outputs.style;
+        match option {
+            "precision" => style.precision = Some(decimals(value)?),
+            "human-readable-time" | "H" => style.human_readable_time = boolean(value)?,
+            "output.format" => {
+                style.format = match value {
+                    "xml" | "" => OutputFormat::Xml,
+                    "csv" => OutputFormat::Csv,
+                    "parquet" => OutputFormat::Parquet,
+                    _ => return Err("one of xml, csv, parquet"),
+                }
+            }
+            "output.column-header" => {
+                style.column_header = match value {
+                    "none" => ColumnHeader::None,
+                    "tag" => ColumnHeader::Tag,
+                    "auto" | "" => ColumnHeader::Auto,
+                    "plain" => ColumnHeader::Plain,
+                    "full" => ColumnHeader::Full,
+                    _ => return Err("one of none, tag, auto, plain, full"),
+                }
+            }
+            "output.column-separator" => style.column_separator = Some(value.to_owned()).filter(|s| !s.is_empty()),
             _ => return Ok(false),
         }
         Ok(true)
@@ -254,6 +308,11 @@ fn number(value: &str) -> Parsed<f64> {
 
 fn non_negative(value: &str) -> Parsed<f64> {
     number(value)?.ge(&0.0).then(|| number(value)).ok_or("a number that is not negative")?
+}
+
+/// Decimal places.
+fn decimals(value: &str) -> Parsed<u8> {
+    u8::try_from(whole(value)?).ok().filter(|places| *places <= 16).ok_or("a whole number from 0 to 16")
 }
 
 fn whole(value: &str) -> Parsed<i64> {

@@ -1,12 +1,12 @@
 //! What the user asked to have measured and written: detectors and mean-data files from additional files, and the
 //! output files of a configuration. Only says what is wanted; the writing is done elsewhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostics::{Location, Warnings};
-use crate::ids::{EdgeId, LaneId, TypeId};
+use crate::ids::{EdgeId, LaneId, SignalId, TypeId};
 
 /// The output files named in a configuration or on the command line; `None`: not wanted. Paths are resolved (relative
 /// ones in a configuration are relative to its directory).
@@ -30,15 +30,151 @@ pub struct OutputPaths {
     pub fcd_period_ms: i64,
     /// `statistic-output`: totals of the run.
     pub statistic: Option<PathBuf>,
+    /// `vehroute-output`: the routes of vehicles.
+    pub vehroute: Option<PathBuf>,
+    pub vehroute_options: VehrouteOptions,
+    /// `lanechange-output`.
+    pub lane_changes: Option<PathBuf>,
+    /// `collision-output`.
+    pub collisions: Option<PathBuf>,
+    /// `queue-output`: queues at the ends of lanes.
+    pub queues: Option<PathBuf>,
+    pub queue_options: QueueOptions,
+    /// `netstate-dump`: all vehicles by lane, each step.
+    pub netstate: Option<PathBuf>,
+    /// `netstate-dump.empty-edges`.
+    pub netstate_empty_edges: bool,
+    /// `netstate-dump.precision`.
+    pub netstate_precision: Option<u8>,
     /// `output-prefix`: goes before the file name of every output, also of those in additional files.
     pub prefix: String,
+    pub style: OutputStyle,
 }
 
 impl OutputPaths {
-    /// A file is not written step by step.
-    pub fn writes_parquet(&self) -> bool {
-        self.fcd.as_ref().and_then(|path| path.extension()).is_some_and(|extension| extension == "parquet")
+    /// The files that are written, and not those that additional files ask for.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let Self { tripinfo, summary, edgedata, lanedata, fcd, statistic, vehroute, .. } = self;
+        let Self { lane_changes, collisions, queues, netstate, .. } = self;
+        let known = [tripinfo, summary, edgedata, lanedata, fcd, statistic, vehroute];
+        known.into_iter().chain([lane_changes, collisions, queues, netstate]).flatten()
     }
+
+    /// Every vehicle in every step has to be told.
+    pub fn needs_every_vehicle(&self) -> bool {
+        self.fcd.is_some() || self.queues.is_some() || self.netstate.is_some()
+    }
+
+    /// Trips under way at the end have to be told.
+    pub fn needs_unfinished(&self) -> bool {
+        (self.tripinfo.is_some() && self.tripinfo_unfinished)
+            || (self.vehroute.is_some() && self.vehroute_options.write_unfinished)
+    }
+
+    /// Events that the outputs need.
+    pub fn events(&self) -> RecordedEvents {
+        RecordedEvents {
+            routes: self.vehroute.is_some(),
+            exit_times: self.vehroute.is_some() && self.vehroute_options.exit_times,
+            lane_changes: self.lane_changes.is_some(),
+            collisions: self.collisions.is_some(),
+            stops: false,
+        }
+    }
+
+    /// A file is Parquet, which is not written step by step.
+    pub fn writes_parquet(&self, requests: &OutputRequests) -> bool {
+        self.files().chain(requests.files()).any(|path| self.style.format_of(path) == OutputFormat::Parquet)
+    }
+}
+
+/// `vehroute-output.…`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VehrouteOptions {
+    pub exit_times: bool,
+    /// Routes that were given up are left out.
+    pub last_route: bool,
+    /// Vehicles in the order of their departures.
+    pub sorted: bool,
+    pub write_unfinished: bool,
+    pub cost: bool,
+    pub route_length: bool,
+    /// The departure time that was asked for, not that of the insertion.
+    pub intended_depart: bool,
+}
+
+/// `queue-output.…`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueOptions {
+    /// 0: every step.
+    pub period_ms: i64,
+    /// `speed-threshold`: below this speed a vehicle belongs to a queue, m/s.
+    pub slow_mps: f64,
+    /// Steps without a queue are left out.
+    pub skip_empty: bool,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        Self { period_ms: 0, slow_mps: 5.0 / 3.6, skip_empty: false }
+    }
+}
+
+impl Eq for QueueOptions {}
+
+/// How outputs are written, whatever is in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputStyle {
+    /// `output.format`, of files whose names end neither in `.csv` nor in `.parquet`.
+    pub format: OutputFormat,
+    /// `precision`: decimal places; `None`: two, or three where the step is no multiple of 10 ms.
+    pub precision: Option<u8>,
+    /// `human-readable-time`: times as HH:MM:SS.
+    pub human_readable_time: bool,
+    /// `output.column-header`.
+    pub column_header: ColumnHeader,
+    /// `output.column-separator`; `None`: a semicolon.
+    pub column_separator: Option<String>,
+}
+
+impl OutputStyle {
+    /// The format of a file, by its name if that tells it. An ending `.gz` is about compression, not about the format.
+    pub fn format_of(&self, path: &Path) -> OutputFormat {
+        let ending = |path: &Path| path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let ending = match ending(path) {
+            Some(gz) if gz == "gz" => path.file_stem().and_then(|stem| ending(Path::new(stem))),
+            other => other,
+        };
+        match ending.as_deref() {
+            Some("csv") => OutputFormat::Csv,
+            Some("parquet") => OutputFormat::Parquet,
+            _ => self.format,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutputFormat {
+    #[default]
+    Xml,
+    Csv,
+    Parquet,
+}
+
+/// How columns are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ColumnHeader {
+    /// There is no line with names.
+    None,
+    /// Element and attribute.
+    Tag,
+    /// As `Tag`.
+    #[default]
+    Auto,
+    /// The attribute alone.
+    Plain,
+    /// All elements around the attribute, and the attribute.
+    Full,
 }
 
 /// The measurements that additional files ask for.
@@ -48,15 +184,77 @@ pub struct OutputRequests {
     pub mean_data: Vec<MeanDataRequest>,
     /// Who comes into a region and goes through it.
     pub crossings: Option<CrossingsRequest>,
+    pub areas: Vec<AreaRequest>,
+    pub entry_exits: Vec<EntryExitRequest>,
+    pub instants: Vec<InstantRequest>,
+    pub signals: Vec<SignalRequest>,
+    pub events: RecordedEvents,
+}
+
+/// Events that outputs of a run need, beside what is always reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedEvents {
+    /// Routes of trips, and routes that were replaced under way.
+    pub routes: bool,
+    /// When vehicles leave the edges of their routes.
+    pub exit_times: bool,
+    pub lane_changes: bool,
+    pub collisions: bool,
+    pub stops: bool,
 }
 
 impl OutputRequests {
-    /// What can be measured in a network made of the one before. `lane` and `edge` say what has become of one: NONE where it is
-    /// gone. There is one warning for the detectors that are left out, of the first kind of `gone`, and one for the mean data.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let mean_data = self.mean_data.iter().map(|request| &request.file);
+        let loops = self.detectors.iter().map(|request| &request.file);
+        let areas = self.areas.iter().map(|request| &request.file);
+        let entry_exits = self.entry_exits.iter().map(|request| &request.file);
+        let instants = self.instants.iter().map(|request| &request.file);
+        let signals = self.signals.iter().map(|request| &request.file);
+        mean_data.chain(loops).chain(areas).chain(entry_exits).chain(instants).chain(signals)
+    }
+
+    /// Lanes on which detectors follow single vehicles; some more than once.
+    pub fn watched_lanes(&self) -> impl Iterator<Item = LaneId> + '_ {
+        let areas = self.areas.iter().flat_map(|area| area.lanes.iter().copied());
+        let gates = |request: &'_ EntryExitRequest| -> Vec<LaneId> {
+            request.entries.iter().chain(&request.exits).map(|(lane, _)| *lane).collect()
+        };
+        areas.chain(self.entry_exits.iter().flat_map(gates)).chain(self.instants.iter().map(|request| request.lane))
+    }
+
+    /// A network was edited; `None`: the lane is gone. Detectors whose lanes are all there get their new numbers; the names of the
+    /// others are returned.
+    pub(super) fn renumber_detectors(&mut self, lane: impl Fn(LaneId) -> Option<LaneId>) -> Vec<Box<str>> {
+        let mut gone = Vec::new();
+        let mut keep = |name: &str, lanes: &mut dyn Iterator<Item = &mut LaneId>| {
+            let mut all = true;
+            for id in lanes {
+                match lane(*id) {
+                    Some(moved) => *id = moved,
+                    None => all = false,
+                }
+            }
+            if !all {
+                gone.push(name.into());
+            }
+            all
+        };
+        self.detectors.retain_mut(|d| keep(&d.name, &mut std::iter::once(&mut d.lane)));
+        self.areas.retain_mut(|d| keep(&d.name, &mut d.lanes.iter_mut()));
+        self.instants.retain_mut(|d| keep(&d.name, &mut std::iter::once(&mut d.lane)));
+        self.entry_exits
+            .retain_mut(|d| keep(&d.name, &mut d.entries.iter_mut().chain(&mut d.exits).map(|(lane, _)| lane)));
+        gone
+    }
+
+    /// What can be measured in a network made of the one before. `lane` and `edge` say what has become of one, NONE where it is
+    /// gone; `signal` finds one by name. There is one warning for the detectors that are left out, of the first kind of `gone`, and one for the mean data.
     pub(super) fn moved(
         self,
         lane: impl Fn(LaneId) -> LaneId,
         edge: impl Fn(EdgeId) -> EdgeId,
+        signal: impl Fn(&str) -> Option<SignalId>,
         gone: [&str; 2],
         at: &Location,
         warnings: &mut Warnings,
@@ -64,16 +262,15 @@ impl OutputRequests {
         let moved = |edges: &[EdgeId]| -> Box<[EdgeId]> {
             edges.iter().map(|id| edge(*id)).filter(|id| id.is_some()).collect()
         };
-        let mut kept = Self::default();
-        for detector in self.detectors {
-            let lane = lane(detector.lane);
-            if lane.is_some() {
-                kept.detectors.push(DetectorRequest { lane, ..detector });
-            } else {
-                let message = format!("'{}' and others like it are left out", detector.name);
-                warnings.add(gone[0], at.clone(), message);
-            }
+        let mut kept = Self { mean_data: Vec::new(), crossings: None, ..self };
+        for name in kept.renumber_detectors(|id| Some(lane(id)).filter(|lane| lane.is_some())) {
+            warnings.add(gone[0], at.clone(), format!("'{name}' and others like it are left out"));
         }
+        kept.signals.retain_mut(|request| {
+            let found = signal(&request.name);
+            request.signal = found.unwrap_or(request.signal);
+            found.is_some()
+        });
         for request in self.mean_data {
             let edges = moved(&request.edges);
             // No edges would mean all.
@@ -111,6 +308,80 @@ pub struct DetectorRequest {
     pub file: PathBuf,
     /// Only vehicles of these types count (`vTypes`); empty: all.
     pub vtypes: Box<[TypeId]>,
+}
+
+/// When a detector takes a vehicle to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HaltThresholds {
+    /// `timeThreshold`: after this time (ms) of driving slower than
+    pub time_ms: i64,
+    /// `speedThreshold`, m/s.
+    pub speed_mps: f64,
+}
+
+/// `laneAreaDetector` (old name `e2Detector`): follows the vehicles on a part of one or several lanes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AreaRequest {
+    pub name: Box<str>,
+    /// One after the other in the direction of travel, with the lanes inside junctions.
+    pub lanes: Box<[LaneId]>,
+    /// Where it begins on the first lane and ends on the last one, metres from the lanes' starts.
+    pub from_m: f64,
+    pub to_m: f64,
+    pub period_ms: Option<i64>,
+    #[serde(with = "super::path_bytes")]
+    pub file: PathBuf,
+    pub vtypes: Box<[TypeId]>,
+    pub halt: HaltThresholds,
+}
+
+/// `entryExitDetector` (old name `e3Detector`): measures vehicles on their way from one of its entries to one of its exits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryExitRequest {
+    pub name: Box<str>,
+    /// Lane and metres from its start.
+    pub entries: Box<[(LaneId, f64)]>,
+    pub exits: Box<[(LaneId, f64)]>,
+    pub period_ms: Option<i64>,
+    #[serde(with = "super::path_bytes")]
+    pub file: PathBuf,
+    pub vtypes: Box<[TypeId]>,
+    pub halt: HaltThresholds,
+    /// `expectArrival`: a vehicle that ends its trip inside has left.
+    pub expect_arrival: bool,
+}
+
+/// `instantInductionLoop`: tells of each vehicle when it reaches and leaves a point of a lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstantRequest {
+    pub name: Box<str>,
+    pub lane: LaneId,
+    pub pos_m: f64,
+    #[serde(with = "super::path_bytes")]
+    pub file: PathBuf,
+    pub vtypes: Box<[TypeId]>,
+}
+
+/// What a `timedEvent` writes of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SignalRecord {
+    /// `SaveTLSStates`: what it shows, each step.
+    States,
+    /// `SaveTLSSwitchTimes`: the green times of each link.
+    SwitchTimes,
+    /// `SaveTLSSwitchStates`: what it shows, when that changes.
+    SwitchStates,
+    /// `SaveTLSProgram`: the phases that it shows, as a program.
+    Program,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalRequest {
+    pub name: Box<str>,
+    pub signal: SignalId,
+    pub record: SignalRecord,
+    #[serde(with = "super::path_bytes")]
+    pub file: PathBuf,
 }
 
 /// Whether a mean-data file is about edges or lanes.

@@ -210,6 +210,7 @@ impl Partition {
                     allowed,
                     length_m: driver.length,
                     vtype: vehicle.vtype,
+                    vehicle: vehicle.id,
                     entered,
                     left: passes,
                 };
@@ -232,6 +233,14 @@ impl Partition {
                 if at == lane {
                     return Fate::Stays;
                 }
+                // Time is lost against the speed that is allowed where the step ends.
+                let lost = |at: LaneId| {
+                    let allowed = world.allowed_speed(at, driver, vehicle.speed_factor);
+                    let allowed = world.overlay.pace(vehicle, allowed);
+                    if allowed > 0.0 { dt * (allowed - speed).max(0.0) / allowed } else { 0.0 }
+                };
+                let correction = lost(at) - lost(lane);
+                vehicle.time_loss += correction;
                 self.plans.settle(&world, vehicle, at);
                 return Fate::Enters(at);
             }
@@ -242,6 +251,9 @@ impl Partition {
                 vehicle.junction_entry_ms = now_ms as i32;
             }
             vehicle.set(flags::STUCK, false);
+            if owned && world.requests.events.exit_times && !network.lane(at).internal {
+                self.report.edges_left.push((vehicle.id, vehicle.route_index));
+            }
             if !is_internal {
                 vehicle.route_index += 1;
                 vehicle.came_from = at;
@@ -302,7 +314,14 @@ impl Partition {
         if l.internal || usize::from(vehicle.route_index) + 1 < self.plans.routes.len(vehicle.route) {
             return false;
         }
-        let at = match self.world.demand.departures[vehicle.id.index()].arrival_pos {
+        let at = self.arrival_pos(vehicle, lane);
+        vehicle.pos > at - 1e-9 || (vehicle.pos > at - PLACE_EPS_M && vehicle.speed < HALTING_SPEED)
+    }
+
+    /// Where on a lane of its last edge the vehicle ends its trip, metres from the lane's start.
+    fn arrival_pos(&self, vehicle: &Vehicle, lane: LaneId) -> f64 {
+        let l = self.world.network.lane(lane);
+        match self.world.demand.departures[vehicle.id.index()].arrival_pos {
             ArrivalPos::Max => l.length_m,
             ArrivalPos::Given(pos) if pos < 0.0 => (l.length_m + pos).max(0.0),
             ArrivalPos::Given(pos) => pos.min(l.length_m),
@@ -310,8 +329,7 @@ impl Partition {
                 let key = super::random::step_key(self.world.settings.seed, 2);
                 l.length_m * super::random::uniform(key, vehicle.id.0, super::random::Purpose::ArrivalPos)
             }
-        };
-        vehicle.pos > at - 1e-9 || (vehicle.pos > at - PLACE_EPS_M && vehicle.speed < HALTING_SPEED)
+        }
     }
 
     fn arrive(&mut self, vehicle: &Vehicle, lane: LaneId, own: bool, now_ms: i64) {
@@ -320,7 +338,8 @@ impl Partition {
         }
         let world = std::sync::Arc::clone(&self.world);
         let depart_ms = i64::from(vehicle.depart_ms);
-        let length = world.network.lane(lane).length_m;
+        // The step may have led beyond the place where the trip ends.
+        let arrival_pos_m = vehicle.pos.min(self.arrival_pos(vehicle, lane));
         self.counts.arrived += 1;
         self.counts.travel_time_ms += now_ms - depart_ms;
         self.past.arrived(
@@ -333,13 +352,14 @@ impl Partition {
                 i64::from(vehicle.waiting_total_ms),
             ],
         );
-        let overshoot = (vehicle.pos - length).max(0.0);
+        let overshoot = vehicle.pos - arrival_pos_m;
         self.report.arrivals.push(TripRecord {
             arrival_ms: now_ms,
             arrival_lane: lane,
-            arrival_pos_m: vehicle.pos.min(length),
+            arrival_pos_m,
             arrival_speed_mps: vehicle.speed,
             route_length_m: vehicle.odometer - overshoot,
+            edges: self.told_route(vehicle),
             ..trip_so_far(&world, vehicle)
         });
     }

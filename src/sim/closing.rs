@@ -1,9 +1,9 @@
-//! What a partition tells of trips: finished ones, and at the end of a run those that are not.
+//! What a partition tells of trips, finished ones and at the end of a run those that are not, and of signals.
 
-use crate::ids::LaneId;
+use crate::ids::{EdgeId, LaneId};
 
 use super::partition::Partition;
-use super::report::TripRecord;
+use super::report::{ReplacedRoute, ShownSignal, StepReport, TripRecord};
 use super::vehicle::Vehicle;
 use super::world::World;
 
@@ -28,15 +28,49 @@ pub(super) fn trip_so_far(world: &World, vehicle: &Vehicle) -> TripRecord {
         time_loss_s: vehicle.time_loss,
         reroute_count: u32::from(vehicle.reroutes),
         speed_factor: f64::from(vehicle.speed_factor),
+        edges: Vec::new(),
     }
 }
 
 impl Partition {
+    /// The edges of a vehicle's route, if they are to be told.
+    pub(super) fn told_route(&self, vehicle: &Vehicle) -> Vec<EdgeId> {
+        if self.world.requests.events.routes { self.route(vehicle.route).to_vec() } else { Vec::new() }
+    }
+
+    /// Notes that a vehicle on an own road is about to get another route.
+    pub(super) fn note_replaced(&mut self, vehicle: &Vehicle, ordered: bool) {
+        if self.world.requests.events.routes {
+            let edges = self.told_route(vehicle);
+            let (at_index, time_ms) = (vehicle.route_index, self.now_ms());
+            self.ordered.replaced_routes.push(ReplacedRoute { vehicle: vehicle.id, edges, at_index, time_ms, ordered });
+        }
+    }
+
+    /// What the recorded signals show in this step; each is told of by who owns it.
+    pub(super) fn report_signals(&self, report: &mut StepReport) {
+        for request in &self.world.requests.signals {
+            let signal = request.signal;
+            if !self.scope.owns_signal(&self.world.network, signal) || report.signals.iter().any(|s| s.signal == signal)
+            {
+                continue;
+            }
+            report.signals.push(match self.signals.fixed.get(&signal) {
+                Some(aspects) => ShownSignal { signal, phase: None, aspects: aspects.clone() },
+                None => {
+                    let state = &self.signals.states[signal.index()];
+                    ShownSignal { signal, phase: Some((state.program, state.phase)), aspects: Vec::new() }
+                }
+            });
+        }
+    }
+
     /// The trips of own vehicles that are under way, in no particular order.
     pub fn unfinished(&self) -> Vec<TripRecord> {
         let on_lanes = self.scope.own_lanes.iter().flat_map(|l| self.lanes.on(*l));
         let beside = self.busy_transfers.iter().flat_map(|e| &self.transfers[e.index()]).map(|t| &t.vehicle);
-        on_lanes.chain(beside).map(|vehicle| trip_so_far(&self.world, vehicle)).collect()
+        let trip = |vehicle| TripRecord { edges: self.told_route(vehicle), ..trip_so_far(&self.world, vehicle) };
+        on_lanes.chain(beside).map(trip).collect()
     }
 
     /// Sum of the delays of vehicles that wait for their insertion, ms.

@@ -5,7 +5,7 @@
 use crate::ids::LaneId;
 
 use super::partition::Partition;
-use super::report::TeleportCause;
+use super::report::{Collision, TeleportCause};
 use super::vehicle::Vehicle;
 use super::world::World;
 
@@ -37,6 +37,17 @@ impl Partition {
         while let [leader, follower] = self.lanes.on(lane)[at - 1..(at + 1).min(self.lanes.on(lane).len())] {
             if overlap(&self.world, &leader, &follower) {
                 self.lanes.vehicles.remove(lane, at);
+                if own && self.world.requests.events.collisions {
+                    self.report.collisions.push(Collision {
+                        lane,
+                        collider: follower.id,
+                        victim: leader.id,
+                        collider_speed_mps: follower.speed,
+                        victim_speed_mps: leader.speed,
+                        collider_pos_m: follower.pos,
+                        victim_pos_m: leader.pos,
+                    });
+                }
                 self.take_off(follower, lane, TeleportCause::Collision, own, now_ms);
             } else {
                 at += 1;

@@ -7,9 +7,11 @@ use std::cell::OnceCell;
 use crate::ids::{LaneId, LinkId};
 
 use super::bounds::Bounds;
+use super::car_following::Driver;
 use super::lane_plan::LaneChoice;
 use super::negotiation::negotiate;
 use super::neighbour::{Neighbour, are_siblings};
+use super::report::{ChangeMotive, ChangeReason, GapTo};
 use super::roundabout::{roundabout_bonus, roundabouts_ahead};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
@@ -38,6 +40,8 @@ pub struct Change {
     pub back: f64,
     pub speed: f64,
     pub vtype: u16,
+    /// Only when lane changes are recorded.
+    pub motive: Option<ChangeMotive>,
 }
 
 /// Why somebody wants to be on another lane.
@@ -47,15 +51,26 @@ struct Wish {
     stay: bool,
     strategic: bool,
     urgent: bool,
+    keep_right: bool,
 }
 
 impl Wish {
-    const NONE: Self = Self { change: false, stay: false, strategic: false, urgent: false };
-    const STAY: Self = Self { change: false, stay: true, strategic: true, urgent: false };
-    const GAIN: Self = Self { change: true, stay: false, strategic: false, urgent: false };
-    const STRATEGIC: Self = Self { change: true, stay: false, strategic: true, urgent: false };
-    const URGENT: Self = Self { change: true, stay: false, strategic: true, urgent: true };
-    const HELP: Self = Self { change: true, stay: false, strategic: false, urgent: true };
+    const NONE: Self = Self { change: false, stay: false, strategic: false, urgent: false, keep_right: false };
+    const STAY: Self = Self { stay: true, strategic: true, ..Self::NONE };
+    const GAIN: Self = Self { change: true, ..Self::NONE };
+    const KEEP_RIGHT: Self = Self { keep_right: true, ..Self::GAIN };
+    const STRATEGIC: Self = Self { strategic: true, ..Self::GAIN };
+    const URGENT: Self = Self { urgent: true, ..Self::STRATEGIC };
+    const HELP: Self = Self { urgent: true, ..Self::GAIN };
+
+    fn reason(self) -> ChangeReason {
+        match self {
+            Self { strategic: true, .. } => ChangeReason::Strategic,
+            Self { urgent: true, .. } => ChangeReason::Cooperative,
+            Self { keep_right: true, .. } => ChangeReason::KeepRight,
+            _ => ChangeReason::SpeedGain,
+        }
+    }
 }
 
 /// What a vehicle changes of itself while it considers lanes.
@@ -282,11 +297,10 @@ impl LaneChanger {
                 Slot::look(view, &vehicle, target_leader.as_ref(), &lanes[t], self.heads[t], target_id)
             };
             let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t, slot);
-            let blocked = wish.change && {
-                let slot = slot(lanes);
-                slot.blocked_leader || slot.blocked_follower
-            };
-            if wish.change && !blocked {
+            let gap = wish.change.then(|| slot(lanes));
+            let blocked = gap.as_ref().is_some_and(|slot| slot.blocked_leader || slot.blocked_follower);
+            if let Some(gap) = gap.filter(|_| !blocked) {
+                let records = view.world.requests.events.lane_changes;
                 changes.push(Change {
                     from: LaneId(first.0 + l as u32),
                     to: target_id,
@@ -295,6 +309,7 @@ impl LaneChanger {
                     back: vehicle.pos - driver.length,
                     speed: vehicle.speed,
                     vtype: vehicle.vtype,
+                    motive: records.then(|| motive(wish, &vehicle, driver, &gap, leader.as_ref())),
                 });
                 mind.forget();
                 mind.keep(&mut lanes[l][index]);
@@ -387,6 +402,33 @@ impl LaneChanger {
             best_jam: jam(best),
             bonus,
         }
+    }
+}
+
+/// What is recorded of a change: the gaps are those from bumper to bumper.
+fn motive(
+    wish: Wish,
+    vehicle: &Vehicle,
+    driver: &Driver,
+    gap: &Slot<'_, '_>,
+    old_leader: Option<&Neighbour<'_>>,
+) -> ChangeMotive {
+    let ahead = |n: &Neighbour<'_>| GapTo {
+        gap_m: n.gap + driver.min_gap,
+        secure_gap_m: driver.secure_gap(vehicle.speed, n.speed, n.driver.apparent_decel),
+        speed_mps: n.speed,
+    };
+    let behind = |n: &Neighbour<'_>| GapTo {
+        gap_m: n.gap + n.driver.min_gap,
+        secure_gap_m: n.driver.secure_gap(n.speed, vehicle.speed, driver.apparent_decel),
+        speed_mps: n.speed,
+    };
+    ChangeMotive {
+        reason: wish.reason(),
+        urgent: wish.urgent,
+        leader: gap.leader.map(ahead),
+        follower: gap.follower.as_ref().map(behind),
+        old_leader: old_leader.map(ahead),
     }
 }
 
@@ -559,7 +601,7 @@ fn wish<'a: 'n, 'n>(
             }
             mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
             if f64::from(mind.keep_right) * params.keep_right < -right_threshold {
-                return Wish::GAIN;
+                return Wish::KEEP_RIGHT;
             }
         }
         if f64::from(mind.speed_gain) < -right_threshold && target_dist / vehicle.speed.at_least(0.1) > 20.0 {

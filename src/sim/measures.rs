@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::LaneId;
+use crate::ids::{LaneId, VehicleId};
 use crate::scenario::{DetectorRequest, MeanDataRequest, OutputRequests, Settings};
 
 use super::edited::Renumbering;
-use super::report::{DetectorReport, DetectorStats, IntervalReport, LaneStats, micro};
+use super::report::{DetectorReport, DetectorStats, IntervalReport, LanePassage, LaneStats, micro};
 use super::vehicle::{HALTING_SPEED, Vehicle};
 use super::world::World;
 
@@ -24,6 +24,7 @@ pub struct Passage {
     pub allowed: f64,
     pub length_m: f64,
     pub vtype: u16,
+    pub vehicle: VehicleId,
     pub entered: bool,
     pub left: bool,
 }
@@ -49,6 +50,10 @@ pub struct Measures {
     detectors: Vec<Detector>,
     /// Per lane, the detectors on it (indices into `detectors`); empty when there are none at all.
     by_lane: Vec<Vec<u32>>,
+    /// By lane: single vehicles are followed; empty when they are on none.
+    watched: Vec<bool>,
+    /// Of the present step.
+    passages: Vec<LanePassage>,
 }
 
 type SavedLanes = Vec<(LaneId, LaneStats)>;
@@ -96,7 +101,29 @@ impl Measures {
                 stats: DetectorStats::default(),
             });
         }
-        Self { mean_data, detectors, by_lane }
+        let mut watched = Vec::new();
+        for lane in requests.watched_lanes().filter(|lane| owned[lane.index()]) {
+            watched.resize(world.network.lanes.len(), false);
+            watched[lane.index()] = true;
+        }
+        Self { mean_data, detectors, by_lane, watched, passages: Vec::new() }
+    }
+
+    /// What was seen of single vehicles in this step.
+    pub fn take_passages(&mut self) -> Vec<LanePassage> {
+        std::mem::take(&mut self.passages)
+    }
+
+    /// A vehicle is on a watched lane, or its rear is; `to_m` is where its front is after the step.
+    fn follow(&mut self, lane: LaneId, p: &Passage, to_m: f64, dt: f64) {
+        self.passages.push(LanePassage {
+            lane,
+            vehicle: p.vehicle,
+            from_m: to_m - p.speed * dt,
+            to_m,
+            speed_mps: p.speed,
+            allowed_mps: p.allowed,
+        });
     }
 
     pub fn save(&self) -> SavedMeasures {
@@ -128,7 +155,7 @@ impl Measures {
     /// Nothing is to be measured.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.mean_data.is_empty() && self.detectors.is_empty()
+        self.mean_data.is_empty() && self.detectors.is_empty() && self.watched.is_empty()
     }
 
     /// Applies `change` to the statistics of a lane in every running interval that counts the type.
@@ -143,7 +170,6 @@ impl Measures {
 
     /// A vehicle drove (or stood) on an own lane.
     pub fn pass(&mut self, world: &World, p: &Passage, now_ms: i64) {
-        let step_ms = world.settings.step_ms;
         for m in &mut self.mean_data {
             let request = &world.requests.mean_data[m.request as usize];
             if !running(request, &world.settings, now_ms) || !counts(&request.vtypes, p.vtype) {
@@ -165,13 +191,20 @@ impl Measures {
             s.entered += u32::from(p.entered);
             s.left += u32::from(p.left);
         }
-        if let Some(list) = self.by_lane.get(p.lane.index()) {
-            for d in list {
-                let detector = &mut self.detectors[*d as usize];
-                let request: &DetectorRequest = &world.requests.detectors[detector.detector as usize];
-                if counts(&request.vtypes, p.vtype) {
-                    detect(&mut detector.stats, p, request.pos_m, step_ms as f64 / 1000.0);
-                }
+        self.loops(world, p.lane, p);
+        if self.watched.get(p.lane.index()).is_some_and(|watched| *watched) {
+            self.follow(p.lane, p, p.to_m, world.dt);
+        }
+    }
+
+    /// Induction loops of a lane see a vehicle; positions of the passage are along that lane.
+    fn loops(&mut self, world: &World, lane: LaneId, p: &Passage) {
+        let Some(list) = self.by_lane.get(lane.index()) else { return };
+        for d in list {
+            let detector = &mut self.detectors[*d as usize];
+            let request: &DetectorRequest = &world.requests.detectors[detector.detector as usize];
+            if counts(&request.vtypes, p.vtype) {
+                detect(&mut detector.stats, p, request.pos_m, world.dt);
             }
         }
     }
@@ -182,6 +215,14 @@ impl Measures {
         let (from, to) = (p.from_m.max(0.0), p.to_m.min(length));
         if p.from_m >= length || to < from {
             return;
+        }
+        // A vehicle whose front was on the lane in this step has been seen there.
+        if p.from_m >= 0.0 && !(self.by_lane.is_empty() && self.watched.is_empty()) {
+            let lane_m = world.network.lane(lane).length_m;
+            self.loops(world, lane, &Passage { from_m: p.from_m + lane_m, to_m: p.to_m + lane_m, ..*p });
+            if self.watched.get(lane.index()).is_some_and(|watched| *watched) {
+                self.follow(lane, p, p.to_m + lane_m, world.dt);
+            }
         }
         let driven = p.to_m - p.from_m;
         let time_s = if driven > 0.0 { p.time_s * (to - from) / driven } else { p.time_s };
@@ -266,8 +307,8 @@ fn detect(stats: &mut DetectorStats, p: &Passage, at_m: f64, dt: f64) {
         };
         stats.occupied_us += micro(share * dt.min(p.time_s.max(0.0)));
     }
-    // Back passes: the vehicle contributes. One that leaves the lane before its back has passed counts when it leaves.
-    if over && (back_to > at_m || p.left) {
+    // Back passes: the vehicle contributes.
+    if over && back_to > at_m {
         stats.contributed += 1;
         stats.speed_um += micro(p.speed);
         stats.inverse_speed_us += micro(1.0 / p.speed.max(HALTING_SPEED));
@@ -287,6 +328,7 @@ pub fn stay(vehicle: &Vehicle, lane: LaneId, from_m: f64, speed: f64, allowed: f
         allowed,
         length_m,
         vtype: vehicle.vtype,
+        vehicle: vehicle.id,
         entered: false,
         left: false,
     }

@@ -23,7 +23,7 @@ use super::neighbour::are_siblings;
 use super::orders::Ordered;
 use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::random;
-use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, StepReport, micro};
+use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, LaneChange, StepReport, micro};
 use super::scope::Scope;
 use super::signals::Signals;
 use super::transfer::Transfer;
@@ -46,9 +46,9 @@ impl ReportOptions {
     /// What the outputs of a run need.
     pub fn for_outputs(paths: &OutputPaths, requests: &OutputRequests) -> Self {
         Self {
-            fcd: paths.fcd.is_some() || requests.crossings.is_some(),
+            fcd: paths.needs_every_vehicle() || requests.crossings.is_some() || !requests.entry_exits.is_empty(),
             digest: false,
-            unfinished: paths.tripinfo.is_some() && paths.tripinfo_unfinished,
+            unfinished: paths.needs_unfinished(),
         }
     }
 }
@@ -172,8 +172,9 @@ impl Partition {
     /// Computes state(t+1). The mirrored roads must hold state(t).
     pub fn step(&mut self, options: ReportOptions) -> StepReport {
         let now_ms = self.now_ms();
-        let Ordered { met, removals, touches_ways } = std::mem::take(&mut self.ordered);
-        self.report = StepReport { time_ms: now_ms, orders_met: met, removals, ..StepReport::default() };
+        let Ordered { met, removals, touches_ways, replaced_routes } = std::mem::take(&mut self.ordered);
+        self.report =
+            StepReport { time_ms: now_ms, orders_met: met, removals, replaced_routes, ..StepReport::default() };
         self.end_orders(now_ms);
         self.lanes.refresh(&self.world, &self.scope.known_lanes);
         self.signals.advance(&self.world.network, now_ms);
@@ -342,6 +343,16 @@ impl Partition {
             vehicle.came_from = beside(&self.world, vehicle.came_from, change.to);
             self.plans.settle(&self.world, &mut vehicle, change.to);
             taken.push((change.to, vehicle));
+            if let Some(motive) = change.motive {
+                self.report.lane_changes.push(LaneChange {
+                    vehicle: vehicle.id,
+                    from: change.from,
+                    to: change.to,
+                    pos_m: vehicle.pos,
+                    speed_mps: vehicle.speed,
+                    motive,
+                });
+            }
             if !self.measures.is_idle() {
                 let world = &self.world;
                 self.measures.update(world, change.from, change.vtype, now_ms, |s| s.lane_changed_from += 1);
@@ -468,6 +479,14 @@ impl Partition {
                 self.lanes.vehicles.prefetch(soon);
                 prefetch_head(&world.network.lanes, soon.index());
             }
+            if self.lanes.vehicles.is_empty(lane) {
+                continue;
+            }
+            // Inside a junction the limit of the road before it counts, as in SUMO.
+            let l = world.network.lane(lane);
+            let road =
+                if l.internal && l.entry.is_some() { world.network.lane(world.network.link(l.entry).from) } else { l };
+            let limit_mps = road.speed_mps;
             for v in self.lanes.on(lane) {
                 counts.running += 1;
                 if v.is(flags::STOPPED) {
@@ -476,9 +495,7 @@ impl Partition {
                     counts.halting += 1;
                 }
                 counts.speed_um += micro(v.speed);
-                let driver = &world.types[usize::from(v.vtype)].driver;
-                let allowed = world.overlay.pace(v, world.allowed_speed(lane, driver, v.speed_factor));
-                counts.relative_speed_millionths += micro(v.speed / allowed.max(HALTING_SPEED));
+                counts.relative_speed_millionths += micro(v.speed / limit_mps.max(HALTING_SPEED));
             }
         }
         for edge in &self.busy_transfers {
@@ -495,13 +512,19 @@ impl Partition {
                     lane,
                     pos_m: v.pos,
                     speed_mps: v.speed,
+                    accel_mps2: v.accel,
+                    waiting_ms: v.waiting_ms,
+                    odometer_m: v.odometer,
+                    time_loss_s: v.time_loss,
                 }));
             }
         }
         if !self.measures.is_idle() {
             (report.intervals, report.detectors) =
                 self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
+            report.passages = self.measures.take_passages();
         }
+        self.report_signals(&mut report);
         self.report_for_routing(now_ms, &mut report);
         if options.digest {
             report.digest = self.digest().0;

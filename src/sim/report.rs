@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
+use crate::graph::Aspect;
+use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
 
 /// Micro-units per unit: sums of metres, seconds and metres per second are kept as whole millionths.
 pub const MICRO: f64 = 1e6;
@@ -37,6 +38,99 @@ pub struct TripRecord {
     pub time_loss_s: f64,
     pub reroute_count: u32,
     pub speed_factor: f64,
+    /// The edges of its route, where they are asked for; else empty.
+    pub edges: Vec<EdgeId>,
+}
+
+/// A route that a vehicle was on and gave up for another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedRoute {
+    pub vehicle: VehicleId,
+    pub edges: Vec<EdgeId>,
+    /// Index in the route of the edge on which that happened, and when.
+    pub at_index: u16,
+    pub time_ms: i64,
+    /// An order said so, and not the traffic.
+    pub ordered: bool,
+}
+
+/// A vehicle that a lane changer minds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GapTo {
+    /// Bumper to bumper, metres.
+    pub gap_m: f64,
+    /// What the rear vehicle of both needs, metres.
+    pub secure_gap_m: f64,
+    pub speed_mps: f64,
+}
+
+/// Why a vehicle changes lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeReason {
+    Strategic,
+    Cooperative,
+    SpeedGain,
+    KeepRight,
+}
+
+/// What a lane changer saw when it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChangeMotive {
+    pub reason: ChangeReason,
+    pub urgent: bool,
+    /// On the new lane.
+    pub leader: Option<GapTo>,
+    pub follower: Option<GapTo>,
+    /// On the old lane.
+    pub old_leader: Option<GapTo>,
+}
+
+/// A vehicle changed lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneChange {
+    pub vehicle: VehicleId,
+    pub from: LaneId,
+    pub to: LaneId,
+    pub pos_m: f64,
+    pub speed_mps: f64,
+    pub motive: ChangeMotive,
+}
+
+/// Two vehicles overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Collision {
+    pub lane: LaneId,
+    /// The rear vehicle and the one that it ran into.
+    pub collider: VehicleId,
+    pub victim: VehicleId,
+    pub collider_speed_mps: f64,
+    pub victim_speed_mps: f64,
+    /// Fronts along the lane, metres.
+    pub collider_pos_m: f64,
+    pub victim_pos_m: f64,
+}
+
+/// A vehicle on a lane with detectors that follow single vehicles, during one step. Positions are of its front, along the lane;
+/// they may lie before its start and beyond its end as long as a part of the vehicle was on the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LanePassage {
+    pub lane: LaneId,
+    pub vehicle: VehicleId,
+    pub from_m: f64,
+    pub to_m: f64,
+    pub speed_mps: f64,
+    /// Speed that it would like to drive here.
+    pub allowed_mps: f64,
+}
+
+/// What a signal shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownSignal {
+    pub signal: SignalId,
+    /// Indices of the program and its phase; `None`: an order says what it shows.
+    pub phase: Option<(u32, u32)>,
+    /// By link index; empty where the phase tells it.
+    pub aspects: Vec<Aspect>,
 }
 
 /// One vehicle at one time, for floating-car data.
@@ -47,6 +141,13 @@ pub struct FcdRecord {
     /// Front of the vehicle along the lane.
     pub pos_m: f64,
     pub speed_mps: f64,
+    pub accel_mps2: f32,
+    /// Time since it last moved, ms.
+    pub waiting_ms: u32,
+    /// Driven so far.
+    pub odometer_m: f64,
+    /// Lost so far.
+    pub time_loss_s: f64,
 }
 
 /// Why a vehicle was taken off its lane and put back further along its route.
@@ -91,7 +192,7 @@ pub struct Counts {
     pub stopped: u64,
     /// Sum over running vehicles, in micrometres per second; now.
     pub speed_um: i64,
-    /// Sum of speed / allowed speed over running vehicles, in millionths; now.
+    /// Sum of speed / speed limit of the road over running vehicles, in millionths; now.
     pub relative_speed_millionths: i64,
     /// Sum of the waiting (before insertion: depart delay) times of inserted vehicles, ms.
     pub depart_delay_ms: i64,
@@ -246,6 +347,14 @@ pub struct StepReport {
     pub detour_requests: Vec<RouteRequest>,
     /// Digest of the partition's state after the step, when it was asked for.
     pub digest: u128,
+    /// What follows is only filled when it is asked for. Vehicles that left an edge of their route, and its index there.
+    pub edges_left: Vec<(VehicleId, u16)>,
+    /// Routes given up before this step.
+    pub replaced_routes: Vec<ReplacedRoute>,
+    pub lane_changes: Vec<LaneChange>,
+    pub collisions: Vec<Collision>,
+    pub passages: Vec<LanePassage>,
+    pub signals: Vec<ShownSignal>,
 }
 
 impl std::ops::AddAssign for Counts {

@@ -129,6 +129,9 @@ impl Partition {
                 let Ok(found) = driving.binary_search_by_key(&vehicle.id, |(id, _)| *id) else { continue };
                 let route = driving[found].1;
                 if self.can_take(&vehicle, lane, route) {
+                    if self.scope.owned[lane.index()] {
+                        self.note_replaced(&vehicle, false);
+                    }
                     let plan = self.plans.plan_of(&world, vehicle.id.0, route, vehicle.vtype, vehicle.stops_done);
                     let vehicle = &mut self.lanes.vehicles.on_mut(lane)[at];
                     vehicle.route = route;

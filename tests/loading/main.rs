@@ -12,6 +12,7 @@
 mod bad_input;
 mod demand;
 mod mutations;
+mod outputs;
 mod requests;
 
 use std::fs;

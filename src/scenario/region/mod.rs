@@ -7,6 +7,7 @@ pub use source::RegionSource;
 
 use std::path::Path;
 
+use super::edited::signal_named;
 use super::{CrossingsRequest, OutputRequests, Scenario};
 use crate::demand::{Clipper, Demand, Entry, FreeFlow};
 use crate::diagnostics::{InputError, Location, Warnings};
@@ -115,6 +116,7 @@ impl Region {
         let (lane, edge) = (|id: LaneId| part.lanes[id.index()], |id: EdgeId| part.edges[id.index()]);
         let gone = ["detectors outside of the region", "edge data of edges outside of the region only"];
         let requests = OutputRequests { crossings: None, ..requests };
-        requests.moved(lane, edge, gone, &Location::file(self.name.as_str()), warnings)
+        let signal = |name: &str| signal_named(&part.network, name);
+        requests.moved(lane, edge, signal, gone, &Location::file(self.name.as_str()), warnings)
     }
 }

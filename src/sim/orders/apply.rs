@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Order;
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::sim::partition::Partition;
-use crate::sim::report::TripRecord;
+use crate::sim::report::{ReplacedRoute, TripRecord};
 use crate::sim::world::World;
 
 /// What the orders before a step left for its report.
@@ -19,6 +19,8 @@ pub struct Ordered {
     pub removals: Vec<TripRecord>,
     /// Vehicles may want another way if roads are closed.
     pub touches_ways: bool,
+    /// Routes that vehicles gave up, if that is recorded.
+    pub replaced_routes: Vec<ReplacedRoute>,
 }
 
 impl Ordered {
@@ -27,6 +29,7 @@ impl Ordered {
         self.met += other.met;
         self.removals.extend(other.removals.iter().cloned());
         self.touches_ways |= other.touches_ways;
+        self.replaced_routes.extend(other.replaced_routes.iter().cloned());
     }
 }
 

@@ -51,7 +51,7 @@ impl Partition {
     fn removed(&mut self, vehicle: &Vehicle, lane: LaneId, now_ms: i64) {
         self.counts.discarded += 1;
         self.past.removed(vehicle.id.0, now_ms);
-        let trip = trip_so_far(&self.world, vehicle);
+        let trip = TripRecord { edges: self.told_route(vehicle), ..trip_so_far(&self.world, vehicle) };
         self.ordered.removals.push(TripRecord {
             arrival_ms: now_ms,
             arrival_lane: lane,
@@ -70,6 +70,9 @@ impl Partition {
             Some(Whereabouts::OnLane(lane, index)) => {
                 let mut vehicle = self.lanes.on(lane)[index];
                 let Some(at) = self.place_on(&vehicle, Some(lane), edges) else { return false };
+                if self.scope.owned[lane.index()] {
+                    self.note_replaced(&vehicle, true);
+                }
                 vehicle.route = route;
                 self.set_out(&mut vehicle, at);
                 self.plans.settle(&world, &mut vehicle, lane);
@@ -79,6 +82,9 @@ impl Partition {
             Some(Whereabouts::Beside(edge, index)) => {
                 let mut vehicle = self.transfers[edge.index()][index].vehicle;
                 let Some(at) = self.place_on(&vehicle, None, edges) else { return false };
+                if self.owns_road(edge) {
+                    self.note_replaced(&vehicle, true);
+                }
                 vehicle.route = route;
                 self.set_out(&mut vehicle, at);
                 self.transfers[edge.index()][index].vehicle = vehicle;
