@@ -76,7 +76,7 @@ impl Document {
     ) -> Result<Self, &'static str> {
         let mut document = Self::resumed(table, format, style, numbers)?;
         match &mut document.form {
-            Form::Xml { root } if root.is_empty() => {}
+            Form::Xml { root: "" } => {}
             Form::Xml { root } => {
                 let head = if table.schema.is_empty() {
                     format!("{HEADER}<{root}>\n")
@@ -115,7 +115,7 @@ impl Document {
     /// Parquet cannot be encoded.
     pub fn end(&mut self) -> std::io::Result<()> {
         match &mut self.form {
-            Form::Xml { root } if root.is_empty() => Ok(()),
+            Form::Xml { root: "" } => Ok(()),
             Form::Xml { root } => {
                 let root = *root;
                 self.end_tag(0, root);
