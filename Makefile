@@ -33,8 +33,9 @@ help: ## list the targets
 	@echo 'make chaos SEED=7 RUNS=50; make soak MINUTES=20.'
 
 .PHONY: build
-build: ## build the release binary
+build: ## build the release binary, also as tessds-sumo
 	$(CARGO) build --release --locked
+	ln -sf tessds $(dir $(TESSDS))tessds-sumo
 
 .PHONY: demo
 demo: build ## run the bundled example and write its outputs to out/

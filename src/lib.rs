@@ -17,5 +17,6 @@ pub mod roles;
 pub mod scenario;
 pub mod settings;
 pub mod sim;
+pub mod suggest;
 pub mod tls;
 pub mod xml;

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use tessds::cli::{Cli, ClusterArgs, Command, Role, RunArgs, SnapshotArgs};
-use tessds::observe::{Origin, start_logging};
+use tessds::cli::{ClusterArgs, Command, Line, LineError, Role, RunArgs, SnapshotArgs, read_line};
+use tessds::observe::{self, Origin, Severity, start_logging, tell_files};
 use tessds::output::{EndSummary, RunReport};
 use tessds::persist::StoreError;
 use tessds::roles::cutting::Hosts;
@@ -13,6 +11,7 @@ use tessds::roles::given::given;
 use tessds::roles::launch::Given;
 use tessds::roles::master::Finished;
 use tessds::roles::partition::partition;
+use tessds::roles::saved_options::wrote_options;
 use tessds::roles::scenarios::{CompiledInput, scenarios};
 use tessds::roles::snapshots::{Findings, snapshots};
 use tessds::roles::standalone::{Division, RunError, run};
@@ -29,7 +28,19 @@ const BAD_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
     allocator::return_large_blocks();
-    match Cli::parse().command {
+    let command = match read_line(std::env::args_os().collect()) {
+        Ok(Line::Command(cli)) => cli.command,
+        Ok(Line::Text(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(LineError::Clap(error)) => error.exit(),
+        Err(LineError::Usage { message, sumo }) => {
+            eprintln!("error: {message}");
+            return if sumo { ExitCode::FAILURE } else { ExitCode::from(BAD_INPUT) };
+        }
+    };
+    match command {
         Command::Run(args) => simulate_and_report(&args),
         Command::Partition(args) => say(partition(&args).map(|text| Findings { text, sound: true })),
         Command::Scenario(args) => say(scenarios(&args)),
@@ -52,6 +63,7 @@ fn print_findings(findings: &Findings) -> ExitCode {
 
 fn exit_code(error: &RunError) -> ExitCode {
     eprintln!("error: {error}");
+    tell_files(Severity::Error, &error.to_string());
     match error {
         RunError::Input(_) => ExitCode::from(BAD_INPUT),
         RunError::Failed(_) => ExitCode::FAILURE,
@@ -71,11 +83,18 @@ fn look_at_snapshots(args: &SnapshotArgs) -> ExitCode {
 fn simulate_and_report(args: &RunArgs) -> ExitCode {
     match simulate(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit_code(&error),
+        Err(error) => {
+            let code = exit_code(&error);
+            // SUMO has one code for all errors.
+            if args.as_sumo { ExitCode::FAILURE } else { code }
+        }
     }
 }
 
 fn simulate(args: &RunArgs) -> Result<(), RunError> {
+    if wrote_options(&args.input)? {
+        return Ok(());
+    }
     let process = ProcessSettings::load(&args.input.settings_files, args.overrides())?;
     // Lines that are on their way to a file are written when it is dropped.
     let ClusterArgs { role, name, .. } = &args.cluster;
@@ -118,6 +137,13 @@ fn tell(args: &RunArgs, finished: Finished) -> Result<(), RunError> {
     if let Some(path) = &args.report_json {
         report.write(path).map_err(|error| RunError::Failed(error.to_string()))?;
     }
+    let wishes = observe::report();
+    let nobody = recording.counts.loaded == 0 && recording.counts.arrived == 0;
+    if nobody && !args.quiet {
+        let message = "no vehicle departed in this run; look at route-files, begin and end";
+        eprintln!("warning: {message}");
+        tell_files(Severity::Warning, message);
+    }
     if !args.quiet {
         let reason = if settings.end_ms.is_some() {
             "The final simulation step has been reached"
@@ -131,16 +157,25 @@ fn tell(args: &RunArgs, finished: Finished) -> Result<(), RunError> {
             report: &report,
             counts: &recording.counts,
             trips: &recording.trips,
+            performance: !wishes.no_performance,
+            statistics: !args.as_sumo || wishes.statistics,
         };
-        print!("{summary}");
+        tell_files(Severity::Message, &summary.to_string());
+        // Without these options SUMO ends without a word.
+        if !args.as_sumo || wishes.verbose || wishes.statistics {
+            print!("{summary}");
+        }
     }
     Ok(())
 }
 
 /// Nothing says what to simulate, so commands will.
 fn is_idle(args: &RunArgs) -> bool {
-    let names_input = |(option, _): &(&str, &str)| option.ends_with("-files") || *option == "net-file";
-    args.input.configuration.is_none() && args.scenario.is_none() && !args.input.sumo_options().iter().any(names_input)
+    let names_input = |(option, _): (&str, &str)| option.ends_with("-files") || option == "net-file";
+    !args.as_sumo
+        && args.input.configuration.is_none()
+        && args.scenario.is_none()
+        && !args.input.sumo_options().any(names_input)
 }
 
 /// A run in this process, of which nothing is kept.
@@ -149,7 +184,7 @@ fn whole_run(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunE
     let Given { scenario, cut, outputs } = given(&args.input, compiled(args, ""), process, Hosts::Cores(cores))?;
     let threads = if process.threads == 0 { cores } else { process.threads as usize };
     let (partitions, settings) = (cut.parts as usize, scenario.settings.clone());
-    let quiet = process.progress == Progress::Never;
+    let quiet = process.progress == Progress::Never || observe::report().no_step_log;
     let recording = run(scenario, &outputs, Division { cut, threads, quiet })?;
     Ok(Finished { recording, settings, partitions, recoveries: 0, replayed_steps: 0 })
 }

@@ -11,11 +11,12 @@ use crate::ids::{EdgeId, RouteId, TypeId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
 use super::departure_attributes::DepartureDefaults;
+use super::random::{Purpose, Stream};
 use super::road_graph::RoadGraph;
 use super::router::Router;
 use super::routes::Routes;
 use super::type_registry::TypeRegistry;
-use super::{Demand, Departure, Stop, StoppingPlaces, VehicleClass};
+use super::{DefaultEmergencyDecel, Demand, Departure, Stop, StoppingPlaces, VehicleClass};
 
 /// What the demand depends on besides the files.
 #[derive(Clone, Debug)]
@@ -32,6 +33,10 @@ pub struct DemandOptions {
     pub default_speed_deviation: Option<f64>,
     /// `default.departlane`, `default.departspeed`.
     pub departure_defaults: DepartureDefaults,
+    /// `default.emergencydecel`.
+    pub emergency_decel: DefaultEmergencyDecel,
+    /// `random-depart-offset`: each departure is later by a random time up to this.
+    pub random_depart_offset_ms: i64,
 }
 
 /// Something about a route is wrong, which `ignore_route_errors` forgives, or the input is bad altogether.
@@ -78,7 +83,7 @@ impl<'n> DemandBuilder<'n> {
             index,
             graph,
             router: Router::new(network, graph),
-            types: TypeRegistry::new(options.default_speed_deviation),
+            types: TypeRegistry::new(options.default_speed_deviation, options.emergency_decel),
             options,
             places: StoppingPlaces::default(),
             routes: Routes::default(),
@@ -123,7 +128,8 @@ impl<'n> DemandBuilder<'n> {
     }
 
     /// The demand in order of departure.
-    pub fn finish(self, warnings: &mut Warnings) -> Demand {
+    pub fn finish(mut self, warnings: &mut Warnings) -> Demand {
+        self.shift_departures();
         let mut demand = Demand {
             types: self.types.into_types(),
             departures: self.departures,
@@ -138,6 +144,17 @@ impl<'n> DemandBuilder<'n> {
             warnings.add("no vehicles", Default::default(), "no vehicle departs during the simulated time");
         }
         demand
+    }
+
+    /// Puts departures off by random times, as `random-depart-offset` asks.
+    fn shift_departures(&mut self) {
+        let (seed, greatest_ms) = (self.options.seed, self.options.random_depart_offset_ms);
+        if greatest_ms > 0 {
+            for departure in &mut self.departures {
+                let share = Stream::new(seed, &departure.name, Purpose::DepartOffset).uniform(0);
+                departure.depart_ms += (share * greatest_ms as f64) as i64;
+            }
+        }
     }
 
     fn read_type<R: BufRead>(

@@ -39,7 +39,7 @@ pub use route_search::{Roads, RouteSearch, Travel};
 pub use router::Router;
 pub use stopping_place::{PlaceKind, StoppingPlace, StoppingPlaces};
 pub use vehicle_class::VehicleClass;
-pub use vehicle_type::{CarFollowing, Idm, LaneChangeParams, SpeedFactor, VehicleType};
+pub use vehicle_type::{CarFollowing, DefaultEmergencyDecel, Idm, LaneChangeParams, SpeedFactor, VehicleType};
 
 use serde::{Deserialize, Serialize};
 

@@ -10,7 +10,7 @@ use crate::xml::shorten;
 use super::random::{Purpose, Stream};
 use super::type_reader::{MIN_SPEED_FACTOR, TypeDefinition, read_type};
 use super::weighted::Weighted;
-use super::{SpeedFactor, VehicleClass, VehicleType};
+use super::{DefaultEmergencyDecel, SpeedFactor, VehicleClass, VehicleType};
 
 /// Types that exist without being defined. A file may define each of them anew, once.
 const BUILT_IN: [(&str, VehicleClass); 6] = [
@@ -42,10 +42,11 @@ pub(super) struct TypeRegistry {
     /// Built-in types that no file has defined yet.
     untouched: Vec<TypeId>,
     default_deviation: Option<f64>,
+    emergency_decel: DefaultEmergencyDecel,
 }
 
 impl TypeRegistry {
-    pub fn new(default_deviation: Option<f64>) -> Self {
+    pub fn new(default_deviation: Option<f64>, emergency_decel: DefaultEmergencyDecel) -> Self {
         let mut registry = Self {
             types: Vec::new(),
             probabilities: Vec::new(),
@@ -53,12 +54,14 @@ impl TypeRegistry {
             by_name: HashMap::new(),
             untouched: Vec::new(),
             default_deviation,
+            emergency_decel,
         };
         for (name, class) in BUILT_IN {
             let mut vtype = VehicleType::default_of(name, class);
             if let Some(deviation) = default_deviation {
                 vtype.speed_factor.deviation = deviation;
             }
+            emergency_decel.apply(&mut vtype);
             let id = registry.push(TypeDefinition { vtype, probability: 1.0, scale: 1.0 });
             registry.untouched.push(id);
         }
@@ -76,7 +79,10 @@ impl TypeRegistry {
 
     /// Takes a `vType`.
     pub fn define(&mut self, attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<TypeId, InputError> {
-        let definition = read_type(attributes, self.default_deviation, warnings)?;
+        let mut definition = read_type(attributes, self.default_deviation, warnings)?;
+        if !attributes.has("emergencyDecel") {
+            self.emergency_decel.apply(&mut definition.vtype);
+        }
         match self.by_name.get(&definition.vtype.name) {
             None if self.types.len() >= MAX_TYPES => {
                 Err(attributes.error(format!("more than {MAX_TYPES} vehicle types are not supported")))

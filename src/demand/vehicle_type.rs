@@ -152,3 +152,27 @@ impl VehicleType {
         }
     }
 }
+
+/// `default.emergencydecel`: the emergency deceleration of types that do not give one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum DefaultEmergencyDecel {
+    /// That of the vehicle class.
+    #[default]
+    OfClass,
+    /// The type's `decel`.
+    AsDecel,
+    /// In m/s².
+    Fixed(f64),
+}
+
+impl DefaultEmergencyDecel {
+    /// Sets the value of a type that gives none; it is never lower than `decel`.
+    pub fn apply(self, vtype: &mut VehicleType) {
+        let decel_mps2 = match self {
+            Self::OfClass => return,
+            Self::AsDecel => vtype.decel_mps2,
+            Self::Fixed(decel_mps2) => decel_mps2,
+        };
+        vtype.emergency_decel_mps2 = decel_mps2.max(vtype.decel_mps2);
+    }
+}

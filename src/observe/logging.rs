@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::log_file::RotatingFile;
+use super::messages::{ToMessageFiles, is_shown};
 use super::traces::{Origin, TracesGuard, traces};
 use crate::diagnostics::{InputError, Warnings};
 use crate::settings::{LogFormat, LogSettings, OtelSettings};
@@ -41,13 +43,13 @@ pub fn start_logging(settings: &LogSettings, otel: &OtelSettings, origin: &Origi
     let to_people = || {
         // Who reads along knows the time and does not care for modules.
         let layer = tracing_subscriber::fmt::layer().with_ansi(is_terminal).without_time().with_target(false);
-        layer.with_writer(std::io::stderr).boxed()
+        layer.with_writer(std::io::stderr.with_filter(is_shown)).boxed()
     };
-    let to_error = if json { json_lines(std::io::stderr) } else { to_people() };
+    let to_error = if json { json_lines(std::io::stderr.with_filter(is_shown)) } else { to_people() };
     let (to_file, file) = file_lines(settings)?.unzip();
     let (to_collector, traces) = traces(otel, origin)?.unzip();
     // Traces are made of more than what is logged.
-    let lines = to_error.and_then(to_file).with_filter(filter);
+    let lines = to_error.and_then(to_file).and_then(ToMessageFiles).with_filter(filter);
     if tracing_subscriber::registry().with(lines).with(to_collector).try_init().is_err() {
         tracing::debug!("logging was already started");
     }

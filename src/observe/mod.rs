@@ -3,11 +3,13 @@
 mod health;
 mod log_file;
 mod logging;
+mod messages;
 pub mod metrics;
 mod traces;
 
 pub use health::{Health, Pulse, Readiness};
 pub use log_file::RotatingFile;
 pub use logging::{LogGuard, start_logging, warn_all};
+pub use messages::{Severity, report, report_as, tell_files};
 pub use metrics::Instruments;
 pub use traces::Origin;

@@ -15,19 +15,25 @@ pub struct EndSummary<'a> {
     pub report: &'a RunReport,
     pub counts: &'a Counts,
     pub trips: &'a TripTotals,
+    /// How long it took, and how fast it was.
+    pub performance: bool,
+    /// Means over all trips.
+    pub statistics: bool,
 }
 
 impl fmt::Display for EndSummary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { begin_ms, end_ms, reason, report, counts, trips } = self;
+        let Self { begin_ms, end_ms, reason, report, counts, trips, performance, statistics } = self;
         let seconds = |ms: i64| ms as f64 / 1e3;
         writeln!(f, "Simulated from {:.2} to {:.2}.", seconds(*begin_ms), seconds(*end_ms))?;
         writeln!(f, "Reason: {reason}.")?;
-        writeln!(f, "Performance:")?;
-        writeln!(f, " Duration: {:.2}s", report.wall_s)?;
-        writeln!(f, " Real time factor: {:.2}", report.rtf)?;
-        writeln!(f, " UPS: {:.0}", report.ups)?;
-        writeln!(f, " Partitions: {}", report.partitions)?;
+        if *performance {
+            writeln!(f, "Performance:")?;
+            writeln!(f, " Duration: {:.2}s", report.wall_s)?;
+            writeln!(f, " Real time factor: {:.2}", report.rtf)?;
+            writeln!(f, " UPS: {:.0}", report.ups)?;
+            writeln!(f, " Partitions: {}", report.partitions)?;
+        }
         writeln!(f, "Vehicles:")?;
         write!(f, " Inserted: {}", counts.inserted)?;
         if counts.loaded == counts.inserted {
@@ -61,7 +67,7 @@ impl fmt::Display for EndSummary<'_> {
         if counts.emergency_brakings > 0 {
             writeln!(f, "Emergency braking: {}", counts.emergency_brakings)?;
         }
-        if trips.count > 0 {
+        if *statistics && trips.count > 0 {
             writeln!(f, "Statistics (avg of {}):", trips.count)?;
             writeln!(f, " RouteLength: {:.2}", trips.mean_route_length_m())?;
             writeln!(f, " Speed: {:.2}", trips.mean_speed_mps())?;
@@ -95,6 +101,8 @@ mod tests {
             report: &report,
             counts: &counts,
             trips: &trips,
+            performance: true,
+            statistics: true,
         };
         assert_eq!(
             summary.to_string(),

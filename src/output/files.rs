@@ -209,16 +209,18 @@ fn cut_back(path: &Path, position: u64) -> Result<BufWriter<File>, InputError> {
     Ok(buffered(file))
 }
 
-/// Puts `prefix` before the file name of `path` (SUMO's `--output-prefix`).
-pub fn with_prefix(path: &Path, prefix: &str) -> PathBuf {
-    match path.file_name() {
-        Some(name) if !prefix.is_empty() => {
-            let mut prefixed = std::ffi::OsString::from(prefix);
-            prefixed.push(name);
-            path.with_file_name(prefixed)
-        }
-        _ => path.to_owned(),
-    }
+/// Puts `prefix` before the file name of `path` and `suffix` before its ending (SUMO's `--output-prefix`, `--output-suffix`).
+pub fn with_prefix(path: &Path, prefix: &str, suffix: &str) -> PathBuf {
+    let Some(name) = path.file_name().filter(|_| !prefix.is_empty() || !suffix.is_empty()) else {
+        return path.to_owned();
+    };
+    let name = name.to_string_lossy();
+    // What is packed has two endings.
+    let unpacked = name.strip_suffix(".gz").unwrap_or(&name);
+    let (stem, ending) = name.split_at(unpacked.rfind('.').unwrap_or(unpacked.len()));
+    let whole = format!("{prefix}{stem}{suffix}{ending}");
+    // A prefix may name a folder.
+    path.parent().unwrap_or(Path::new("")).join(whole)
 }
 
 #[cfg(test)]
@@ -342,7 +344,13 @@ mod tests {
 
     #[test]
     fn the_prefix_goes_before_the_file_name() {
-        assert_eq!(with_prefix(Path::new("out/a.xml"), "run1_"), Path::new("out/run1_a.xml"));
-        assert_eq!(with_prefix(Path::new("out/a.xml"), ""), Path::new("out/a.xml"));
+        let check = |prefix: &str, suffix: &str, expected: &str| {
+            assert_eq!(with_prefix(Path::new("out/a.xml"), prefix, suffix), Path::new(expected));
+        };
+        check("run1_", "", "out/run1_a.xml");
+        check("", "", "out/a.xml");
+        check("p_", "_s", "out/p_a_s.xml");
+        check("sub/", "", "out/sub/a.xml");
+        assert_eq!(with_prefix(Path::new("a.xml.gz"), "", "_s"), Path::new("a_s.xml.gz"));
     }
 }

@@ -112,7 +112,8 @@ pub fn sinks(
                  ends in .xml, or switch checkpoints off",
             ));
         }
-        named.push((with_prefix(path, if is_a_file(path) { &paths.prefix } else { "" }), sink));
+        let (prefix, suffix) = if is_a_file(path) { (paths.prefix.as_str(), paths.suffix.as_str()) } else { ("", "") };
+        named.push((with_prefix(path, prefix, suffix), sink));
     }
     Ok(named)
 }

@@ -22,7 +22,7 @@ use crate::scenario::{
 };
 use crate::sim::report::{
     DetectorReport, DetectorStats, FcdRecord, IntervalReport, LanePassage, LaneStats, StepReport, Teleport,
-    TeleportCause, TripRecord,
+    TeleportCause, TripRecord, Vaporized,
 };
 
 type Shape = &'static [[f32; 2]];
@@ -140,6 +140,7 @@ pub fn trip(vehicle: u32) -> TripRecord {
         reroute_count: 0,
         speed_factor: 1.1,
         edges: Vec::new(),
+        vaporized: Vaporized::No,
     }
 }
 

@@ -7,7 +7,7 @@ use super::document::Kind::{Count, Number, Text, Time};
 use super::document::{Document, Table, Tag};
 use super::sink::{Names, RunEnd, Sink};
 use crate::sim::NewVehicle;
-use crate::sim::report::TripRecord;
+use crate::sim::report::{TripRecord, Vaporized};
 
 /// Writes trips in order of arrival, those of one step by vehicle.
 pub struct TripInfo {
@@ -104,7 +104,12 @@ impl Sink for TripInfo {
 
     fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
         for trip in &step.arrivals {
-            self.trip(trip, trip.arrival_ms, "", out);
+            let vaporized = match trip.vaporized {
+                Vaporized::No => "",
+                Vaporized::Collision => "collision",
+                Vaporized::Teleport => "teleport",
+            };
+            self.trip(trip, trip.arrival_ms, vaporized, out);
         }
         for trip in &step.removals {
             self.trip(trip, trip.arrival_ms, "traci", out);

@@ -13,13 +13,13 @@ use crate::control::edits::edits_of_lines;
 use crate::control::lines::read_file;
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::edit::EditedNetwork;
-use crate::observe::warn_all;
+use crate::observe::{report_as, warn_all};
 use crate::output::remove_whole_run_requests;
-use crate::scenario::{CompiledScenario, OutputPaths, Region, RunConfig, Scenario, load};
+use crate::scenario::{CompiledScenario, OutputPaths, Region, RunConfig, Scenario, SumoOption, Topic, load};
 use crate::settings::{ProcessSettings, RegionSettings};
 
-/// SUMO's options that say what is written; all others are part of a compiled scenario.
-const OUTPUT_OPTIONS: &[&str] = &["device.fcd.period", "output-prefix"];
+/// SUMO's options of these topics say what is written and told; all others are part of a compiled scenario.
+const OUTPUT_TOPICS: &[Topic] = &[Topic::Configuration, Topic::Output, Topic::Report, Topic::Gui];
 
 /// Reads the scenario that the command line names, and cuts it for those who share the work. `compiled`: instead of files a
 /// compiled scenario, and the store that it may be in.
@@ -113,6 +113,7 @@ pub fn configuration(file: Option<&Path>, args: &InputArgs, warnings: &mut Warni
         None => RunConfig::default(),
     };
     take_options(args, &mut config, warnings)?;
+    report_as(&config.report)?;
     if config.random_seed {
         // The standard library seeds its hash maps from the operating system's randomness.
         config.settings.seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
@@ -122,7 +123,6 @@ pub fn configuration(file: Option<&Path>, args: &InputArgs, warnings: &mut Warni
 
 fn take_options(args: &InputArgs, config: &mut RunConfig, warnings: &mut Warnings) -> Result<(), InputError> {
     args.sumo_options()
-        .into_iter()
         .try_for_each(|(option, value)| config.set(option, value, Path::new(""), command_line(), warnings))
 }
 
@@ -132,13 +132,17 @@ fn command_line() -> Location {
 
 /// The outputs of a run whose scenario is compiled.
 fn outputs_only(args: &InputArgs, warnings: &mut Warnings) -> Result<OutputPaths, InputError> {
-    let is_output = |option: &str| option.contains("-output") || OUTPUT_OPTIONS.contains(&option);
-    if let Some((option, _)) = args.sumo_options().into_iter().find(|(option, _)| !is_output(option)) {
+    let is_output = |name: &str| {
+        name == "device.fcd.period"
+            || SumoOption::find(name).is_some_and(|option| OUTPUT_TOPICS.contains(&option.topic))
+    };
+    if let Some((option, _)) = args.sumo_options().find(|(option, _)| !is_output(option)) {
         let message =
             format!("option {option} is compiled into the scenario; leave it out, or compile the scenario with it");
         return Err(InputError::new(command_line(), message));
     }
     let mut config = RunConfig::default();
     take_options(args, &mut config, warnings)?;
+    report_as(&config.report)?;
     Ok(config.outputs)
 }

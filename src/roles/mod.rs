@@ -9,6 +9,7 @@ mod newest_snapshot;
 pub mod partition;
 mod recut;
 pub mod rest;
+pub mod saved_options;
 pub mod scenarios;
 pub mod snapshots;
 pub mod standalone;

@@ -1,10 +1,13 @@
 //! What to run: the options of a SUMO configuration and of the command line, in one place.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::expand::{decode_percent, expand_variables};
 use super::options::{Effect, Options};
-use super::{OutputPaths, Settings, Source};
-use crate::demand::DepartureDefaults;
+use super::sumo_option::{Kind, Status, SumoOption};
+use super::{OutputPaths, Report, Settings, Source};
+use crate::demand::{DefaultEmergencyDecel, DepartureDefaults};
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::xml::{Node, XmlReader};
 
@@ -27,6 +30,13 @@ pub struct RunConfig {
     pub departure_defaults: DepartureDefaults,
     /// `random`: the caller draws a new seed for the run.
     pub random_seed: bool,
+    /// `random-depart-offset`: departures are later by a random time up to this.
+    pub random_depart_offset_ms: i64,
+    /// `default.emergencydecel`.
+    pub emergency_decel: DefaultEmergencyDecel,
+    pub report: Report,
+    /// All options that were set, with their values as they are written in a configuration.
+    pub given: BTreeMap<&'static str, String>,
 }
 
 impl Default for RunConfig {
@@ -41,6 +51,10 @@ impl Default for RunConfig {
             ignore_route_errors: false,
             departure_defaults: DepartureDefaults::default(),
             random_seed: false,
+            random_depart_offset_ms: 0,
+            emergency_decel: DefaultEmergencyDecel::default(),
+            report: Report::default(),
+            given: BTreeMap::new(),
         }
     }
 }
@@ -61,10 +75,22 @@ impl RunConfig {
                 }
                 continue;
             }
-            // An element without a value is a section.
-            if let Some(value) = element.get("value").or_else(|| element.get("v")) {
-                config.set(&element.name, value, base, reader.at(&element), warnings)?;
+            let at = reader.at(&element);
+            let Some(value) = element.get("value").or_else(|| element.get("v")) else {
+                // An element without a value is a section, and one of these has a name that an option has, too.
+                if element.name != "configuration" && SumoOption::find(&element.name).is_some() {
+                    return Err(InputError::new(at, "attribute 'value' is missing"));
+                }
+                continue;
+            };
+            let option = SumoOption::find(&element.name)
+                .ok_or_else(|| InputError::new(at.clone(), SumoOption::unknown(&element.name)))?;
+            if config.given.contains_key(option.name) {
+                return Err(InputError::new(at, format!("option {} is set twice", option.name)));
             }
+            let value =
+                if matches!(option.kind, Kind::File | Kind::Files) { decode_percent(value) } else { value.to_owned() };
+            config.set(&element.name, &value, base, at, warnings)?;
         }
         Ok(config)
     }
@@ -85,25 +111,32 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Sets one option by SUMO's long name. Relative paths are taken from `base`; `at` is named in messages. Unsupported
-    /// options give one warning each, unless they are about looks and logging only.
+    /// Sets one option by a name that SUMO knows. Relative paths are taken from `base`; `at` is named in messages. An option that
+    /// is not supported gives a warning, unless road traffic and outputs do not depend on it or the value is its default.
     pub fn set(
         &mut self,
-        option: &str,
+        name: &str,
         value: &str,
         base: &Path,
         at: Location,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
-        let effect = Options { config: self, base }.set(option, value).map_err(|expected| {
-            InputError::new(at.clone(), format!("option {option}: '{value}' has to be {expected}"))
-        })?;
+        let option = SumoOption::find(name).ok_or_else(|| InputError::new(at.clone(), SumoOption::unknown(name)))?;
+        let value = expand_variables(value);
+        let bad = |expected: &str| {
+            InputError::new(at.clone(), format!("option {}: '{value}' has to be {expected}", option.name))
+        };
+        option.check(&value).map_err(bad)?;
+        let effect = Options { config: self, base }.set(option.name, &value).map_err(bad)?;
+        self.given.insert(option.name, in_configuration(option, &value, base));
         match effect {
-            Effect::Done => {}
-            Effect::Unknown => {
-                warnings.add(format!("option '{option}' is not supported"), at, "the option has no effect");
+            Effect::Changed(instead) => {
+                warnings.add(format!("option '{}' is not fully supported", option.name), at, instead);
             }
-            Effect::Changed(instead) => warnings.add(format!("option '{option}' is not fully supported"), at, instead),
+            Effect::NotTaken if option.status == Status::Warned && !option.is_default(&value) => {
+                warnings.add(format!("option '{}' is not supported", option.name), at, option.note);
+            }
+            Effect::Done | Effect::NotTaken => {}
         }
         Ok(())
     }
@@ -122,6 +155,17 @@ impl RunConfig {
             return fail(format!("the end ({end_s} s) is before the begin ({begin_s} s)"));
         }
         Ok(())
+    }
+}
+
+/// A value as it is written in a configuration in the working directory.
+fn in_configuration(option: &SumoOption, value: &str, base: &Path) -> String {
+    let join = |path: &str| base.join(path.trim()).display().to_string();
+    match option.kind {
+        _ if value.is_empty() => String::new(),
+        Kind::File => join(value),
+        Kind::Files => value.split(',').map(join).collect::<Vec<_>>().join(","),
+        _ => value.to_owned(),
     }
 }
 
@@ -174,7 +218,7 @@ mod tests {
                     <max-depart-delay value="900"/>
                     <device.rerouting.probability value="0.3"/>
                     <device.rerouting.period value="60"/>
-                    <no-such-option value="3"/>
+                    <max-num-vehicles value="3"/>
                     <sloppy-insert value="false"/>
                 </processing>
                 <output><tripinfo-output value="out/t.xml"/></output>
@@ -197,7 +241,7 @@ mod tests {
         assert!(config.ignore_route_errors);
         assert_eq!(
             warnings,
-            ["option 'lateral-resolution' is not fully supported", "option 'no-such-option' is not supported"]
+            ["option 'lateral-resolution' is not supported", "option 'max-num-vehicles' is not supported"]
         );
     }
 
@@ -220,6 +264,18 @@ mod tests {
             ":1: seed: option seed: 'NaN' has to be a whole number",
         );
         assert!(read("<configuration>").0.expect_err("cut off").contains("cut off"));
+        check(
+            "<configuration><route-file value=\"a\"/></configuration>",
+            ":1: route-file: SUMO has no option 'route-file'; did you mean 'route-files'?",
+        );
+        check(
+            "<configuration><begin value=\"1\"/>\n<b value=\"2\"/></configuration>",
+            ":2: b: option begin is set twice",
+        );
+        check(
+            "<configuration><route-files>a.xml</route-files></configuration>",
+            ":1: route-files: attribute 'value' is missing",
+        );
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
         scale: config.scale,
         ignore_route_errors: config.ignore_route_errors,
         default_speed_deviation: settings.default_speed_deviation,
+        emergency_decel: config.emergency_decel,
+        random_depart_offset_ms: config.random_depart_offset_ms,
         departure_defaults: config.departure_defaults.clone(),
     };
     let mut reader = ScenarioReader {

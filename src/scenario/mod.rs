@@ -7,14 +7,18 @@ mod config;
 mod crossings;
 mod detectors;
 mod edited;
+mod expand;
 mod indices;
 mod load;
+mod option_table;
 mod options;
 mod path_bytes;
 mod region;
+mod report;
 mod requests;
 mod settings;
 mod source;
+mod sumo_option;
 mod walk;
 
 pub use assignment_file::{read_assignment, write_assignment};
@@ -22,11 +26,14 @@ pub use compiled::{CompiledError, CompiledScenario, Revision};
 pub use config::RunConfig;
 pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
 pub use load::{Scenario, load};
+pub use option_table::SUMO_OPTIONS;
 pub use region::{Region, RegionSource};
+pub use report::Report;
 pub use requests::{
     AreaRequest, ColumnHeader, CrossingsRequest, DetectorRequest, EmptyEdges, EntryExitRequest, HaltThresholds,
     InstantRequest, MeanDataLevel, MeanDataRequest, OutputFormat, OutputPaths, OutputRequests, OutputStyle,
     QueueOptions, RecordedEvents, SignalRecord, SignalRequest, VehrouteOptions,
 };
-pub use settings::{Rerouting, Settings};
+pub use settings::{CollisionAction, Collisions, Rerouting, Settings};
 pub use source::Source;
+pub use sumo_option::{Kind as OptionKind, Status, SumoOption, Topic};

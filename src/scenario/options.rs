@@ -1,78 +1,20 @@
-//! SUMO's options: which are taken, which are without effect on a result, and which are not supported.
+//! What SUMO's options change in a run. Whether one does is said by the table of options, too (`option_table.rs`).
 
 use std::path::{Path, PathBuf};
 
-use super::{ColumnHeader, OutputFormat, Rerouting, RunConfig};
-use crate::attributes::{TIME_FORMS, parse_bool, parse_time_ms};
+use super::expand::expand_time;
+use super::{CollisionAction, ColumnHeader, OutputFormat, Rerouting, RunConfig};
+use crate::attributes::{TIME_FORMS, parse_bool, parse_number, parse_time_ms};
+use crate::demand::DefaultEmergencyDecel;
 
 /// What became of an option.
 pub(super) enum Effect {
-    /// Taken, or without influence on the run.
     Done,
-    /// Not supported; has no effect.
-    Unknown,
+    /// None of those that are taken.
+    NotTaken,
     /// Taken, but not as SUMO would: says what happens instead.
     Changed(&'static str),
 }
-
-/// Options about looks, logging, speed of computation, formats, persons, railways and engines: the road traffic of a run does
-/// not depend on them.
-const WITHOUT_EFFECT: &[&str] = &[
-    "verbose",
-    "print-options",
-    "no-warnings",
-    "no-step-log",
-    "step-log.period",
-    "duration-log.disable",
-    "duration-log.statistics",
-    "log",
-    "message-log",
-    "error-log",
-    "aggregate-warnings",
-    "language",
-    "write-license",
-    "write-metadata",
-    "save-template",
-    "save-configuration",
-    "configuration-file",
-    "gui-settings-file",
-    "quit-on-end",
-    "start",
-    "delay",
-    "game",
-    "demo",
-    "disable-textures",
-    "registry-viewport",
-    "breakpoints",
-    "tracker-interval",
-    "window-size",
-    "window-pos",
-    "route-steps",
-    "threads",
-    "routing-algorithm",
-    "device.rerouting.threads",
-    "device.rerouting.synchronize",
-    "device.rerouting.output",
-    "thread-rngs",
-    "num-clients",
-    "waiting-time-memory",
-    "emergencydecel.warning-threshold",
-    "pedestrian.model",
-    "railsignal-moving-block",
-    "default.action-step-length.warn",
-    "collision.check-junctions.mingap",
-    "time-to-teleport.ride",
-    "time-to-teleport.railsignal-deadlock",
-    "time-to-teleport.bidi",
-    "max-num-persons",
-    "persontrip.walkfactor",
-    "persontrip.transfer.car-walk",
-    "tls.actuated.show-detectors",
-];
-
-/// The same for families of options.
-const PREFIXES_WITHOUT_EFFECT: &[&str] =
-    &["gui-", "xml-validation", "pedestrian.", "persontrip.", "person-device.", "railsignal", "overhead-wire."];
 
 /// Sets options of a [`RunConfig`].
 pub(super) struct Options<'a> {
@@ -84,30 +26,28 @@ pub(super) struct Options<'a> {
 type Parsed<T> = Result<T, &'static str>;
 
 impl Options<'_> {
-    /// `Err` says what the value would have to be.
+    /// Takes the value of an option by its name in the table. `Err` says what the value would have to be.
     pub fn set(&mut self, option: &str, value: &str) -> Parsed<Effect> {
-        if self.set_input_or_output(option, value)? || self.set_time(option, value)? {
+        if self.set_input_or_output(option, value)?
+            || self.set_style(option, value)?
+            || self.set_report(option, value)?
+            || self.set_time(option, value)?
+            || self.set_collision(option, value)?
+        {
             return Ok(Effect::Done);
         }
-        if self.set_style(option, value)? {
-            return Ok(Effect::Done);
+        if let Some(name) = option.strip_prefix("device.rerouting.") {
+            return self.set_rerouting(name, value);
         }
-        if let Some(effect) = self.set_rerouting(option, value)? {
-            return Ok(effect);
-        }
-        if let Some(effect) = self.set_processing(option, value)? {
-            return Ok(effect);
-        }
-        let quiet = WITHOUT_EFFECT.contains(&option)
-            || PREFIXES_WITHOUT_EFFECT.iter().any(|prefix| option.starts_with(prefix))
-            // A switch that is off, or a name that is empty, asks for nothing.
-            || value.is_empty()
-            || value == "false";
-        Ok(if quiet { Effect::Done } else { Effect::Unknown })
+        self.set_processing(option, value)
     }
 
     fn path(&self, value: &str) -> PathBuf {
         self.base.join(value.trim())
+    }
+
+    fn optional_path(&self, value: &str) -> Option<PathBuf> {
+        (!value.trim().is_empty()).then(|| self.path(value))
     }
 
     fn paths(&self, value: &str) -> Vec<PathBuf> {
@@ -115,23 +55,23 @@ impl Options<'_> {
     }
 
     fn set_input_or_output(&mut self, option: &str, value: &str) -> Parsed<bool> {
-        let output = (!value.trim().is_empty()).then(|| self.path(value));
+        let output = self.optional_path(value);
         let (inputs, path) = (self.paths(value), output.clone());
         let outputs = &mut self.config.outputs;
         match option {
-            "net-file" | "net" | "n" => self.config.net = path,
-            "route-files" | "routes" | "r" => self.config.routes = inputs,
-            "additional-files" | "additional" | "a" => self.config.additional = inputs,
-            "tripinfo-output" | "tripinfo" => outputs.tripinfo = output,
+            "net-file" => self.config.net = path,
+            "route-files" => self.config.routes = inputs,
+            "additional-files" => self.config.additional = inputs,
+            "tripinfo-output" => outputs.tripinfo = output,
             "tripinfo-output.write-unfinished" => outputs.tripinfo_unfinished = boolean(value)?,
-            "summary-output" | "summary" => outputs.summary = output,
+            "summary-output" => outputs.summary = output,
             "summary-output.period" => outputs.summary_period_ms = time(value)?.max(0),
             "edgedata-output" => outputs.edgedata = output,
             "lanedata-output" => outputs.lanedata = output,
             "fcd-output" => outputs.fcd = output,
             "device.fcd.period" => outputs.fcd_period_ms = time(value)?.max(0),
-            "statistic-output" | "statistics-output" => outputs.statistic = output,
-            "vehroute-output" | "vehroutes" => outputs.vehroute = output,
+            "statistic-output" => outputs.statistic = output,
+            "vehroute-output" => outputs.vehroute = output,
             "vehroute-output.exit-times" => outputs.vehroute_options.exit_times = boolean(value)?,
             "vehroute-output.last-route" => outputs.vehroute_options.last_route = boolean(value)?,
             "vehroute-output.sorted" => outputs.vehroute_options.sorted = boolean(value)?,
@@ -149,10 +89,33 @@ impl Options<'_> {
             "queue-output.period" => outputs.queue_options.period_ms = time(value)?.max(0),
             "queue-output.speed-threshold" => outputs.queue_options.slow_mps = non_negative(value)?,
             "queue-output.skip-empty" => outputs.queue_options.skip_empty = boolean(value)?,
-            "netstate-dump" | "ndump" | "netstate" | "netstate-output" => outputs.netstate = output,
+            "netstate-dump" => outputs.netstate = output,
             "netstate-dump.empty-edges" => outputs.netstate_empty_edges = boolean(value)?,
             "netstate-dump.precision" => outputs.netstate_precision = Some(decimals(value)?),
-            "output-prefix" => outputs.prefix = value.to_owned(),
+            "output-prefix" => outputs.prefix = expand_time(value),
+            "output-suffix" => outputs.suffix = expand_time(value),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn set_report(&mut self, option: &str, value: &str) -> Parsed<bool> {
+        let path = self.optional_path(value);
+        let report = &mut self.config.report;
+        match option {
+            "verbose" => report.verbose = boolean(value)?,
+            "no-warnings" => report.no_warnings = boolean(value)?,
+            "no-step-log" => report.no_step_log = boolean(value)?,
+            "duration-log.disable" => report.no_performance = boolean(value)?,
+            "duration-log.statistics" => report.statistics = boolean(value)?,
+            "print-options" => report.print_options = boolean(value)?,
+            "log" => report.log = path,
+            "message-log" => report.message_log = path,
+            "error-log" => report.error_log = path,
+            "log.timestamps" => report.timestamps = boolean(value)?,
+            "log.processid" => report.process_id = boolean(value)?,
+            "save-configuration" => report.save_configuration = path,
+            "save-template" => report.save_template = path,
             _ => return Ok(false),
         }
         Ok(true)
@@ -163,7 +126,7 @@ impl Options<'_> {
         let style = &mut self.config.outputs.style;
         match option {
             "precision" => style.precision = Some(decimals(value)?),
-            "human-readable-time" | "H" => style.human_readable_time = boolean(value)?,
+            "human-readable-time" => style.human_readable_time = boolean(value)?,
             "output.format" => {
                 style.format = match value {
                     "xml" | "" => OutputFormat::Xml,
@@ -193,15 +156,23 @@ impl Options<'_> {
         // SUMO says "never" with a negative time, for teleports also with 0.
         let unless_negative = |ms: i64| (ms >= 0).then_some(ms);
         match option {
-            "begin" | "b" => {
+            "begin" => {
                 settings.begin_ms = unless_negative(time(value)?).ok_or("a time that is not negative")?;
             }
-            "end" | "e" => settings.end_ms = unless_negative(time(value)?),
+            "end" => settings.end_ms = unless_negative(time(value)?),
             "step-length" => match time(value)? {
                 ms if ms > 0 => settings.step_ms = ms,
                 _ => return Err("a time of at least 0.001 s"),
             },
             "time-to-teleport" => settings.time_to_teleport_ms = Some(time(value)?).filter(|ms| *ms > 0),
+            "time-to-teleport.highways" => {
+                settings.time_to_teleport_highways_ms = Some(time(value)?).filter(|ms| *ms > 0);
+            }
+            "time-to-teleport.highways.min-speed" => settings.highway_min_speed_mps = number(value)?,
+            "time-to-teleport.disconnected" => {
+                settings.time_to_teleport_disconnected_ms = unless_negative(time(value)?);
+            }
+            "time-to-teleport.remove" => settings.teleports_remove = boolean(value)?,
             "time-to-impatience" => settings.time_to_impatience_ms = time(value)?,
             "max-depart-delay" => settings.max_depart_delay_ms = unless_negative(time(value)?),
             _ => return Ok(false),
@@ -209,11 +180,33 @@ impl Options<'_> {
         Ok(true)
     }
 
-    /// `None`: not one of these.
-    fn set_rerouting(&mut self, option: &str, value: &str) -> Parsed<Option<Effect>> {
-        let prefixes = ["device.rerouting.", "device.routing."];
-        let Some(name) = prefixes.iter().find_map(|prefix| option.strip_prefix(prefix)) else { return Ok(None) };
-        let rerouting = self.config.settings.rerouting.get_or_insert(Rerouting {
+    fn set_collision(&mut self, option: &str, value: &str) -> Parsed<bool> {
+        let collisions = &mut self.config.settings.collisions;
+        match option {
+            "ignore-accidents" => {
+                if boolean(value)? {
+                    collisions.action = CollisionAction::Ignore;
+                }
+            }
+            "collision.action" => {
+                collisions.action = match value.trim() {
+                    "none" => CollisionAction::Ignore,
+                    "warn" => CollisionAction::Warn,
+                    "teleport" => CollisionAction::Teleport,
+                    "remove" => CollisionAction::Remove,
+                    _ => return Err("one of none, warn, teleport, remove"),
+                };
+            }
+            "collision.mingap-factor" => {
+                collisions.min_gap_factor = Some(number(value)?).filter(|factor| *factor >= 0.0);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn set_rerouting(&mut self, name: &str, value: &str) -> Parsed<Effect> {
+        let mut rerouting = self.config.settings.rerouting.clone().unwrap_or(Rerouting {
             probability: 0.0,
             period_ms: 0,
             pre_period_ms: 60_000,
@@ -221,6 +214,7 @@ impl Options<'_> {
             adaptation_steps: 180,
             adaptation_weight: 0.0,
         });
+        let mut effect = Effect::Done;
         match name {
             // Negative: SUMO's word for "not set".
             "probability" => rerouting.probability = number(value)?.clamp(0.0, 1.0),
@@ -230,67 +224,64 @@ impl Options<'_> {
             "adaptation-steps" => {
                 rerouting.adaptation_steps = whole(value)?.clamp(0, 1 << 20) as u32;
                 if rerouting.adaptation_steps == 0 {
-                    return Ok(Some(Effect::Changed("edge speeds are averaged over the last half minute")));
+                    effect = Effect::Changed("edge speeds are averaged over the last half minute");
                 }
             }
             "adaptation-weight" => {
                 rerouting.adaptation_weight = number(value)?.clamp(0.0, 1.0);
                 if rerouting.adaptation_weight > 0.0 {
-                    return Ok(Some(Effect::Changed("edge speeds are averaged over adaptation-steps")));
+                    effect = Effect::Changed("edge speeds are averaged over adaptation-steps");
                 }
             }
-            _ => return Ok(None),
+            _ => return Ok(Effect::NotTaken),
         }
-        Ok(Some(Effect::Done))
+        self.config.settings.rerouting = Some(rerouting);
+        Ok(effect)
     }
 
-    /// `None`: not one of these.
-    fn set_processing(&mut self, option: &str, value: &str) -> Parsed<Option<Effect>> {
+    fn set_processing(&mut self, option: &str, value: &str) -> Parsed<Effect> {
         let config = &mut *self.config;
         match option {
             "seed" => config.settings.seed = whole(value)? as u64,
             "random" => config.random_seed = boolean(value)?,
             "scale" => config.scale = non_negative(value)?,
+            "random-depart-offset" => config.random_depart_offset_ms = time(value)?.max(0),
             "ignore-route-errors" => config.ignore_route_errors = boolean(value)?,
             "default.speeddev" => {
                 config.settings.default_speed_deviation = Some(number(value)?).filter(|deviation| *deviation >= 0.0);
             }
+            "default.emergencydecel" => {
+                config.emergency_decel = match value.trim() {
+                    "default" => DefaultEmergencyDecel::OfClass,
+                    "decel" => DefaultEmergencyDecel::AsDecel,
+                    number => DefaultEmergencyDecel::Fixed(
+                        parse_number(number)
+                            .filter(|decel| *decel > 0.0)
+                            .ok_or("a number above 0, 'decel' or 'default'")?,
+                    ),
+                };
+            }
             // A bad value is found, and its place told, at the first vehicle that it counts for.
             "default.departlane" => config.departure_defaults.lane = value.to_owned(),
             "default.departspeed" => config.departure_defaults.speed = value.to_owned(),
-            "ignore-accidents" => config.settings.collisions_ignored |= boolean(value)?,
-            "collision.action" => match value {
-                "none" => config.settings.collisions_ignored = true,
-                "teleport" => config.settings.collisions_ignored = false,
-                "warn" => {
-                    config.settings.collisions_ignored = true;
-                    return Ok(Some(Effect::Changed("collisions are not reported")));
-                }
-                "remove" => {
-                    config.settings.collisions_ignored = false;
-                    return Ok(Some(Effect::Changed("vehicles that collide are teleported")));
-                }
-                _ => return Err("one of none, warn, teleport, remove"),
-            },
             "ignore-junction-blocker" => {
                 config.settings.ignore_junction_blocker_ms = Some(time(value)?).filter(|ms| *ms >= 0);
                 if config.settings.ignore_junction_blocker_ms.is_some() {
-                    return Ok(Some(Effect::Changed("drivers wait for those that block a junction, however long")));
+                    return Ok(Effect::Changed("drivers wait for those that block a junction, however long"));
                 }
             }
             "lanechange.duration" => {
                 config.settings.lanechange_duration_ms = time(value)?.max(0);
                 if config.settings.lanechange_duration_ms > 0 {
-                    return Ok(Some(Effect::Changed("lane changes take no time")));
+                    return Ok(Effect::Changed("lane changes take no time"));
                 }
             }
-            "lateral-resolution" if number(value)? > 0.0 => {
-                return Ok(Some(Effect::Changed("vehicles keep to the middle of their lanes")));
-            }
-            "lateral-resolution" => {}
-            _ => return Ok(None),
+            // A client would wait for a server that never answers.
+            "remote-port" if whole(value)? != 0 => return Err("0: this version has no TraCI server"),
+            "configuration-file" | "threads" | "help" | "version" => {}
+            _ => return Ok(Effect::NotTaken),
         }
-        Ok(Some(Effect::Done))
+        Ok(Effect::Done)
     }
 }
 

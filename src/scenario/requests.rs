@@ -48,6 +48,8 @@ pub struct OutputPaths {
     pub netstate_precision: Option<u8>,
     /// `output-prefix`: goes before the file name of every output, also of those in additional files.
     pub prefix: String,
+    /// `output-suffix`: goes between name and ending.
+    pub suffix: String,
     pub style: OutputStyle,
 }
 

@@ -12,6 +12,16 @@ pub struct Settings {
     pub seed: u64,
     /// A vehicle that has stood this long is teleported; `None` (SUMO: ≤ 0): never.
     pub time_to_teleport_ms: Option<i64>,
+    /// `time-to-teleport.highways`: the same for vehicles on a lane that does not lead on along their route, where the limit is
+    /// above [`Self::highway_min_speed_mps`]; `None` (SUMO: ≤ 0): as elsewhere.
+    pub time_to_teleport_highways_ms: Option<i64>,
+    /// `time-to-teleport.highways.min-speed`.
+    pub highway_min_speed_mps: f64,
+    /// `time-to-teleport.disconnected`: the same for vehicles whose route has a gap behind their edge; `None` (SUMO: < 0): as
+    /// elsewhere.
+    pub time_to_teleport_disconnected_ms: Option<i64>,
+    /// `time-to-teleport.remove`: such vehicles are taken out of the simulation.
+    pub teleports_remove: bool,
     /// `time-to-impatience`: standing time after which impatience is 1.
     pub time_to_impatience_ms: i64,
     /// `default.speeddev`-like override; negative: not given.
@@ -22,8 +32,7 @@ pub struct Settings {
     pub lanechange_duration_ms: i64,
     /// `ignore-junction-blocker`: foes that block a junction longer are ignored; `None`: never.
     pub ignore_junction_blocker_ms: Option<i64>,
-    /// `collision.action` = `none` (true) or the default `teleport` (false).
-    pub collisions_ignored: bool,
+    pub collisions: Collisions,
     /// Routing during the run (`device.rerouting.*`).
     pub rerouting: Option<Rerouting>,
 }
@@ -36,15 +45,41 @@ impl Default for Settings {
             step_ms: 1000,
             seed: 23423,
             time_to_teleport_ms: Some(300_000),
+            time_to_teleport_highways_ms: None,
+            highway_min_speed_mps: 69.0 / 3.6,
+            time_to_teleport_disconnected_ms: None,
+            teleports_remove: false,
             time_to_impatience_ms: 180_000,
             default_speed_deviation: None,
             max_depart_delay_ms: None,
             lanechange_duration_ms: 0,
             ignore_junction_blocker_ms: None,
-            collisions_ignored: false,
+            collisions: Collisions::default(),
             rerouting: None,
         }
     }
+}
+
+/// `collision.*`: what counts as a collision, and what follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Collisions {
+    pub action: CollisionAction,
+    /// `collision.mingap-factor`: share of the minimum gap below which a gap is a collision; `None`: only an overlap is.
+    pub min_gap_factor: Option<f64>,
+}
+
+/// `collision.action`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CollisionAction {
+    /// Collisions are not looked for.
+    Ignore,
+    /// They are counted and reported; both vehicles drive on.
+    Warn,
+    /// The rear vehicle goes on farther along its route.
+    #[default]
+    Teleport,
+    /// Both vehicles are taken out of the simulation.
+    Remove,
 }
 
 /// `device.rerouting.*`: which vehicles look for a faster route, and how often.

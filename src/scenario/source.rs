@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::diagnostics::InputError;
+use crate::suggest::did_you_mean_file;
 
 const BUFFER_BYTES: usize = 1 << 18;
 /// Deflate packs at most about 1000:1; real networks and routes pack 10:1 to 60:1.
@@ -42,7 +43,7 @@ impl Source {
         let name = path.display().to_string();
         let fail = |error: io::Error| {
             let message = match error.kind() {
-                io::ErrorKind::NotFound => "file not found".to_owned(),
+                io::ErrorKind::NotFound => format!("file not found{}", did_you_mean_file(path)),
                 io::ErrorKind::PermissionDenied => "no permission to read the file".to_owned(),
                 _ => format!("cannot read the file: {error}"),
             };

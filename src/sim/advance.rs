@@ -4,12 +4,12 @@ use crate::demand::ArrivalPos;
 use crate::ids::{EdgeId, LaneId, LinkId};
 
 use super::closing::trip_so_far;
-use super::collision::overlap;
+use super::collision::may_collide;
 use super::measures::{Passage, stay};
 use super::motion::Move;
 use super::partition::Partition;
 use super::prefetch::{Ahead, prefetch, prefetch_head};
-use super::report::{Teleport, TeleportCause, TripRecord, micro};
+use super::report::{Teleport, TeleportCause, TripRecord, Vaporized, micro};
 use super::transfer::Transfer;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 
@@ -85,7 +85,7 @@ impl Partition {
         let mut kept = 0;
         for i in 0..vehicles.len() {
             let decided = self.moves[start + i];
-            let fate = if self.must_teleport(&vehicles[i], kept == 0) {
+            let fate = if self.must_teleport(&vehicles[i], lane, kept == 0) {
                 self.teleport(vehicles[i], lane, own, now_ms);
                 Fate::Leaves
             } else {
@@ -96,7 +96,7 @@ impl Partition {
                     if kept < i {
                         vehicles[kept] = vehicles[i];
                     }
-                    if kept > 0 && overlap(&self.world, &vehicles[kept - 1], &vehicles[kept]) {
+                    if kept > 0 && may_collide(&self.world, &vehicles[kept - 1], &vehicles[kept]) {
                         self.crowded.push(lane);
                     }
                     kept += 1;
@@ -421,17 +421,41 @@ impl Partition {
     }
 
     /// The foremost vehicle of a lane is taken away when it has stood too long.
-    fn must_teleport(&self, vehicle: &Vehicle, foremost: bool) -> bool {
-        foremost
-            && !vehicle.is(flags::STOPPED)
-            && self.world.settings.time_to_teleport_ms.is_some_and(|t| i64::from(vehicle.waiting_ms) > t)
+    fn must_teleport(&self, vehicle: &Vehicle, lane: LaneId, foremost: bool) -> bool {
+        if !foremost || vehicle.waiting_ms == 0 || vehicle.is(flags::STOPPED) {
+            return false;
+        }
+        let settings = &self.world.settings;
+        let waited_beyond = |limit_ms: Option<i64>| limit_ms.is_some_and(|t| i64::from(vehicle.waiting_ms) > t);
+        // At a gap of the route this time counts, however much longer than the others it is.
+        let at_gap_ms = settings.time_to_teleport_disconnected_ms;
+        if at_gap_ms.is_some() && self.is_disconnected(vehicle, lane) {
+            return waited_beyond(at_gap_ms);
+        }
+        waited_beyond(settings.time_to_teleport_ms)
+            || waited_beyond(settings.time_to_teleport_highways_ms) && self.is_wrong_on_highway(vehicle, lane)
+    }
+
+    /// The vehicle's route has a gap behind its edge (`time-to-teleport.disconnected`).
+    fn is_disconnected(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
+        let l = self.world.network.lane(lane);
+        !l.internal && self.world.network.edge(l.edge).lanes().all(|lane| !self.leads_on(vehicle, lane))
+    }
+
+    /// The lane of a fast road does not lead on along the vehicle's route (`time-to-teleport.highways`).
+    fn is_wrong_on_highway(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
+        let l = self.world.network.lane(lane);
+        !l.internal && l.speed_mps > self.world.settings.highway_min_speed_mps && !self.leads_on(vehicle, lane)
+    }
+
+    /// Whether a lane leads on along a vehicle's route.
+    fn leads_on(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
+        self.plans.choice(&self.world, vehicle.plan, usize::from(vehicle.route_index), lane).continues
     }
 
     fn teleport(&mut self, vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
         let l = self.world.network.lane(lane);
-        let cause = if !l.internal
-            && !self.plans.choice(&self.world, vehicle.plan, usize::from(vehicle.route_index), lane).continues
-        {
+        let cause = if !l.internal && !self.leads_on(&vehicle, lane) {
             TeleportCause::WrongLane
         } else if vehicle.is(flags::WAITS_AT_LINK) {
             TeleportCause::Yield
@@ -463,12 +487,28 @@ impl Partition {
                 self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.teleported += 1);
             }
         }
+        if world.settings.teleports_remove && cause != TeleportCause::Collision {
+            self.vaporize(&vehicle, lane, Vaporized::Teleport, own, now_ms);
+            return;
+        }
         vehicle.set(flags::TELEPORTING, true);
         vehicle.waiting_ms = 0;
         vehicle.speed = 0.0;
         vehicle.came_from = LaneId::NONE;
         vehicle.flags &= !flags::MESSAGES;
         self.go_on_beside(vehicle, now_ms);
+    }
+
+    /// Ends the trip of a vehicle that is taken out before its destination.
+    pub(super) fn vaporize(&mut self, vehicle: &Vehicle, lane: LaneId, why: Vaporized, own: bool, now_ms: i64) {
+        if own && !self.measures.is_idle() {
+            let world = std::sync::Arc::clone(&self.world);
+            self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.vaporized += 1);
+        }
+        self.arrive(vehicle, lane, own, now_ms);
+        if own && let Some(trip) = self.report.arrivals.last_mut() {
+            trip.vaporized = why;
+        }
     }
 
     /// Moves a teleporting vehicle to the next edge of its route, or ends its trip.

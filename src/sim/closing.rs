@@ -3,7 +3,7 @@
 use crate::ids::{EdgeId, LaneId};
 
 use super::partition::Partition;
-use super::report::{ReplacedRoute, ShownSignal, StepReport, TripRecord};
+use super::report::{ReplacedRoute, ShownSignal, StepReport, TripRecord, Vaporized};
 use super::vehicle::Vehicle;
 use super::world::World;
 
@@ -29,6 +29,7 @@ pub(super) fn trip_so_far(world: &World, vehicle: &Vehicle) -> TripRecord {
         reroute_count: u32::from(vehicle.reroutes),
         speed_factor: f64::from(vehicle.speed_factor),
         edges: Vec::new(),
+        vaporized: Vaporized::No,
     }
 }
 

@@ -40,6 +40,19 @@ pub struct TripRecord {
     pub speed_factor: f64,
     /// The edges of its route, where they are asked for; else empty.
     pub edges: Vec<EdgeId>,
+    pub vaporized: Vaporized,
+}
+
+/// Why a vehicle was taken out of the simulation before its destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Vaporized {
+    /// It was not.
+    #[default]
+    No,
+    /// `collision.action="remove"`.
+    Collision,
+    /// `time-to-teleport.remove`.
+    Teleport,
 }
 
 /// A route that a vehicle was on and gave up for another one.

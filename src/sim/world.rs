@@ -10,6 +10,7 @@ use crate::scenario::{OutputRequests, Settings};
 
 use super::bounds::Bounds;
 use super::car_following::Driver;
+use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
 use super::orders::Overlay;
 use super::routing_schedule::RoutingSchedule;
@@ -63,6 +64,8 @@ pub struct World {
     pub stride_m: f64,
     /// By vehicle: its departure has stops. Apart from the departures because it is asked for every vehicle in every step.
     pub(super) stopping: Vec<bool>,
+    /// Gap below which two vehicles may have collided, metres (`collision.mingap-factor`).
+    pub(super) collision_gap_m: f64,
     /// Links that somebody yields to.
     pub watched: Marks,
     /// Lanes beside which there are others.
@@ -138,6 +141,7 @@ impl World {
         let sensing = Marks::of(network.lanes.iter().map(senses));
         let conflict_foes = network.conflicts.iter().map(|c| c.foe).collect();
         let routing = RoutingSchedule::of(&demand, &settings);
+        let collision_gap_m = widest_collision_gap_m(&settings, &types);
         Self {
             network,
             demand,
@@ -155,6 +159,7 @@ impl World {
             greatest_factor: factor,
             stride_m,
             stopping,
+            collision_gap_m,
             watched,
             wide,
             sensing,

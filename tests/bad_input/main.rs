@@ -6,6 +6,7 @@ mod demand;
 mod files;
 mod hostile;
 mod networks;
+mod sumo_line;
 
 use std::fs;
 use std::io::Read;

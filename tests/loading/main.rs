@@ -9,7 +9,12 @@
 //! W --a--J------b-------E--d--F        P --x-- Q
 //! ```
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod acting;
 mod bad_input;
+mod command_lines;
 mod demand;
 mod mutations;
 mod outputs;
