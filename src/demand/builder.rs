@@ -118,9 +118,20 @@ impl<'n> DemandBuilder<'n> {
             }
             "vTypeDistribution" => self.read_type_distribution(reader, element, warnings)?,
             "busStop" | "trainStop" | "parkingArea" | "containerStop" | "chargingStation" => {
+                let mut spaces = 0;
+                while let Some(Node::Start(child)) = reader.next()? {
+                    match child.name.as_str() {
+                        "space" if element.name == "parkingArea" => {
+                            spaces += 1;
+                            reader.skip()?;
+                        }
+                        // Where persons come from.
+                        "access" => reader.skip()?,
+                        _ => skip_unknown(reader, &child, &element.name, warnings)?,
+                    }
+                }
                 let attributes = Attributes::new(reader.file(), element);
-                self.places.read(attributes, self.network, self.index, warnings)?;
-                reader.skip()?;
+                self.places.read(attributes, spaces, self.network, self.index, warnings)?;
             }
             _ => return Ok(false),
         }
@@ -134,6 +145,7 @@ impl<'n> DemandBuilder<'n> {
             types: self.types.into_types(),
             departures: self.departures,
             stops: self.stops,
+            places: self.places.into_places(),
             vias: self.vias,
             ..Demand::default()
         };

@@ -50,7 +50,7 @@ impl<'a> Clipper<'a> {
             routes: Routes::default(),
             departures: Vec::new(),
             pieces: vec![0; whole.departures.len()],
-            demand: Demand { types: whole.types.clone(), ..Demand::default() },
+            demand: Demand { types: whole.types.clone(), places: whole.places.clone(), ..Demand::default() },
         }
     }
 

@@ -145,8 +145,21 @@ pub struct Stop {
     pub parking: bool,
     /// Waits to be triggered (by persons, who are not simulated): treated as over when `duration`/`until` are; warned.
     pub triggered: bool,
+    /// Planned time of arrival, for outputs.
+    pub arrival_ms: Option<i64>,
+    /// Not 0: a waypoint. The vehicle does not stop but drives no faster than this from `start_m` to `end_m`, m/s.
+    pub speed_mps: f64,
     /// Id of the busStop/parkingArea, for outputs; may be empty.
     pub place: Box<str>,
+    /// Index into [`Demand::places`]; `None`: the stop is just on a lane.
+    pub place_index: Option<u32>,
+}
+
+/// A named place as far as it matters who stands there.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StopPlace {
+    /// Where vehicles stand, one in each lot: fronts in metres from the lane's start. Empty: they stand one behind the other.
+    pub lots_m: Vec<f64>,
 }
 
 /// A route: a span of [`Demand::route_edges`].
@@ -187,6 +200,8 @@ pub struct Demand {
     pub departures: Vec<Departure>,
     /// Pool of `Departure::stops`.
     pub stops: Vec<Stop>,
+    /// Named places that stops refer to.
+    pub places: Vec<StopPlace>,
     /// Pool of `Departure::via`.
     pub vias: Vec<EdgeId>,
 }

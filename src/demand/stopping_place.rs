@@ -10,6 +10,8 @@ use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
 use crate::ids::LaneId;
 
+use super::StopPlace;
+
 /// What a stopping place is called in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PlaceKind {
@@ -29,13 +31,21 @@ pub struct StoppingPlace {
     /// Metres from the start of the lane; 0 ≤ `start_m` < `end_m` ≤ lane length.
     pub start_m: f64,
     pub end_m: f64,
+    /// Vehicles stand beside the lane.
+    pub beside: bool,
+    /// In the order of the files; index into [`Demand::places`](super::Demand::places).
+    pub index: u32,
 }
 
 /// All stopping places by id.
 #[derive(Clone, Debug, Default)]
 pub struct StoppingPlaces {
     by_name: HashMap<Box<str>, StoppingPlace>,
+    in_order: Vec<StopPlace>,
 }
+
+/// Bound of memory.
+const MAX_LOTS: u32 = 1 << 15;
 
 /// A place shorter than this (metres) holds no vehicle.
 const MIN_STOP_M: f64 = 0.1;
@@ -55,10 +65,17 @@ impl StoppingPlaces {
         self.by_name.is_empty()
     }
 
-    /// Takes the attributes of a `busStop`, `trainStop`, `parkingArea`, `containerStop` or `chargingStation`.
+    /// The places as the demand keeps them.
+    pub fn into_places(self) -> Vec<StopPlace> {
+        self.in_order
+    }
+
+    /// Takes the attributes of a `busStop`, `trainStop`, `parkingArea`, `containerStop` or `chargingStation`. `spaces`: how
+    /// many single lots (`space`) a parking area has.
     pub fn read(
         &mut self,
         attributes: Attributes<'_>,
+        spaces: u32,
         network: &Network,
         index: &NetworkIndex,
         warnings: &mut Warnings,
@@ -87,7 +104,24 @@ impl StoppingPlaces {
             "parkingArea" => PlaceKind::ParkingArea,
             _ => PlaceKind::Other,
         };
-        let place = StoppingPlace { name: name.into(), kind, lane, start_m, end_m };
+        let beside = kind == PlaceKind::ParkingArea && !attributes.boolean("onRoad")?.unwrap_or(false);
+        let mut lots_m = Vec::new();
+        if beside {
+            let along = attributes.integer::<u32>("roadsideCapacity")?.unwrap_or(0);
+            if along.saturating_add(spaces) > MAX_LOTS {
+                return Err(attributes.error(format!("a parking area has {MAX_LOTS} lots at most")));
+            }
+            // Lots of the same length; single ones count as at the end, and an area without any has one there.
+            let step_m = (end_m - start_m) / f64::from(along.max(1));
+            lots_m.extend((1..=along).map(|lot| if lot == along { end_m } else { start_m + f64::from(lot) * step_m }));
+            lots_m.extend((0..spaces).map(|_| end_m));
+            if lots_m.is_empty() {
+                lots_m.push(end_m);
+            }
+        }
+        let index = self.in_order.len() as u32;
+        self.in_order.push(StopPlace { lots_m });
+        let place = StoppingPlace { name: name.into(), kind, lane, start_m, end_m, beside, index };
         if self.by_name.insert(name.into(), place).is_some() {
             return Err(attributes.error("a stopping place with this id exists already"));
         }

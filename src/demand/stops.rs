@@ -6,8 +6,11 @@ use crate::graph::sumo::NetworkIndex;
 use crate::graph::{EdgeKind, Network, Permissions};
 use crate::ids::{EdgeId, LaneId};
 
-use super::stopping_place::{PlaceKind, StopRange, StoppingPlaces};
+use super::stopping_place::{StopRange, StoppingPlace, StoppingPlaces};
 use super::{Stop, VehicleClass};
+
+/// Duration of a stop that nothing ends.
+const FOR_EVER_MS: i64 = 1 << 50;
 
 const PLACES: [&str; 5] = ["busStop", "trainStop", "parkingArea", "containerStop", "chargingStation"];
 
@@ -18,7 +21,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "expected",
     "expectedContainers",
     "permitted",
-    "arrival",
     "started",
     "ended",
     "actType",
@@ -52,13 +54,11 @@ pub(super) fn read_stop(
     context: &StopContext<'_>,
     warnings: &mut Warnings,
 ) -> Result<Option<StopRequest>, InputError> {
-    if attributes.non_negative("speed")?.is_some_and(|speed| speed > 0.0) {
-        warnings.add("waypoint (stop with 'speed') is not supported", attributes.at(), "the vehicle drives on");
-        return Ok(None);
-    }
     let mut stop = read_place(attributes, context)?;
     stop.duration_ms = attributes.time_ms("duration")?.filter(|d| *d >= 0);
     stop.until_ms = attributes.time_ms("until")?.filter(|u| *u >= 0);
+    stop.arrival_ms = attributes.time_ms("arrival")?.filter(|u| *u >= 0);
+    stop.speed_mps = attributes.non_negative("speed")?.unwrap_or(0.0);
     let flag = |key| -> Result<bool, InputError> { Ok(attributes.boolean(key)?.unwrap_or(false)) };
     // `triggered` also comes as a list of what triggers ("person", "join").
     stop.triggered = ["triggered", "containerTriggered"]
@@ -76,9 +76,16 @@ pub(super) fn read_stop(
         Some(_) => flag("parking")?,
         None => stop.parking || stop.triggered,
     };
-    let timed = stop.duration_ms.is_some() || stop.until_ms.is_some();
-    if stop.triggered || !timed {
-        stop.triggered = true;
+    let timed = stop.duration_ms.is_some() || stop.until_ms.is_some() || stop.speed_mps > 0.0;
+    if !timed && !stop.triggered {
+        stop.duration_ms = Some(FOR_EVER_MS);
+        warnings.add(
+            "stop without 'duration' and 'until'",
+            attributes.at(),
+            "the vehicle stands there until the run ends, as in SUMO",
+        );
+    }
+    if stop.triggered {
         warnings.add(
             "a stop waits for persons or containers, which are not simulated",
             attributes.at(),
@@ -86,7 +93,8 @@ pub(super) fn read_stop(
         );
     }
     for (key, _) in attributes.element().attributes() {
-        let taken = ["lane", "edge", "startPos", "endPos", "friendlyPos", "duration", "until", "parking", "speed"];
+        let taken =
+            ["lane", "edge", "startPos", "endPos", "friendlyPos", "duration", "until", "arrival", "parking", "speed"];
         if !taken.contains(&key) && !PLACES.contains(&key) && !WITHOUT_EFFECT.contains(&key) {
             let kind = format!("attribute '{key}' of stop is not supported");
             warnings.add(kind, attributes.at(), "the attribute has no effect");
@@ -96,23 +104,26 @@ pub(super) fn read_stop(
 }
 
 fn read_place(attributes: Attributes<'_>, context: &StopContext<'_>) -> Result<Stop, InputError> {
-    let new = |lane, start_m, end_m, parking, place: &str| Stop {
+    let new = |lane, start_m, end_m, place: Option<&StoppingPlace>| Stop {
         lane,
         route_index: 0,
         start_m,
         end_m,
         duration_ms: None,
         until_ms: None,
-        parking,
+        parking: place.is_some_and(|place| place.beside),
         triggered: false,
-        place: place.into(),
+        arrival_ms: None,
+        speed_mps: 0.0,
+        place: place.map_or("", |place| &place.name).into(),
+        place_index: place.map(|place| place.index),
     };
     for key in PLACES {
         if let Some(name) = attributes.text(key) {
             let place = context.places.get(name).ok_or_else(|| {
                 attributes.error(format!("{key} '{name}' is not known; define it in an additional file before"))
             })?;
-            return Ok(new(place.lane, place.start_m, place.end_m, place.kind == PlaceKind::ParkingArea, name));
+            return Ok(new(place.lane, place.start_m, place.end_m, Some(place)));
         }
     }
     let lane = match (attributes.text("lane"), attributes.text("edge")) {
@@ -128,8 +139,8 @@ fn read_place(attributes: Attributes<'_>, context: &StopContext<'_>) -> Result<S
         }
         (None, None) => return Err(attributes.error("the stop has no place: give lane, edge, busStop or parkingArea")),
     };
-    if context.network.edge_of(lane).kind != EdgeKind::Normal {
-        return Err(attributes.error("stops inside of junctions are not supported; put it on a road"));
+    if !matches!(context.network.edge_of(lane).kind, EdgeKind::Normal | EdgeKind::Internal) {
+        return Err(attributes.error("stops are possible on roads and on ways through junctions for vehicles only"));
     }
     let range = StopRange {
         start_m: attributes.number("startPos")?,
@@ -138,7 +149,7 @@ fn read_place(attributes: Attributes<'_>, context: &StopContext<'_>) -> Result<S
     };
     let length_m = context.network.lane(lane).length_m;
     let (start_m, end_m, _) = range.on_lane(length_m, f64::MAX).map_err(|message| attributes.error(message))?;
-    Ok(new(lane, start_m, end_m, false, ""))
+    Ok(new(lane, start_m, end_m, None))
 }
 
 /// The rightmost lane of an edge for cars, or the rightmost that is not only for pedestrians.
@@ -150,24 +161,43 @@ fn stopping_lane(network: &Network, edge: EdgeId) -> LaneId {
     edge.lanes().find(for_cars).or_else(|| edge.lanes().find(for_others)).unwrap_or(edge.first_lane)
 }
 
-/// Finds the places of stops on a route, in order. Stops that are not ahead on the route are given back with the reason.
+/// Whether a route leads over a lane where it leaves its `index`-th edge, or on that edge.
+fn passes(network: &Network, edges: &[EdgeId], index: usize, lane: LaneId) -> bool {
+    if !network.lane(lane).internal {
+        return network.lane(lane).edge == edges[index];
+    }
+    let mut links = network.edge(edges[index]).lanes().flat_map(|from| network.links_of(from));
+    let next = edges.get(index + 1);
+    links.any(|link| Some(&network.lane(network.link(link).to).edge) == next && network.leads_through(link, lane))
+}
+
+/// Finds the places of stops on a route, in order, for a vehicle that departs `depart_m` from the start of its first edge or
+/// wherever it can (0). Stops that are not ahead on the route are given back with the reason.
 pub(super) fn place_on_route<'r>(
     network: &Network,
     edges: &[EdgeId],
+    depart_m: f64,
+    class: VehicleClass,
     requests: impl IntoIterator<Item = &'r StopRequest>,
 ) -> (Vec<Stop>, Vec<(&'r StopRequest, String)>) {
     let mut placed: Vec<Stop> = Vec::new();
     let mut refused = Vec::new();
     for request in requests {
-        let edge = network.lane(request.stop.lane).edge;
-        let (from, behind_m) = placed.last().map_or((0, 0.0), |last| (last.route_index as usize, last.end_m));
-        let ahead = |&index: &usize| edges[index] == edge && (index > from || request.stop.end_m >= behind_m);
+        let lane = request.stop.lane;
+        // A junction is behind the road that leads to it.
+        let along = |stop: &Stop| (network.lane(stop.lane).internal, stop.end_m);
+        let (from, behind) =
+            placed.last().map_or((0, (false, depart_m)), |last| (last.route_index as usize, along(last)));
+        let ahead =
+            |&index: &usize| passes(network, edges, index, lane) && (index > from || along(&request.stop) >= behind);
         match (from..edges.len()).find(ahead) {
-            Some(index) => placed.push(Stop { route_index: index as u32, ..request.stop.clone() }),
-            None => refused.push((
+            Some(_) if !network.lane(lane).allowed.allows(class) => refused.push((
                 request,
-                format!("the stop on lane '{}' is not ahead on the route", network.lane_name(request.stop.lane)),
+                format!("vClass '{}' may not stop on lane '{}'", class.name(), network.lane_name(lane)),
             )),
+            Some(index) => placed.push(Stop { route_index: index as u32, ..request.stop.clone() }),
+            None => refused
+                .push((request, format!("the stop on lane '{}' is not ahead on the route", network.lane_name(lane)))),
         }
     }
     (placed, refused)

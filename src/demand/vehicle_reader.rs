@@ -21,7 +21,7 @@ use super::scaling::copies;
 use super::stops::{StopRequest, place_on_route};
 use super::type_registry::draw_speed_factor;
 use super::weighted::Weighted;
-use super::{Departure, Stop};
+use super::{DepartPos, Departure, Stop};
 
 /// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
@@ -253,7 +253,8 @@ impl DemandBuilder<'_> {
         let (edges, kind) = (self.routes.get(route), self.types.get(vtype));
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
             .map_err(|message| Fault::Route(attributes.error(message)))?;
-        let stops = self.place_stops(request, route, &route_stops, until_shift_ms, warnings)?;
+        let stops =
+            self.place_stops(request, route, vtype, rules.depart_pos, &route_stops, until_shift_ms, warnings)?;
         let is_trip = matches!(request.way, Way::Trip { .. });
         if is_trip && !stops.is_empty() {
             let message = "its route is the fastest on the empty network and does not follow the traffic";
@@ -308,7 +309,8 @@ impl DemandBuilder<'_> {
             Way::Trip { from, via, to } => {
                 let at_stops: Vec<EdgeId>;
                 let via = if via.is_empty() {
-                    at_stops = request.stops.iter().map(|s| self.network.lane(s.stop.lane).edge).collect();
+                    let lanes = request.stops.iter().map(|s| self.network.lane(s.stop.lane));
+                    at_stops = lanes.filter(|lane| !lane.internal).map(|lane| lane.edge).collect();
                     &at_stops
                 } else {
                     via
@@ -367,23 +369,32 @@ impl DemandBuilder<'_> {
         }
     }
 
+    #[allow(clippy::too_many_arguments)] // one vehicle and its stops
     fn place_stops(
         &mut self,
         request: &Request<'_>,
         route: RouteId,
+        vtype: TypeId,
+        depart_pos: DepartPos,
         route_stops: &[StopRequest],
         until_shift_ms: i64,
         warnings: &mut Warnings,
     ) -> Result<Span, InputError> {
         let requests = route_stops.iter().chain(&request.stops);
-        let (placed, refused) = place_on_route(self.network, self.routes.get(route), requests);
+        let edges = self.routes.get(route);
+        let depart_m = match depart_pos {
+            DepartPos::Given(pos) if pos < 0.0 => self.network.edge(edges[0]).length_m + pos,
+            DepartPos::Given(pos) => pos,
+            _ => 0.0,
+        };
+        let (placed, refused) = place_on_route(self.network, edges, depart_m, self.types.get(vtype).class, requests);
         if let Some((stop, message)) = refused.into_iter().next() {
             let mut at = stop.at.clone();
             at.element = format!("{} of {}", at.element, request.attributes.element().describe());
             if !self.options.ignore_route_errors {
                 return Err(InputError::new(at, message));
             }
-            warnings.add("stop is not ahead on the route", at, format!("{message}; it is left out"));
+            warnings.add("stop that cannot be made", at, format!("{message}; it is left out"));
         }
         let span = Span::new(self.stops.len(), placed.len());
         self.stops.extend(

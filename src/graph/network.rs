@@ -317,6 +317,15 @@ impl Network {
         let span = self.lanes[lane.index()].links;
         (span.start..span.start + span.len).map(LinkId)
     }
+    /// Whether the way of a link through its junction is over an internal lane.
+    pub fn leads_through(&self, link: LinkId, lane: LaneId) -> bool {
+        let onward = |at: &LaneId| {
+            let link = self.lane(*at).only_link();
+            let next = (self.lane(*at).internal && link.is_some()).then(|| self.link(link).next)?;
+            self.lane(next).internal.then_some(next)
+        };
+        std::iter::successors(Some(self.link(link).next), onward).any(|at| at == lane)
+    }
     #[inline]
     pub fn edge_of(&self, lane: LaneId) -> &Edge {
         &self.edges[self.lanes[lane.index()].edge.index()]

@@ -20,7 +20,7 @@ impl Deref for MergedStep {
 impl MergedStep {
     /// Joins the reports of all partitions of one step.
     ///
-    /// Counts and digests are summed; trips, teleports, departures and floating-car data are sorted by vehicle;
+    /// Counts and digests are summed; trips, stops, teleports, departures and floating-car data are sorted by vehicle;
     /// intervals by request and their lanes by id; detectors by index. What two partitions tell of one lane is summed.
     pub fn of(reports: impl IntoIterator<Item = StepReport>) -> Self {
         let mut reports = reports.into_iter();
@@ -29,6 +29,7 @@ impl MergedStep {
             all.counts += report.counts;
             all.arrivals.extend(report.arrivals);
             all.teleports.extend(report.teleports);
+            all.stops.extend(report.stops);
             all.departed.extend(report.departed);
             all.fcd.extend(report.fcd);
             all.intervals.extend(report.intervals);
@@ -48,6 +49,7 @@ impl MergedStep {
         }
         all.arrivals.sort_unstable_by_key(|trip| trip.vehicle);
         all.teleports.sort_unstable_by_key(|teleport| (teleport.vehicle, teleport.lane));
+        all.stops.sort_unstable_by_key(|stop| (stop.vehicle, stop.stop));
         all.departed.sort_unstable_by_key(|&(vehicle, _)| vehicle);
         all.fcd.sort_unstable_by_key(|record| record.vehicle);
         all.edge_speeds.sort_unstable();

@@ -26,6 +26,7 @@ impl Summary {
 
     fn counts(time_ms: i64, counts: &Counts, out: &mut Document) {
         let ended = counts.arrived + counts.discarded;
+        let driving = counts.running.saturating_sub(counts.stopped);
         Tag::new(out, 1, "step")
             .time("time", time_ms)
             .count("loaded", counts.loaded)
@@ -41,8 +42,8 @@ impl Summary {
             .known("meanWaitingTime", mean(counts.depart_delay_ms, counts.inserted, 1e3))
             // As SUMO has it: over all that ended, among them the discarded, who never drove.
             .known("meanTravelTime", mean(counts.travel_time_ms, ended, 1e3))
-            .known("meanSpeed", mean(counts.speed_um, counts.running, MICRO))
-            .known("meanSpeedRelative", mean(counts.relative_speed_millionths, counts.running, MICRO))
+            .known("meanSpeed", mean(counts.speed_um, driving, MICRO))
+            .known("meanSpeedRelative", mean(counts.relative_speed_millionths, driving, MICRO))
             .count("discarded", counts.discarded)
             // The computing time of the step, which would differ from run to run.
             .count("duration", 0)
@@ -121,7 +122,7 @@ mod tests {
 
 <summary xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://sumo.dlr.de/xsd/summary_file.xsd">
     <step time="0.00" loaded="0" inserted="0" running="0" waiting="0" ended="0" arrived="0" collisions="0" teleports="0" halting="0" stopped="0" meanWaitingTime="-1.00" meanTravelTime="-1.00" meanSpeed="-1.00" meanSpeedRelative="-1.00" discarded="0" duration="0"/>
-    <step time="1.00" loaded="20" inserted="8" running="4" waiting="10" ended="6" arrived="4" collisions="0" teleports="1" halting="3" stopped="1" meanWaitingTime="6.56" meanTravelTime="100.00" meanSpeed="3.17" meanSpeedRelative="0.27" discarded="2" duration="0"/>
+    <step time="1.00" loaded="20" inserted="8" running="4" waiting="10" ended="6" arrived="4" collisions="0" teleports="1" halting="3" stopped="1" meanWaitingTime="6.56" meanTravelTime="100.00" meanSpeed="4.23" meanSpeedRelative="0.36" discarded="2" duration="0"/>
 </summary>
 "#
         );

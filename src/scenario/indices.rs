@@ -154,7 +154,12 @@ fn departures(network: &Network, demand: &Demand) -> Checked {
             let route = demand.route(departure.route);
             demand.stops[departure.stops.range()].iter().all(|stop| {
                 let edge = route.get(stop.route_index as usize);
-                edge.is_some_and(|edge| network.edge(*edge).lanes().any(|lane| lane == stop.lane))
+                let is_there = |edge: &EdgeId| {
+                    let lane = network.lanes.get(stop.lane.index());
+                    lane.is_some_and(|lane| lane.edge == *edge || lane.internal)
+                };
+                edge.is_some_and(is_there)
+                    && stop.place_index.is_none_or(|place| (place as usize) < demand.places.len())
             })
         };
         holds(known && stops_on_the_way(), || format!("departure {at}"))?;

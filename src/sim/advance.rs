@@ -10,11 +10,9 @@ use super::motion::Move;
 use super::partition::Partition;
 use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::report::{Teleport, TeleportCause, TripRecord, Vaporized, micro};
+use super::stopping::{PLACE_EPS_M, speed_to_reach};
 use super::transfer::Transfer;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
-
-/// Slack when deciding that a stop or an arrival position is reached, metres.
-const PLACE_EPS_M: f64 = 0.1;
 
 /// What became of a vehicle in its step.
 enum Fate {
@@ -83,10 +81,13 @@ impl Partition {
             self.counts.vehicle_updates += vehicles.len() as u64;
         }
         let mut kept = 0;
+        // Only stopped vehicles are ahead, and nobody was teleported in this step: who is behind may drive on now.
+        let mut is_first = true;
         for i in 0..vehicles.len() {
             let decided = self.moves[start + i];
-            let fate = if self.must_teleport(&vehicles[i], lane, kept == 0) {
+            let fate = if is_first && self.must_teleport(&vehicles[i], lane, decided) {
                 self.teleport(vehicles[i], lane, own, now_ms);
+                is_first = false;
                 Fate::Leaves
             } else {
                 self.drive(&mut vehicles[i], lane, decided, own, now_ms)
@@ -99,6 +100,7 @@ impl Partition {
                     if kept > 0 && may_collide(&self.world, &vehicles[kept - 1], &vehicles[kept]) {
                         self.crowded.push(lane);
                     }
+                    is_first &= vehicles[kept].is(flags::STOPPED);
                     kept += 1;
                 }
                 Fate::Enters(target) => {
@@ -130,6 +132,14 @@ impl Partition {
         let allowed = self.world.allowed_speed(lane, &driver, vehicle.speed_factor);
         let allowed = self.world.overlay.pace(vehicle, allowed);
         let step_ms = self.world.settings.step_ms as u32;
+        let way = speed * dt;
+        let from = vehicle.pos;
+        vehicle.pos += way;
+        vehicle.odometer += way;
+        let stops = self.world.has_stops(vehicle.id);
+        if stops && self.at_stop(vehicle, lane, decided, now_ms) {
+            return Fate::Leaves;
+        }
         if vehicle.is(flags::STOPPED) {
             vehicle.waiting_ms = 0;
             vehicle.stop_total_ms += step_ms;
@@ -141,16 +151,10 @@ impl Partition {
             } else {
                 vehicle.waiting_ms = 0;
             }
-            if allowed > 0.0 && speed < allowed {
-                vehicle.time_loss += dt * (allowed - speed) / allowed;
+            let wished = if stops { speed_to_reach(vehicle, &driver, allowed, now_ms) } else { allowed };
+            if wished > 0.0 && speed < wished && !decided.is_for_stop {
+                vehicle.time_loss += dt * (wished - speed) / wished;
             }
-        }
-        let way = speed * dt;
-        let from = vehicle.pos;
-        vehicle.pos += way;
-        vehicle.odometer += way;
-        if let Some(fate) = self.at_stop(vehicle, lane, now_ms) {
-            return fate;
         }
         // Who has a link to go on by is not on its last edge.
         if vehicle.pos <= length && (vehicle.link.is_some() || !self.has_arrived(vehicle, lane)) {
@@ -208,6 +212,7 @@ impl Partition {
                     time_s: if speed > 0.0 { ((to - from) / speed).clamp(0.0, dt) } else { dt },
                     speed,
                     allowed,
+                    stopped: vehicle.is(flags::STOPPED),
                     length_m: driver.length,
                     vtype: vehicle.vtype,
                     vehicle: vehicle.id,
@@ -314,6 +319,10 @@ impl Partition {
         if l.internal || usize::from(vehicle.route_index) + 1 < self.plans.routes.len(vehicle.route) {
             return false;
         }
+        if self.world.next_stop(vehicle).is_some() {
+            // Also one behind the place of arrival is made first.
+            return false;
+        }
         let at = self.arrival_pos(vehicle, lane);
         vehicle.pos > at - 1e-9 || (vehicle.pos > at - PLACE_EPS_M && vehicle.speed < HALTING_SPEED)
     }
@@ -364,69 +373,14 @@ impl Partition {
         });
     }
 
-    /// Begins, continues and ends stops.
-    fn at_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId, now_ms: i64) -> Option<Fate> {
-        if !self.world.has_stops(vehicle.id) {
-            return None;
-        }
-        let world = std::sync::Arc::clone(&self.world);
-        let span = world.demand.departures[vehicle.id.index()].stops;
-        if u32::from(vehicle.stops_done) >= span.len {
-            return None;
-        }
-        let stop = &world.demand.stops[span.start as usize + usize::from(vehicle.stops_done)];
-        let now = now_ms as i32;
-        if vehicle.is(flags::STOPPED) {
-            if now >= vehicle.stop_end_ms {
-                self.leave_stop(vehicle, lane);
-            }
-            return None;
-        }
-        let here = stop.lane == lane && stop.route_index == u32::from(vehicle.route_index);
-        let reached = here
-            && vehicle.speed <= HALTING_SPEED
-            && vehicle.pos >= stop.start_m - PLACE_EPS_M
-            && vehicle.pos <= stop.end_m + PLACE_EPS_M;
-        if !reached {
-            let missed = u32::from(vehicle.route_index) > stop.route_index
-                || (stop.route_index == u32::from(vehicle.route_index)
-                    && vehicle.pos > stop.end_m + PLACE_EPS_M
-                    && !world.network.lane(lane).internal);
-            if missed {
-                self.leave_stop(vehicle, lane);
-            }
-            return None;
-        }
-        let waited = stop.duration_ms.map_or(now_ms, |d| now_ms + d);
-        vehicle.stop_end_ms = waited.max(stop.until_ms.unwrap_or(i64::MIN)).min(i64::from(i32::MAX)) as i32;
-        vehicle.speed = 0.0;
-        if !stop.parking {
-            vehicle.set(flags::STOPPED, true);
-            return None;
-        }
-        let ready_ms = i64::from(vehicle.stop_end_ms);
-        vehicle.stop_total_ms += (ready_ms - now_ms).max(0) as u32;
-        self.leave_stop(vehicle, lane);
-        // While parked, the lane that it came from is the one beside it.
-        vehicle.came_from = lane;
-        self.entering_transfers.push((world.network.lane(lane).edge, Transfer::new(*vehicle, ready_ms)));
-        Some(Fate::Leaves)
-    }
-
-    fn leave_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId) {
-        vehicle.set(flags::STOPPED, false);
-        vehicle.stops_done += 1;
-        vehicle.plan = self.plans.plan_of(&self.world, vehicle.id.0, vehicle.route, vehicle.vtype, vehicle.stops_done);
-        self.plans.settle(&self.world, vehicle, lane);
-    }
-
-    /// The foremost vehicle of a lane is taken away when it has stood too long.
-    fn must_teleport(&self, vehicle: &Vehicle, lane: LaneId, foremost: bool) -> bool {
-        if !foremost || vehicle.waiting_ms == 0 || vehicle.is(flags::STOPPED) {
+    /// The foremost vehicle of a lane that is not at a stop is taken away when it has stood too long, this step included.
+    fn must_teleport(&self, vehicle: &Vehicle, lane: LaneId, decided: Move) -> bool {
+        if vehicle.waiting_ms == 0 || decided.speed > HALTING_SPEED || vehicle.is(flags::STOPPED) {
             return false;
         }
         let settings = &self.world.settings;
-        let waited_beyond = |limit_ms: Option<i64>| limit_ms.is_some_and(|t| i64::from(vehicle.waiting_ms) > t);
+        let waited_ms = i64::from(vehicle.waiting_ms) + settings.step_ms;
+        let waited_beyond = |limit_ms: Option<i64>| limit_ms.is_some_and(|t| waited_ms > t);
         // At a gap of the route this time counts, however much longer than the others it is.
         let at_gap_ms = settings.time_to_teleport_disconnected_ms;
         if at_gap_ms.is_some() && self.is_disconnected(vehicle, lane) {

@@ -4,7 +4,7 @@ use crate::ids::{EdgeId, LaneId};
 
 use super::partition::Partition;
 use super::report::{ReplacedRoute, ShownSignal, StepReport, TripRecord, Vaporized};
-use super::vehicle::Vehicle;
+use super::vehicle::{Vehicle, flags};
 use super::world::World;
 
 /// What is known of a trip while it is under way; the arrival is left open.
@@ -70,8 +70,14 @@ impl Partition {
     pub fn unfinished(&self) -> Vec<TripRecord> {
         let on_lanes = self.scope.own_lanes.iter().flat_map(|l| self.lanes.on(*l));
         let beside = self.busy_transfers.iter().flat_map(|e| &self.transfers[e.index()]).map(|t| &t.vehicle);
-        let trip = |vehicle| TripRecord { edges: self.told_route(vehicle), ..trip_so_far(&self.world, vehicle) };
-        on_lanes.chain(beside).map(trip).collect()
+        let trip =
+            |vehicle: &Vehicle| TripRecord { edges: self.told_route(vehicle), ..trip_so_far(&self.world, vehicle) };
+        let with_parking = |vehicle: &Vehicle| {
+            let trip = trip(vehicle);
+            let parked_ms = if vehicle.is(flags::TELEPORTING) { 0 } else { self.now_ms() - i64::from(vehicle.stop_ms) };
+            TripRecord { stop_ms: trip.stop_ms + parked_ms, ..trip }
+        };
+        on_lanes.map(trip).chain(beside.map(with_parking)).collect()
     }
 
     /// Sum of the delays of vehicles that wait for their insertion, ms.

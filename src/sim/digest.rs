@@ -40,7 +40,7 @@ impl State {
                 v.depart_lane.0,
                 v.depart_pos.to_bits(),
                 v.depart_speed.to_bits(),
-                v.stop_end_ms as u32,
+                v.stop_ms as u32,
                 v.stop_total_ms,
             ],
             visits: [v.waiting_count, v.reroutes],

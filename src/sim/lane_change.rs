@@ -284,7 +284,7 @@ impl LaneChanger {
             }
             let own_lane = LaneId(first.0 + l as u32);
             let leader = seen.get_or_init(|| {
-                let mut leader = match index.checked_sub(1) {
+                let mut leader = match ahead_of(index, own_lane, &changes[start..]) {
                     Some(ahead) => Some(seen_leader(view, &vehicle, &lanes[l][ahead], ahead)),
                     None => view.leader_beyond(&vehicle, own_lane),
                 };
@@ -334,7 +334,7 @@ impl LaneChanger {
         head: usize,
         accepted: &[Change],
     ) -> Option<Neighbour<'a>> {
-        let mut leader = match head.checked_sub(1) {
+        let mut leader = match ahead_of(head, target_id, accepted) {
             Some(ahead) => Some(seen_leader(view, vehicle, &target[ahead], ahead)),
             None => view.leader_beyond(vehicle, target_id),
         };
@@ -430,6 +430,17 @@ fn motive(
         follower: gap.follower.as_ref().map(behind),
         old_leader: old_leader.map(ahead),
     }
+}
+
+/// Index of the next vehicle ahead of the one at `index` that stays on `lane`: who has changed away in this step, further
+/// ahead, leads nobody there any more.
+#[inline]
+fn ahead_of(index: usize, lane: LaneId, accepted: &[Change]) -> Option<usize> {
+    let mut ahead = index.checked_sub(1);
+    while let Some(at) = ahead.filter(|at| accepted.iter().any(|c| c.from == lane && c.index == *at)) {
+        ahead = at.checked_sub(1);
+    }
+    ahead
 }
 
 fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: usize) -> Neighbour<'a> {
@@ -599,7 +610,10 @@ fn wish<'a: 'n, 'n>(
                 free_m = free_m.at_most(n.gap - secure).at_least(0.0);
                 free_s = free_s.at_most(free_m / (allowed - n.speed));
             }
-            mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
+            // Nobody wants to return behind one that stands at a stop.
+            if around.target_leader.is_none_or(|n| !n.stopped) {
+                mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
+            }
             if f64::from(mind.keep_right) * params.keep_right < -right_threshold {
                 return Wish::KEEP_RIGHT;
             }

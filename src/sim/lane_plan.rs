@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::demand::{Demand, Stop};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
+use super::bounds::Bounds;
 use super::prefetch::prefetch;
 use super::routes::Routes;
 use super::vehicle::Vehicle;
@@ -16,6 +17,9 @@ use super::world::World;
 
 /// Lengths beyond this are equally good, metres: nobody changes lanes for what is farther away.
 const HORIZON_M: f64 = 3000.0;
+
+/// By how much lanes beside that of a stop count as shorter than they are, at least, metres.
+const BESIDE_STOP_M: f64 = 0.2;
 
 /// One lane of one edge of a route.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -256,6 +260,9 @@ fn choices_of(
 ) {
     let network = &world.network;
     let class = world.classes[usize::from(slot)];
+    // A stop inside the junction asks for a way, one on the road for a lane.
+    let through = stop.map(|(lane, _)| lane).filter(|lane| network.lane(*lane).internal);
+    let stop = stop.filter(|_| through.is_none());
     choices.clear();
     // Offset that is still needed on the next edge, to prefer lanes that lead straight to its best lane.
     next_offsets.clear();
@@ -270,11 +277,11 @@ fn choices_of(
         if !may_drive {
             // Drivable for who is there already, but it leads nowhere.
         } else if let Some((_, stop_m)) = stop.filter(|(s, _)| *s != lane) {
-            // Useful only as far as the stop, which is beside it.
-            choice.length_m = stop_m as f32;
+            // Useful only as far as the stop, which is beside it; never as far as the lane of the stop.
+            choice.length_m = stop_m.at_most(l.length_m - BESIDE_STOP_M).at_least(0.0) as f32;
         } else if next_edge.is_none() {
             choice.continues = true;
-        } else if let Some((link, target)) = best_link(world, lane, next_edge, next, class) {
+        } else if let Some((link, target)) = best_link(world, lane, next_edge, next, class, through) {
             choice.link = link;
             // Behind a link onto a closed lane is only who could not halt before it.
             if world.overlay.is_closed(network.link(link).to) {
@@ -317,13 +324,14 @@ fn unpack(word: u32) -> LaneChoice {
 /// The packed form of no link.
 const NO_LINK: u32 = (1 << 30) - 1;
 
-/// The link from `lane` to the lane of `next_edge` that goes on farthest.
+/// The link from `lane` to the lane of `next_edge` that goes on farthest, over the internal lane `through` if there is one.
 fn best_link(
     world: &World,
     lane: LaneId,
     next_edge: Option<EdgeId>,
     next: &[LaneChoice],
     class: crate::demand::VehicleClass,
+    through: Option<LaneId>,
 ) -> Option<(LinkId, LaneChoice)> {
     let network = &world.network;
     let next_edge = next_edge?;
@@ -332,6 +340,9 @@ fn best_link(
         let l = network.link(link);
         let to = network.lane(l.to);
         if to.edge != next_edge || !to.allowed.allows(class) || !network.lane(l.next).allowed.allows(class) {
+            continue;
+        }
+        if through.is_some_and(|way| !network.leads_through(link, way)) {
             continue;
         }
         let target = next[to.index as usize];

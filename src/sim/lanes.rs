@@ -47,6 +47,8 @@ pub struct Lanes {
     held: Marks,
     /// Lanes of the last [`refresh`](Self::refresh) that had vehicles then, in its order.
     pub busy: Vec<LaneId>,
+    /// Those of them on which a vehicle is at a stop.
+    pub stopped: Vec<LaneId>,
     /// Lanes whose `rear` and `occupied_m` are not those of an empty lane, to reset.
     shown: Vec<LaneId>,
 }
@@ -63,6 +65,7 @@ impl Lanes {
             covered: Marks::new(count),
             held: Marks::new(count),
             busy: Vec::new(),
+            stopped: Vec::new(),
             shown: Vec::new(),
         }
     }
@@ -142,6 +145,7 @@ impl Lanes {
         for lane in &*shown {
             self.covered.set(lane.index());
         }
+        self.stopped.clear();
         busy.clear();
         busy.extend(lanes.iter().copied().filter(|lane| !vehicles.is_empty(*lane)));
         let busy = std::mem::take(&mut self.busy);
@@ -172,11 +176,16 @@ impl Lanes {
             self.rear[i] = rear;
             let mut is_held = last.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED);
             let mut occupied_m = 0.0;
+            let mut all_flags = 0;
             for v in self.vehicles.on(lane) {
+                all_flags |= v.flags;
                 occupied_m += world.types[usize::from(v.vtype)].driver.length_with_gap();
                 is_held |= v.speed < HALTING_SPEED;
             }
             self.occupied_m[i] = occupied_m;
+            if all_flags & flags::STOPPED != 0 {
+                self.stopped.push(lane);
+            }
             if is_held {
                 self.held.set(i);
             }

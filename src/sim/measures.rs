@@ -7,7 +7,7 @@ use crate::scenario::{DetectorRequest, MeanDataRequest, OutputRequests, Settings
 
 use super::edited::Renumbering;
 use super::report::{DetectorReport, DetectorStats, IntervalReport, LanePassage, LaneStats, micro};
-use super::vehicle::{HALTING_SPEED, Vehicle};
+use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::world::World;
 
 /// How a vehicle used one lane during one step.
@@ -22,6 +22,8 @@ pub struct Passage {
     pub speed: f64,
     /// Allowed speed for this vehicle, m/s.
     pub allowed: f64,
+    /// It stands at a stop: it neither waits nor loses time.
+    pub stopped: bool,
     pub length_m: f64,
     pub vtype: u16,
     pub vehicle: VehicleId,
@@ -178,11 +180,13 @@ impl Measures {
             let s = &mut m.stats[p.lane.index()];
             s.sampled_us += micro(p.time_s);
             s.distance_um += micro(p.speed * p.time_s);
-            if p.speed < request.waiting_speed_mps {
+            if p.speed < request.waiting_speed_mps && !p.stopped {
                 s.waiting_ms += (p.time_s * 1000.0) as i64;
             }
             if p.allowed > 0.0 {
-                s.time_loss_us += micro(p.time_s * (p.allowed - p.speed).max(0.0) / p.allowed);
+                if !p.stopped {
+                    s.time_loss_us += micro(p.time_s * (p.allowed - p.speed).max(0.0) / p.allowed);
+                }
                 s.relative_speed_us += micro(p.time_s * p.speed / p.allowed);
             }
             s.length_um_s += micro(p.length_m * p.time_s);
@@ -326,6 +330,7 @@ pub fn stay(vehicle: &Vehicle, lane: LaneId, from_m: f64, speed: f64, allowed: f
         time_s: dt,
         speed,
         allowed,
+        stopped: vehicle.is(flags::STOPPED),
         length_m,
         vtype: vehicle.vtype,
         vehicle: vehicle.id,

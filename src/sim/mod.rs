@@ -42,6 +42,7 @@ mod routing_schedule;
 mod scope;
 mod signals;
 mod state;
+mod stopping;
 mod transfer;
 mod vehicle;
 mod view;

@@ -39,6 +39,12 @@ pub struct Move {
     pub speed: f64,
     /// Of [`flags`], those that the look ahead decides.
     pub flags: u16,
+    /// Its next stop may begin where the vehicle comes to stand.
+    pub may_stop: bool,
+    /// Lot of a parking area where it may stop.
+    pub lot: u16,
+    /// The next stop alone keeps it from driving faster.
+    pub is_for_stop: bool,
 }
 
 impl View<'_> {
@@ -160,7 +166,7 @@ impl View<'_> {
         let (mut roads_m, mut inner_m) = (0.0, 0.0);
         while seen < self.world.announce_m {
             let from_m = if lane_id == own_lane { vehicle.pos } else { 0.0 };
-            if v <= STANDS || self.halt_on(vehicle, lane_id, index, from_m).is_some() {
+            if v <= STANDS || self.halts_on(vehicle, lane_id, index, from_m) {
                 return false;
             }
             let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
@@ -252,10 +258,24 @@ impl View<'_> {
         }
         let driver = self.driver(vehicle);
         let lane = self.lane(lane_id);
-        let mut walk = Walk { v: plan.speed, ahead_m: plan.ahead_m, no_room: plan.no_room, ..Walk::default() };
+        let mut walk = Walk {
+            v: plan.speed,
+            ahead_m: plan.ahead_m,
+            no_room: plan.no_room,
+            for_stop: f64::INFINITY,
+            ..Walk::default()
+        };
         let seen = lane.length_m - vehicle.pos;
-        if let Some(halt_m) = self.halt_on(vehicle, lane_id, usize::from(vehicle.route_index), vehicle.pos) {
-            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed, halt_m - vehicle.pos, driver.decel));
+        if self.world.has_stops(vehicle.id) {
+            let from_m = vehicle.pos + driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
+            if let Some(halt) = self.stop_halt(vehicle, lane_id, usize::from(vehicle.route_index), from_m) {
+                (walk.may_stop, walk.lot) = (halt.may_stop, halt.lot);
+                walk.for_stop = halt.allows(driver, vehicle.speed, -vehicle.pos);
+                walk.v = walk.v.at_most(walk.for_stop);
+            }
+        }
+        if let Some(before_m) = self.block_on(vehicle, lane_id, vehicle.pos) {
+            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed, before_m - vehicle.pos, driver.decel));
         }
         let mut led_to = f64::INFINITY;
         if lane.internal {
@@ -360,9 +380,7 @@ impl View<'_> {
                 }
             }
             lane_id = link.next;
-            if let Some(halt_m) = self.halt_on(vehicle, lane_id, index, 0.0) {
-                walk.v =
-                    walk.v.at_most(driver.stop_speed(vehicle.speed, seen + halt_m, driver.decel).at_least(slowest));
+            if self.halts_beyond(vehicle, driver, lane_id, index, seen, walk) {
                 return;
             }
             seen += next.length_m;
@@ -371,6 +389,34 @@ impl View<'_> {
             }
             first = false;
         }
+    }
+
+    /// Lowers the speed to what a stop, or a blocked section, on a coming lane allows, which begins `start` metres ahead.
+    /// Returns whether the vehicle halts there.
+    fn halts_beyond(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        lane_id: LaneId,
+        index: usize,
+        start: f64,
+        walk: &mut Walk,
+    ) -> bool {
+        let slowest = driver.min_next_speed(vehicle.speed);
+        let mut halts = false;
+        if self.world.has_stops(vehicle.id) {
+            let from_m = driver.brake_gap_with(vehicle.speed, driver.decel, 0.0) - start;
+            if let Some(halt) = self.stop_halt(vehicle, lane_id, index, from_m) {
+                walk.for_stop = halt.allows(driver, vehicle.speed, start).at_least(slowest);
+                walk.v = walk.v.at_most(walk.for_stop);
+                halts = halt.speed == 0.0;
+            }
+        }
+        if let Some(before_m) = self.block_on(vehicle, lane_id, 0.0) {
+            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed, start + before_m, driver.decel).at_least(slowest));
+            halts = true;
+        }
+        halts
     }
 
     /// Speed that leaves room for a vehicle near the start of a coming road that has to change onto the lane ahead, which
@@ -436,7 +482,13 @@ impl View<'_> {
             (walk.stuck, flags::STUCK),
             (safe < driver.min_next_speed(old) - 1e-6, flags::EMERGENCY),
         ];
-        Move { speed, flags: found.iter().map(|(is, flag)| if *is { *flag } else { 0 }).sum() }
+        Move {
+            speed,
+            flags: found.iter().map(|(is, flag)| if *is { *flag } else { 0 }).sum(),
+            may_stop: walk.may_stop,
+            lot: walk.lot,
+            is_for_stop: safe >= walk.for_stop,
+        }
     }
 }
 
@@ -479,6 +531,11 @@ pub(super) struct Walk {
     pub(super) stuck: bool,
     /// Speed that it should not fall below by dawdling.
     pub(super) least: f64,
+    /// Speed that its next stop allows; infinite where that is far.
+    pub(super) for_stop: f64,
+    /// Its next stop may begin where it comes to stand, in this lot of a parking area.
+    pub(super) may_stop: bool,
+    pub(super) lot: u16,
     /// It depends on approaches that are not known yet.
     pub(super) is_open: bool,
 }

@@ -178,6 +178,7 @@ impl Partition {
         self.end_orders(now_ms);
         self.lanes.refresh(&self.world, &self.scope.known_lanes);
         self.signals.advance(&self.world.network, now_ms);
+        self.end_stops(now_ms);
         self.plan_moves(now_ms);
         self.advance(now_ms);
         self.lanes.refresh(&self.world, &self.scope.moved_lanes);
@@ -192,12 +193,12 @@ impl Partition {
 
     /// Decides the motion of every vehicle that is moved here, from state(t).
     fn plan_moves(&mut self, now_ms: i64) {
-        let Self { world, scope, lanes, signals, plans, approaches, first, yielding, moves, .. } = self;
+        let Self { world, scope, lanes, signals, plans, transfers, approaches, first, yielding, moves, .. } = self;
         let key = random::step_key(world.settings.seed, now_ms as u64);
         approaches.clear();
         moves.clear();
         yielding.clear();
-        let view = View { world, lanes, signals, plans, approaches: None, now_ms };
+        let view = View { world, lanes, signals, plans, transfers, approaches: None, now_ms };
         let coming = Ahead::new(&lanes.busy, world.network.lanes.len());
         for (at, &lane) in lanes.busy.iter().enumerate() {
             // What the next lanes need comes while this one is worked on.
@@ -289,7 +290,9 @@ impl Partition {
     }
 
     fn decide_changes(&mut self, now_ms: i64) {
-        let Self { world, lanes, signals, plans, changer, changes, edge_lanes, wide_edges, busy_wide, .. } = self;
+        let Self {
+            world, lanes, signals, plans, transfers, changer, changes, edge_lanes, wide_edges, busy_wide, ..
+        } = self;
         changes.clear();
         let has_vehicles = |edge: &EdgeId| world.network.edge(*edge).lanes().any(|l| !lanes.vehicles.is_empty(l));
         busy_wide.clear();
@@ -320,7 +323,7 @@ impl Partition {
             for (taken, lane) in edge_lanes.iter_mut().zip(e.lanes()) {
                 lanes.take(lane, taken);
             }
-            let view = View { world, lanes, signals, plans, approaches: None, now_ms };
+            let view = View { world, lanes, signals, plans, transfers, approaches: None, now_ms };
             changer.decide(&view, e.first_lane, &mut edge_lanes[..count], changes);
             for (taken, lane) in edge_lanes.iter().zip(e.lanes()) {
                 lanes.vehicles.replace(lane, taken);
@@ -390,26 +393,37 @@ impl Partition {
     /// Puts teleported and parked vehicles back where there is room.
     fn return_transfers(&mut self, edge: EdgeId, now_ms: i64) {
         let mut rest = std::mem::take(&mut self.transfers[edge.index()]);
-        let Self { world, lanes, signals, plans, accepted, inserted, .. } = self;
-        let view = View { world, lanes, signals, plans, approaches: None, now_ms };
+        let Self { world, lanes, signals, plans, transfers, accepted, inserted, .. } = self;
+        let view = View { world, lanes, signals, plans, transfers, approaches: None, now_ms };
+        // Who has parked drives on in the first step after its stop.
+        let next_ms = now_ms + world.settings.step_ms;
+        let first = inserted.len();
         rest.retain_mut(|transfer| {
             let mut vehicle = transfer.vehicle;
             let lane = if vehicle.is(flags::TELEPORTING) {
                 view.try_return(&mut vehicle, accepted)
-            } else if now_ms >= transfer.ready_ms {
+            } else if next_ms >= transfer.ready_ms {
                 let lane = vehicle.came_from;
                 view.try_leave_parking(&mut vehicle, lane, accepted).then_some(lane)
             } else {
                 None
             };
             let Some(lane) = lane else { return true };
-            vehicle.set(flags::TELEPORTING, false);
             vehicle.came_from = LaneId::NONE;
             accepted.insertion(lane, &vehicle, view.driver(&vehicle).length);
             inserted.push((lane, vehicle));
             false
         });
         self.transfers[edge.index()] = rest;
+        for at in first..self.inserted.len() {
+            let (lane, mut vehicle) = self.inserted[at];
+            if vehicle.is(flags::TELEPORTING) {
+                vehicle.set(flags::TELEPORTING, false);
+            } else {
+                self.end_parking(&mut vehicle, lane, now_ms);
+            }
+            self.inserted[at].1 = vehicle;
+        }
     }
 
     /// Lets waiting vehicles depart, first come, first served: who cannot be inserted holds up those behind.
@@ -424,8 +438,8 @@ impl Partition {
             }
             let (route, changes) = departures.route_of(id, departure);
             let mut vehicle = self.newborn(id, route, changes, now_ms);
-            let Self { world: w, lanes, signals, plans, accepted, .. } = self;
-            let view = View { world: w, lanes, signals, plans, approaches: None, now_ms };
+            let Self { world: w, lanes, signals, plans, transfers, accepted, .. } = self;
+            let view = View { world: w, lanes, signals, plans, transfers, approaches: None, now_ms };
             let Some(lane) = view.try_depart(&mut vehicle, departure, accepted) else { return };
             departures.remove_first(edge);
             vehicle.depart_lane = lane;
@@ -489,10 +503,10 @@ impl Partition {
             let limit_mps = road.speed_mps;
             for v in self.lanes.on(lane) {
                 counts.running += 1;
+                counts.halting += u64::from(v.speed < HALTING_SPEED);
                 if v.is(flags::STOPPED) {
                     counts.stopped += 1;
-                } else if v.speed < HALTING_SPEED {
-                    counts.halting += 1;
+                    continue;
                 }
                 counts.speed_um += micro(v.speed);
                 counts.relative_speed_millionths += micro(v.speed / limit_mps.max(HALTING_SPEED));
@@ -506,18 +520,22 @@ impl Partition {
         let mut report = std::mem::take(&mut self.report);
         report.counts = counts;
         if options.fcd {
+            let record = |lane: LaneId, v: &Vehicle| FcdRecord {
+                vehicle: v.id,
+                lane,
+                pos_m: v.pos,
+                speed_mps: v.speed,
+                accel_mps2: v.accel,
+                waiting_ms: v.waiting_ms,
+                odometer_m: v.odometer,
+                time_loss_s: v.time_loss,
+            };
             for &lane in &self.scope.own_lanes {
-                report.fcd.extend(self.lanes.on(lane).iter().map(|v| FcdRecord {
-                    vehicle: v.id,
-                    lane,
-                    pos_m: v.pos,
-                    speed_mps: v.speed,
-                    accel_mps2: v.accel,
-                    waiting_ms: v.waiting_ms,
-                    odometer_m: v.odometer,
-                    time_loss_s: v.time_loss,
-                }));
+                report.fcd.extend(self.lanes.on(lane).iter().map(|v| record(lane, v)));
             }
+            let beside = self.busy_transfers.iter().flat_map(|edge| &self.transfers[edge.index()]);
+            let parked = beside.map(|transfer| &transfer.vehicle).filter(|v| !v.is(flags::TELEPORTING));
+            report.fcd.extend(parked.map(|v| record(v.came_from, v)));
         }
         if !self.measures.is_idle() {
             (report.intervals, report.detectors) =

@@ -163,6 +163,22 @@ pub struct FcdRecord {
     pub time_loss_s: f64,
 }
 
+/// A stop that a vehicle made, or makes when the run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopRecord {
+    pub vehicle: VehicleId,
+    /// Index into the stops of the demand.
+    pub stop: u32,
+    pub lane: LaneId,
+    /// Front of the vehicle along the lane.
+    pub pos_m: f64,
+    /// It stood beside the lane.
+    pub parking: bool,
+    pub started_ms: i64,
+    /// When it drove on; −1 while the stop lasts.
+    pub ended_ms: i64,
+}
+
 /// Why a vehicle was taken off its lane and put back further along its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TeleportCause {
@@ -199,13 +215,13 @@ pub struct Counts {
     pub collisions: u64,
     pub emergency_stops: u64,
     pub emergency_brakings: u64,
-    /// Running vehicles below 0.1 m/s, stops excluded; now.
+    /// Running vehicles below 0.1 m/s on lanes, those at a stop among them (as in SUMO's summary); now.
     pub halting: u64,
     /// Vehicles at a stop; now.
     pub stopped: u64,
-    /// Sum over running vehicles, in micrometres per second; now.
+    /// Sum over running vehicles but those at a stop, in micrometres per second; now.
     pub speed_um: i64,
-    /// Sum of speed / speed limit of the road over running vehicles, in millionths; now.
+    /// Sum of speed / speed limit of the road over running vehicles but those at a stop, in millionths; now.
     pub relative_speed_millionths: i64,
     /// Sum of the waiting (before insertion: depart delay) times of inserted vehicles, ms.
     pub depart_delay_ms: i64,
@@ -342,6 +358,8 @@ pub struct StepReport {
     pub counts: Counts,
     pub arrivals: Vec<TripRecord>,
     pub teleports: Vec<Teleport>,
+    /// Stops that ended with this step.
+    pub stops: Vec<StopRecord>,
     /// Vehicles inserted in this step, and where.
     pub departed: Vec<(VehicleId, EdgeId)>,
     /// Only filled when floating-car data are asked for.

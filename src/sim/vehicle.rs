@@ -61,8 +61,8 @@ pub struct Vehicle {
     pub depart_lane: LaneId,
     pub depart_pos: f32,
     pub depart_speed: f32,
-    /// End of the current stop, ms; meaningful with `flags::STOPPED`.
-    pub stop_end_ms: i32,
+    /// At a stop: when that began; afterwards: when the last stop ended. ms.
+    pub stop_ms: i32,
     /// Sum of stopping times, ms.
     pub stop_total_ms: u32,
     /// Number of times that it came to wait.

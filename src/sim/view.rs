@@ -10,6 +10,7 @@ use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
 use super::prefetch::prefetch;
 use super::signals::Signals;
+use super::transfer::Transfer;
 use super::vehicle::{Vehicle, flags};
 use super::world::{TypeParams, World};
 
@@ -20,6 +21,8 @@ pub struct View<'a> {
     pub lanes: &'a Lanes,
     pub signals: &'a Signals,
     pub plans: &'a LanePlans,
+    /// By edge: vehicles beside the road.
+    pub transfers: &'a [Vec<Transfer>],
     /// `None` while they are being collected.
     pub approaches: Option<&'a Approaches>,
     pub now_ms: i64,
@@ -147,32 +150,6 @@ impl<'a> View<'a> {
     #[inline]
     pub fn route(&self, vehicle: &Vehicle) -> &'a [EdgeId] {
         self.plans.routes.edges(&self.world.demand, vehicle.route)
-    }
-
-    /// Position on `lane` where the vehicle has to stop next, if that is on this lane and edge of its route.
-    #[inline]
-    pub fn stop_on(&self, vehicle: &Vehicle, lane: LaneId, index: usize) -> Option<&'a crate::demand::Stop> {
-        if !self.world.has_stops(vehicle.id) {
-            return None;
-        }
-        let span = self.world.demand.departures[vehicle.id.index()].stops;
-        if u32::from(vehicle.stops_done) >= span.len {
-            return None;
-        }
-        let stop = &self.world.demand.stops[span.start as usize + usize::from(vehicle.stops_done)];
-        (stop.lane == lane && stop.route_index as usize == index).then_some(stop)
-    }
-
-    /// Position on `lane` where the vehicle has to halt: its stop, or a blocked section, unless it is in it. It comes onto
-    /// the lane, or is on it, at `from_m`.
-    #[inline]
-    pub fn halt_on(&self, vehicle: &Vehicle, lane: LaneId, index: usize, from_m: f64) -> Option<f64> {
-        let stop_m = self.stop_on(vehicle, lane, index).map(|stop| stop.end_m);
-        let Some(block) = self.world.overlay.block_on(lane, self.now_ms).filter(|block| from_m < block.from_m) else {
-            return stop_m;
-        };
-        let before_m = (block.from_m - self.driver(vehicle).min_gap).at_least(from_m).at_least(0.0);
-        Some(stop_m.map_or(before_m, |stop_m| stop_m.at_most(before_m)))
     }
 
     /// How far ahead a vehicle looks, metres: what it drives in a step at full acceleration and then needs to halt.

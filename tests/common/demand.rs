@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessds::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, CarFollowing, Demand, DepartLane, DepartPos, DepartSpeed, Departure, Idm,
-    Stop, VehicleClass, VehicleType,
+    Stop, StopPlace, VehicleClass, VehicleType,
 };
 use tessds::graph::partition::{Cut, random_cut};
 use tessds::graph::{EdgeKind, Network, Span};
@@ -59,7 +59,7 @@ pub fn random_walks(network: &Network, vehicles: usize, seconds: u64, seed: u64)
         let start = *random.pick(&roads);
         let length = 2 + random.below(14);
         let route = walk(network, start, length, &mut random);
-        let stops = stops(network, &route, &mut random);
+        let stops = stops(network, &route, &mut demand.places, &mut random);
         let stops_span = Span::new(demand.stops.len(), stops.len());
         demand.stops.extend(stops);
         demand.routes.push(Span::new(demand.route_edges.len(), route.len()));
@@ -116,23 +116,33 @@ pub fn walk(network: &Network, start: EdgeId, length: usize, random: &mut Random
     route
 }
 
-fn stops(network: &Network, route: &[EdgeId], random: &mut Random) -> Vec<Stop> {
+/// Every lane has a place of its own: a parking area of three lots, or one where vehicles stop one behind the other.
+fn stops(network: &Network, route: &[EdgeId], places: &mut Vec<StopPlace>, random: &mut Random) -> Vec<Stop> {
+    places.resize(network.lanes.len(), StopPlace::default());
     let mut stops = Vec::new();
     for (index, edge) in route.iter().enumerate().skip(1) {
         let e = network.edge(*edge);
         if random.below(20) > 0 || e.length_m < 30.0 {
             continue;
         }
+        let (start_m, end_m) = (e.length_m / 2.0, e.length_m / 2.0 + 12.0_f64.min(e.length_m / 3.0));
+        let is_area = edge.0 % 3 == 0;
+        if is_area {
+            places[e.first_lane.index()].lots_m = vec![start_m + 4.0, start_m + 6.0, end_m];
+        }
         stops.push(Stop {
             lane: e.first_lane,
             route_index: index as u32,
-            start_m: e.length_m / 2.0,
-            end_m: e.length_m / 2.0 + 12.0_f64.min(e.length_m / 3.0),
+            start_m,
+            end_m,
             duration_ms: Some(5000 + random.below(30) as i64 * 1000),
             until_ms: None,
-            parking: random.below(2) == 0,
+            parking: random.below(2) == 0 || is_area,
             triggered: false,
+            arrival_ms: None,
+            speed_mps: 0.0,
             place: "".into(),
+            place_index: (edge.0 % 3 < 2).then_some(e.first_lane.0),
         });
     }
     stops

@@ -190,7 +190,7 @@ fn vehicles_with_bad_routes_are_left_out_or_teleported_when_route_errors_are_ign
         [
             "route with a gap [r.rou.xml:4: vehicle 'v']: no connection from edge 'a' to edge 'd' for vClass 'passenger'; the \
              vehicle is teleported over the gap",
-            "stop is not ahead on the route [r.rou.xml:6: stop of vehicle 'good']: the stop on lane 'c_0' is not ahead on \
+            "stop that cannot be made [r.rou.xml:6: stop of vehicle 'good']: the stop on lane 'c_0' is not ahead on \
              the route; it is left out",
             "vehicle without a usable route [r.rou.xml:3: vehicle 'u']: edge 'nowhere' is not in the network; the vehicle \
              is left out, as ignore-route-errors asks for",
