@@ -63,7 +63,7 @@ fn states_of_partitions_have_the_form_of_their_version() {
         });
         bytes.extend(state);
     }
-    check("partitions", &bytes, 0xb5dd_87e5_a287_d5e2_727d_c767_0c31_94b9, "VERSION in src/persist/envelope.rs");
+    check("partitions", &bytes, 0xd67b_71e3_6824_5aa6_9953_9a54_7036_ff9c, "VERSION in src/persist/envelope.rs");
 }
 
 #[test]
@@ -76,5 +76,5 @@ fn compiled_scenarios_have_the_form_of_their_format() {
     let bytes = compiled.encode();
     // Behind magic, format, version of the program and checksum.
     let body = &bytes[8 + 4 + 1 + env!("CARGO_PKG_VERSION").len() + 8..];
-    check("scenarios", body, 0x64e0_530d_a940_446f_df36_ca35_5bb1_04e5, "FORMAT in src/scenario/compiled.rs");
+    check("scenarios", body, 0x4df4_3f0e_d51b_570f_30d7_bffa_9402_883b, "FORMAT in src/scenario/compiled.rs");
 }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub lanechange_duration_ms: i64,
     /// `ignore-junction-blocker`: foes that block a junction longer are ignored; `None`: never.
     pub ignore_junction_blocker_ms: Option<i64>,
+    /// `tls.actuated.jam-threshold`: vehicles that stand on a loop longer do not count; `None`: they always do.
+    pub actuated_jam_threshold_ms: Option<i64>,
     /// `collision.action` = `none` (true) or the default `teleport` (false).
     pub collisions_ignored: bool,
     /// Routing during the run (`device.rerouting.*`).
@@ -41,6 +43,7 @@ impl Default for Settings {
             max_depart_delay_ms: None,
             lanechange_duration_ms: 0,
             ignore_junction_blocker_ms: None,
+            actuated_jam_threshold_ms: None,
             collisions_ignored: false,
             rerouting: None,
         }
