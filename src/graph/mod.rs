@@ -6,6 +6,7 @@ mod area;
 mod assembly;
 mod assignment;
 pub mod edit;
+mod loops;
 mod network;
 pub mod partition;
 mod signal;
@@ -17,11 +18,12 @@ pub mod view;
 
 pub use area::{Area, middle};
 pub use assignment::Assignment;
+pub use loops::{DetectorLoop, loops_of, signal_approaches};
 pub use network::{
     Conflict, Edge, EdgeKind, Junction, JunctionKind, Lane, Link, Location, Network, Permissions, RightOfWay, Span,
     Turn,
 };
-pub use signal::{Actuation, Aspect, Phase, Program, ProgramKind, Signal, Switch};
+pub use signal::{Actuation, Aspect, LaneParameter, Phase, Program, ProgramKind, Signal, Switch};
 pub use signal_groups::join_actuated_signals;
 pub use subnetwork::Subnetwork;
 pub use surroundings::Surroundings;

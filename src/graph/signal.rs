@@ -66,6 +66,16 @@ pub struct Phase {
     pub aspects: Box<[Aspect]>,
     /// Phases that may follow (`next`); empty: the next in order.
     pub next: Box<[u32]>,
+    /// Times in the cycle between which an actuated phase ends (`earliestEnd`, `latestEnd`).
+    pub earliest_end_ms: Option<i64>,
+    pub latest_end_ms: Option<i64>,
+}
+
+impl Phase {
+    /// Its length depends on the vehicles, in an actuated program.
+    pub fn is_actuated(&self) -> bool {
+        self.min_duration_ms < self.max_duration_ms
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,17 +87,59 @@ pub enum ProgramKind {
     Off,
 }
 
-/// Gap control parameters of an actuated program (SUMO `max-gap`, `detector-gap`, `passing-time`).
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// Parameters of an actuated program; the names in SUMO are those of the fields with `-`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Actuation {
     pub max_gap_s: f64,
     pub detector_gap_s: f64,
     pub passing_time_s: f64,
+    pub detector_length_m: f64,
+    /// A vehicle that stands on a loop this long does not count any more; 0 or less: it always does. `None`: as the run's
+    /// settings say.
+    pub jam_threshold_s: Option<f64>,
+    /// Seconds after which a loop that was not served is preferred where phases are chosen.
+    pub inactive_threshold_s: f64,
+    /// Names of the vehicle types that loops detect; empty: all.
+    pub vtypes: Box<[Box<str>]>,
+    /// Times in the cycle count from the offset, with this cycle; `None`: from the last switch into phase 0.
+    pub coordinated_ms: Option<i64>,
+    /// Values that hold for the loop of one lane only, with the name of the lane.
+    pub of_lanes: Box<[(LaneParameter, Box<str>, f64)]>,
+}
+
+/// Parameters that can be given for a single lane, as `KEY:LANE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaneParameter {
+    MaxGap,
+    JamThreshold,
+    DetectorLength,
 }
 
 impl Default for Actuation {
     fn default() -> Self {
-        Self { max_gap_s: 3.0, detector_gap_s: 2.0, passing_time_s: 1.9 }
+        Self {
+            max_gap_s: 3.0,
+            detector_gap_s: 2.0,
+            passing_time_s: 1.9,
+            detector_length_m: 0.0,
+            jam_threshold_s: None,
+            inactive_threshold_s: 180.0,
+            vtypes: Box::default(),
+            coordinated_ms: None,
+            of_lanes: Box::default(),
+        }
+    }
+}
+
+impl Actuation {
+    /// What is given for a single lane.
+    pub fn of_lane(&self, parameter: LaneParameter, name: impl FnOnce() -> String) -> Option<f64> {
+        if self.of_lanes.is_empty() {
+            return None;
+        }
+        let name = name();
+        let found = self.of_lanes.iter().rfind(|(which, lane, _)| *which == parameter && **lane == *name);
+        found.map(|(_, _, value)| *value)
     }
 }
 

@@ -1,20 +1,26 @@
 //! Junctions that a cut must not separate.
 
 use super::partition::Cut;
-use super::{Network, ProgramKind};
+use super::{Network, loops_of, signal_approaches};
 use crate::ids::JunctionId;
 
-/// Brings all junctions that an actuated signal controls into one partition: the signal's state depends on the vehicles
-/// before all of them, and a partition has to own that state. A partition may lose all its roads by this. All other edges stay
-/// where the cut has them.
+/// Brings all junctions that an actuated signal controls, and those before which its loops lie, into one partition: the
+/// signal's state depends on the vehicles before all of them, and a partition has to own that state. A partition may lose all
+/// its roads by this. All other edges stay where the cut has them.
 pub fn join_actuated_signals(network: &Network, cut: &mut Cut) {
     let mut groups = Groups { leader: (0..network.junctions.len()).collect() };
     let mut actuated = Vec::new();
-    for signal in &network.signals {
-        if !signal.programs.iter().any(|p| p.kind == ProgramKind::Actuated) {
+    if !network.signals.iter().any(|signal| signal.is_actuated()) {
+        return;
+    }
+    for (signal, approaches) in network.signals.iter().zip(signal_approaches(network)) {
+        if !signal.is_actuated() {
             continue;
         }
-        let mut junctions = signal.lanes.iter().filter(|l| l.is_some()).map(|l| network.edge_of(*l).to);
+        // Where loops lie does not depend on the jam threshold.
+        let loops = signal.programs.iter().flat_map(|program| loops_of(network, &approaches, program, None));
+        let lanes = approaches.iter().map(|(_, lane)| *lane).chain(loops.map(|l| l.lane));
+        let mut junctions = lanes.map(|lane| network.edge_of(lane).to);
         if let Some(first) = junctions.next() {
             actuated.push(first);
             junctions.for_each(|other| groups.join(first, other));

@@ -270,6 +270,9 @@ impl Options<'_> {
                     return Ok(Effect::Changed("drivers wait for those that block a junction, however long"));
                 }
             }
+            "tls.actuated.jam-threshold" => {
+                config.settings.actuated_jam_threshold_ms = Some(time(value)?).filter(|ms| *ms > 0);
+            }
             "lanechange.duration" => {
                 config.settings.lanechange_duration_ms = time(value)?.max(0);
                 if config.settings.lanechange_duration_ms > 0 {

@@ -32,6 +32,8 @@ pub struct Settings {
     pub lanechange_duration_ms: i64,
     /// `ignore-junction-blocker`: foes that block a junction longer are ignored; `None`: never.
     pub ignore_junction_blocker_ms: Option<i64>,
+    /// `tls.actuated.jam-threshold`: vehicles that stand on a loop longer do not count; `None`: they always do.
+    pub actuated_jam_threshold_ms: Option<i64>,
     pub collisions: Collisions,
     /// Routing during the run (`device.rerouting.*`).
     pub rerouting: Option<Rerouting>,
@@ -54,6 +56,7 @@ impl Default for Settings {
             max_depart_delay_ms: None,
             lanechange_duration_ms: 0,
             ignore_junction_blocker_ms: None,
+            actuated_jam_threshold_ms: None,
             collisions: Collisions::default(),
             rerouting: None,
         }

@@ -165,8 +165,8 @@ impl Partition {
                     self.measure_overhang(vehicle, lane, &passage, now_ms);
                 }
             }
-            if way > 0.0 && self.world.sensing.has(lane.index()) {
-                self.detect(vehicle, lane, from, now_ms);
+            if way > 0.0 && !self.world.loops.is_empty() {
+                self.pass_loops(vehicle, lane, now_ms);
             }
             return Fate::Stays;
         }
@@ -229,7 +229,9 @@ impl Partition {
                     self.measures.update(&world, at, vehicle.vtype, now_ms, |s| s.arrived += 1);
                 }
             }
-            self.detect(vehicle, at, from, now_ms);
+            if !passes && speed > 0.0 && !world.loops.is_empty() {
+                self.pass_loops(vehicle, at, now_ms);
+            }
             if arrived {
                 self.arrive(vehicle, at, owned, now_ms);
                 return Fate::Leaves;
@@ -289,27 +291,6 @@ impl Partition {
             p.from_m += length;
             p.to_m += length;
             at = previous;
-        }
-    }
-
-    /// Tells an actuated signal that a vehicle passed its detector.
-    fn detect(&mut self, vehicle: &Vehicle, lane: LaneId, from: f64, now_ms: i64) {
-        let l = self.world.network.lane(lane);
-        if l.internal || l.links.is_empty() {
-            return;
-        }
-        for link in l.links.range() {
-            let link = &self.world.network.links[link];
-            if link.signal.is_none() || !self.signals.is_actuated(link.signal) {
-                return;
-            }
-            let program = self.signals.states[link.signal.index()].program as usize;
-            let actuation = self.world.network.signals[link.signal.index()].programs[program].actuation;
-            let at = (l.length_m - actuation.detector_gap_s * l.speed_mps).max(0.0);
-            if from < at + 1e-9 && vehicle.pos >= at || (from >= at && vehicle.speed < HALTING_SPEED && from < at + 5.0)
-            {
-                self.signals.detect(link.signal, link.signal_index, now_ms);
-            }
         }
     }
 

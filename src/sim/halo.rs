@@ -68,10 +68,10 @@ impl Writer {
         self.bytes.extend_from_slice(bytemuck::cast_slice(transfers));
     }
     pub fn signal(&mut self, s: &SignalState) {
-        for n in [i64::from(s.program), i64::from(s.phase), s.since_ms, s.until_ms, i64::from(s.switched)] {
-            self.bytes.extend_from_slice(&n.to_le_bytes());
-        }
-        for n in &s.passed_ms {
+        let numbers =
+            [i64::from(s.program), i64::from(s.phase), s.since_ms, s.until_ms, i64::from(s.switched), s.cycle_ms];
+        let felt = s.loops.iter().flat_map(|felt| [felt.entered_us, felt.left_us, felt.green_us]);
+        for n in numbers.into_iter().chain(felt) {
             self.bytes.extend_from_slice(&n.to_le_bytes());
         }
     }
@@ -128,8 +128,9 @@ impl<'a> Reader<'a> {
         s.since_ms = next()?;
         s.until_ms = next()?;
         s.switched = next()? as u32;
-        for passed in &mut s.passed_ms {
-            *passed = next()?;
+        s.cycle_ms = next()?;
+        for felt in &mut s.loops {
+            (felt.entered_us, felt.left_us, felt.green_us) = (next()?, next()?, next()?);
         }
         Ok(())
     }

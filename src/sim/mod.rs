@@ -5,6 +5,7 @@
 //! junction and `junction` in and behind it (`meeting`: where two ways meet); `advance` drives; `lane_change`, with
 //! `negotiation`, and `insertion` decide from the places reached; and `partition` puts it together.
 
+mod actuation;
 mod advance;
 mod approach;
 mod bounds;
@@ -40,6 +41,7 @@ mod route_guidance;
 mod routes;
 mod routing_schedule;
 mod scope;
+mod sensing;
 mod signals;
 mod state;
 mod stopping;

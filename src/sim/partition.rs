@@ -121,7 +121,7 @@ impl Partition {
         Self {
             steps: 0,
             lanes: Lanes::new(lane_count, expected),
-            signals: Signals::new(network, world.settings.begin_ms),
+            signals: Signals::new(network, &world.loops, world.settings.begin_ms),
             plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
             departures: Departures::new(&world, &scope),
@@ -177,12 +177,15 @@ impl Partition {
             StepReport { time_ms: now_ms, orders_met: met, removals, replaced_routes, ..StepReport::default() };
         self.end_orders(now_ms);
         self.lanes.refresh(&self.world, &self.scope.known_lanes);
-        self.signals.advance(&self.world.network, now_ms);
+        self.signals.advance(&self.world.network, &self.world.loops, self.world.settings.begin_ms, now_ms);
         self.end_stops(now_ms);
         self.plan_moves(now_ms);
         self.advance(now_ms);
         self.lanes.refresh(&self.world, &self.scope.moved_lanes);
         self.change_and_insert(now_ms);
+        if !self.world.loops.is_empty() {
+            self.read_loops(now_ms);
+        }
         self.steps += 1;
         let mut report = self.finish_report(now_ms, options);
         if touches_ways && self.world.overlay.has_closures() {

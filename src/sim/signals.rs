@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
 use crate::ids::SignalId;
 
+use super::actuation;
+use super::sensing::{Loops, SignalLoops};
+
 /// A signal's state between two steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalState {
@@ -17,8 +20,39 @@ pub struct SignalState {
     pub until_ms: i64,
     /// Number of WAUT switches already made.
     pub switched: u32,
-    /// When a vehicle last passed the detector of each link index, ms (actuated programs only).
-    pub passed_ms: Box<[i64]>,
+    /// When phase 0 began last, ms.
+    pub cycle_ms: i64,
+    /// Of actuated programs, in the order of [`Loops`].
+    pub loops: Box<[LoopState]>,
+}
+
+/// The state of a loop between two steps, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopState {
+    /// When a vehicle's front came onto it last.
+    pub entered_us: i64,
+    /// When a vehicle's rear left it last; [`OCCUPIED`] while one is on it.
+    pub left_us: i64,
+    /// When its lane last showed green.
+    pub green_us: i64,
+}
+
+/// Stands for "has not left yet".
+pub const OCCUPIED: i64 = i64::MAX;
+
+/// For how long loops have seen nothing at the begin, ms.
+const LONG_AGO_MS: i64 = 3_600_000;
+
+impl LoopState {
+    fn new(begin_ms: i64) -> Self {
+        let long_ago_us = (begin_ms - LONG_AGO_MS) * 1000;
+        Self { entered_us: long_ago_us, left_us: long_ago_us, green_us: begin_ms * 1000 }
+    }
+}
+
+/// The loops of a signal that have seen nothing yet.
+pub fn unused_loops(loops: Option<&Loops>, begin_ms: i64) -> Box<[LoopState]> {
+    vec![LoopState::new(begin_ms); loops.map_or(0, |l| l.loops.len())].into()
 }
 
 /// All signals; static ones are a function of time alone, actuated ones also of the vehicles before them.
@@ -37,24 +71,23 @@ pub struct Signals {
 const NOTHING: u32 = u32::MAX;
 
 impl Signals {
-    pub fn new(network: &Network, begin_ms: i64) -> Self {
-        let states = network
-            .signals
-            .iter()
-            .map(|signal| {
+    pub fn new(network: &Network, loops: &SignalLoops, begin_ms: i64) -> Self {
+        let states = (0..)
+            .zip(&network.signals)
+            .map(|(id, signal)| {
                 let mut state = SignalState {
                     program: signal.initial,
                     phase: 0,
                     since_ms: begin_ms,
                     until_ms: begin_ms,
                     switched: 0,
-                    passed_ms: if signal.is_actuated() {
-                        vec![i64::MIN / 2; signal.lanes.len()].into()
-                    } else {
-                        Box::default()
-                    },
+                    cycle_ms: begin_ms,
+                    loops: unused_loops(loops.of(SignalId(id)), begin_ms),
                 };
                 enter_program(signal, &mut state, signal.initial, begin_ms);
+                if signal.programs[signal.initial as usize].kind == ProgramKind::Actuated {
+                    actuation::begin(signal, &mut state, begin_ms);
+                }
                 state
             })
             .collect();
@@ -109,7 +142,7 @@ impl Signals {
     }
 
     /// Brings every signal to the time of the step.
-    pub fn advance(&mut self, network: &Network, now_ms: i64) {
+    pub fn advance(&mut self, network: &Network, loops: &SignalLoops, begin_ms: i64, now_ms: i64) {
         for (index, (signal, state)) in network.signals.iter().zip(&mut self.states).enumerate() {
             if !self.fixed.is_empty() && self.fixed.contains_key(&SignalId::new(index)) {
                 continue;
@@ -119,11 +152,16 @@ impl Signals {
                     break;
                 }
                 state.switched += 1;
-                enter_program(signal, state, switch.program, now_ms);
+                switch_to(signal, state, switch.program, begin_ms, now_ms);
             }
             let mut rounds = 0;
             while now_ms >= state.until_ms && rounds < 1000 {
-                leave_phase(signal, state, now_ms);
+                match loops.of(SignalId::new(index)) {
+                    Some(loops) if signal.programs[state.program as usize].kind == ProgramKind::Actuated => {
+                        actuation::check(signal, loops, state, now_ms);
+                    }
+                    _ => leave_phase(signal, state, now_ms),
+                }
                 rounds += 1;
             }
         }
@@ -139,19 +177,6 @@ impl Signals {
         let at = self.shown_at[link.signal.index()].0 + link.signal_index;
         Some(self.shown.get(at as usize).copied().unwrap_or(Aspect::Off))
     }
-
-    /// A vehicle passed the detector before `link`.
-    pub fn detect(&mut self, signal: SignalId, link_index: u32, now_ms: i64) {
-        if let Some(passed) = self.states[signal.index()].passed_ms.get_mut(link_index as usize) {
-            *passed = now_ms;
-        }
-    }
-
-    /// Whether vehicles before this link are to be detected.
-    #[inline]
-    pub fn is_actuated(&self, signal: SignalId) -> bool {
-        !self.states[signal.index()].passed_ms.is_empty()
-    }
 }
 
 /// One more than the greatest link index of a signal.
@@ -160,7 +185,15 @@ pub fn links_of(signal: &Signal) -> usize {
     signal.lanes.len().max(shown.unwrap_or(0))
 }
 
-/// Shows a program as if it had run since the beginning of time.
+/// Shows a program that is switched to during a run that began at `begin_ms`.
+pub fn switch_to(signal: &Signal, state: &mut SignalState, program: u32, begin_ms: i64, now_ms: i64) {
+    enter_program(signal, state, program, now_ms);
+    if signal.programs[program as usize].kind == ProgramKind::Actuated {
+        actuation::join(signal, state, begin_ms, now_ms);
+    }
+}
+
+/// Shows a program as if it had run since the beginning of time with its written durations.
 pub fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now_ms: i64) {
     state.program = program;
     state.since_ms = now_ms;
@@ -184,34 +217,10 @@ pub fn enter_program(signal: &Signal, state: &mut SignalState, program: u32, now
 }
 
 fn leave_phase(signal: &Signal, state: &mut SignalState, now_ms: i64) {
-    let program = &signal.programs[state.program as usize];
-    let phase = &program.phases[state.phase as usize];
-    if program.kind == ProgramKind::Actuated && phase.min_duration_ms < phase.max_duration_ms {
-        let shown = now_ms - state.since_ms;
-        // Extend the green while vehicles keep coming (gap control).
-        let gap_ms = (program.actuation.max_gap_s * 1000.0) as i64;
-        let last = phase
-            .aspects
-            .iter()
-            .zip(state.passed_ms.iter())
-            .filter(|(a, _)| matches!(a, Aspect::Green | Aspect::GreenMajor))
-            .map(|(_, passed)| *passed)
-            .max()
-            .unwrap_or(i64::MIN / 2);
-        if shown < phase.max_duration_ms && now_ms - last < gap_ms {
-            state.until_ms = now_ms + 1;
-            return;
-        }
-    }
-    let next = phase.next.first().copied().unwrap_or((state.phase + 1) % program.phases.len() as u32);
+    let phases = &signal.programs[state.program as usize].phases;
+    let next = phases[state.phase as usize].next.first().copied().unwrap_or((state.phase + 1) % phases.len() as u32);
     let began = state.until_ms.min(now_ms);
     state.phase = next;
     state.since_ms = began;
-    let next_phase = &program.phases[next as usize];
-    let length = if program.kind == ProgramKind::Actuated && next_phase.min_duration_ms < next_phase.max_duration_ms {
-        next_phase.min_duration_ms
-    } else {
-        next_phase.duration_ms
-    };
-    state.until_ms = began + length.max(1);
+    state.until_ms = began + phases[next as usize].duration_ms.max(1);
 }

@@ -80,7 +80,7 @@ impl Partition {
         let states = |signals: Vec<SignalId>| -> Vec<_> {
             signals.into_iter().map(|s| (s, self.signals.states[s.index()].clone())).collect()
         };
-        let others = others.into_iter().filter(|s| !self.signals.is_actuated(*s)).collect();
+        let others = others.into_iter().filter(|s| !self.world.network.signal(*s).is_actuated()).collect();
         PartitionState {
             part: self.scope.part,
             steps: self.steps,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
-use crate::graph::{EdgeKind, Lane, Network, ProgramKind};
-use crate::ids::{EdgeId, LaneId, RouteId, SignalId, VehicleId};
+use crate::graph::{EdgeKind, Network};
+use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
 use super::bounds::Bounds;
@@ -14,6 +14,7 @@ use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
 use super::orders::Overlay;
 use super::routing_schedule::RoutingSchedule;
+use super::sensing::SignalLoops;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;
@@ -70,8 +71,8 @@ pub struct World {
     pub watched: Marks,
     /// Lanes beside which there are others.
     pub wide: Marks,
-    /// Lanes whose vehicles actuate a signal.
-    pub sensing: Marks,
+    /// Loops of actuated signals.
+    pub loops: SignalLoops,
     /// By conflict: the other lane.
     pub conflict_foes: Vec<LaneId>,
     /// When routes are found by the traffic; `None`: never.
@@ -132,13 +133,7 @@ impl World {
         let stopping = demand.departures.iter().map(|d| !d.stops.is_empty()).collect();
         let watched = Marks::of(network.links.iter().map(|l| l.watched));
         let wide = Marks::of(network.lanes.iter().map(|l| network.edge(l.edge).lane_count > 1));
-        let is_actuated = |signal: SignalId| {
-            let programs = network.signals.get(signal.index()).map_or(&[][..], |s| &s.programs);
-            programs.iter().any(|p| p.kind == ProgramKind::Actuated)
-        };
-        // Detecting ends at the first link without an actuated signal.
-        let senses = |l: &Lane| !l.internal && !l.links.is_empty() && is_actuated(network.link(l.only_link()).signal);
-        let sensing = Marks::of(network.lanes.iter().map(senses));
+        let loops = SignalLoops::new(&network, &demand, &settings);
         let conflict_foes = network.conflicts.iter().map(|c| c.foe).collect();
         let routing = RoutingSchedule::of(&demand, &settings);
         let collision_gap_m = widest_collision_gap_m(&settings, &types);
@@ -162,7 +157,7 @@ impl World {
             collision_gap_m,
             watched,
             wide,
-            sensing,
+            loops,
             conflict_foes,
             routing,
             overlay: Overlay::default(),

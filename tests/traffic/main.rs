@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod actuated;
 mod stops;
 
 use std::fs;

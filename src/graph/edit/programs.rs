@@ -41,7 +41,7 @@ impl Draft {
         let mut programs = signal.programs.to_vec();
         match programs.iter().position(|known| known.name == program.name) {
             Some(known) => {
-                let actuation = programs[known].actuation;
+                let actuation = programs[known].actuation.clone();
                 programs[known] = Program { actuation, ..program };
                 signal.initial = known as u32;
             }
@@ -80,6 +80,14 @@ impl NewPhase {
             return Err("a state has 1 to 4096 letters".to_owned());
         }
         let next = Box::default();
-        Ok(Phase { duration_ms: *duration_ms, min_duration_ms: least, max_duration_ms: most, aspects, next })
+        Ok(Phase {
+            duration_ms: *duration_ms,
+            min_duration_ms: least,
+            max_duration_ms: most,
+            aspects,
+            next,
+            earliest_end_ms: None,
+            latest_end_ms: None,
+        })
     }
 }

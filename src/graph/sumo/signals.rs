@@ -5,7 +5,7 @@ use std::io::BufRead;
 use super::builder::NetworkBuilder;
 use crate::attributes::{Attributes, parse_number};
 use crate::diagnostics::{InputError, Warnings};
-use crate::graph::{Actuation, Aspect, Phase, Program, ProgramKind};
+use crate::graph::{Actuation, Aspect, LaneParameter, Phase, Program, ProgramKind};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
 /// Bound of green when `minDur` is given without `maxDur` (manual, "Traffic Lights", actuated).
@@ -78,11 +78,11 @@ fn read_phases<R: BufRead>(
     warnings: &mut Warnings,
 ) -> Result<(Vec<Phase>, Actuation), InputError> {
     let mut phases = Vec::new();
-    let mut actuation = Actuation::default();
+    let mut parameters = Parameters::default();
     while let Some(Node::Start(child)) = xml.next()? {
         match child.name.as_str() {
             "phase" => phases.push(read_phase(xml, &child, warnings)?),
-            "param" => read_parameter(xml, &child, &mut actuation, warnings)?,
+            "param" => parameters.read(xml, &child, warnings)?,
             other => {
                 let kind = format!("element '{}' of a signal program", shorten(other));
                 warnings.add(kind, xml.at(&child), "not simulated, left out");
@@ -103,6 +103,7 @@ fn read_phases<R: BufRead>(
             return Err(xml.error(element, format!("phase {at} leads to phase {next}, but there are only {count}")));
         }
     }
+    let actuation = parameters.finish(&phases);
     Ok((phases, actuation))
 }
 
@@ -119,7 +120,7 @@ fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut 
     if min_duration_ms <= 0 || max_duration_ms < min_duration_ms {
         return Err(attributes.error("minDur must be positive and at most maxDur"));
     }
-    for key in ["earliestEnd", "latestEnd", "earlyTarget", "finalTarget"] {
+    for key in ["earlyTarget", "finalTarget"] {
         if attributes.text(key).is_some() {
             warnings.add(format!("'{key}' of a phase is not simulated"), xml.at(element), "left out");
         }
@@ -136,31 +137,79 @@ fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut 
         max_duration_ms,
         aspects: aspects.collect::<Result<_, _>>()?,
         next: next.collect::<Result<_, _>>()?,
+        earliest_end_ms: attributes.time_ms("earliestEnd")?.filter(|ms| *ms >= 0),
+        latest_end_ms: attributes.time_ms("latestEnd")?.filter(|ms| *ms >= 0),
     })
 }
 
-fn read_parameter<R: BufRead>(
-    xml: &XmlReader<R>,
-    element: &Element,
-    actuation: &mut Actuation,
-    warnings: &mut Warnings,
-) -> Result<(), InputError> {
-    let attributes = Attributes::new(xml.file(), element);
-    let key = attributes.required("key")?;
-    let slot = match key {
-        "max-gap" => &mut actuation.max_gap_s,
-        "detector-gap" => &mut actuation.detector_gap_s,
-        "passing-time" => &mut actuation.passing_time_s,
-        "inactive-threshold" | "jam-threshold" | "coordinated" | "cycleTime" | "linkMaxDur" | "linkMinDur" => {
-            warnings.add(format!("signal parameter '{key}' is not simulated"), xml.at(element), "left out");
+/// Parameters of an actuated program as they are read.
+#[derive(Default)]
+struct Parameters {
+    actuation: Actuation,
+    coordinated: bool,
+    cycle_ms: Option<i64>,
+}
+
+impl Parameters {
+    fn finish(mut self, phases: &[Phase]) -> Actuation {
+        let sum_ms = || phases.iter().map(|phase| phase.duration_ms).sum();
+        self.actuation.coordinated_ms = self.coordinated.then(|| self.cycle_ms.unwrap_or_else(sum_ms));
+        self.actuation
+    }
+
+    fn read<R: BufRead>(
+        &mut self,
+        xml: &XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        let attributes = Attributes::new(xml.file(), element);
+        let key = attributes.required("key")?;
+        let value = attributes.text("value").unwrap_or_default();
+        let seconds = || match parse_number(value) {
+            Some(number) if number >= 0.0 => Ok(number),
+            _ => Err(attributes.error(format!("{key} must be a number of seconds, not '{}'", shorten(value)))),
+        };
+        let any_number = || {
+            let message = || attributes.error(format!("{key} must be a number, not '{}'", shorten(value)));
+            parse_number(value).ok_or_else(message)
+        };
+        if let Some((parameter, lane)) = key.split_once(':').and_then(|(key, lane)| Some((of_lane(key)?, lane))) {
+            let mut known = std::mem::take(&mut self.actuation.of_lanes).into_vec();
+            known.push((parameter, lane.into(), any_number()?));
+            self.actuation.of_lanes = known.into();
             return Ok(());
         }
-        _ => return Ok(()),
-    };
-    let value = attributes.required("value")?;
-    match parse_number(value) {
-        Some(number) if number >= 0.0 => *slot = number,
-        _ => return Err(attributes.error(format!("{key} must be a number of seconds, not '{}'", shorten(value)))),
+        match key {
+            "max-gap" => self.actuation.max_gap_s = seconds()?,
+            "detector-gap" => self.actuation.detector_gap_s = seconds()?,
+            "passing-time" => self.actuation.passing_time_s = seconds()?,
+            "detector-length" => self.actuation.detector_length_m = seconds()?,
+            "inactive-threshold" => self.actuation.inactive_threshold_s = seconds()?,
+            "jam-threshold" => self.actuation.jam_threshold_s = Some(any_number()?),
+            "vTypes" => self.actuation.vtypes = value.split_ascii_whitespace().map(Into::into).collect(),
+            "coordinated" => self.coordinated = attributes.boolean("value")?.unwrap_or(false),
+            "cycleTime" => self.cycle_ms = attributes.time_ms("value")?.filter(|ms| *ms > 0),
+            _ if key.starts_with("linkMaxDur:") || key.starts_with("linkMinDur:") => {
+                let kind = "signal parameters 'linkMaxDur' and 'linkMinDur' are not simulated";
+                warnings.add(kind, xml.at(element), "left out");
+            }
+            _ if value == "NO_DETECTOR" => {
+                warnings.add("signal parameter 'NO_DETECTOR' is not simulated", xml.at(element), "the lane has a loop");
+            }
+            // Looks and outputs of loops, or notes of other programs.
+            _ => {}
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// The parameters that can be given for one lane.
+fn of_lane(key: &str) -> Option<LaneParameter> {
+    Some(match key {
+        "max-gap" => LaneParameter::MaxGap,
+        "jam-threshold" => LaneParameter::JamThreshold,
+        "detector-length" => LaneParameter::DetectorLength,
+        _ => return None,
+    })
 }

@@ -105,7 +105,14 @@ impl EditedWorld<'_> {
 
     fn renumbering(&self) -> Renumbering<'_> {
         let (before, after) = (&*self.before.network, &*self.after.network);
-        Renumbering { before, after, lanes: self.lanes, signals: self.signals }
+        Renumbering {
+            before,
+            after,
+            lanes: self.lanes,
+            signals: self.signals,
+            loops_before: &self.before.loops,
+            loops_after: &self.after.loops,
+        }
     }
 
     /// Nobody can be on this lane any more.

@@ -1,9 +1,11 @@
 //! Where lanes and signals have gone.
 
-use crate::graph::Network;
+use crate::graph::{Network, ProgramKind};
 use crate::ids::{LaneId, SignalId};
+use crate::sim::actuation;
 use crate::sim::report::TripRecord;
-use crate::sim::signals::{SignalState, enter_program, links_of};
+use crate::sim::sensing::SignalLoops;
+use crate::sim::signals::{SignalState, enter_program, links_of, unused_loops};
 use crate::sim::vehicle::Vehicle;
 
 /// How saved states name what is in another place now.
@@ -13,6 +15,8 @@ pub(in crate::sim) struct Renumbering<'a> {
     pub after: &'a Network,
     pub lanes: &'a [LaneId],
     pub signals: &'a [SignalId],
+    pub loops_before: &'a SignalLoops,
+    pub loops_after: &'a SignalLoops,
 }
 
 impl Renumbering<'_> {
@@ -42,18 +46,28 @@ impl Renumbering<'_> {
         trip.arrival_lane = self.lane_or_beside(trip.arrival_lane);
     }
 
-    /// A signal whose programs were edited shows its newest program, as if it had run since the beginning.
+    /// A signal whose programs were edited shows its newest program, as if it had run since the beginning. Loops that are
+    /// where they were keep their state.
     pub fn signal(&self, id: SignalId, state: &mut SignalState, now_ms: i64) {
         let signal = self.after.signal(id);
         if self.signals.contains(&id) {
             enter_program(signal, state, signal.initial, now_ms);
+            if signal.programs[signal.initial as usize].kind == ProgramKind::Actuated {
+                actuation::begin(signal, state, now_ms);
+            }
         }
-        let detectors = if signal.is_actuated() { signal.lanes.len() } else { 0 };
-        if state.passed_ms.len() != detectors {
-            let mut passed = state.passed_ms.to_vec();
-            passed.resize(detectors, i64::MIN / 2);
-            state.passed_ms = passed.into();
+        let (before, after) = (self.loops_before.of(id), self.loops_after.of(id));
+        let mut loops = unused_loops(after, now_ms);
+        for (detector, felt) in after.iter().flat_map(|after| &after.loops).zip(&mut loops) {
+            let known = before.iter().flat_map(|before| &before.loops).zip(&state.loops);
+            let mut same = known.filter(|(old, _)| {
+                self.lane(old.lane) == detector.lane && (old.pos_m, old.length_m) == (detector.pos_m, detector.length_m)
+            });
+            if let Some((_, known)) = same.next() {
+                *felt = *known;
+            }
         }
+        state.loops = loops;
     }
 
     /// Letters that a signal shows at once.

@@ -6,7 +6,7 @@ use crate::graph::{Aspect, ProgramKind};
 use crate::ids::SignalId;
 use crate::sim::digest::Digest;
 use crate::sim::partition::Partition;
-use crate::sim::signals::enter_program;
+use crate::sim::signals::switch_to;
 
 impl Partition {
     /// Returns whether an own signal shows the phase now. The present program may have no such phase.
@@ -40,7 +40,7 @@ impl Partition {
         // Switches whose time passed meanwhile are not made up for.
         let passed = signal.switches.iter().take_while(|switch| switch.time_ms <= now_ms).count() as u32;
         state.switched = state.switched.max(passed);
-        enter_program(signal, state, program, now_ms);
+        switch_to(signal, state, program, self.world.settings.begin_ms, now_ms);
         self.steer(id)
     }
 
@@ -62,7 +62,10 @@ impl Partition {
         for id in self.world.overlay.standing.steered.iter().filter(|id| self.scope.owns_signal(network, **id)) {
             let state = &self.signals.states[id.index()];
             let numbers = [state.program, state.phase, state.switched].map(i64::from);
-            digest.signal(id.0, &[numbers[0], numbers[1], numbers[2], state.since_ms, state.until_ms]);
+            let [program, phase, switched] = numbers;
+            let mut words = vec![program, phase, switched, state.since_ms, state.until_ms];
+            words.extend(state.loops.iter().flat_map(|felt| [felt.entered_us, felt.left_us, felt.green_us]));
+            digest.signal(id.0, &words);
             if let Some(aspects) = self.signals.fixed.get(id) {
                 digest.order(10, id.0, &aspects.iter().map(|aspect| *aspect as u64).collect::<Vec<_>>());
             }
