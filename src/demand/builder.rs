@@ -32,6 +32,9 @@ pub struct DemandOptions {
     pub default_speed_deviation: Option<f64>,
     /// `default.departlane`, `default.departspeed`.
     pub departure_defaults: DepartureDefaults,
+    /// Share of vehicles with a rerouting device. Those that depart before this time, ms, get their route on the empty network,
+    /// later ones by the traffic when they depart.
+    pub rerouted_until: Option<(f64, i64)>,
 }
 
 /// Something about a route is wrong, which `ignore_route_errors` forgives, or the input is bad altogether.

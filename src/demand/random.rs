@@ -9,6 +9,7 @@ pub enum Purpose {
     Route,
     SpeedFactor,
     FlowDeparture,
+    ReroutingDevice,
 }
 
 /// A stream of random numbers that belongs to a name (a vehicle's or flow's id), so that a vehicle keeps its draws when
