@@ -37,6 +37,9 @@ pub struct DemandOptions {
     pub emergency_decel: DefaultEmergencyDecel,
     /// `random-depart-offset`: each departure is later by a random time up to this.
     pub random_depart_offset_ms: i64,
+    /// Share of vehicles with a rerouting device. Those that depart before this time, ms, get their route on the empty network,
+    /// later ones by the traffic when they depart.
+    pub rerouted_until: Option<(f64, i64)>,
 }
 
 /// Something about a route is wrong, which `ignore_route_errors` forgives, or the input is bad altogether.

@@ -20,11 +20,10 @@ impl FromStr for DepartLane {
 
     fn from_str(text: &str) -> Result<Self, Expected> {
         Ok(match text {
-            "best_prob" => Self::BestRandom,
             "first" => Self::First,
             "free" => Self::Free,
             "allowed" => Self::Allowed,
-            "best" => Self::Best,
+            "best" | "best_prob" => Self::Best,
             "random" => Self::Random,
             index => Self::Given(
                 index
@@ -47,9 +46,8 @@ impl FromStr for DepartPos {
             "random_free" => Self::RandomFree,
             "free" => Self::Free,
             "last" => Self::Last,
-            "max" => Self::Max,
             "stop" => Self::Stop,
-            metres => Self::Given(finite(metres, "metres or one of base, random, random_free, free, last, max, stop")?),
+            metres => Self::Given(finite(metres, "metres or one of base, random, random_free, free, last, stop")?),
         })
     }
 }
@@ -81,7 +79,7 @@ mod tests {
 
     #[test]
     fn words_and_numbers_are_told_apart() {
-        assert_eq!("best_prob".parse(), Ok(DepartLane::BestRandom));
+        assert_eq!("best_prob".parse(), Ok(DepartLane::Best));
         assert_eq!(" 2 ".parse(), Ok(DepartLane::Given(2)));
         assert_eq!("-3.5".parse(), Ok(DepartPos::Given(-3.5)));
         assert_eq!("0".parse(), Ok(DepartSpeed::Given(0.0)));

@@ -91,10 +91,10 @@ pub(super) fn read_rules(
     let text = |key, default| attributes.text(key).unwrap_or(default);
     Ok(DepartureRules {
         depart_lane: parse(attributes, "departLane", text("departLane", &defaults.lane))?,
-        depart_pos: depart_pos(attributes, warnings)?,
+        depart_pos: depart_pos(attributes)?,
         depart_speed: parse(attributes, "departSpeed", text("departSpeed", &defaults.speed))?,
         arrival_lane: arrival_lane(attributes, warnings)?,
-        arrival_pos: arrival_pos(attributes, warnings)?,
+        arrival_pos: arrival_pos(attributes)?,
         arrival_speed: arrival_speed(attributes, warnings)?,
         speed_factor: attributes.positive("speedFactor")?,
     })
@@ -110,13 +110,11 @@ fn parse<T: FromStr<Err = Expected>>(attributes: Attributes<'_>, key: &str, valu
     value.parse().map_err(|Expected(what)| attributes.bad(key, value, what))
 }
 
-fn depart_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<DepartPos, InputError> {
+fn depart_pos(attributes: Attributes<'_>) -> Result<DepartPos, InputError> {
     match attributes.text("departPos") {
         None => Ok(DepartPos::Base),
-        Some(word @ ("speedLimit" | "splitFront")) => {
-            replaced(attributes, "departPos", word, "base", warnings);
-            Ok(DepartPos::Base)
-        }
+        // Only where a train is split SUMO makes something else of it.
+        Some("splitFront") => Ok(DepartPos::Base),
         Some(value) => parse(attributes, "departPos", value),
     }
 }
@@ -147,17 +145,14 @@ fn arrival_speed(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<
     Ok(speed.map_or(ArrivalSpeed::Current, ArrivalSpeed::Given))
 }
 
-fn arrival_pos(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalPos, InputError> {
+fn arrival_pos(attributes: Attributes<'_>) -> Result<ArrivalPos, InputError> {
     Ok(match attributes.text("arrivalPos") {
         None | Some("max") => ArrivalPos::Max,
         Some("random") => ArrivalPos::Random,
-        Some(word @ "center") => {
-            replaced(attributes, "arrivalPos", word, "max", warnings);
-            ArrivalPos::Max
-        }
+        Some("center") => ArrivalPos::Center,
         Some(value) => match attributes.number("arrivalPos") {
             Ok(Some(position)) => ArrivalPos::Given(position),
-            _ => return Err(attributes.bad("arrivalPos", value, "metres or one of max, random")),
+            _ => return Err(attributes.bad("arrivalPos", value, "metres or one of max, center, random")),
         },
     })
 }

@@ -46,22 +46,21 @@ use serde::{Deserialize, Serialize};
 use crate::graph::Span;
 use crate::ids::{EdgeId, LaneId, RouteId, TypeId};
 
-/// `departLane`.
+/// `departLane`. Of several lanes that with the longest free way is taken: where the hindmost vehicle is farthest ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DepartLane {
     /// Lane index.
     Given(u32),
     /// `first`: the rightmost lane that the vehicle may use.
     First,
-    /// `free`: the least occupied allowed lane.
+    /// `free`: of all allowed lanes.
     Free,
-    /// `allowed`: the least occupied lane among those that continue the route.
+    /// `allowed`: of the lanes that continue the route.
     Allowed,
-    /// `best`: of the lanes that continue the route farthest the least occupied one.
+    /// `best` and `best_prob`, SUMO's default: of the lanes that continue the route farthest. SUMO 1.28 chooses the same
+    /// lanes for both.
     Best,
-    /// `best_prob` (SUMO's default since 1.2x): one of the best lanes, drawn anew at each attempt.
-    BestRandom,
-    /// `random`: an allowed lane drawn by the vehicle's own random numbers.
+    /// `random`: an allowed lane, drawn anew at each attempt.
     Random,
 }
 
@@ -73,33 +72,32 @@ pub enum DepartPos {
     /// Negative values count from the lane's end.
     Given(f64),
     Random,
-    /// `random_free`: some random places, then the last free one.
+    /// `random_free`: some random places, then the first free one.
     RandomFree,
-    /// `free`: any free place.
+    /// `free`: the first free place from the start of the lane on.
     Free,
-    /// `last`: right behind the last vehicle on the lane, or at the end of the lane when it is empty.
+    /// `last`: as close behind the last vehicle on the lane as its speed allows, or at the end of the lane when it is empty.
     Last,
-    /// `max`: as far along the lane as vehicles allow.
-    Max,
     /// `stop`: at the first stop.
     Stop,
 }
 
-/// `departSpeed` in m/s.
+/// `departSpeed` in m/s. All but a given speed are lowered where the road ahead asks for it: slower lanes, junctions, stops.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum DepartSpeed {
-    /// Refused until the lane allows it; the default is 0.
+    /// Just so fast; a vehicle for which the road ahead rules that out can never depart.
     Given(f64),
     /// At most so fast, slower where that is safer: a vehicle that comes driving from outside of what is simulated.
     UpTo(f64),
+    /// Drawn anew at each attempt, slower where that is safer.
     Random,
     /// `max`: the greatest safe speed.
     Max,
-    /// `desired`: the vehicle's wish, refused until it is safe.
+    /// `desired`: the vehicle's wish; it waits until no vehicle ahead rules that out.
     Desired,
-    /// `speedLimit`.
+    /// `speedLimit`: that of the lane, likewise.
     SpeedLimit,
-    /// `last`, `avg`: the last vehicle's (the lane's mean) speed.
+    /// `last`, `avg`: the last vehicle's (the lane's mean) speed, likewise.
     Last,
     Avg,
 }
@@ -111,8 +109,10 @@ pub enum ArrivalPos {
     Max,
     /// Negative values count from the end.
     Given(f64),
-    /// Drawn at load by the vehicle's own random numbers as a fraction of the lane.
+    /// Drawn by the vehicle's own random numbers as a fraction of the lane.
     Random,
+    /// The middle of the last edge.
+    Center,
 }
 
 /// `arrivalSpeed` in m/s.
@@ -211,10 +211,9 @@ impl Demand {
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         &self.route_edges[self.routes[id.index()].range()]
     }
+}
 
-    /// Whether the route of a vehicle is looked for anew when it departs, as SUMO does for trips. Stops are tied to places
-    /// on a route, so trips with stops keep the one that was found at load.
-    pub fn is_routed_at_departure(&self, departure: &Departure) -> bool {
-        !departure.given_route && departure.stops.is_empty()
-    }
+/// Whether a vehicle with this name is among the share that has a rerouting device.
+pub fn has_rerouting_device(seed: u64, name: &str, share: f64) -> bool {
+    share > 0.0 && random::Stream::new(seed, name, random::Purpose::ReroutingDevice).uniform(0) < share
 }

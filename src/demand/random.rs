@@ -10,6 +10,7 @@ pub enum Purpose {
     SpeedFactor,
     FlowDeparture,
     DepartOffset,
+    ReroutingDevice,
 }
 
 /// A stream of random numbers that belongs to a name (a vehicle's or flow's id), so that a vehicle keeps its draws when

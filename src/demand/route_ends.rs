@@ -8,8 +8,12 @@ use crate::ids::EdgeId;
 use super::departure_attributes::DepartureRules;
 use super::{ArrivalLane, ArrivalPos, DepartLane, DepartPos, DepartSpeed, VehicleType};
 
+/// By how much `departSpeed` may exceed what is possible on the edge, m/s, as in SUMO.
+const SPEED_SLACK_MPS: f64 = 0.1;
+
 /// Brings given lanes, positions and speeds onto the first and last edge of a route, with a warning where SUMO gives one.
-/// `Err`: the departure lane does not exist or is forbidden.
+/// A departure speed that is too high raises the speed factor of a driver whose type lets it vary, as in SUMO.
+/// `Err`: the departure lane does not exist or is forbidden, or the departure speed is impossible.
 pub(super) fn check_ends(
     attributes: Attributes<'_>,
     network: &Network,
@@ -44,11 +48,17 @@ pub(super) fn check_ends(
     if let DepartSpeed::Given(speed) = rules.depart_speed {
         let limit = first.lanes().map(|lane| network.lane(lane).speed_mps).fold(0.0, f64::max);
         let possible = (limit * f64::from(speed_factor)).min(vtype.max_speed_mps);
-        if speed > possible {
-            let message =
-                format!("the vehicle departs at {possible:.2} m/s, the greatest speed that is possible there");
-            warnings.add("departSpeed is too high for the edge", attributes.at(), message);
-            rules.depart_speed = DepartSpeed::Given(possible);
+        if speed > possible + SPEED_SLACK_MPS {
+            let varies = vtype.speed_factor.deviation > 0.0 && speed <= vtype.max_speed_mps && limit > 0.0;
+            if !varies {
+                return Err(format!("departSpeed {speed} m/s is too high for the departure edge '{}'", first.name));
+            }
+            let factor = (speed / limit * 1e4).ceil() / 1e4;
+            if factor > vtype.speed_factor.max {
+                let message = format!("the speed factor is raised to {factor}, beyond what its type allows");
+                warnings.add("departSpeed is higher than the type allows on the edge", attributes.at(), message);
+            }
+            rules.speed_factor = Some(factor);
         }
     }
     if let ArrivalLane::Given(index) = rules.arrival_lane

@@ -21,7 +21,7 @@ use super::scaling::copies;
 use super::stops::{StopRequest, place_on_route};
 use super::type_registry::draw_speed_factor;
 use super::weighted::Weighted;
-use super::{DepartPos, Departure, Stop};
+use super::{DepartPos, Departure, Stop, has_rerouting_device};
 
 /// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
@@ -250,9 +250,16 @@ impl DemandBuilder<'_> {
         let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
         self.check_route(attributes, route, vtype, warnings)?;
         self.check_length(attributes, route, vtype, warnings);
+        let via = self.vias_of(request)?;
+        let has_stops = !request.stops.is_empty() || !route_stops.is_empty();
+        let is_rerouted = self.options.rerouted_until.is_some_and(|(share, until_ms)| {
+            depart_ms < until_ms && !has_stops && has_rerouting_device(self.options.seed, &name, share)
+        });
+        let route = if is_rerouted { self.fastest(attributes, route, &via, vtype, speed_factor)? } else { route };
         let (edges, kind) = (self.routes.get(route), self.types.get(vtype));
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
             .map_err(|message| Fault::Route(attributes.error(message)))?;
+        let speed_factor = rules.speed_factor.map_or(speed_factor, |factor| factor as f32);
         let stops =
             self.place_stops(request, route, vtype, rules.depart_pos, &route_stops, until_shift_ms, warnings)?;
         let is_trip = matches!(request.way, Way::Trip { .. });
@@ -260,14 +267,8 @@ impl DemandBuilder<'_> {
             let message = "its route is the fastest on the empty network and does not follow the traffic";
             warnings.add("trip with stops", attributes.at(), message);
         }
-        let via = match &request.way {
-            Way::Trip { via, .. } => {
-                let span = Span::new(self.vias.len(), via.len());
-                self.vias.extend_from_slice(via);
-                span
-            }
-            _ => Span::default(),
-        };
+        let via_span = Span::new(self.vias.len(), via.len());
+        self.vias.extend(via);
         self.departures.push(Departure {
             name: name.into(),
             depart_ms,
@@ -282,9 +283,36 @@ impl DemandBuilder<'_> {
             arrival_speed: rules.arrival_speed,
             stops,
             given_route: !is_trip,
-            via,
+            via: via_span,
         });
         Ok(())
+    }
+
+    /// The edges that a vehicle has to pass whatever its route is.
+    fn vias_of(&self, request: &Request<'_>) -> Result<Vec<EdgeId>, Fault> {
+        if let Way::Trip { via, .. } = &request.way {
+            return Ok(via.clone());
+        }
+        let names = request.attributes.text("via").unwrap_or_default().split_whitespace();
+        names.map(|name| self.find_edge(request.attributes, name)).collect()
+    }
+
+    /// The fastest route on the empty network with the same ends; the given one where there is none.
+    fn fastest(
+        &mut self,
+        attributes: Attributes<'_>,
+        route: RouteId,
+        via: &[EdgeId],
+        vtype: TypeId,
+        speed_factor: f32,
+    ) -> Result<RouteId, Fault> {
+        let edges = self.routes.get(route);
+        let (from, to) = (edges[0], edges[edges.len() - 1]);
+        let travel = Travel::of(self.types.get(vtype), speed_factor);
+        match self.router.route(from, via, to, travel) {
+            Ok(edges) => Ok(self.intern(attributes, &edges)?),
+            Err(_) => Ok(route),
+        }
     }
 
     fn resolve_way(

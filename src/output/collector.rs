@@ -30,6 +30,9 @@ impl MergedStep {
             all.arrivals.extend(report.arrivals);
             all.teleports.extend(report.teleports);
             all.stops.extend(report.stops);
+            all.discards.extend(report.discards);
+            all.is_still &= report.is_still;
+            all.standing.extend(report.standing);
             all.departed.extend(report.departed);
             all.fcd.extend(report.fcd);
             all.intervals.extend(report.intervals);
@@ -50,6 +53,8 @@ impl MergedStep {
         all.arrivals.sort_unstable_by_key(|trip| trip.vehicle);
         all.teleports.sort_unstable_by_key(|teleport| (teleport.vehicle, teleport.lane));
         all.stops.sort_unstable_by_key(|stop| (stop.vehicle, stop.stop));
+        all.standing.sort_unstable_by_key(|standing| standing.vehicle);
+        all.discards.sort_unstable_by_key(|discard| discard.vehicle);
         all.departed.sort_unstable_by_key(|&(vehicle, _)| vehicle);
         all.fcd.sort_unstable_by_key(|record| record.vehicle);
         all.edge_speeds.sort_unstable();

@@ -38,7 +38,7 @@ mod sinks;
 mod statistics;
 mod summary;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tripinfo;
 mod vehroute;
 

@@ -74,7 +74,7 @@ fn carried(
     let states: Result<Vec<PartitionState>, _> =
         snapshot.parts.iter().map(|(_, state)| rmp_serde::from_slice(state)).collect();
     let states = states.map_err(|error| error.to_string())?;
-    let RecorderState { outputs, guidance, mut notices } =
+    let RecorderState { outputs, guidance, mut notices, .. } =
         RecorderState::decode(&snapshot.recorder).map_err(|error| error.to_string())?;
     let worlds = [before, after].map(|scenario| {
         let CompiledScenario { network, demand, settings, requests, .. } = scenario;
@@ -97,7 +97,7 @@ fn carried(
         "network is edited"
     );
     let encode = |state: &PartitionState| rmp_serde::to_vec(state).expect("numbers and bytes can always be written");
-    let recorder = RecorderState::encode(&outputs, guidance.as_ref(), &notices);
+    let recorder = RecorderState::encode(&outputs, guidance.as_ref(), &notices, None);
     Ok((states.iter().map(encode).collect(), recorder))
 }
 

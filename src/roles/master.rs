@@ -18,7 +18,7 @@ use crate::actors::master::{
     ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, KeptPace, Leave, LogEntry, Outcome, PACE,
     Pace, Panel, Plan, Resumed, Tenure, Told, WorkerCalls, of_network, persist,
 };
-use crate::actors::recorder::{self, Open, Orders, Recorder, Recording, RunRules};
+use crate::actors::recorder::{self, Alerts, Open, Orders, Recorder, Recording, RunRules};
 use crate::actors::threads::Threads;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
@@ -203,6 +203,8 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     // Nobody needs the network any more who gives no commands.
     drop(compiled);
     let mut resumed = Resumed { placed, recut, since, edits, log, timed: steps, tallies, ..Resumed::default() };
+    let alerts = Alerts::new(names.clone(), &world.settings, is_driven || !resumed.timed.is_empty());
+    let alerts = alerts.resumed(standing.as_ref().and_then(|standing| standing.recorder.still_since));
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
@@ -217,6 +219,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             recorder::Core::new(scene, rules, outputs, RouteGuidance::new(&world))
         }
     };
+    let core = core.with_alerts(alerts);
     let core = match interval {
         Some(interval) => core.with_checkpoints(interval),
         None => core,

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::actors::master::{self, Horizon, Master, Outcome};
 use crate::actors::neighbor_handler::{self, End, NeighborHandler, PeerAddress, PeerAt, Retention};
 use crate::actors::partition::{self, Neighbourhood, Outlets, Partition, Place, Region};
-use crate::actors::recorder::{self, Open, Recorder, Recording, RunRules};
+use crate::actors::recorder::{self, Alerts, Open, Recorder, Recording, RunRules};
 use crate::demand::Demand;
 use crate::diagnostics::InputError;
 use crate::graph::partition::{Cut, CutWeights, cut};
@@ -107,9 +107,10 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let report = ReportOptions::for_outputs(paths, &world.requests);
     let regions = regions(&world, &cut, report)?;
     let guidance = RouteGuidance::new(&world);
+    let alerts = Alerts::new(names, &world.settings, false);
     drop(world);
     let wiring = Wiring { rules, horizon, threads: threads.clamp(1, regions.len()) };
-    let outcome = System::new().block_on(wiring.run(regions, outputs, guidance, progress));
+    let outcome = System::new().block_on(wiring.run(regions, outputs, guidance, alerts, progress));
     match outcome {
         Outcome::Finished(recording) => Ok(*recording),
         Outcome::Edited => Err(RunError::Failed("a run of which nothing is kept cannot be edited".to_owned())),
@@ -159,6 +160,7 @@ impl Wiring {
         regions: Vec<Neighbourhood>,
         outputs: Outputs,
         guidance: RouteGuidance,
+        alerts: Alerts,
         progress: Progress,
     ) -> Outcome {
         let Self { rules, horizon, threads } = self;
@@ -168,7 +170,7 @@ impl Wiring {
         let recording = Arbiter::new();
         let recorder = Recorder::start_in_arbiter(&recording.handle(), move |ctx| {
             ctx.set_mailbox_capacity(Recorder::mailbox(count, horizon.ahead()));
-            Recorder::new(recorder::Core::new(scene, rules, outputs, guidance), progress)
+            Recorder::new(recorder::Core::new(scene, rules, outputs, guidance).with_alerts(alerts), progress)
         });
         let (sender, outcome) = oneshot::channel();
         let for_master = recorder.clone();

@@ -37,6 +37,9 @@ const WITHOUT_EFFECT: &[&str] = &[
     "jupedsim",
 ];
 
+/// Time from the beginning of a run in which no routes by its traffic can be had yet, ms; at least.
+const UNMEASURED_MS: i64 = 60_000;
+
 /// Reads the files of a configuration.
 pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, InputError> {
     config.validate("configuration")?;
@@ -59,6 +62,12 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
         emergency_decel: config.emergency_decel,
         random_depart_offset_ms: config.random_depart_offset_ms,
         departure_defaults: config.departure_defaults.clone(),
+        // Until the first routes by the traffic are there; without measured travel times, always.
+        rerouted_until: settings.rerouting.as_ref().map(|rerouting| {
+            let is_measured = rerouting.adaptation_interval_ms > 0;
+            let until_ms = settings.begin_ms.saturating_add(UNMEASURED_MS).saturating_add(2 * settings.step_ms);
+            (rerouting.probability, if is_measured { until_ms } else { i64::MAX })
+        }),
     };
     let mut reader = ScenarioReader {
         network: &network,

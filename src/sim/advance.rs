@@ -237,7 +237,8 @@ impl Partition {
                 return Fate::Leaves;
             }
             if !passes {
-                if at == lane {
+                // One that has come back to the lane that it left is put into its new place there.
+                if !entered {
                     return Fate::Stays;
                 }
                 // Time is lost against the speed that is allowed where the step ends.
@@ -294,7 +295,7 @@ impl Partition {
         }
     }
 
-    /// On the last edge, at or beyond the arrival position.
+    /// On the last edge, at or beyond the arrival position, but for a slack that SUMO has, too.
     fn has_arrived(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
         let l = self.world.network.lane(lane);
         if l.internal || usize::from(vehicle.route_index) + 1 < self.plans.routes.len(vehicle.route) {
@@ -304,8 +305,7 @@ impl Partition {
             // Also one behind the place of arrival is made first.
             return false;
         }
-        let at = self.arrival_pos(vehicle, lane);
-        vehicle.pos > at - 1e-9 || (vehicle.pos > at - PLACE_EPS_M && vehicle.speed < HALTING_SPEED)
+        vehicle.pos > self.arrival_pos(vehicle, lane) - PLACE_EPS_M
     }
 
     /// Where on a lane of its last edge the vehicle ends its trip, metres from the lane's start.
@@ -315,6 +315,7 @@ impl Partition {
             ArrivalPos::Max => l.length_m,
             ArrivalPos::Given(pos) if pos < 0.0 => (l.length_m + pos).max(0.0),
             ArrivalPos::Given(pos) => pos.min(l.length_m),
+            ArrivalPos::Center => 0.5 * l.length_m,
             ArrivalPos::Random => {
                 let key = super::random::step_key(self.world.settings.seed, 2);
                 l.length_m * super::random::uniform(key, vehicle.id.0, super::random::Purpose::ArrivalPos)
@@ -329,7 +330,7 @@ impl Partition {
         let world = std::sync::Arc::clone(&self.world);
         let depart_ms = i64::from(vehicle.depart_ms);
         // The step may have led beyond the place where the trip ends.
-        let arrival_pos_m = vehicle.pos.min(self.arrival_pos(vehicle, lane));
+        let arrival_pos_m = self.arrival_pos(vehicle, lane);
         self.counts.arrived += 1;
         self.counts.travel_time_ms += now_ms - depart_ms;
         self.past.arrived(

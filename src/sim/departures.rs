@@ -7,8 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::demand::Departure;
 use crate::ids::{EdgeId, RouteId, VehicleId};
 
+use super::entrance::LaneWish;
 use super::scope::Scope;
 use super::world::World;
+
+/// A vehicle whose departure time has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Waiting {
+    pub id: VehicleId,
+    /// Where it may depart: derived from its route, and looked up when it is first tried.
+    pub wish: LaneWish,
+}
+
+impl Waiting {
+    fn new(id: VehicleId) -> Self {
+        Self { id, wish: LaneWish::Unknown }
+    }
+}
 
 /// Departures on own edges.
 #[derive(Debug, Default)]
@@ -17,7 +32,8 @@ pub struct Departures {
     all: Vec<VehicleId>,
     /// How many of `all` have reached their time.
     reached: usize,
-    waiting: BTreeMap<EdgeId, VecDeque<VehicleId>>,
+    /// By edge, in the order in which they are tried.
+    waiting: BTreeMap<EdgeId, VecDeque<Waiting>>,
     waiting_count: u64,
     /// Routes of trips that do not take the one found at load, and how often it was changed while they waited.
     routes: BTreeMap<VehicleId, (RouteId, u16)>,
@@ -73,7 +89,7 @@ impl Departures {
                 removed += 1;
                 continue;
             }
-            self.waiting.entry(world.route(departure.route)[0]).or_default().push_back(*id);
+            self.waiting.entry(world.route(departure.route)[0]).or_default().push_back(Waiting::new(*id));
             self.waiting_count += 1;
         }
         while let Some((_, id)) = self.added_to_come.first().copied().filter(|(depart_ms, _)| *depart_ms <= now_ms) {
@@ -81,7 +97,7 @@ impl Departures {
             if self.removed.remove(&id) {
                 removed += 1;
             } else if let Some(edge) = self.added.get(&id) {
-                self.waiting.entry(*edge).or_default().push_back(id);
+                self.waiting.entry(*edge).or_default().push_back(Waiting::new(id));
                 self.waiting_count += 1;
             }
         }
@@ -105,8 +121,7 @@ impl Departures {
 
     fn is_waiting(&self, edge: EdgeId, vehicle: VehicleId) -> bool {
         let Some(queue) = self.waiting.get(&edge) else { return false };
-        // Queues are in order of departure, and so are the ids of those that the demand knows.
-        if self.added.is_empty() { queue.binary_search(&vehicle).is_ok() } else { queue.contains(&vehicle) }
+        place_in(queue, vehicle, self.added.is_empty()).is_some()
     }
 
     /// Takes a vehicle away; `None`: it is not to depart here any more. Returns whether it waited; else it is gone when
@@ -119,7 +134,7 @@ impl Departures {
             return Some(false);
         }
         if let Some(queue) = self.waiting.get_mut(&edge) {
-            queue.retain(|id| *id != vehicle);
+            queue.retain(|waiting| waiting.id != vehicle);
             self.waiting_count -= 1;
             if queue.is_empty() {
                 self.waiting.remove(&edge);
@@ -131,27 +146,37 @@ impl Departures {
     /// Those who wait, and those to come.
     pub fn yet_to_depart(&self) -> impl Iterator<Item = VehicleId> + '_ {
         let to_come = self.all[self.reached..].iter().chain(self.added_to_come.iter().map(|(_, id)| id));
-        self.waiting.values().flatten().chain(to_come).copied().filter(|id| !self.removed.contains(id))
+        let waiting = self.waiting.values().flatten().map(|waiting| &waiting.id);
+        waiting.chain(to_come).copied().filter(|id| !self.removed.contains(id))
     }
 
     pub fn waiting_edges(&self) -> impl Iterator<Item = EdgeId> + '_ {
         self.waiting.keys().copied()
     }
 
-    pub fn first(&self, edge: EdgeId) -> Option<VehicleId> {
-        self.waiting.get(&edge)?.front().copied()
+    /// Takes the queue of an edge out, to be put back by [`Departures::put_back`].
+    pub fn take_queue(&mut self, edge: EdgeId) -> VecDeque<Waiting> {
+        self.waiting.get_mut(&edge).map(std::mem::take).unwrap_or_default()
     }
 
-    pub fn remove_first(&mut self, edge: EdgeId) {
-        if let Some(queue) = self.waiting.get_mut(&edge) {
-            if let Some(id) = queue.pop_front() {
-                self.waiting_count -= 1;
-                self.routes.remove(&id);
-            }
-            if queue.is_empty() {
-                self.waiting.remove(&edge);
-            }
+    /// Puts back what is left of the queue of an edge.
+    pub fn put_back(&mut self, edge: EdgeId, queue: VecDeque<Waiting>) {
+        if queue.is_empty() {
+            self.waiting.remove(&edge);
+        } else {
+            self.waiting.insert(edge, queue);
         }
+    }
+
+    /// A vehicle has left the queue that was taken out.
+    pub fn forget(&mut self, vehicle: VehicleId) {
+        self.waiting_count -= 1;
+        self.routes.remove(&vehicle);
+    }
+
+    /// Lanes were closed or opened: where vehicles may depart is looked up anew.
+    pub fn forget_wishes(&mut self) {
+        self.waiting.values_mut().flatten().for_each(|waiting| waiting.wish = LaneWish::Unknown);
     }
 
     /// The present route of a vehicle that has not departed, and how often it changed while the vehicle waited.
@@ -165,15 +190,23 @@ impl Departures {
             let departure = &world.demand.departures[vehicle.index()];
             let changes = self.route_of(vehicle, departure).1.saturating_add(u16::from(is_change));
             self.routes.insert(vehicle, (route, changes));
+            let edge = world.route(departure.route)[0];
+            let queue = self.waiting.get_mut(self.added.get(&vehicle).unwrap_or(&edge));
+            if let Some(queue) = queue
+                && let Some(at) = place_in(queue, vehicle, self.added.is_empty())
+            {
+                queue[at].wish = LaneWish::Unknown;
+            }
         }
     }
 
     pub fn each_waiting(&self, mut visit: impl FnMut(VehicleId)) {
-        self.waiting.values().flatten().for_each(|v| visit(*v));
+        self.waiting.values().flatten().for_each(|waiting| visit(waiting.id));
     }
 
     pub fn save(&self) -> SavedDepartures {
-        let waiting = self.waiting.iter().map(|(edge, queue)| (*edge, queue.iter().copied().collect()));
+        let waiting =
+            self.waiting.iter().map(|(edge, queue)| (*edge, queue.iter().map(|waiting| waiting.id).collect()));
         let routes = self.routes.iter().map(|(vehicle, (route, changes))| (*vehicle, *route, *changes));
         let removed = self.removed.iter().copied().collect();
         SavedDepartures { waiting: waiting.collect(), routes: routes.collect(), removed }
@@ -187,7 +220,7 @@ impl Departures {
     pub fn take(&mut self, saved: &SavedDepartures, wants: impl Fn(EdgeId) -> bool) {
         for (edge, queue) in saved.waiting.iter().filter(|(edge, _)| wants(*edge)) {
             self.waiting_count += queue.len() as u64;
-            self.waiting.entry(*edge).or_default().extend(queue);
+            self.waiting.entry(*edge).or_default().extend(queue.iter().copied().map(Waiting::new));
         }
         for &(vehicle, route, changes) in &saved.routes {
             if self.departs_here(vehicle) {
@@ -216,7 +249,26 @@ impl Departures {
         (self.reached + self.added.len() - self.added_to_come.len()) as u64
     }
 
+    /// The first vehicle of each queue.
+    pub fn first_waiting(&self) -> impl Iterator<Item = (EdgeId, VehicleId)> + '_ {
+        self.waiting.iter().filter_map(|(edge, queue)| Some((*edge, queue.front()?.id)))
+    }
+
+    /// The time of every vehicle has come.
+    pub fn have_all_come(&self) -> bool {
+        self.reached == self.all.len() && self.added_to_come.is_empty()
+    }
+
     pub fn is_done(&self) -> bool {
-        self.reached == self.all.len() && self.added_to_come.is_empty() && self.waiting_count == 0
+        self.have_all_come() && self.waiting_count == 0
+    }
+}
+
+/// Where a vehicle is in a queue. Queues are in order of departure, and so are the ids of those that the demand knows.
+fn place_in(queue: &VecDeque<Waiting>, vehicle: VehicleId, is_sorted: bool) -> Option<usize> {
+    if is_sorted {
+        queue.binary_search_by_key(&vehicle, |waiting| waiting.id).ok()
+    } else {
+        queue.iter().position(|waiting| waiting.id == vehicle)
     }
 }

@@ -1,293 +1,385 @@
 //! Putting vehicles on the road: departures, and vehicles that come back after a teleport or from a parking place. A place
 //! is taken only when nobody, neither the vehicle nor those around it, would have to brake hard.
+//!
+//! What SUMO's words for places and speeds mean is told in its documentation (*Definition of Vehicles, Vehicle Types, and
+//! Routes*; *Vehicle Insertion*) and was measured where that leaves it open.
 
 use crate::demand::{DepartLane, DepartPos, DepartSpeed, Departure};
 use crate::ids::LaneId;
 
 use super::approach::Priority;
-use super::lane_change::Change;
+use super::bounds::Bounds;
+use super::car_following::Driver;
+use super::entrance::{Body, Entrance, LaneWish};
 use super::random::{Purpose, step_key, uniform};
+use super::report::DiscardCause;
 use super::vehicle::Vehicle;
 use super::view::View;
 
-/// Distance from the lane's start of a vehicle that departs at `base`, beyond its length, metres.
-const BASE_EPS_M: f64 = 0.1;
+/// Distance that departing vehicles keep from lane ends and from others where they choose their place, metres.
+const PLACE_EPS_M: f64 = 0.1;
 /// Random places that `random_free` tries.
 const RANDOM_TRIES: u64 = 10;
 
-/// What else happens on the edge in this step.
-#[derive(Debug, Default)]
-pub struct Accepted {
-    /// Bodies that come onto lanes of the edge: (lane, front, back, speed, type).
-    bodies: Vec<(LaneId, f64, f64, f64, u16)>,
+/// What came of an attempt to put a vehicle on a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Place and speed of the vehicle are set.
+    Fits,
+    /// Perhaps later.
+    Refused,
+    /// It asks for what the road itself never allows.
+    Never(DiscardCause),
 }
 
-impl Accepted {
-    pub fn clear(&mut self) {
-        self.bodies.clear();
+impl Attempt {
+    fn fits(self) -> bool {
+        self == Self::Fits
     }
-    pub fn change(&mut self, change: &Change) {
-        self.bodies.push((change.to, change.pos, change.back, change.speed, change.vtype));
+}
+
+/// The speed that a vehicle asks for, and what may slow it down: else it waits until it can have just this speed.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    speed_mps: f64,
+    /// Slower lanes, stops and junctions ahead: for all but a given speed.
+    yields_to_road: bool,
+    /// Vehicles ahead on the same edge: for `max` and `random`. Those beyond it count as part of the road.
+    yields_to_leaders: bool,
+}
+
+impl Wanted {
+    /// Takes over a bound that the road sets.
+    fn by_road(&mut self, safe_mps: f64, cause: DiscardCause) -> Attempt {
+        if safe_mps < self.speed_mps - 1e-9 {
+            if !self.yields_to_road {
+                return Attempt::Never(cause);
+            }
+            self.speed_mps = safe_mps;
+        }
+        Attempt::Fits
     }
-    pub fn insertion(&mut self, lane: LaneId, vehicle: &Vehicle, length_m: f64) {
-        self.bodies.push((lane, vehicle.pos, vehicle.pos - length_m, vehicle.speed, vehicle.vtype));
+
+    /// Takes over a bound that a vehicle or a signal sets.
+    fn by_others(&mut self, safe_mps: f64, yields: bool) -> Attempt {
+        if safe_mps < self.speed_mps - 1e-9 {
+            if !yields || safe_mps < 0.0 {
+                return Attempt::Refused;
+            }
+            self.speed_mps = safe_mps;
+        }
+        Attempt::Fits
     }
+}
+
+/// Goes on only where the vehicle fits so far.
+macro_rules! check {
+    ($attempt:expr) => {
+        match $attempt {
+            Attempt::Fits => {}
+            other => return other,
+        }
+    };
 }
 
 impl View<'_> {
-    /// Tries to place a departing vehicle. `vehicle` has its identity and plan; place and speed are filled in.
-    pub fn try_depart(&self, vehicle: &mut Vehicle, departure: &Departure, accepted: &Accepted) -> Option<LaneId> {
-        let lane_id = self.depart_lane(vehicle, departure)?;
-        let lane = self.lane(lane_id);
-        let driver = self.driver(vehicle);
-        let length = lane.length_m;
-        let key = step_key(self.world.settings.seed, 0);
-        let place = |from_end: f64| if from_end < 0.0 { (length + from_end).max(0.0) } else { from_end.min(length) };
-        let single = match departure.depart_pos {
-            DepartPos::Base => Some((driver.length + BASE_EPS_M).min(length)),
-            DepartPos::Given(pos) => Some(place(pos)),
-            DepartPos::Random => {
-                let base = driver.length.min(length);
-                Some(base + uniform(key, vehicle.id.0, Purpose::DepartPos) * (length - base))
+    /// On which lanes of its first edge a vehicle may depart.
+    pub fn lane_wish(&self, vehicle: &Vehicle, departure: &Departure) -> LaneWish {
+        let edge = self.world.network.edge(self.route(vehicle)[0]);
+        let choices = self.plans.edge(vehicle.plan, 0, edge.lane_count as usize);
+        let set = |matches: &dyn Fn(&super::lane_plan::LaneChoice) -> bool| {
+            let bits = choices.iter().take(64).enumerate().filter(|(_, choice)| choice.allowed && matches(choice));
+            bits.fold(0, |set, (index, _)| set | 1u64 << index)
+        };
+        let from_m = match departure.depart_pos {
+            DepartPos::Given(pos) => pos,
+            // Places at random or anywhere say nothing about the room behind the hindmost vehicle.
+            DepartPos::Random | DepartPos::RandomFree | DepartPos::Free => f64::INFINITY,
+            DepartPos::Base | DepartPos::Last | DepartPos::Stop => 0.0,
+        };
+        let freest = |lanes| LaneWish::Freest { lanes, from_m };
+        let none = LaneWish::Drawn(0);
+        match departure.depart_lane {
+            DepartLane::Given(index) => match choices.get(index as usize) {
+                Some(choice) if choice.allowed => LaneWish::Only(index),
+                _ => none,
+            },
+            DepartLane::First => match choices.iter().position(|choice| choice.allowed) {
+                Some(index) => LaneWish::Only(index as u32),
+                None => none,
+            },
+            DepartLane::Free => freest(set(&|_| true)),
+            DepartLane::Allowed => freest(set(&|choice| choice.continues)),
+            DepartLane::Best => {
+                let leads_on = choices.iter().any(|choice| choice.allowed && choice.continues);
+                let is_usable = |choice: &super::lane_plan::LaneChoice| choice.continues || !leads_on;
+                let usable = choices.iter().filter(|choice| choice.allowed && is_usable(choice));
+                let longest = usable.map(|choice| choice.length_m).fold(0.0, f32::max);
+                freest(set(&|choice| is_usable(choice) && choice.length_m >= longest))
             }
+            DepartLane::Random => LaneWish::Drawn(set(&|_| true)),
+        }
+    }
+
+    /// Tries to place a departing vehicle on a lane of its first edge. `vehicle` has its identity and plan; place and speed
+    /// are filled in.
+    pub fn try_depart(
+        &self,
+        vehicle: &mut Vehicle,
+        departure: &Departure,
+        lane_id: LaneId,
+        entrance: &Entrance,
+    ) -> Attempt {
+        let driver = self.driver(vehicle);
+        let length = self.lane(lane_id).length_m;
+        let wanted = self.wanted(vehicle, departure.depart_speed, lane_id, entrance);
+        let base = (driver.length + PLACE_EPS_M).at_most(length);
+        let id = vehicle.id.0;
+        let drawn = |attempt: u64| {
+            let key = step_key(self.world.settings.seed ^ attempt, self.now_ms as u64);
+            let from = driver.length.at_most(length);
+            from + uniform(key, id, Purpose::DepartPos) * (length - from)
+        };
+        let pos = match departure.depart_pos {
+            DepartPos::Base => base,
+            DepartPos::Given(pos) if pos < 0.0 => (length + pos).at_least(0.0),
+            DepartPos::Given(pos) => pos.at_most(length),
+            DepartPos::Random => drawn(0),
             DepartPos::Stop => {
                 let span = departure.stops;
-                Some(if span.is_empty() { length } else { self.world.demand.stops[span.start as usize].end_m })
+                if span.is_empty() { base } else { self.world.demand.stops[span.start as usize].end_m }
             }
-            DepartPos::Last => Some(match self.lanes.on(lane_id).last() {
-                Some(last) => last.pos - self.driver(last).length - driver.min_gap - 1e-3,
-                None => length,
-            }),
-            DepartPos::RandomFree | DepartPos::Free | DepartPos::Max => None,
-        };
-        if let Some(pos) = single {
-            return self.fits(vehicle, departure.depart_speed, lane_id, pos, accepted).then_some(lane_id);
-        }
-        if departure.depart_pos == DepartPos::RandomFree {
-            let base = driver.length.min(length);
-            for attempt in 0..RANDOM_TRIES {
-                let key = step_key(self.world.settings.seed ^ (attempt + 1), self.now_ms as u64);
-                let pos = base + uniform(key, vehicle.id.0, Purpose::DepartPos) * (length - base);
-                if self.fits(vehicle, departure.depart_speed, lane_id, pos, accepted) {
-                    return Some(lane_id);
+            DepartPos::Last => match entrance.on(lane_id).last() {
+                Some(last) => {
+                    let leader = self.body_driver(last);
+                    let gap = driver.secure_gap(wanted.speed_mps, last.speed_mps, leader.apparent_decel);
+                    last.pos_m - leader.length - driver.min_gap - gap - PLACE_EPS_M
                 }
+                None => self.last_place(vehicle, wanted.speed_mps, lane_id),
+            },
+            DepartPos::RandomFree => {
+                for attempt in 1..=RANDOM_TRIES {
+                    if self.fits(vehicle, wanted, lane_id, drawn(attempt), entrance).fits() {
+                        return Attempt::Fits;
+                    }
+                }
+                return self.fits_free(vehicle, wanted, lane_id, entrance);
             }
-        }
-        self.fits_anywhere(vehicle, departure.depart_speed, lane_id, accepted).then_some(lane_id)
+            DepartPos::Free => return self.fits_free(vehicle, wanted, lane_id, entrance),
+        };
+        self.fits(vehicle, wanted, lane_id, pos, entrance)
+    }
+
+    /// The foremost place on an empty lane, for a vehicle with this speed: the lane's end, or farther back where the next
+    /// vehicle beyond it is near, metres.
+    fn last_place(&self, vehicle: &Vehicle, speed_mps: f64, lane_id: LaneId) -> f64 {
+        let driver = self.driver(vehicle);
+        let end = (self.lane(lane_id).length_m - PLACE_EPS_M).at_least(0.0);
+        let there = Vehicle { pos: end, speed: speed_mps, ..*vehicle };
+        self.leader_beyond(&there, lane_id).map_or(end, |leader| {
+            let gap = driver.secure_gap(speed_mps, leader.speed, driver.apparent_decel);
+            end + (leader.gap - gap - PLACE_EPS_M).at_most(0.0)
+        })
     }
 
     /// Tries to put a vehicle that was teleported back onto its current edge.
-    pub fn try_return(&self, vehicle: &mut Vehicle, accepted: &Accepted) -> Option<LaneId> {
+    pub fn try_return(&self, vehicle: &mut Vehicle, entrance: &Entrance) -> Option<LaneId> {
         let index = usize::from(vehicle.route_index);
         let edge = self.world.network.edge(self.route(vehicle)[index]);
         let choices = self.plans.edge(vehicle.plan, index, edge.lane_count as usize);
         let mut lanes: Vec<LaneId> = edge.lanes().filter(|l| choices[self.lane(*l).index as usize].allowed).collect();
         lanes.sort_by_key(|l| choices[self.lane(*l).index as usize].offset.unsigned_abs());
-        lanes.into_iter().find(|lane| self.fits_anywhere(vehicle, DepartSpeed::Max, *lane, accepted))
+        lanes.into_iter().find(|lane| self.fits_anywhere(vehicle, *lane, entrance))
     }
 
     /// Tries to put a parked vehicle back beside its place.
-    pub fn try_leave_parking(&self, vehicle: &mut Vehicle, lane: LaneId, accepted: &Accepted) -> bool {
+    pub fn try_leave_parking(&self, vehicle: &mut Vehicle, lane: LaneId, entrance: &Entrance) -> bool {
         let pos = vehicle.pos;
-        !self.world.overlay.is_closed(lane) && self.fits(vehicle, DepartSpeed::Given(0.0), lane, pos, accepted)
+        let wanted = self.wanted(vehicle, DepartSpeed::Given(0.0), lane, entrance);
+        !self.world.overlay.is_closed(lane) && self.fits(vehicle, wanted, lane, pos, entrance).fits()
     }
 
-    fn depart_lane(&self, vehicle: &Vehicle, departure: &Departure) -> Option<LaneId> {
-        let edge = self.world.network.edge(self.route(vehicle)[0]);
-        let choices = self.plans.edge(vehicle.plan, 0, edge.lane_count as usize);
-        let allowed = |l: &LaneId| choices[self.lane(*l).index as usize].allowed;
-        let least_taken = |lanes: &mut dyn Iterator<Item = LaneId>| {
-            lanes.min_by(|a, b| {
-                let taken = |l: LaneId| self.lanes.occupied_m[l.index()];
-                taken(*a).total_cmp(&taken(*b)).then(a.cmp(b))
-            })
+    fn body_driver(&self, body: &Body) -> &Driver {
+        &self.world.types[usize::from(body.vtype)].driver
+    }
+
+    /// What `departSpeed` asks for on a lane.
+    fn wanted(&self, vehicle: &Vehicle, speed: DepartSpeed, lane_id: LaneId, entrance: &Entrance) -> Wanted {
+        let lane = self.lane(lane_id);
+        let driver = self.driver(vehicle);
+        let allowed = self.allowed(vehicle, driver, lane);
+        let on = entrance.on(lane_id);
+        let (speed_mps, yields_to_road, yields_to_leaders) = match speed {
+            DepartSpeed::Given(v) => (v, false, false),
+            DepartSpeed::UpTo(v) => (v.at_most(allowed), true, true),
+            DepartSpeed::Max => (allowed, true, true),
+            DepartSpeed::Desired => (allowed, true, false),
+            DepartSpeed::SpeedLimit => (lane.speed_mps.at_most(driver.max_speed), true, false),
+            DepartSpeed::Random => {
+                let key = step_key(self.world.settings.seed ^ 1, self.now_ms as u64);
+                (allowed * uniform(key, vehicle.id.0, Purpose::DepartSpeed), true, true)
+            }
+            DepartSpeed::Last => (on.last().map_or(allowed, |last| last.speed_mps.at_most(allowed)), true, false),
+            DepartSpeed::Avg => {
+                let mean = on.iter().map(|body| body.speed_mps).sum::<f64>() / on.len().max(1) as f64;
+                (if on.is_empty() { allowed } else { mean.at_most(allowed) }, true, false)
+            }
         };
-        let best = |l: &LaneId| {
-            let c = choices[self.lane(*l).index as usize];
-            c.allowed && c.offset == 0
+        Wanted { speed_mps, yields_to_road, yields_to_leaders }
+    }
+
+    /// The first free place of a lane, from its start on: SUMO's `departPos="free"`. At the start of the lane the vehicle
+    /// is as slow as if the one ahead were no farther away than the minimum gap and its way of one step.
+    fn fits_free(&self, vehicle: &mut Vehicle, wanted: Wanted, lane_id: LaneId, entrance: &Entrance) -> Attempt {
+        let driver = self.driver(vehicle);
+        let on = entrance.on(lane_id);
+        let slowed = |ahead: Option<&Body>, gap_m: f64| {
+            let safe = ahead.map_or(f64::INFINITY, |body| {
+                let gap_m = gap_m + body.speed_mps * driver.dt;
+                let decel = self.body_driver(body).apparent_decel;
+                driver.safe_follow_speed(gap_m, wanted.speed_mps, body.speed_mps, decel, true)
+            });
+            Wanted { speed_mps: wanted.speed_mps.at_most(safe), yields_to_road: true, yields_to_leaders: true }
         };
-        match departure.depart_lane {
-            DepartLane::Given(index) => edge.lanes().nth(index as usize).filter(allowed),
-            DepartLane::First => edge.lanes().find(allowed),
-            DepartLane::Free => least_taken(&mut edge.lanes().filter(allowed)),
-            DepartLane::Allowed => {
-                let leads_on = |l: &LaneId| choices[self.lane(*l).index as usize].continues;
-                least_taken(&mut edge.lanes().filter(|l| allowed(l) && leads_on(l)))
+        let mut attempt = self.fits(vehicle, slowed(on.last(), driver.min_gap), lane_id, 0.0, entrance);
+        for (index, behind) in on.iter().enumerate().rev() {
+            if attempt.fits() {
+                break;
             }
-            DepartLane::Best => least_taken(&mut edge.lanes().filter(best)),
-            DepartLane::BestRandom => {
-                let lanes: Vec<LaneId> = edge.lanes().filter(best).collect();
-                let key = step_key(self.world.settings.seed, self.now_ms as u64);
-                let draw = uniform(key, vehicle.id.0, Purpose::DepartLane);
-                lanes.get((draw * lanes.len() as f64) as usize).copied()
-            }
-            DepartLane::Random => {
-                let lanes: Vec<LaneId> = edge.lanes().filter(allowed).collect();
-                let draw = uniform(step_key(self.world.settings.seed, 0), vehicle.id.0, Purpose::DepartLane);
-                lanes.get((draw * lanes.len() as f64) as usize).copied()
-            }
+            let ahead = index.checked_sub(1).map(|index| &on[index]);
+            let wanted = slowed(ahead, 0.0);
+            let follower = self.body_driver(behind);
+            let gap = follower.secure_gap(behind.speed_mps, wanted.speed_mps, driver.apparent_decel);
+            let pos = behind.pos_m + follower.min_gap + gap + driver.length + PLACE_EPS_M;
+            attempt = self.fits(vehicle, wanted, lane_id, pos, entrance);
         }
+        attempt
     }
 
     /// Any free place on the lane, the foremost first.
-    fn fits_anywhere(&self, vehicle: &mut Vehicle, speed: DepartSpeed, lane: LaneId, accepted: &Accepted) -> bool {
+    fn fits_anywhere(&self, vehicle: &mut Vehicle, lane: LaneId, entrance: &Entrance) -> bool {
         let driver = self.driver(vehicle);
         let length = self.lane(lane).length_m;
-        let base = (driver.length + BASE_EPS_M).min(length);
-        let behind = |back: f64| back - driver.min_gap - 1e-3;
-        let mut places = vec![length];
-        places.extend(self.lanes.on(lane).iter().map(|v| behind(v.pos - self.driver(v).length)));
-        places.push(base);
-        places.into_iter().filter(|p| *p >= base).any(|pos| self.fits(vehicle, speed, lane, pos, accepted))
+        let base = (driver.length + PLACE_EPS_M).at_most(length);
+        let wanted = self.wanted(vehicle, DepartSpeed::Max, lane, entrance);
+        let behind = |body: &Body| body.pos_m - self.body_driver(body).length - driver.min_gap - 1e-3;
+        let places = std::iter::once(length).chain(entrance.on(lane).iter().map(behind)).chain(std::iter::once(base));
+        let mut places = places.filter(|place| *place >= base);
+        places.any(|pos| self.fits(vehicle, wanted, lane, pos, entrance).fits())
     }
 
     /// Whether the vehicle can be put at `pos`; sets its place and speed if so.
-    fn fits(&self, vehicle: &mut Vehicle, wanted: DepartSpeed, lane_id: LaneId, pos: f64, accepted: &Accepted) -> bool {
+    fn fits(&self, vehicle: &mut Vehicle, wanted: Wanted, lane_id: LaneId, pos: f64, entrance: &Entrance) -> Attempt {
+        let mut wanted = wanted;
         let lane = self.lane(lane_id);
         let driver = self.driver(vehicle);
         if pos < 0.0 || pos > lane.length_m {
-            return false;
-        }
-        let allowed = self.allowed(vehicle, driver, lane);
-        let on = self.lanes.on(lane_id);
-        let (mut speed, adaptable) = match wanted {
-            DepartSpeed::Given(v) => (v, false),
-            DepartSpeed::UpTo(v) => (v.min(allowed), true),
-            DepartSpeed::Max => (allowed, true),
-            DepartSpeed::Desired => (allowed, false),
-            DepartSpeed::SpeedLimit => (lane.speed_mps.min(driver.max_speed), false),
-            DepartSpeed::Random => {
-                let key = step_key(self.world.settings.seed, 1);
-                (allowed * uniform(key, vehicle.id.0, Purpose::DepartSpeed), true)
-            }
-            DepartSpeed::Last => (on.last().map_or(allowed, |v| v.speed).min(allowed), true),
-            DepartSpeed::Avg => {
-                let mean = on.iter().map(|v| v.speed).sum::<f64>() / on.len().max(1) as f64;
-                (if on.is_empty() { allowed } else { mean.min(allowed) }, true)
-            }
-        };
-        if speed > allowed + 1e-6 && !adaptable {
-            return false;
+            return Attempt::Refused;
         }
         let back = pos - driver.length;
-        let mut limit = |safe: f64, speed: &mut f64| {
-            if safe < *speed - 1e-9 {
-                if !adaptable || safe < 0.0 {
-                    return false;
-                }
-                *speed = safe;
-            }
-            true
-        };
-        // Leaders on the lane and those that come onto it in this step.
-        let ahead = on.partition_point(|v| v.pos >= pos);
+        let on = entrance.on(lane_id);
+        // Leaders on the lane, and what blocks it.
+        let ahead = on.partition_point(|body| body.pos_m >= pos);
+        let nearest = ahead.checked_sub(1).map(|index| {
+            let leader = self.body_driver(&on[index]);
+            (on[index].pos_m - leader.length, on[index].speed_mps, leader.apparent_decel)
+        });
         let over = self.lanes.overhang(lane_id);
-        let mut leaders: Vec<(f64, f64, f64)> = Vec::new();
-        if ahead > 0 {
-            let v = &on[ahead - 1];
-            let d = self.driver(v);
-            leaders.push((v.pos - d.length, v.speed, d.apparent_decel));
-        }
-        leaders.push((over.back, over.speed, over.decel));
-        if let Some(block) = self.world.overlay.block_on(lane_id, self.now_ms)
-            && back < block.to_m
+        let block = self.world.overlay.block_on(lane_id, self.now_ms).filter(|block| back < block.to_m);
+        let block = block.map(|block| (block.from_m, 0.0, driver.decel));
+        for (leader_back, leader_speed, leader_decel) in
+            [nearest, Some((over.back, over.speed, over.decel)), block].into_iter().flatten()
         {
-            leaders.push((block.from_m, 0.0, driver.decel));
+            let yields = wanted.yields_to_leaders;
+            check!(self.keeps_behind(&mut wanted, driver, leader_back - pos, (leader_speed, leader_decel), yields));
         }
-        let here = accepted.bodies.iter().filter(|b| b.0 == lane_id);
-        for body in here.clone().filter(|b| b.1 >= pos) {
-            leaders.push((body.2, body.3, self.world.types[usize::from(body.4)].driver.apparent_decel));
-        }
-        for (leader_back, leader_speed, leader_decel) in leaders {
-            let gap = leader_back - pos - driver.min_gap;
-            if gap < 0.0 {
-                return false;
-            }
-            if gap < self.world.reach_m
-                && !limit(driver.safe_follow_speed(gap, speed, leader_speed, leader_decel, true), &mut speed)
-            {
-                return false;
-            }
-        }
-        if !self.fits_beyond(vehicle, lane_id, lane.length_m - pos, &mut speed, &mut limit) {
-            return false;
-        }
+        check!(self.fits_beyond(vehicle, lane_id, pos, &mut wanted));
         // Followers must be able to keep their distance.
-        let follower_ok = |gap: f64, follower_speed: f64, d: &super::car_following::Driver| {
-            gap >= 0.0 && gap >= d.secure_gap(follower_speed, speed, driver.apparent_decel)
+        let follower_ok = |gap: f64, follower_speed: f64, d: &Driver| {
+            gap >= 0.0 && gap >= d.secure_gap(follower_speed, wanted.speed_mps, driver.apparent_decel)
         };
-        let behind_on_lane = on.get(ahead);
-        if let Some(v) = behind_on_lane {
-            let d = self.driver(v);
-            if !follower_ok(back - v.pos - d.min_gap, v.speed, d) {
-                return false;
+        let is_kept = match on.get(ahead) {
+            Some(body) => {
+                let follower = self.body_driver(body);
+                follower_ok(back - body.pos_m - follower.min_gap, body.speed_mps, follower)
             }
-        }
-        for body in here.filter(|b| b.1 < pos) {
-            let d = &self.world.types[usize::from(body.4)].driver;
-            if !follower_ok(back - body.1 - d.min_gap, body.3, d) {
-                return false;
-            }
-        }
-        if behind_on_lane.is_none()
-            && let Some(n) = self.follower_behind(back, lane_id)
-            && !follower_ok(n.gap, n.speed, n.driver)
-        {
-            return false;
+            None => self.follower_behind(back, lane_id).is_none_or(|n| follower_ok(n.gap, n.speed, n.driver)),
+        };
+        if !is_kept {
+            return Attempt::Refused;
         }
         vehicle.pos = pos;
-        vehicle.speed = speed;
-        true
+        vehicle.speed = wanted.speed_mps;
+        Attempt::Fits
     }
 
-    /// Junctions and vehicles beyond the lane's end.
-    fn fits_beyond(
+    /// Whether it keeps its distance behind a body with this speed and deceleration, whose back is `dist_m` ahead of its front.
+    fn keeps_behind(
         &self,
-        vehicle: &Vehicle,
-        lane_id: LaneId,
-        to_end: f64,
-        speed: &mut f64,
-        limit: &mut dyn FnMut(f64, &mut f64) -> bool,
-    ) -> bool {
+        wanted: &mut Wanted,
+        driver: &Driver,
+        dist_m: f64,
+        (speed, decel): (f64, f64),
+        yields: bool,
+    ) -> Attempt {
+        let gap = dist_m - driver.min_gap;
+        if gap < 0.0 {
+            return Attempt::Refused;
+        }
+        if gap >= self.world.reach_m {
+            return Attempt::Fits;
+        }
+        wanted.by_others(driver.safe_follow_speed(gap, wanted.speed_mps, speed, decel, true), yields)
+    }
+
+    /// Stops on its way, and junctions, slower lanes and vehicles beyond the lane's end.
+    fn fits_beyond(&self, vehicle: &Vehicle, lane_id: LaneId, pos: f64, wanted: &mut Wanted) -> Attempt {
         let driver = self.driver(vehicle);
-        let mut seen = to_end;
+        // It has to be able to halt there after the coming step.
+        let halting = |gap_m: f64| driver.safe_stop_speed(gap_m, driver.decel, driver.dt);
+        let mut seen = self.lane(lane_id).length_m - pos;
         let mut index = usize::from(vehicle.route_index);
         let mut at = lane_id;
+        let mut passed = pos;
         loop {
-            let look = (driver.brake_gap_with(*speed, driver.decel, 0.0) + driver.min_gap).min(self.world.reach_m);
-            if seen >= look {
-                return true;
+            if let Some(stop) = self.stop_on(vehicle, at, index)
+                && stop.end_m >= passed
+            {
+                let gap = seen - self.lane(at).length_m + stop.end_m;
+                check!(wanted.by_road(halting(gap), DiscardCause::StopTooClose));
+            }
+            passed = 0.0;
+            let look = driver.brake_gap(wanted.speed_mps) + driver.min_gap;
+            if seen >= look.at_most(self.world.reach_m) {
+                return Attempt::Fits;
             }
             let link_id = self.next_link(vehicle, at, index);
             if link_id.is_none() {
-                return self.is_last_edge(vehicle, index)
-                    || limit(driver.safe_stop_speed(seen, driver.decel, 0.0), speed);
+                if self.is_last_edge(vehicle, index) {
+                    return Attempt::Fits;
+                }
+                // It has to change lanes before, which orders may allow later.
+                return wanted.by_others(halting(seen), wanted.yields_to_road);
             }
             let link = self.link(link_id);
             let priority = self.priority(link);
             if !link.exit && (priority.is_red_or_yellow() || (priority != Priority::Major && !link.cont)) {
-                // Must be able to halt before the junction.
-                return limit(driver.safe_stop_speed((seen - 1.0).max(0.0), driver.decel, 0.0), speed);
+                let has_signal = link.signal.is_some() || self.world.overlay.bars(&self.world.network, link);
+                return if has_signal {
+                    wanted.by_others(halting(seen), wanted.yields_to_road)
+                } else {
+                    wanted.by_road(halting(seen), DiscardCause::JunctionTooClose)
+                };
             }
             let next = self.lane(link.next);
-            if !limit(driver.free_speed(seen, self.allowed(vehicle, driver, next), true), speed) {
-                return false;
-            }
+            let safe = driver.free_speed(seen, self.allowed(vehicle, driver, next), true);
+            check!(wanted.by_road(safe, DiscardCause::SlowLaneAhead));
             let rear = self.lanes.last(link.next);
-            let gap = seen + rear.back - driver.min_gap;
-            if gap < 0.0 {
-                return false;
-            }
-            if gap < self.world.reach_m
-                && !limit(driver.safe_follow_speed(gap, *speed, rear.speed, rear.decel, true), speed)
-            {
-                return false;
-            }
+            let yields = wanted.yields_to_road;
+            check!(self.keeps_behind(wanted, driver, seen + rear.back, (rear.speed, rear.decel), yields));
             if let Some(block) = self.world.overlay.block_on(link.next, self.now_ms) {
-                let gap = (seen + block.from_m - driver.min_gap).max(0.0);
-                if !limit(driver.safe_stop_speed(gap, driver.decel, 0.0), speed) {
-                    return false;
-                }
+                let gap = (seen + block.from_m - driver.min_gap).at_least(0.0);
+                check!(wanted.by_others(halting(gap), wanted.yields_to_road));
             }
             if !next.internal {
                 index += 1;

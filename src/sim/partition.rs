@@ -12,8 +12,9 @@ use super::approach::{Approaches, Distant, Notice, Priority};
 use super::departures::Departures;
 use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
+use super::entrance::{Body, Entrance, LaneWish};
 use super::halo::{HaloError, Mirror, Reader, Writer};
-use super::insertion::Accepted;
+use super::insertion::Attempt;
 use super::lane_change::{Change, LaneChanger};
 use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
@@ -23,7 +24,7 @@ use super::neighbour::are_siblings;
 use super::orders::Ordered;
 use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::random;
-use super::report::{Counts, DetectorReport, FcdRecord, IntervalReport, LaneChange, StepReport, micro};
+use super::report::{Counts, DetectorReport, Discard, FcdRecord, IntervalReport, LaneChange, StepReport, micro};
 use super::scope::Scope;
 use super::signals::Signals;
 use super::transfer::Transfer;
@@ -95,7 +96,9 @@ pub struct Partition {
     pub(super) entering_transfers: Vec<(EdgeId, Transfer)>,
     changer: LaneChanger,
     changes: Vec<Change>,
-    accepted: Accepted,
+    /// By edge with lane changes, ascending: where these begin in `changes`.
+    changes_on: Vec<(EdgeId, u32)>,
+    entrance: Entrance,
     inserted: Vec<(LaneId, Vehicle)>,
     edge_lanes: Vec<Vec<Vehicle>>,
     /// Own edges on which lanes can be changed.
@@ -140,7 +143,8 @@ impl Partition {
             entering_transfers: Vec::new(),
             changer: LaneChanger::default(),
             changes: Vec::new(),
-            accepted: Accepted::default(),
+            changes_on: Vec::new(),
+            entrance: Entrance::default(),
             inserted: Vec::new(),
             edge_lanes: Vec::new(),
             wide_edges,
@@ -294,9 +298,10 @@ impl Partition {
 
     fn decide_changes(&mut self, now_ms: i64) {
         let Self {
-            world, lanes, signals, plans, transfers, changer, changes, edge_lanes, wide_edges, busy_wide, ..
+            world, lanes, signals, plans, transfers, changer, changes, changes_on, edge_lanes, wide_edges, busy_wide, ..
         } = self;
         changes.clear();
+        changes_on.clear();
         let has_vehicles = |edge: &EdgeId| world.network.edge(*edge).lanes().any(|l| !lanes.vehicles.is_empty(l));
         busy_wide.clear();
         busy_wide.extend(wide_edges.iter().copied().filter(has_vehicles));
@@ -327,7 +332,11 @@ impl Partition {
                 lanes.take(lane, taken);
             }
             let view = View { world, lanes, signals, plans, transfers, approaches: None, now_ms };
+            let before = changes.len();
             changer.decide(&view, e.first_lane, &mut edge_lanes[..count], changes);
+            if changes.len() > before {
+                changes_on.push((edge, before as u32));
+            }
             for (taken, lane) in edge_lanes.iter().zip(e.lanes()) {
                 lanes.vehicles.replace(lane, taken);
             }
@@ -379,24 +388,27 @@ impl Partition {
         edges.sort_unstable();
         edges.dedup();
         for edge in edges {
-            self.accepted.clear();
-            let network = &self.world.network;
-            let lanes = network.edge(edge).lanes();
-            for change in &self.changes {
-                if lanes.clone().any(|l| l == change.to) {
-                    self.accepted.change(change);
-                }
-            }
+            let changes = self.changes_of(edge);
+            self.entrance.open(&self.world, edge, &self.lanes, &self.changes[changes]);
             self.return_transfers(edge, now_ms);
             self.depart_on(edge, &mut departures, now_ms);
         }
         self.departures = departures;
     }
 
+    /// The lane changes of the step on an edge, among all.
+    fn changes_of(&self, edge: EdgeId) -> std::ops::Range<usize> {
+        let start = |at: usize| self.changes_on.get(at).map_or(self.changes.len(), |(_, start)| *start as usize);
+        match self.changes_on.binary_search_by_key(&edge, |(edge, _)| *edge) {
+            Ok(at) => start(at)..start(at + 1),
+            Err(_) => 0..0,
+        }
+    }
+
     /// Puts teleported and parked vehicles back where there is room.
     fn return_transfers(&mut self, edge: EdgeId, now_ms: i64) {
         let mut rest = std::mem::take(&mut self.transfers[edge.index()]);
-        let Self { world, lanes, signals, plans, transfers, accepted, inserted, .. } = self;
+        let Self { world, lanes, signals, plans, transfers, entrance, inserted, .. } = self;
         let view = View { world, lanes, signals, plans, transfers, approaches: None, now_ms };
         // Who has parked drives on in the first step after its stop.
         let next_ms = now_ms + world.settings.step_ms;
@@ -404,16 +416,16 @@ impl Partition {
         rest.retain_mut(|transfer| {
             let mut vehicle = transfer.vehicle;
             let lane = if vehicle.is(flags::TELEPORTING) {
-                view.try_return(&mut vehicle, accepted)
+                view.try_return(&mut vehicle, entrance)
             } else if next_ms >= transfer.ready_ms {
                 let lane = vehicle.came_from;
-                view.try_leave_parking(&mut vehicle, lane, accepted).then_some(lane)
+                view.try_leave_parking(&mut vehicle, lane, entrance).then_some(lane)
             } else {
                 None
             };
             let Some(lane) = lane else { return true };
             vehicle.came_from = LaneId::NONE;
-            accepted.insertion(lane, &vehicle, view.driver(&vehicle).length);
+            entrance.insert(world, lane, Body::of(&vehicle));
             inserted.push((lane, vehicle));
             false
         });
@@ -429,37 +441,75 @@ impl Partition {
         }
     }
 
-    /// Lets waiting vehicles depart, first come, first served: who cannot be inserted holds up those behind.
+    /// Lets waiting vehicles depart, in the order of their departure times. A vehicle that finds no room holds up those behind
+    /// it that would take the same lane, as in SUMO.
     fn depart_on(&mut self, edge: EdgeId, departures: &mut Departures, now_ms: i64) {
-        while let Some(id) = departures.first(edge) {
-            let world = Arc::clone(&self.world);
-            let departure = &world.demand.departures[id.index()];
-            if world.settings.max_depart_delay_ms.is_some_and(|d| now_ms - departure.depart_ms > d) {
-                departures.remove_first(edge);
+        let world = Arc::clone(&self.world);
+        let key = random::step_key(world.settings.seed, now_ms as u64);
+        let mut queue = departures.take_queue(edge);
+        if let Some(patience_ms) = world.settings.max_depart_delay_ms {
+            let is_late = |id: VehicleId| now_ms - world.demand.departures[id.index()].depart_ms > patience_ms;
+            while let Some(late) = queue.pop_front_if(|first| is_late(first.id)) {
+                departures.forget(late.id);
                 self.counts.discarded += 1;
+            }
+        }
+        let mut at = 0;
+        while let Some(waiting) = queue.get_mut(at).filter(|_| !self.entrance.is_closed()) {
+            let id = waiting.id;
+            let departure = &world.demand.departures[id.index()];
+            let mut spawn = None;
+            if waiting.wish == LaneWish::Unknown {
+                let vehicle = self.spawn(id, departures.route_of(id, departure), now_ms);
+                waiting.wish = self.view(now_ms).lane_wish(&vehicle, departure);
+                spawn = Some(vehicle);
+            }
+            let lane = self.entrance.choose(waiting.wish, id.0, key).filter(|lane| !self.entrance.is_refused(*lane));
+            let Some(lane) = lane else {
+                at += 1;
                 continue;
+            };
+            let mut vehicle = spawn.unwrap_or_else(|| self.spawn(id, departures.route_of(id, departure), now_ms));
+            match self.view(now_ms).try_depart(&mut vehicle, departure, lane, &self.entrance) {
+                Attempt::Refused => {
+                    self.entrance.refuse(lane);
+                    at += 1;
+                    continue;
+                }
+                Attempt::Never(cause) => {
+                    self.counts.discarded += 1;
+                    self.report.discards.push(Discard { vehicle: id, lane, cause });
+                }
+                Attempt::Fits => self.depart(vehicle, lane, edge, now_ms),
             }
-            let (route, changes) = departures.route_of(id, departure);
-            let mut vehicle = self.newborn(id, route, changes, now_ms);
-            let Self { world: w, lanes, signals, plans, transfers, accepted, .. } = self;
-            let view = View { world: w, lanes, signals, plans, transfers, approaches: None, now_ms };
-            let Some(lane) = view.try_depart(&mut vehicle, departure, accepted) else { return };
-            departures.remove_first(edge);
-            vehicle.depart_lane = lane;
-            vehicle.depart_pos = vehicle.pos as f32;
-            vehicle.depart_speed = vehicle.speed as f32;
-            accepted.insertion(lane, &vehicle, view.driver(&vehicle).length);
-            self.inserted.push((lane, vehicle));
-            self.counts.inserted += 1;
-            self.counts.depart_delay_ms += now_ms - departure.depart_ms;
-            self.report.departed.push((id, edge));
-            if !self.measures.is_idle() {
-                self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.departed += 1);
-            }
+            queue.remove(at);
+            departures.forget(id);
+        }
+        departures.put_back(edge, queue);
+    }
+
+    fn view(&self, now_ms: i64) -> View<'_> {
+        let Self { world, lanes, signals, plans, transfers, .. } = self;
+        View { world, lanes, signals, plans, transfers, approaches: None, now_ms }
+    }
+
+    /// A vehicle begins its trip; place and speed were found for it.
+    fn depart(&mut self, mut vehicle: Vehicle, lane: LaneId, edge: EdgeId, now_ms: i64) {
+        vehicle.depart_lane = lane;
+        vehicle.depart_pos = vehicle.pos as f32;
+        vehicle.depart_speed = vehicle.speed as f32;
+        self.entrance.insert(&self.world, lane, Body::of(&vehicle));
+        self.inserted.push((lane, vehicle));
+        self.counts.inserted += 1;
+        self.counts.depart_delay_ms += now_ms - self.world.demand.departures[vehicle.id.index()].depart_ms;
+        self.report.departed.push((vehicle.id, edge));
+        if !self.measures.is_idle() {
+            self.measures.update(&self.world, lane, vehicle.vtype, now_ms, |s| s.departed += 1);
         }
     }
 
-    fn newborn(&mut self, id: VehicleId, route: RouteId, changes: u16, now_ms: i64) -> Vehicle {
+    /// A vehicle about to depart on a route, which was changed so often while it waited.
+    fn spawn(&mut self, id: VehicleId, (route, changes): (RouteId, u16), now_ms: i64) -> Vehicle {
         let departure = &self.world.demand.departures[id.index()];
         let vtype = departure.vtype.0 as u16;
         let mut vehicle: Vehicle = bytemuck::Zeroable::zeroed();
@@ -522,6 +572,7 @@ impl Partition {
         }
         let mut report = std::mem::take(&mut self.report);
         report.counts = counts;
+        self.report_standstill(&counts, &mut report);
         if options.fcd {
             let record = |lane: LaneId, v: &Vehicle| FcdRecord {
                 vehicle: v.id,

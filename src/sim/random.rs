@@ -10,7 +10,6 @@ pub enum Purpose {
     DepartSpeed = 3,
     DepartLane = 4,
     ArrivalPos = 5,
-    Rerouting = 6,
 }
 
 #[inline]

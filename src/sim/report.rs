@@ -198,6 +198,47 @@ pub struct Teleport {
     pub cause: TeleportCause,
 }
 
+/// Why a vehicle can never depart as it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiscardCause {
+    /// It could not slow down enough before a lane with a lower limit.
+    SlowLaneAhead,
+    /// It could not halt before a junction where it has to give way.
+    JunctionTooClose,
+    /// It could not halt at its stop.
+    StopTooClose,
+}
+
+/// A vehicle that is discarded because it can never depart as it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Discard {
+    pub vehicle: VehicleId,
+    pub lane: LaneId,
+    pub cause: DiscardCause,
+}
+
+/// What a standing vehicle waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitsFor {
+    /// Another vehicle beyond the end of its lane.
+    Vehicle(VehicleId),
+    /// Right of way or a signal at the next junction.
+    Junction,
+    /// Its lane does not continue its route.
+    LaneEnd,
+    /// Room on the edge where it departs.
+    Departure,
+}
+
+/// A vehicle that stands in a run without progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub vehicle: VehicleId,
+    /// Of a vehicle that waits to depart, the first lane of its edge.
+    pub lane: LaneId,
+    pub waits_for: WaitsFor,
+}
+
 /// Counts of one partition. `loaded = waiting + running + arrived + discarded` over all partitions (I2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -360,6 +401,12 @@ pub struct StepReport {
     pub teleports: Vec<Teleport>,
     /// Stops that ended with this step.
     pub stops: Vec<StopRecord>,
+    /// Vehicles that can never depart as they ask for.
+    pub discards: Vec<Discard>,
+    /// No vehicle of the partition has moved, none is to come, and nothing but signals can change that by itself.
+    pub is_still: bool,
+    /// Some of the vehicles that stand or wait then, at every so many steps.
+    pub standing: Vec<Standing>,
     /// Vehicles inserted in this step, and where.
     pub departed: Vec<(VehicleId, EdgeId)>,
     /// Only filled when floating-car data are asked for.

@@ -1,13 +1,26 @@
 //! What a partition has to do with routing: it tells how fast its roads are driven and who asks for a route, and it takes
 //! over the routes that were found. The finding is [`RouteGuidance`](super::RouteGuidance)'s.
 
+use crate::demand::{Departure, has_rerouting_device};
 use crate::ids::{LaneId, RouteId};
+use crate::scenario::Settings;
 
 use super::partition::Partition;
-use super::random::{Purpose, step_key, uniform};
 use super::report::{RouteRequest, RouteUpdate, RoutingStage, StepReport};
 use super::routing_schedule::RoutingSchedule;
 use super::vehicle::{Vehicle, flags};
+
+/// Whether a vehicle has a rerouting device; trips always have one.
+fn has_device(settings: &Settings, departure: &Departure) -> bool {
+    let share = settings.rerouting.as_ref().map_or(0.0, |rerouting| rerouting.probability);
+    !departure.given_route || has_rerouting_device(settings.seed, &departure.name, share)
+}
+
+/// Whether the route of a vehicle is looked for anew when it departs, as SUMO does for all with a device. Stops are tied to
+/// places on a route, so vehicles with stops keep the one that was given or found at load.
+pub(super) fn is_routed_at_departure(settings: &Settings, departure: &Departure) -> bool {
+    departure.stops.is_empty() && has_device(settings, departure)
+}
 
 impl Partition {
     /// Samples edge speeds; at a snapshot, reports them and who asks for a route.
@@ -31,8 +44,8 @@ impl Partition {
         let demand = &self.world.demand;
         self.departures.each_waiting(|vehicle| {
             let departure = &demand.departures[vehicle.index()];
-            if demand.is_routed_at_departure(departure)
-                && schedule.asks(departure.depart_ms, schedule.waiting_period_ms, now_ms)
+            if schedule.asks(departure.depart_ms, schedule.waiting_period_ms, now_ms)
+                && is_routed_at_departure(&self.world.settings, departure)
             {
                 let route = self.departures.route_of(vehicle, departure).0;
                 report.route_requests.push(RouteRequest {
@@ -65,15 +78,13 @@ impl Partition {
         }
     }
 
-    /// Whether the vehicle has the device (trips always have) and is free in its choice: stops and given edges tie a vehicle
+    /// Whether the vehicle has the device and is free in its choice: stops and given edges tie a vehicle
     /// to its route.
     fn may_reroute(&self, vehicle: &Vehicle) -> bool {
         let departure = &self.world.demand.departures[vehicle.id.index()];
-        let share = self.world.settings.rerouting.as_ref().map_or(0.0, |rerouting| rerouting.probability);
-        let key = step_key(self.world.settings.seed, 3);
         departure.via.is_empty()
             && departure.stops.len <= u32::from(vehicle.stops_done)
-            && (!departure.given_route || uniform(key, vehicle.id.0, Purpose::Rerouting) < share)
+            && has_device(&self.world.settings, departure)
     }
 
     /// Index of the edge of its route that the vehicle reaches when it drives freely for `after_ms`, at most: from there on a

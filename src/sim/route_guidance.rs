@@ -16,6 +16,7 @@ use crate::ids::{EdgeId, VehicleId};
 use super::edited::Renumbering;
 use super::orders::{Assigned, Order, OrderLog};
 use super::report::{RouteCause, RouteRequest, RouteUpdate, RoutingStage, StepReport};
+use super::rerouting::is_routed_at_departure;
 use super::routes::Routes;
 use super::routing_schedule::RoutingSchedule;
 use super::world::World;
@@ -210,7 +211,7 @@ impl RouteGuidance {
         [by_traffic, by_order].into_iter().flatten().min()
     }
 
-    /// Routes for the trips that depart before those of the next snapshot can be used.
+    /// Routes for the vehicles that depart before those of the next snapshot can be used.
     fn route_departures(&mut self, schedule: RoutingSchedule, snapshot: i64, updates: &mut Vec<RouteUpdate>) {
         let world = Arc::clone(&self.world);
         let (from_ms, until_ms) = (schedule.use_ms(snapshot), schedule.use_ms(snapshot + 1));
@@ -220,7 +221,7 @@ impl RouteGuidance {
             }
             let vehicle = VehicleId::new(self.state.next_departure);
             self.state.next_departure += 1;
-            if departure.depart_ms < from_ms || !world.demand.is_routed_at_departure(departure) {
+            if departure.depart_ms < from_ms || !is_routed_at_departure(&world.settings, departure) {
                 continue;
             }
             let edges = world.route(departure.route);

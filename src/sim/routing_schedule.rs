@@ -3,6 +3,8 @@
 use crate::demand::Demand;
 use crate::scenario::Settings;
 
+use super::rerouting::is_routed_at_departure;
+
 /// Wished interval between two snapshots of the traffic, ms.
 const PERIOD_MS: i64 = 30_000;
 /// Wished time between a snapshot and the use of the routes found in it, ms: long enough that no partition waits.
@@ -55,7 +57,7 @@ impl RoutingSchedule {
         let last_trip_ms = demand
             .departures
             .iter()
-            .filter(|departure| demand.is_routed_at_departure(departure))
+            .filter(|departure| is_routed_at_departure(settings, departure))
             .map(|departure| departure.depart_ms)
             .max();
         let on_the_way = driving_period_ms > 0 && (equipped > 0.0 || last_trip_ms.is_some());

@@ -70,10 +70,10 @@ pub fn random_walks(network: &Network, vehicles: usize, seconds: u64, seed: u64)
             DepartPos::RandomFree,
             DepartPos::Last,
             DepartPos::Random,
-            DepartPos::Max,
+            DepartPos::Free,
         ];
         let depart_speed = [DepartSpeed::Given(0.0), DepartSpeed::Max, DepartSpeed::Random, DepartSpeed::Avg];
-        let depart_lane = [DepartLane::Best, DepartLane::Free, DepartLane::Random, DepartLane::BestRandom];
+        let depart_lane = [DepartLane::Best, DepartLane::Free, DepartLane::Random, DepartLane::Best];
         let arrival_pos = [ArrivalPos::Max, ArrivalPos::Random, ArrivalPos::Given(5.0)];
         demand.departures.push(Departure {
             name: format!("v{index}").into(),

@@ -4,6 +4,7 @@
 mod common;
 
 mod actuated;
+mod departures;
 mod stops;
 
 use std::fs;

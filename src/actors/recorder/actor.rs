@@ -61,6 +61,10 @@ impl Recorder {
                     self.progress.finish();
                     master.done.try_send(RecorderDone { recording }).is_ok()
                 }
+                Effect::Alert(message) => {
+                    tracing::warn!("{message}");
+                    true
+                }
                 Effect::Fail(reason) => master.failed.try_send(RecorderFailed { reason }).is_ok(),
             };
             if !sent {

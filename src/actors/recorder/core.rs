@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::alerts::Alerts;
 use super::state::RecorderState;
 use crate::actors::partition::Closing;
 use crate::output::{MergedStep, OutputError, Outputs, RunEnd, TripTotals};
@@ -93,6 +94,8 @@ pub enum Effect {
     /// To who keeps checkpoints: what recording needs to go on after this many steps ([`RecorderState`]). All that these
     /// steps wrote is on disk.
     Checkpoint { step: u64, state: Vec<u8> },
+    /// To the user.
+    Alert(String),
     /// To the master: the files are complete.
     Closed(Box<Recording>),
     /// To the master: a file is incomplete, or a report made no sense.
@@ -114,6 +117,8 @@ pub struct Core {
     interval: Option<NonZeroU64>,
     /// Steps after which one is wanted besides.
     asked: BTreeSet<u64>,
+    /// `None`: the user is not told of anything.
+    alerts: Option<Alerts>,
     /// Step of the last one.
     kept: u64,
     over: bool,
@@ -137,7 +142,19 @@ impl Core {
         notices.iter_mut().for_each(|notice| notice.scene = scene);
         guidance.added().for_each(|new| outputs.admit(new));
         let (asked, kept) = (BTreeSet::new(), outputs.steps());
-        Self { scene, rules, outputs, guidance, notices, interval: None, asked, kept, over: false, failed: false }
+        Self {
+            scene,
+            rules,
+            outputs,
+            guidance,
+            notices,
+            interval: None,
+            asked,
+            alerts: None,
+            kept,
+            over: false,
+            failed: false,
+        }
     }
 
     /// Makes a checkpoint every so many steps. `outputs` have to be opened for it.
@@ -146,14 +163,26 @@ impl Core {
         Self { interval: Some(interval), ..self }
     }
 
+    /// Tells the user what happens to vehicles that cannot go on.
+    #[must_use]
+    pub fn with_alerts(self, mut alerts: Alerts) -> Self {
+        self.guidance.added().for_each(|new| alerts.admit(new));
+        Self { alerts: Some(alerts), ..self }
+    }
+
     /// Routes that hold from steps on that are not recorded yet, in the order in which they were found.
     pub fn notices(&self) -> &[RouteNotice] {
         &self.notices
     }
 
-    /// The first step that has to wait for routes that are not found yet.
+    /// The first step that has to wait: for routes that are not found yet, or because the run may end before it.
     pub fn hold(&self) -> Option<u64> {
-        self.guidance.hold_ms().map(|ms| self.rules.step_of(ms))
+        let for_routes = self.guidance.hold_ms().map(|ms| self.rules.step_of(ms));
+        [for_routes, self.end_of_standstill()].into_iter().flatten().min()
+    }
+
+    fn end_of_standstill(&self) -> Option<u64> {
+        self.alerts.as_ref().and_then(Alerts::end)
     }
 
     /// Counts after the last recorded step, for the progress bar.
@@ -218,7 +247,10 @@ impl Core {
         });
         let added: Vec<_> = added.collect();
         if self.guidance.order(self.rules.ms_of(notice.at_step), notice.number, notice.orders) {
-            added.iter().for_each(|new| self.outputs.admit(new));
+            for new in &added {
+                self.outputs.admit(new);
+                self.alerts.iter_mut().for_each(|alerts| alerts.admit(new));
+            }
             self.tell(effects);
         }
         Ok(())
@@ -237,8 +269,12 @@ impl Core {
             }
             effects.push(Effect::Routes(notice));
         }
+        if let Some(alerts) = &mut self.alerts {
+            alerts.observe(steps, step, |message| effects.push(Effect::Alert(message)));
+        }
         let added = self.guidance.added().count() as u64;
-        self.over = self.rules.is_over(steps, self.outputs.counts(), added);
+        self.over = self.rules.is_over(steps, self.outputs.counts(), added)
+            || self.end_of_standstill().is_some_and(|end| steps >= end);
         if self.interval.is_some_and(|interval| steps.is_multiple_of(interval.get())) || self.asked.remove(&steps) {
             self.checkpoint(effects)?;
         }
@@ -251,7 +287,8 @@ impl Core {
         if self.interval.is_some() && !self.over && self.kept < step {
             self.kept = step;
             let outputs = self.outputs.checkpoint()?;
-            let state = RecorderState::encode(&outputs, self.guidance.state(), &self.notices);
+            let still_since = self.alerts.as_ref().and_then(Alerts::still_since);
+            let state = RecorderState::encode(&outputs, self.guidance.state(), &self.notices, still_since);
             effects.push(Effect::Checkpoint { step, state });
         }
         Ok(())

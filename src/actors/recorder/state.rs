@@ -14,6 +14,8 @@ pub struct RecorderState {
     pub guidance: Option<GuidanceState>,
     /// Routes that were given out already for steps that are still to come.
     pub notices: Vec<RouteNotice>,
+    /// Since which step no vehicle has moved.
+    pub still_since: Option<u64>,
 }
 
 /// Bytes are not a checkpoint.
@@ -23,8 +25,14 @@ pub struct StateError(#[from] rmp_serde::decode::Error);
 
 impl RecorderState {
     /// Without a copy of the state of the guidance, which can be large.
-    pub fn encode(outputs: &OutputsState, guidance: Option<&GuidanceState>, notices: &[RouteNotice]) -> Vec<u8> {
-        rmp_serde::to_vec(&(outputs, guidance, notices)).expect("a byte buffer takes all, and nothing in it is unknown")
+    pub fn encode(
+        outputs: &OutputsState,
+        guidance: Option<&GuidanceState>,
+        notices: &[RouteNotice],
+        still_since: Option<u64>,
+    ) -> Vec<u8> {
+        let state = (outputs, guidance, notices, still_since);
+        rmp_serde::to_vec(&state).expect("a byte buffer takes all, and nothing in it is unknown")
     }
 
     /// # Errors

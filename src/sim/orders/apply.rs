@@ -100,6 +100,7 @@ impl Partition {
     /// Makes all lane plans anew: lanes were closed or opened.
     pub(in crate::sim) fn replan(&mut self) {
         self.plans.forget();
+        self.departures.forget_wishes();
         let world = Arc::clone(&self.world);
         for at in 0..self.scope.known_lanes.len() {
             let lane = self.scope.known_lanes[at];
