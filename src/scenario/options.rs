@@ -274,9 +274,6 @@ impl Options<'_> {
             },
             "ignore-junction-blocker" => {
                 config.settings.ignore_junction_blocker_ms = Some(time(value)?).filter(|ms| *ms >= 0);
-                if config.settings.ignore_junction_blocker_ms.is_some() {
-                    return Ok(Some(Effect::Changed("drivers wait for those that block a junction, however long")));
-                }
             }
             "lanechange.duration" => {
                 config.settings.lanechange_duration_ms = time(value)?.max(0);

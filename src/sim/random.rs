@@ -11,6 +11,7 @@ pub enum Purpose {
     DepartLane = 4,
     ArrivalPos = 5,
     Rerouting = 6,
+    GiveUpRight = 7,
 }
 
 #[inline]
