@@ -266,9 +266,6 @@ impl Options<'_> {
             "default.departspeed" => config.departure_defaults.speed = value.to_owned(),
             "ignore-junction-blocker" => {
                 config.settings.ignore_junction_blocker_ms = Some(time(value)?).filter(|ms| *ms >= 0);
-                if config.settings.ignore_junction_blocker_ms.is_some() {
-                    return Ok(Effect::Changed("drivers wait for those that block a junction, however long"));
-                }
             }
             "tls.actuated.jam-threshold" => {
                 config.settings.actuated_jam_threshold_ms = Some(time(value)?).filter(|ms| *ms > 0);

@@ -195,8 +195,7 @@ pub fn blocks(claim: &Claim, foe: &Approach, same_target: bool, priority: Priori
     if foe.vehicle == claim.vehicle {
         return false;
     }
-    // Right before left: who has to wait for others as well has lost its right; those that wait go first come, first served.
-    if priority == Priority::AllwayStop || (priority == Priority::Equal && foe.waits) {
+    if priority == Priority::AllwayStop {
         if claim.waiting_ms > foe.waiting_ms {
             return false;
         }

@@ -44,6 +44,11 @@ impl View<'_> {
             } else {
                 let on = self.lanes.on(lane_id);
                 let in_roundabout = self.in_roundabout(lane_id);
+                if self.lanes.is_tail_held(lane_id) && !in_roundabout {
+                    // One that waits in the next junction reaches back onto this road.
+                    let before_m: f64 = on.iter().map(|v| self.driver(v).length_with_gap()).sum();
+                    return space + self.lanes.overhang(lane_id).back - before_m >= need;
+                }
                 let mut taken = 0.0;
                 for v in on.iter().rev() {
                     let d = self.driver(v);
@@ -73,9 +78,7 @@ impl View<'_> {
     }
 
     /// What the vehicles on ways of the junction that cross, join or part from its way over `lane_id` leave. `start` is the
-    /// distance from the vehicle's front to the start of that lane (negative when it is on it), `wanted` what it would drive
-    /// without them, `halt` what it may drive in any case because it halts before the junction then.
-    #[allow(clippy::too_many_arguments)] // one look, seven facts
+    /// distance from the vehicle's front to the start of that lane (negative when it is on it).
     pub(super) fn mind_conflicts(
         &self,
         vehicle: &Vehicle,
@@ -83,16 +86,15 @@ impl View<'_> {
         lane_id: LaneId,
         own_lane: LaneId,
         start: f64,
-        wanted: f64,
-        halt: impl Fn() -> f64,
     ) -> Conflicts {
         let lane = self.lane(lane_id);
         if lane.conflicts.is_empty() {
-            return Conflicts { v: f64::INFINITY, stuck: false };
+            return Conflicts::NONE;
         }
         let own = self.lane(own_lane);
         let inside = own.internal && (lane_id == own_lane || self.link(lane.entry).from == own_lane);
-        let mut found = Conflicts { v: f64::INFINITY, stuck: false };
+        let mut found = Conflicts::NONE;
+        let ignored_ms = self.world.settings.ignore_junction_blocker_ms;
         for at in lane.conflicts.range() {
             if !self.lanes.is_covered(self.world.conflict_foes[at]) {
                 continue;
@@ -105,6 +107,9 @@ impl View<'_> {
                 let body =
                     Body { front: foe.pos, back: foe.pos - lead.length, speed: foe.speed, decel: lead.apparent_decel };
                 let Some(place) = meeting.place(&body, driver) else { continue };
+                if !conflict.same_source && ignored_ms.is_some_and(|ms| i64::from(foe.waiting_ms) >= ms) {
+                    continue;
+                }
                 // Who has given up to leave the junction for now is no hindrance before the crossing.
                 if !place.in_the_way
                     && (foe.is(flags::STUCK) && !conflict.same_source
@@ -115,11 +120,18 @@ impl View<'_> {
                 let v = self.behind(vehicle, driver, &place, &body, start);
                 found.v = found.v.at_most(v);
                 let waits_for = foe.waiting_ms > BLOCKAGE_MS || self.is_stopped(foe) || conflict.same_source;
-                found.stuck |= waits_for && wanted.at_most(v) < HALTING_SPEED && halt() < HALTING_SPEED;
+                if waits_for {
+                    found.waiting = true;
+                    found.v_waiting = found.v_waiting.at_most(v);
+                }
             }
             // The tail of one that has driven on is still in the way of who crosses.
             let over = self.lanes.overhang(conflict.foe);
-            if over.back < f64::INFINITY && !conflict.merge && !conflict.same_source {
+            if over.back < f64::INFINITY
+                && !conflict.merge
+                && !conflict.same_source
+                && !ignored_ms.is_some_and(|ms| self.tail_has_waited(conflict.foe, ms))
+            {
                 let body = Body { front: f64::INFINITY, back: over.back, speed: over.speed, decel: over.decel };
                 if let Some(place) = meeting.place(&body, driver) {
                     let v = self.behind(vehicle, driver, &place, &body, start);
@@ -128,6 +140,24 @@ impl View<'_> {
             }
         }
         found
+    }
+
+    /// Whether the vehicle whose tail hangs over the end of an internal lane has stood for `limit_ms`.
+    fn tail_has_waited(&self, lane: LaneId, limit_ms: i64) -> bool {
+        let mut at = lane;
+        loop {
+            let link = self.lane(at).only_link();
+            if link.is_none() {
+                return false;
+            }
+            at = self.link(link).next;
+            if let Some(last) = self.lanes.on(at).last() {
+                return i64::from(last.waiting_ms) >= limit_ms;
+            }
+            if !self.lane(at).internal {
+                return false;
+            }
+        }
     }
 
     /// Speed behind a body on another way of the junction.
@@ -213,7 +243,7 @@ impl View<'_> {
     }
 
     /// The link by which a way through a junction begins.
-    fn entry_of(&self, lane: &Lane) -> &Link {
+    pub(super) fn entry_of(&self, lane: &Lane) -> &Link {
         let mut link = self.link(lane.entry);
         while self.lane(link.from).internal {
             link = self.link(self.lane(link.from).entry);
@@ -228,9 +258,22 @@ fn is_kept_clear(link: &Link) -> bool {
 }
 
 /// What the vehicles on other ways of a junction leave.
-pub(super) struct Conflicts {
+#[derive(Clone, Copy, Debug)]
+pub struct Conflicts {
     /// The speed that they allow; infinite when there are none.
     pub(super) v: f64,
-    /// It stands because of one that will not move soon.
-    pub(super) stuck: bool,
+    /// The part of `v` that is due to those that will not move soon, and whether there are any.
+    v_waiting: f64,
+    waiting: bool,
+}
+
+impl Conflicts {
+    const NONE: Self = Self { v: f64::INFINITY, v_waiting: f64::INFINITY, waiting: false };
+
+    /// Whether the vehicle stands because of one that will not move soon. `wanted` is what it would drive without them, `halt`
+    /// what it may drive in any case because it halts before the junction then.
+    #[inline]
+    pub(super) fn stuck(&self, wanted: f64, halt: impl Fn() -> f64) -> bool {
+        self.waiting && wanted.at_most(self.v_waiting) < HALTING_SPEED && halt() < HALTING_SPEED
+    }
 }

@@ -39,6 +39,8 @@ pub struct Lanes {
     /// The hindmost body that reaches back onto the lane from a later one; meaningful where `overhung` has the lane.
     overhang: Vec<Rear>,
     overhung: Marks,
+    /// Lanes whose `overhang` stands or waits for something.
+    tail_held: Marks,
     /// Metres taken by vehicles with their gaps.
     pub occupied_m: Vec<f64>,
     /// Lanes with a `rear` or an `overhang`.
@@ -61,6 +63,7 @@ impl Lanes {
             rear: vec![Rear::FREE; count],
             overhang: vec![Rear::FREE; count],
             overhung: Marks::new(count),
+            tail_held: Marks::new(count),
             occupied_m: vec![0.0; count],
             covered: Marks::new(count),
             held: Marks::new(count),
@@ -108,6 +111,12 @@ impl Lanes {
         if self.overhung.has(lane.index()) { self.overhang[lane.index()] } else { Rear::FREE }
     }
 
+    /// Whether the hindmost body that reaches back onto the lane from a later one stands or waits for something.
+    #[inline]
+    pub fn is_tail_held(&self, lane: LaneId) -> bool {
+        self.tail_held.has(lane.index())
+    }
+
     /// Whether a body is on the lane, at least with its rear.
     #[inline]
     pub fn is_covered(&self, lane: LaneId) -> bool {
@@ -130,6 +139,7 @@ impl Lanes {
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.
     pub fn refresh(&mut self, world: &World, lanes: &[LaneId]) {
         self.overhung.clear();
+        self.tail_held.clear();
         let Self { vehicles, rear, occupied_m, shown, busy, .. } = self;
         shown.retain(|lane| {
             let i = lane.index();
@@ -175,6 +185,7 @@ impl Lanes {
             self.covered.set(i);
             self.rear[i] = rear;
             let mut is_held = last.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED);
+            let tail_held = is_held || last.speed < HALTING_SPEED;
             let mut occupied_m = 0.0;
             let mut all_flags = 0;
             for v in self.vehicles.on(lane) {
@@ -190,7 +201,7 @@ impl Lanes {
                 self.held.set(i);
             }
             if rear.back < 0.0 {
-                self.cover_upstream(world, lane, came_from, rear);
+                self.cover_upstream(world, lane, came_from, rear, tail_held);
             }
         }
         self.busy = busy;
@@ -211,7 +222,7 @@ impl Lanes {
     }
 
     /// Marks the lanes that a body covers behind the start of its own.
-    fn cover_upstream(&mut self, world: &World, lane: LaneId, came_from: LaneId, rear: Rear) {
+    fn cover_upstream(&mut self, world: &World, lane: LaneId, came_from: LaneId, rear: Rear, is_held: bool) {
         let mut behind = rear.back;
         let mut at = lane;
         let mut from = came_from;
@@ -227,6 +238,7 @@ impl Lanes {
             if behind < self.overhang(previous).back {
                 self.overhang[previous.index()] = Rear { back: behind, ..rear };
                 self.overhung.set(previous.index());
+                self.tail_held.put(previous.index(), is_held);
                 self.covered.set(previous.index());
             }
             at = previous;

@@ -28,6 +28,13 @@ impl Marks {
         self.words[at / 64] |= 1 << (at % 64);
     }
 
+    /// Marks it or takes the mark off.
+    #[inline]
+    pub fn put(&mut self, at: usize, marked: bool) {
+        let word = &mut self.words[at / 64];
+        *word = *word & !(1 << (at % 64)) | u64::from(marked) << (at % 64);
+    }
+
     #[inline]
     pub fn has(&self, at: usize) -> bool {
         self.words[at / 64] >> (at % 64) & 1 == 1
@@ -44,6 +51,9 @@ mod tests {
         marks.set(64);
         marks.clear();
         marks.set(129);
+        marks.put(129, true);
+        marks.put(65, true);
+        marks.put(65, false);
         assert_eq!((0..130).filter(|at| marks.has(*at)).collect::<Vec<_>>(), [129]);
     }
 }

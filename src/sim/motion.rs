@@ -2,12 +2,13 @@
 //! at the next junctions (pass one), then what signals, foes and vehicles beyond the lane's end leave of it (pass two).
 //! Both passes read state(t) only.
 
+use crate::graph::Link;
 use crate::ids::{LaneId, LinkId};
 
 use super::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
 use super::bounds::Bounds;
 use super::car_following::Driver;
-use super::junction::ROOM_LOOK_LENGTHS;
+use super::junction::{Conflicts, ROOM_LOOK_LENGTHS};
 use super::random::{Purpose, uniform};
 use super::right_of_way::{MINOR_OFFSET_M, stop_decel};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -31,6 +32,10 @@ pub struct Follow {
     /// How far it looks ahead; 0 where that is surely not beyond its lane's end.
     pub look_m: f64,
     pub no_room: bool,
+    /// What vehicles on other ways leave on its lane inside a junction, and on the lane behind its own one, once that is
+    /// known.
+    pub inside: Option<Conflicts>,
+    pub beyond: Option<Conflicts>,
 }
 
 /// The decided motion of one vehicle.
@@ -111,7 +116,7 @@ impl View<'_> {
         let driver = &self.world.types[usize::from(coming.vtype)].driver;
         let Coming { dist_m, goes_on, arrival_speed, limit, .. } = *coming;
         let link = self.link(link_id);
-        let via_length_m = link.via_length_m;
+        let via_length_m = self.way_behind_m(link);
         // What is behind the link is looked up here, for only some are asked.
         let limit = limit.at_most(self.held_by_rear(coming.speed, driver, link.next, dist_m));
         let arrival_s = driver.minimal_arrival_time(dist_m, goes_on, arrival_speed);
@@ -135,21 +140,27 @@ impl View<'_> {
     fn distant_approach(&self, distant: &Distant) -> Option<Approach> {
         let Distant { lane, index, speed, is_led, ahead_m } = *distant;
         let vehicle = &self.lanes.on(lane)[index as usize];
-        let plan = Follow { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
+        let mut plan = Follow { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
         let mut told = None;
-        self.announce(vehicle, lane, &plan, |link, coming| told = Some(self.approach(&coming, link)));
+        self.announce(vehicle, lane, &mut plan, |link, coming| told = Some(self.approach(&coming, link)));
         told
     }
 
+    /// Length of the lane inside the junction that a link leads onto; 0 where it leads out of it.
+    #[inline]
+    pub(super) fn way_behind_m(&self, link: &Link) -> f64 {
+        if link.exit || link.next == link.to { 0.0 } else { self.lane(link.next).length_m }
+    }
+
     /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `plan` is what
-    /// [`View::follow`] gave. Returns whether there is no room behind the junction at its lane's end.
+    /// [`View::follow`] gave; what is found out about the junction at its lane's end is added to it.
     pub fn announce(
         &self,
         vehicle: &Vehicle,
         lane_id: LaneId,
-        plan: &Follow,
+        plan: &mut Follow,
         mut tell: impl FnMut(LinkId, Coming),
-    ) -> bool {
+    ) {
         let driver = self.driver(vehicle);
         let look = plan.look_m;
         let own_lane = lane_id;
@@ -159,35 +170,62 @@ impl View<'_> {
         let ahead_m = plan.ahead_m;
         let mut v = plan.speed;
         let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
+        // The junction at the end of its lane is told early; those behind it as far as it looks for room. Inside a junction
+        // its lane ends where the road to the next one begins.
+        let inside = self.lane(lane_id).internal;
+        let far = seen >= look && !inside;
+        if inside {
+            let found = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9);
+            plan.inside = Some(found);
+            v = v.at_most(found.v);
+            run_up.limit = run_up.limit.at_most(found.v);
+        }
         let mut known = Some(plan.link);
         let mut slowed = false;
-        // The junction at the end of its lane is told early; those behind it as far as it looks for room.
-        let far = seen >= look;
         let (mut roads_m, mut inner_m) = (0.0, 0.0);
         while seen < self.world.announce_m {
             let from_m = if lane_id == own_lane { vehicle.pos } else { 0.0 };
             if v <= STANDS || self.halts_on(vehicle, lane_id, index, from_m) {
-                return false;
+                return;
             }
             let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
             if link_id.is_none() {
-                return false;
+                return;
             }
             let link = self.link(link_id);
             let priority = self.priority(link);
             let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
             if priority.is_red_or_yellow() && can_brake() {
-                return false;
+                return;
             }
             if self.keeps_clear(lane_id, link) && can_brake() && !self.has_room(vehicle, driver, link, index, ahead_m) {
-                return lane_id == own_lane;
+                plan.no_room = lane_id == own_lane;
+                return;
             }
             let next = self.lane(link.next);
             let limit = self.allowed(vehicle, driver, next);
             let gives_way = priority.gives_way() && can_brake();
             let slows = gives_way && !link.exit && seen > link.visibility_m;
             slowed |= slows || (gives_way && self.in_roundabout(link.to));
-            if link.watched {
+            let mut led = f64::INFINITY;
+            if !far && !next.conflicts.is_empty() {
+                let found = self.mind_conflicts(vehicle, driver, link.next, own_lane, seen);
+                if lane_id == own_lane {
+                    plan.beyond = Some(found);
+                }
+                led = found.v;
+                if led < v {
+                    // It drives up to the line all the same.
+                    let decides = !link.exit || link.signal.is_some();
+                    let line = if decides { self.halt_before(vehicle, driver, priority, seen) } else { 0.0 };
+                    if v.at_most(led.at_least(line)) < HALTING_SPEED {
+                        // It halts before the junction because of those inside.
+                        return;
+                    }
+                    v = v.at_most(led.at_least(line));
+                }
+            }
+            if self.world.watched.has(link_id.index()) {
                 let mut arrival_speed = run_up.speed(driver);
                 if slows {
                     let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
@@ -204,19 +242,19 @@ impl View<'_> {
                         speed: vehicle.speed,
                         goes_on: v,
                         arrival_speed,
-                        limit,
+                        limit: limit.at_most(led),
                     },
                 );
             }
             if far {
-                return false;
+                return;
             }
             let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
             // A limit that is not lower slows nobody down.
             if limit < v {
                 v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed)));
             }
-            run_up = RunUp { way_m: next.length_m, from: v, limit: limit.at_most(held) };
+            run_up = RunUp { way_m: next.length_m, from: v, limit: limit.at_most(held).at_most(led) };
             v = v.at_most(held);
             if next.internal {
                 inner_m += next.length_m;
@@ -225,17 +263,16 @@ impl View<'_> {
                 roads_m += next.length_m;
                 if slowed {
                     // Nothing is asked of later junctions before this one is passed.
-                    return false;
+                    return;
                 }
             }
             lane_id = link.next;
             seen += next.length_m;
             let enough = (ROOM_LOOK_LENGTHS * driver.length).at_least(driver.length + inner_m);
             if seen >= look && roads_m > enough {
-                return false;
+                return;
             }
         }
-        false
     }
 
     /// What the hindmost body on a lane that begins `start` metres ahead allows; infinite when none is near.
@@ -280,9 +317,10 @@ impl View<'_> {
         let mut led_to = f64::INFINITY;
         if lane.internal {
             // Ways may meet long before the lane ends.
-            let conflict = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9, walk.v, || 0.0);
+            let find = || self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9);
+            let conflict = plan.inside.unwrap_or_else(find);
+            walk.stuck = conflict.stuck(walk.v, || 0.0);
             walk.v = walk.v.at_most(conflict.v);
-            walk.stuck = conflict.stuck;
             led_to = conflict.v;
         }
         if seen < plan.look_m {
@@ -339,9 +377,13 @@ impl View<'_> {
             // What it would drive to halt before this link.
             let unhindered = walk.v;
             let halt = || self.halt_before(vehicle, driver, priority, seen).at_most(unhindered);
+            let mut found = if first { plan.beyond } else { None };
+            let mut conflict =
+                || *found.get_or_insert_with(|| self.mind_conflicts(vehicle, driver, link.next, own_lane, seen));
             if decides {
                 let v_pass = || run_up.speed(driver);
-                if self.must_wait(vehicle, driver, link, priority, seen, v_pass, limit.at_most(held), walk) {
+                let beyond = || limit.at_most(held).at_most(conflict().v);
+                if self.must_wait(vehicle, driver, link_id, priority, seen, v_pass, beyond, walk) {
                     if walk.is_open {
                         return;
                     }
@@ -356,9 +398,9 @@ impl View<'_> {
             }
             // At least it can drive up to the line.
             let line = || if decides { halt() } else { 0.0 };
-            let conflict = self.mind_conflicts(vehicle, driver, link.next, own_lane, seen, over.at_most(held), line);
+            let conflict = conflict();
             if self.keeps_clear(lane_id, link) && driver.can_brake(vehicle.speed, driver.decel, seen) {
-                let lacks_room = conflict.stuck
+                let lacks_room = conflict.stuck(over.at_most(held), line)
                     || over.at_most(held) <= STANDS
                     || walk.no_room
                     || (!first && !self.has_room(vehicle, driver, link, index, walk.ahead_m));

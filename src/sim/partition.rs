@@ -242,8 +242,8 @@ impl Partition {
                 let is_near = seen < plan.look_m;
                 if seen < world.announce_m {
                     plan.link = view.own_link(vehicle, lane);
-                    if is_near {
-                        plan.no_room = view.announce(vehicle, lane, &plan, |link, coming| {
+                    if is_near || world.network.lane(lane).internal {
+                        view.announce(vehicle, lane, &mut plan, |link, coming| {
                             approaches.add(link, Notice::Near(coming));
                         });
                     } else if plan.link.is_some() && world.watched.has(plan.link.index()) {

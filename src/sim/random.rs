@@ -10,6 +10,7 @@ pub enum Purpose {
     DepartSpeed = 3,
     DepartLane = 4,
     ArrivalPos = 5,
+    GiveUpRight = 7,
 }
 
 #[inline]

@@ -1,12 +1,13 @@
 //! Before a junction: who has to wait at a link, for signals, foes and those that are nearer to a merge.
 
-use crate::graph::Link;
-use crate::ids::LaneId;
+use crate::graph::{Aspect, Conflict, Link, Network};
+use crate::ids::{LaneId, LinkId, VehicleId};
 
-use super::approach::{Claim, Priority, blocks, leave_time};
+use super::approach::{Approach, Claim, Priority, blocks, leave_time};
 use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::motion::Walk;
+use super::random::{Purpose, step_key, uniform};
 use super::vehicle::Vehicle;
 use super::view::View;
 
@@ -16,6 +17,11 @@ const RED_OFFSET_M: f64 = 1.0;
 pub(super) const MINOR_OFFSET_M: f64 = 0.1;
 /// Drivers brake at least this hard for yellow, m/s² (SUMO `tls.yellow.min-decel`).
 const YELLOW_DECEL: f64 = 3.0;
+/// Probability per step that a vehicle in a circle of waiting ones at links of equal right gives up its right. (Of 228
+/// vehicle-steps in such circles in SUMO 1.28, 65.)
+const GIVES_UP: f64 = 0.3;
+/// Most links that are looked at for a circle.
+const LONGEST_CIRCLE: usize = 16;
 
 impl View<'_> {
     /// Distance before the line where a vehicle halts.
@@ -40,13 +46,14 @@ impl View<'_> {
         &self,
         vehicle: &Vehicle,
         driver: &Driver,
-        link: &Link,
+        link_id: LinkId,
         priority: Priority,
         seen: f64,
         v_pass: impl FnOnce() -> f64,
-        beyond: f64,
+        beyond: impl FnOnce() -> f64,
         walk: &mut Walk,
     ) -> bool {
+        let link = self.link(link_id);
         let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
         match priority {
             Priority::Red => return true,
@@ -67,7 +74,7 @@ impl View<'_> {
         if matches!(priority, Priority::Stop | Priority::AllwayStop) && vehicle.waiting_ms == 0 {
             return true;
         }
-        if self.approaches.is_none() && (priority == Priority::Zipper || !link.yields_to.is_empty()) {
+        if self.approaches.is_none() && (priority == Priority::Zipper || self.yields_at(link)) {
             walk.is_open = true;
             return true;
         }
@@ -75,8 +82,8 @@ impl View<'_> {
             walk.v = walk.v.at_most(self.zip(vehicle, driver, link, seen));
             return false;
         }
-        if !link.yields_to.is_empty()
-            && self.is_blocked(vehicle, driver, link, priority, seen, v_pass(), beyond, walk.v, can_brake)
+        if self.yields_at(link)
+            && self.is_blocked(vehicle, driver, link_id, priority, seen, v_pass(), beyond(), walk.v, can_brake)
         {
             // Too fast to halt even with full braking: get through (before a light it halts all the same).
             let hopeless = !can_brake
@@ -119,7 +126,7 @@ impl View<'_> {
         &self,
         vehicle: &Vehicle,
         driver: &Driver,
-        link: &Link,
+        link_id: LinkId,
         priority: Priority,
         seen: f64,
         v_pass: f64,
@@ -127,12 +134,18 @@ impl View<'_> {
         v: f64,
         can_brake: bool,
     ) -> bool {
+        let link = self.link(link_id);
+        let is_equal = priority == Priority::Equal;
+        if is_equal && vehicle.waiting_ms > 0 && self.gives_up(vehicle.id) && self.is_in_circle(link_id) {
+            return true;
+        }
         let arrival_s = driver.minimal_arrival_time(seen, v, v_pass);
-        let leave_speed = driver.speed_after(link.via_length_m, v_pass).at_most(beyond);
+        let way_m = self.way_behind_m(link);
+        let leave_speed = driver.speed_after(way_m, v_pass).at_most(beyond);
         let claim = Claim {
             vehicle: vehicle.id,
             arrival_s,
-            leave_s: leave_time(arrival_s, v_pass, leave_speed, link.via_length_m + driver.length),
+            leave_s: leave_time(arrival_s, v_pass, leave_speed, way_m + driver.length),
             arrival_speed: v_pass,
             leave_speed,
             decel: driver.decel,
@@ -143,13 +156,84 @@ impl View<'_> {
         };
         let network = &self.world.network;
         for foe_id in &network.foe_links[link.yields_to.range()] {
-            if !self.approaches.is_some_and(|approaches| approaches.is_approached(*foe_id)) {
+            if self.world.two_part.has(foe_id.index()) && self.is_on_first_part(link, self.link(*foe_id)) {
+                return true;
+            }
+            if !self.is_approached(*foe_id) {
                 continue;
             }
             let same_target = self.link(*foe_id).to == link.to;
-            if self.approaching(*foe_id).any(|foe| blocks(&claim, &foe, same_target, priority)) {
+            let keeps_out = |foe: Approach| {
+                blocks(&claim, &foe, same_target, priority)
+                    && !(is_equal && foe.waits && self.gives_up(foe.vehicle) && self.is_in_circle(*foe_id))
+            };
+            if self.approaching(*foe_id).any(keeps_out) {
                 return true;
             }
+        }
+        self.lane(link.from).internal
+            && self.foes_of_second_part(link).any(|(foe_id, merge)| {
+                self.is_approached(foe_id) && self.approaching(foe_id).any(|foe| blocks(&claim, &foe, merge, priority))
+            })
+    }
+
+    /// Whether there is anybody to give way to at a link.
+    #[inline]
+    fn yields_at(&self, link: &Link) -> bool {
+        !link.yields_to.is_empty() || self.lane(link.from).internal && self.foes_of_second_part(link).next().is_some()
+    }
+
+    #[inline]
+    fn is_approached(&self, link: LinkId) -> bool {
+        self.approaches.is_some_and(|approaches| approaches.is_approached(link))
+    }
+
+    /// Vehicles that wait inside the junction go on when nobody to whom they yield is before the end of the way that crosses
+    /// theirs, unless that way has a place to wait, too: the ends of these ways, and whether they lead to the same lane.
+    #[inline]
+    fn foes_of_second_part(&self, link: &Link) -> impl Iterator<Item = (LinkId, bool)> {
+        let network = &self.world.network;
+        let conflicts = network.conflicts[self.lane(link.next).conflicts.range()].iter();
+        conflicts.filter_map(|c| end_of_foe(network, c).map(|end| (end, c.merge)))
+    }
+
+    /// Whether a vehicle is on the first part of a way in two parts, to which `link` yields. At a signal that shows green to
+    /// both, that one waits for others.
+    fn is_on_first_part(&self, link: &Link, foe: &Link) -> bool {
+        if self.lanes.on(foe.next).is_empty() {
+            return false;
+        }
+        let entry = if self.lane(link.from).internal { self.entry_of(self.lane(link.next)) } else { link };
+        let is_green = |link: &Link| matches!(self.aspect(link), Some(Aspect::Green | Aspect::GreenMajor));
+        !(entry.from != foe.from && is_green(entry) && is_green(foe))
+    }
+
+    /// Vehicles that wait for each other at links of equal right give it up by chance, each step anew; those whose foe has
+    /// given up drive.
+    fn gives_up(&self, vehicle: VehicleId) -> bool {
+        let key = step_key(self.world.settings.seed, self.now_ms as u64);
+        uniform(key, vehicle.0, Purpose::GiveUpRight) < GIVES_UP
+    }
+
+    /// Whether vehicles approach links of equal right that yield to one another in a circle, of which `link` is one.
+    fn is_in_circle(&self, link: LinkId) -> bool {
+        let mut found = [LinkId::NONE; LONGEST_CIRCLE];
+        found[0] = link;
+        let (mut known, mut at) = (1, 0);
+        while at < known {
+            for &foe in &self.world.network.foe_links[self.link(found[at]).yields_to.range()] {
+                if !self.is_approached(foe) {
+                    continue;
+                }
+                if foe == link {
+                    return true;
+                }
+                if known < LONGEST_CIRCLE && !found[..known].contains(&foe) {
+                    found[known] = foe;
+                    known += 1;
+                }
+            }
+            at += 1;
         }
         false
     }
@@ -159,6 +243,19 @@ impl View<'_> {
         let entry = self.lane(internal).entry;
         entry.is_some() && self.priority(self.link(entry)) == Priority::Major
     }
+}
+
+/// The link at the end of the way of a conflict, where vehicles that wait inside the junction look for those to whom they
+/// yield; `None` where they do not, or where that way is in two parts.
+#[inline]
+pub(super) fn end_of_foe(network: &Network, conflict: &Conflict) -> Option<LinkId> {
+    if !conflict.yields || conflict.same_source {
+        return None;
+    }
+    let foe = network.lane(conflict.foe);
+    let end = foe.only_link();
+    let is_whole = foe.entry.is_some() && !network.lane(network.link(foe.entry).from).internal;
+    (is_whole && end.is_some() && network.link(end).exit).then_some(end)
 }
 
 /// Deceleration with which a vehicle halts before a link.

@@ -13,6 +13,7 @@ use super::car_following::Driver;
 use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
 use super::orders::Overlay;
+use super::right_of_way::end_of_foe;
 use super::routing_schedule::RoutingSchedule;
 use super::sensing::SignalLoops;
 
@@ -69,6 +70,8 @@ pub struct World {
     pub(super) collision_gap_m: f64,
     /// Links that somebody yields to.
     pub watched: Marks,
+    /// Links onto the first part of a way in two parts, at whose end vehicles wait inside the junction.
+    pub two_part: Marks,
     /// Lanes beside which there are others.
     pub wide: Marks,
     /// Loops of actuated signals.
@@ -131,7 +134,13 @@ impl World {
             junction_degree[edge.to.index()] += 1;
         }
         let stopping = demand.departures.iter().map(|d| !d.stops.is_empty()).collect();
-        let watched = Marks::of(network.links.iter().map(|l| l.watched));
+        let watched = watched(&network);
+        let waits_inside = |l: &Link| {
+            let first = network.lane(l.next);
+            let second = first.only_link();
+            l.is_entry(&network) && first.internal && second.is_some() && !network.link(second).exit
+        };
+        let two_part = Marks::of(network.links.iter().map(waits_inside));
         let wide = Marks::of(network.lanes.iter().map(|l| network.edge(l.edge).lane_count > 1));
         let loops = SignalLoops::new(&network, &demand, &settings);
         let conflict_foes = network.conflicts.iter().map(|c| c.foe).collect();
@@ -156,6 +165,7 @@ impl World {
             stopping,
             collision_gap_m,
             watched,
+            two_part,
             wide,
             loops,
             conflict_foes,
@@ -181,4 +191,14 @@ impl World {
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         self.demand.route(id)
     }
+}
+
+/// Links that somebody yields to. Vehicles that wait inside a junction yield at the ends of the ways that cross theirs.
+fn watched(network: &Network) -> Marks {
+    let mut watched = Marks::of(network.links.iter().map(|l| l.watched));
+    for link in network.links.iter().filter(|l| !l.exit && !l.is_entry(network)) {
+        let conflicts = &network.conflicts[network.lane(link.next).conflicts.range()];
+        conflicts.iter().filter_map(|c| end_of_foe(network, c)).for_each(|end| watched.set(end.index()));
+    }
+    watched
 }

@@ -82,7 +82,6 @@ fn odd_demand_is_a_warning_and_the_run_goes_on() {
     };
     warning(&vehicle("arrivalLane"), &["arrivalLane is not supported", "r.rou.xml:2: vehicle 'v'"]);
     warning(&vehicle("arrivalSpeed"), &["arrivalSpeed is not supported", "r.rou.xml:2: vehicle 'v'"]);
-    warning(&Input::routes("").options("--ignore-junction-blocker 5"), &["'ignore-junction-blocker' is not fully"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod common;
 
 mod actuated;
 mod departures;
+mod junctions;
 mod stops;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 use super::builder::NetworkBuilder;
 use super::polyline::{Crossing, Polyline};
-use crate::graph::{Conflict, Lane, Link, Network, Span};
+use crate::graph::{Conflict, JunctionKind, Lane, Link, Network, Span};
 use crate::ids::{LaneId, LinkId};
 
 /// Width that vehicles are taken to have here; the widest class of road vehicles is not much wider.
@@ -37,7 +37,11 @@ impl NetworkBuilder {
             }
         }
         let mut found: Vec<(LaneId, Conflict)> = Vec::new();
-        for entries in entries.iter().filter(|entries| entries.len() > 1) {
+        for (entries, draft) in entries.iter().zip(&self.junctions) {
+            // Without regulation everybody drives as if alone, as in SUMO.
+            if entries.len() < 2 || draft.junction.kind == JunctionKind::Unregulated {
+                continue;
+            }
             let paths: Vec<Path> = entries.iter().flat_map(|&entry| self.paths(network, entry)).collect();
             for (at, a) in paths.iter().enumerate() {
                 for b in &paths[at + 1..] {

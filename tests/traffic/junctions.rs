@@ -1,0 +1,96 @@
+//! Junctions: nobody waits for ever, and who goes first. Times are SUMO's, within a second or two.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tessds::output::MergedStep;
+use tessds::scenario::Settings;
+use tessds::sim::World;
+
+use super::{name, run, world};
+
+const TYPE: &str = r#"<vType id="t" sigma="0" speedDev="0"/>"#;
+
+fn vehicle(id: &str, depart: u32, route: &str, more: &str) -> String {
+    format!(
+        r#"<vehicle id="{id}" type="t" depart="{depart}" departSpeed="max"><route edges="{route}"/>{more}</vehicle>"#
+    )
+}
+
+fn scene(net: &str, vehicles: &[String]) -> Arc<World> {
+    world(net, &format!("{TYPE}{}", vehicles.concat()), "")
+}
+
+/// Seconds of arrival by name; no vehicle may be teleported.
+fn arrivals(world: &World, steps: &[MergedStep]) -> BTreeMap<String, i64> {
+    assert!(steps.iter().all(|step| step.teleports.is_empty()), "a vehicle was teleported");
+    let trips = steps.iter().flat_map(|step| &step.arrivals);
+    trips.map(|trip| (name(&world.demand, trip.vehicle).to_owned(), trip.arrival_ms / 1000)).collect()
+}
+
+/// Each turns off in front of the other one's lane, on which somebody stands behind the other one.
+#[test]
+fn opposing_left_turns_let_each_other_go_where_nobody_can_pass_them() {
+    let vehicles = [
+        vehicle("a", 0, "sc cw", ""),
+        vehicle("b", 0, "nc ce", ""),
+        vehicle("c", 2, "sc cn", ""),
+        vehicle("d", 2, "nc cs", ""),
+    ];
+    let world = scene("junctions/wide_lanes.net.xml", &vehicles);
+    let arrived = arrivals(&world, &run(&world));
+    assert!(arrived.len() == 4 && arrived.values().all(|at| *at <= 54), "{arrived:?}");
+}
+
+/// The network says that one yields to the other, and their ways come within 1.7 m.
+#[test]
+fn opposing_left_turns_go_one_after_the_other_where_the_network_says_so() {
+    let vehicles = [vehicle("a", 0, "sc cw", ""), vehicle("b", 0, "nc ce", "")];
+    let world = scene("junctions/crossing.net.xml", &vehicles);
+    let arrived = arrivals(&world, &run(&world));
+    assert_eq!([arrived["a"], arrived["b"]], [46, 47]);
+}
+
+/// The road between two junctions is two metres long: a vehicle that waits there blocks the first of them.
+#[test]
+fn junctions_next_to_each_other_do_not_lock() {
+    let routes = ["na ab be", "na ab bs", "sb be", "sb ba aw", "ea ab be", "ea an", "wb ba aw", "wb ba an", "wb be"];
+    let flow = |(at, route): (usize, &&str)| {
+        let begin = 3 * at;
+        format!(
+            r#"<flow id="{at}" type="t" begin="{begin}" end="500" period="33" departSpeed="max"><route edges="{route}"/></flow>"#
+        )
+    };
+    let flows: Vec<String> = routes.iter().enumerate().map(flow).collect();
+    let world = scene("junctions/twins.net.xml", &flows);
+    let steps = run(&world);
+    let arrived = arrivals(&world, &steps);
+    assert!(arrived.len() > 130 && steps.len() < 700, "{} in {} s", arrived.len(), steps.len());
+}
+
+/// Everybody has another one on the right.
+#[test]
+fn a_circle_of_vehicles_at_a_junction_of_equal_roads_is_broken() {
+    let routes = ["ec cw", "nc cs", "wc ce", "sc cn"];
+    let vehicles: Vec<String> = routes.iter().map(|route| vehicle(&route[..1], 0, route, "")).collect();
+    let world = scene("junctions/right_before_left.net.xml", &vehicles);
+    let arrived = arrivals(&world, &run(&world));
+    assert!(arrived.len() == 4 && arrived.values().all(|at| *at <= 70), "{arrived:?}");
+}
+
+/// One stands in the junction behind another one that has stopped right after it.
+#[test]
+fn who_has_blocked_a_junction_long_enough_is_ignored_if_asked_for() {
+    let stop = r#"<stop lane="cn_0" endPos="6" duration="150"/>"#;
+    let vehicles = [vehicle("x", 0, "sc cn", stop), vehicle("y", 2, "sc cn", ""), vehicle("e", 15, "ec cw", "")];
+    let patient = scene("junctions/crossing.net.xml", &vehicles);
+    let arrival = |ignored_s: Option<i64>| {
+        let ignore_junction_blocker_ms = ignored_s.map(|s| s * 1000);
+        let settings = Settings { ignore_junction_blocker_ms, ..patient.settings.clone() };
+        let (network, demand) = (Arc::clone(&patient.network), Arc::clone(&patient.demand));
+        let world = Arc::new(World::new(network, demand, settings, patient.requests.clone()));
+        arrivals(&world, &run(&world))["e"]
+    };
+    assert_eq!([arrival(Some(20)), arrival(Some(5))], [70, 59]);
+    assert!(arrival(None) > 195, "the blocker drives on at 170 s");
+}
