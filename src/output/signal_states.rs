@@ -193,6 +193,8 @@ mod tests {
             duration_ms: 2000,
             min_duration_ms: 2000,
             max_duration_ms: 2000,
+            earliest_end_ms: None,
+            latest_end_ms: None,
             aspects: Box::new([aspect]),
             next: Box::default(),
         };

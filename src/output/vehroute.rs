@@ -103,7 +103,7 @@ impl Vehroute {
             .text("id", &departure.name)
             .text("type", &self.names.vehicle_type(trip.vehicle).name)
             .time("depart", depart_ms);
-        if *depart_lane != DepartLane::BestRandom {
+        if *depart_lane != DepartLane::Best {
             tag = tag.count("departLane", self.names.network.lane(trip.depart_lane).index.into());
         }
         if *depart_pos != DepartPos::Base {
@@ -115,6 +115,7 @@ impl Vehroute {
         match arrival_pos {
             ArrivalPos::Given(pos_m) => tag = tag.number("arrivalPos", *pos_m),
             ArrivalPos::Random => tag = tag.text("arrivalPos", "random"),
+            ArrivalPos::Center => tag = tag.text("arrivalPos", "center"),
             ArrivalPos::Max => {}
         }
         if gives_speed {

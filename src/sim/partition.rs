@@ -298,7 +298,18 @@ impl Partition {
 
     fn decide_changes(&mut self, now_ms: i64) {
         let Self {
-            world, lanes, signals, plans, transfers, changer, changes, changes_on, edge_lanes, wide_edges, busy_wide, ..
+            world,
+            lanes,
+            signals,
+            plans,
+            transfers,
+            changer,
+            changes,
+            changes_on,
+            edge_lanes,
+            wide_edges,
+            busy_wide,
+            ..
         } = self;
         changes.clear();
         changes_on.clear();
@@ -449,8 +460,9 @@ impl Partition {
         let mut queue = departures.take_queue(edge);
         if let Some(patience_ms) = world.settings.max_depart_delay_ms {
             let is_late = |id: VehicleId| now_ms - world.demand.departures[id.index()].depart_ms > patience_ms;
-            while let Some(late) = queue.pop_front_if(|first| is_late(first.id)) {
-                departures.forget(late.id);
+            while let Some(late) = queue.front().map(|first| first.id).filter(|id| is_late(*id)) {
+                queue.pop_front();
+                departures.forget(late);
                 self.counts.discarded += 1;
             }
         }

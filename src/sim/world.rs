@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
-use crate::graph::{EdgeKind, Network};
+use crate::graph::{EdgeKind, Link, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
