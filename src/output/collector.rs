@@ -53,7 +53,12 @@ impl MergedStep {
         all.arrivals.sort_unstable_by_key(|trip| trip.vehicle);
         all.teleports.sort_unstable_by_key(|teleport| (teleport.vehicle, teleport.lane));
         all.stops.sort_unstable_by_key(|stop| (stop.vehicle, stop.stop));
+        // Vehicles are named only where nothing moves on any road.
+        if !all.is_still {
+            all.standing.clear();
+        }
         all.standing.sort_unstable_by_key(|standing| standing.vehicle);
+        all.standing.truncate(NAMED);
         all.discards.sort_unstable_by_key(|discard| discard.vehicle);
         all.departed.sort_unstable_by_key(|&(vehicle, _)| vehicle);
         all.fcd.sort_unstable_by_key(|record| record.vehicle);

@@ -9,8 +9,8 @@ use super::vehicle::{Vehicle, flags};
 
 /// Standing vehicles are named every so many steps.
 pub const NAMED_EVERY_STEPS: u64 = 16;
-/// How many vehicles a partition names.
-const NAMED: usize = 8;
+/// How many vehicles are named, of a partition and in all.
+pub const NAMED: usize = 8;
 
 impl Partition {
     /// Fills in what the report of a step tells of a standstill.
