@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 
+use crate::sim::NAMED;
 use crate::sim::report::{Counts, DetectorReport, IntervalReport, StepReport};
 
 /// The report of a whole step. Everything in it is in a fixed order, so what is written from it depends neither on the

@@ -186,13 +186,11 @@ impl Departures {
 
     /// Gives another route to a vehicle that departs on an own edge and has not done so; ignores all other vehicles.
     pub fn set_route(&mut self, world: &World, vehicle: VehicleId, route: RouteId, is_change: bool) {
-        if self.edge_of(world, vehicle).is_some() {
+        if let Some(edge) = self.edge_of(world, vehicle) {
             let departure = &world.demand.departures[vehicle.index()];
             let changes = self.route_of(vehicle, departure).1.saturating_add(u16::from(is_change));
             self.routes.insert(vehicle, (route, changes));
-            let edge = world.route(departure.route)[0];
-            let queue = self.waiting.get_mut(self.added.get(&vehicle).unwrap_or(&edge));
-            if let Some(queue) = queue
+            if let Some(queue) = self.waiting.get_mut(&edge)
                 && let Some(at) = place_in(queue, vehicle, self.added.is_empty())
             {
                 queue[at].wish = LaneWish::Unknown;

@@ -61,7 +61,7 @@ pub use partition::{Partition, ReportOptions};
 pub use route_guidance::{GuidanceState, RouteGuidance, RouteOrders};
 pub use routing_schedule::RoutingSchedule;
 pub use scope::Scope;
-pub use standstill::NAMED_EVERY_STEPS;
+pub use standstill::{NAMED, NAMED_EVERY_STEPS};
 pub use state::{PartitionState, StateError};
 pub use vehicle::{HALTING_SPEED, Vehicle};
 pub use world::World;

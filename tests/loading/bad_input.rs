@@ -243,7 +243,7 @@ fn harmless_oddities_are_warnings() {
         &[],
         "departPos is not on the edge [r.rou.xml:2: trip 'v']: the vehicle departs at the end",
     );
-    check(&with("departSpeed=\"90\""), &[], "departSpeed is too high for the edge");
+    check(&with("departSpeed=\"40\""), &[], "departSpeed is higher than the type allows on the edge");
     check(&with("arrivalLane=\"3\""), &[], "arrivalLane does not exist or is forbidden");
     check(&with("arrivalPos=\"-500\""), &[], "arrivalPos is not on the edge");
     assert_eq!(warnings_of(route, &[]), [""; 0], "good input gives no warning");
