@@ -224,8 +224,8 @@ impl RouteGuidance {
             if departure.depart_ms < from_ms || !is_routed_at_departure(&world.settings, departure) {
                 continue;
             }
-            let edges = world.route(departure.route);
-            if let Some(edges) = self.find(vehicle, edges, 0) {
+            let edges = self.state.routes.edges(&world.demand, departure.route).to_vec();
+            if let Some(edges) = self.find(vehicle, &edges, 0) {
                 self.state.assigned.insert(vehicle, Assigned { edges: edges.clone(), is_detour: false });
                 updates.push(RouteUpdate { vehicle, stage: RoutingStage::Departing, edges });
             }
