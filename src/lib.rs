@@ -4,6 +4,7 @@ pub mod actors;
 pub mod attributes;
 pub mod cli;
 pub mod control;
+pub mod coverage;
 pub mod demand;
 pub mod diagnostics;
 pub mod graph;

@@ -52,6 +52,15 @@ impl Element {
             attribute
         })
     }
+    /// Adds an attribute, or changes nothing where there is one with this key.
+    pub fn add_missing(&mut self, key: &str, value: &str) {
+        if self.get(key).is_none() {
+            self.text.push_str(key);
+            let key_end = self.text.len() as u32;
+            self.text.push_str(value);
+            self.ends.push([key_end, self.text.len() as u32]);
+        }
+    }
     /// For messages: the name and the id if it has one.
     pub fn describe(&self) -> String {
         match self.get("id") {

@@ -63,7 +63,7 @@ fn states_of_partitions_have_the_form_of_their_version() {
         });
         bytes.extend(state);
     }
-    check("partitions", &bytes, 0xfd9e_0705_8226_e079_bd9c_aa07_5683_2aee, "VERSION in src/persist/envelope.rs");
+    check("partitions", &bytes, 0x71b6_35d3_80fc_4700_cdab_afc3_0bad_a50b, "VERSION in src/persist/envelope.rs");
 }
 
 #[test]
@@ -76,5 +76,5 @@ fn compiled_scenarios_have_the_form_of_their_format() {
     let bytes = compiled.encode();
     // Behind magic, format, version of the program and checksum.
     let body = &bytes[8 + 4 + 1 + env!("CARGO_PKG_VERSION").len() + 8..];
-    check("scenarios", body, 0x16f5_fa76_e5c4_690d_0cfb_c114_8ac3_d7a7, "FORMAT in src/scenario/compiled.rs");
+    check("scenarios", body, 0x62f1_ce23_e00f_166b_1877_1cc7_5450_b5ff, "FORMAT in src/scenario/compiled.rs");
 }

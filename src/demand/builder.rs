@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use crate::attributes::Attributes;
-use crate::diagnostics::{InputError, Location, Warnings};
+use crate::coverage::{check_attributes, check_left_out};
+use crate::diagnostics::{InputError, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
 use crate::ids::{EdgeId, RouteId, TypeId};
-use crate::xml::{Element, Node, XmlReader, shorten};
+use crate::xml::{Element, Node, XmlReader};
 
 use super::departure_attributes::DepartureDefaults;
 use super::random::{Purpose, Stream};
@@ -16,6 +17,7 @@ use super::road_graph::RoadGraph;
 use super::router::Router;
 use super::routes::Routes;
 use super::type_registry::TypeRegistry;
+use super::zones::Zones;
 use super::{DefaultEmergencyDecel, Demand, Departure, Stop, StoppingPlaces, VehicleClass};
 
 /// What the demand depends on besides the files.
@@ -29,6 +31,8 @@ pub struct DemandOptions {
     pub scale: f64,
     /// Vehicles with a bad route are left out with a warning instead of ending the load.
     pub ignore_route_errors: bool,
+    /// `junction-taz`: trips may begin and end at junctions.
+    pub junction_zones: bool,
     /// `default.speeddev`.
     pub default_speed_deviation: Option<f64>,
     /// `default.departlane`, `default.departspeed`.
@@ -62,14 +66,18 @@ pub struct DemandBuilder<'n> {
     pub(super) router: Router<'n>,
     pub(super) options: DemandOptions,
     pub(super) places: StoppingPlaces,
+    pub(super) zones: Zones,
     pub(super) types: TypeRegistry,
     pub(super) routes: Routes,
     pub(super) checked: HashMap<(RouteId, VehicleClass), Result<(), String>>,
     pub(super) departures: Vec<Departure>,
     pub(super) stops: Vec<Stop>,
     pub(super) vias: Vec<EdgeId>,
-    /// 128-bit hashes of vehicle ids.
-    pub(super) names: HashSet<u128>,
+    /// By 128-bit hash of a vehicle's id: the last departure with it.
+    pub(super) names: HashMap<u128, u32>,
+    pub(super) flows: HashSet<Box<str>>,
+    /// The file has to be sorted by time: when the vehicle before departs; `None`: in any order.
+    pub(super) last_depart_ms: Option<i64>,
     /// `vehicle`s and `trip`s seen so far, for scaling.
     pub(super) listed: u64,
 }
@@ -89,12 +97,15 @@ impl<'n> DemandBuilder<'n> {
             types: TypeRegistry::new(options.default_speed_deviation, options.emergency_decel),
             options,
             places: StoppingPlaces::default(),
+            zones: Zones::default(),
             routes: Routes::default(),
             checked: HashMap::new(),
             departures: Vec::new(),
             stops: Vec::new(),
             vias: Vec::new(),
-            names: HashSet::new(),
+            names: HashMap::new(),
+            flows: HashSet::new(),
+            last_depart_ms: None,
             listed: 0,
         }
     }
@@ -102,6 +113,12 @@ impl<'n> DemandBuilder<'n> {
     /// All types that a name stands for: itself, or the members of a distribution; `None`: not defined.
     pub fn types_named(&self, name: &str) -> Option<Vec<TypeId>> {
         self.types.members(name)
+    }
+
+    /// A new file. As SUMO does where it reads one piece by piece, vehicles that are not in order of time are left out of a file
+    /// that `is_sorted`.
+    pub fn begin_file(&mut self, is_sorted: bool) {
+        self.last_depart_ms = is_sorted.then_some(i64::MIN);
     }
 
     /// Reads the element whose start tag came last, up to and including its end tag. `false`: it is none of the demand's,
@@ -136,6 +153,8 @@ impl<'n> DemandBuilder<'n> {
                 let attributes = Attributes::new(reader.file(), element);
                 self.places.read(attributes, spaces, self.network, self.index, warnings)?;
             }
+            "taz" => self.zones.read(reader, element, self.index, warnings)?,
+            "interval" => self.read_interval(reader, element, warnings)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -172,23 +191,53 @@ impl<'n> DemandBuilder<'n> {
         }
     }
 
+    /// Flows within an `interval` have its times where they give none: an old form that SUMO still takes.
+    fn read_interval<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        warnings: &mut Warnings,
+    ) -> Result<(), InputError> {
+        while let Some(Node::Start(mut child)) = reader.next()? {
+            if child.name != "flow" {
+                skip_unknown(reader, &child, "interval", warnings)?;
+                continue;
+            }
+            for key in ["begin", "end"] {
+                if let Some(time) = element.get(key) {
+                    child.add_missing(key, time);
+                }
+            }
+            self.read_vehicle(reader, &child, warnings)?;
+        }
+        Ok(())
+    }
+
     fn read_type<R: BufRead>(
         &mut self,
         reader: &mut XmlReader<R>,
         element: &Element,
         warnings: &mut Warnings,
     ) -> Result<TypeId, InputError> {
-        let id = self.types.define(Attributes::new(reader.file(), element), warnings)?;
+        let mut element = element.clone();
+        let mut reroutes = None;
         while let Some(Node::Start(child)) = reader.next()? {
             if child.name == "param" {
-                check_param(&child, reader.at(&child), warnings);
+                read_param(Attributes::new(reader.file(), &child), &mut reroutes)?;
+            } else if let Some(model) = child.name.strip_prefix("carFollowing-") {
+                let message = "its attributes are taken; write them into the vType";
+                warnings.add("nested elements of car following are deprecated", reader.at(&child), message);
+                element.add_missing("carFollowModel", model);
+                for (key, value) in child.attributes() {
+                    element.add_missing(key, value);
+                }
             } else {
-                let kind = format!("element '{}' in vType is not supported", shorten(&child.name));
-                warnings.add(kind, reader.at(&child), "the element has no effect; write its attributes into the vType");
+                skip_unknown(reader, &child, "vType", warnings)?;
+                continue;
             }
             reader.skip()?;
         }
-        Ok(id)
+        self.types.define(Attributes::new(reader.file(), &element), reroutes, warnings)
     }
 
     fn read_type_distribution<R: BufRead>(
@@ -197,14 +246,24 @@ impl<'n> DemandBuilder<'n> {
         element: &Element,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
-        let mut nested = Vec::new();
+        check_attributes(Attributes::new(reader.file(), element), warnings);
+        let mut members = Vec::new();
         while let Some(Node::Start(child)) = reader.next()? {
-            match child.name.as_str() {
-                "vType" => nested.push(self.read_type(reader, &child, warnings)?),
+            match (child.name.as_str(), child.get("refId")) {
+                ("vType", Some(name)) => {
+                    let attributes = Attributes::new(reader.file(), &child);
+                    let weight = attributes.non_negative("probability")?;
+                    members.extend(self.types.weighted_members(attributes, name, weight)?);
+                    reader.skip()?;
+                }
+                ("vType", None) => {
+                    let id = self.read_type(reader, &child, warnings)?;
+                    members.push((id, self.types.probability(id)));
+                }
                 _ => skip_unknown(reader, &child, "vTypeDistribution", warnings)?,
             }
         }
-        self.types.define_distribution(Attributes::new(reader.file(), element), &nested)
+        self.types.define_distribution(Attributes::new(reader.file(), element), members, warnings)
     }
 }
 
@@ -214,20 +273,14 @@ pub(super) fn skip_unknown<R: BufRead>(
     parent: &str,
     warnings: &mut Warnings,
 ) -> Result<(), InputError> {
-    if element.name == "param" {
-        check_param(element, reader.at(element), warnings);
-    } else {
-        let kind = format!("element '{}' in {parent} is not supported", shorten(&element.name));
-        warnings.add(kind, reader.at(element), "the element has no effect");
-    }
+    check_left_out(element, parent, reader.at(element), warnings);
     reader.skip()
 }
 
-/// Parameters are notes for others, but for those that give a device to a vehicle.
-pub(super) fn check_param(param: &Element, at: Location, warnings: &mut Warnings) {
-    let is_on = param.get("value").is_some_and(|value| matches!(value, "true" | "1"));
-    if is_on && param.get("key") == Some("has.rerouting.device") {
-        let message = "give the share of vehicles that reroute with device.rerouting.probability";
-        warnings.add("parameter 'has.rerouting.device' is not supported", at, message);
+/// Parameters are notes for others, but for the one that gives a vehicle the rerouting device, or takes it away.
+pub(super) fn read_param(param: Attributes<'_>, reroutes: &mut Option<bool>) -> Result<(), InputError> {
+    if param.text("key") == Some("has.rerouting.device") {
+        *reroutes = param.boolean("value")?;
     }
+    Ok(())
 }

@@ -3,57 +3,26 @@
 use std::str::FromStr;
 
 use crate::attributes::Attributes;
+use crate::coverage::check_attributes;
 use crate::diagnostics::{InputError, Warnings};
 
 use super::departing::Expected;
 use super::{ArrivalLane, ArrivalPos, ArrivalSpeed, DepartLane, DepartPos, DepartSpeed};
 
-/// Attributes that are taken, by this module or by the builder.
-const TAKEN: &[&str] = &[
-    "id",
-    "type",
-    "route",
-    "depart",
-    "from",
-    "to",
-    "via",
-    "speedFactor",
-    "departLane",
-    "departPos",
-    "departSpeed",
-    "arrivalLane",
-    "arrivalPos",
-    "arrivalSpeed",
-    "begin",
-    "end",
-    "number",
-    "period",
-    "vehsPerHour",
-    "perHour",
-    "probability",
-];
-
-/// About looks, passengers, lateral positions within a lane, or earlier results: no effect on traffic here.
-const WITHOUT_EFFECT: &[&str] = &[
-    "color",
-    "line",
-    "personNumber",
-    "personCapacity",
-    "containerNumber",
-    "departPosLat",
-    "arrivalPosLat",
-    "arrival",
-    "routeLength",
-    "fromTaz",
-    "toTaz",
-    "name",
-    "lines",
-    "parkingBadges",
-    "refId",
-];
+/// `departEdge`, `arrivalEdge`: where on its route a vehicle begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum RouteEdge {
+    /// At the end of the route where it does anyway.
+    End,
+    /// Index of the route's edges.
+    Given(usize),
+    Random,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DepartureRules {
+    pub depart_edge: RouteEdge,
+    pub arrival_edge: RouteEdge,
     pub depart_lane: DepartLane,
     pub depart_pos: DepartPos,
     pub depart_speed: DepartSpeed,
@@ -82,14 +51,11 @@ pub(super) fn read_rules(
     defaults: &DepartureDefaults,
     warnings: &mut Warnings,
 ) -> Result<DepartureRules, InputError> {
-    for (key, _) in attributes.element().attributes() {
-        if !TAKEN.contains(&key) && !WITHOUT_EFFECT.contains(&key) && !key.contains(':') {
-            let kind = format!("attribute '{key}' of {} is not supported", attributes.element().name);
-            warnings.add(kind, attributes.at(), "the attribute has no effect");
-        }
-    }
+    check_attributes(attributes, warnings);
     let text = |key, default| attributes.text(key).unwrap_or(default);
     Ok(DepartureRules {
+        depart_edge: route_edge(attributes, "departEdge", warnings)?,
+        arrival_edge: route_edge(attributes, "arrivalEdge", warnings)?,
         depart_lane: parse(attributes, "departLane", text("departLane", &defaults.lane))?,
         depart_pos: depart_pos(attributes)?,
         depart_speed: parse(attributes, "departSpeed", text("departSpeed", &defaults.speed))?,
@@ -117,6 +83,20 @@ fn depart_pos(attributes: Attributes<'_>) -> Result<DepartPos, InputError> {
         Some("splitFront") => Ok(DepartPos::Base),
         Some(value) => parse(attributes, "departPos", value),
     }
+}
+
+fn route_edge(attributes: Attributes<'_>, key: &str, warnings: &mut Warnings) -> Result<RouteEdge, InputError> {
+    Ok(match attributes.text(key) {
+        None => RouteEdge::End,
+        Some("random") => RouteEdge::Random,
+        Some(word @ "free") if key == "departEdge" => {
+            replaced(attributes, key, word, "0", warnings);
+            RouteEdge::End
+        }
+        Some(value) => RouteEdge::Given(
+            value.trim().parse().map_err(|_| attributes.bad(key, value, "an index of the route's edges or random"))?,
+        ),
+    })
 }
 
 fn arrival_lane(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<ArrivalLane, InputError> {

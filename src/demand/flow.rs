@@ -10,6 +10,8 @@ const DEFAULT_LENGTH_MS: i64 = 24 * 3600 * 1000;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rhythm {
+    /// All at the begin: a number of vehicles in a time of length 0.
+    AtOnce,
     Period {
         ms: i64,
     },
@@ -26,6 +28,7 @@ enum Rhythm {
 impl Rhythm {
     fn scaled(self, scale: f64) -> Self {
         match self {
+            Self::AtOnce => self,
             // Cut to whole milliseconds, as SUMO does.
             Self::Period { ms } => Self::Period { ms: ((ms as f64 / scale) as i64).max(1) },
             Self::Exponential { per_s } => Self::Exponential { per_s: per_s * scale },
@@ -74,6 +77,12 @@ impl Flow {
         if rate_keys.len() > 1 {
             return Err(attributes.error(format!("give one of {}, not several", rate_keys.join(", "))));
         }
+        if !rate_keys.is_empty() && given_end_ms.is_some() && number.is_some() {
+            return Err(attributes.error(format!("give 'end' or 'number' beside {}, not both", rate_keys.join(", "))));
+        }
+        if number == Some(0) {
+            warnings.add("flow without vehicles", attributes.at(), "its number is 0");
+        }
         let needs_end = given_end_ms.is_none() && times.end_ms.is_none() && (number.is_none() || rate_keys.is_empty());
         if needs_end {
             warnings.add("flow without 'end'", attributes.at(), "the flow ends after 24 hours");
@@ -83,6 +92,9 @@ impl Flow {
             None if needs_end => begin_ms + DEFAULT_LENGTH_MS,
             None => i64::MAX,
         };
+        if given_end_ms.is_some_and(|end_ms| end_ms < begin_ms) {
+            return Err(attributes.error("the flow ends before it begins"));
+        }
         let mut number = number.unwrap_or(u64::MAX);
         let rhythm = match rate_keys.first() {
             Some(key) => read_rhythm(attributes, key, times.step_ms)?,
@@ -90,6 +102,7 @@ impl Flow {
                 return Err(attributes.error("give one of period, vehsPerHour, probability, number"));
             }
             None if end_ms < begin_ms => return Err(attributes.error("the flow ends before it begins")),
+            None if end_ms == begin_ms => Rhythm::AtOnce,
             None => Rhythm::Period { ms: ((end_ms - begin_ms) / number.clamp(1, 1 << 40) as i64).max(1) },
         };
         if let Rhythm::Period { ms } = rhythm
@@ -111,6 +124,7 @@ impl Flow {
     pub fn expected(&self, from_ms: i64, step_ms: i64) -> f64 {
         let span_ms = self.end_ms.saturating_sub(self.begin_ms.max(from_ms)).max(0) as f64;
         let by_time = match self.rhythm {
+            Rhythm::AtOnce => f64::INFINITY,
             Rhythm::Period { ms } => span_ms / ms as f64,
             Rhythm::Exponential { per_s } => span_ms / 1000.0 * per_s,
             Rhythm::Bernoulli { per_step } => span_ms / step_ms as f64 * per_step.min(1.0),
@@ -128,6 +142,10 @@ impl Flow {
         name: &str,
         mut visit: impl FnMut(u64, i64) -> Result<(), E>,
     ) -> Result<(), E> {
+        if self.rhythm == Rhythm::AtOnce {
+            let is_seen = self.begin_ms >= from_ms && self.begin_ms <= self.end_ms;
+            return (0..if is_seen { self.number } else { 0 }).try_for_each(|n| visit(n, self.begin_ms));
+        }
         let stream = Stream::new(seed, name, Purpose::FlowDeparture);
         let (mut made, mut shown, mut draws) = (0, 0, 0);
         let mut time_ms = match self.rhythm {
@@ -161,12 +179,17 @@ impl Flow {
                 }
             }
             time_ms = match self.rhythm {
+                Rhythm::AtOnce => self.end_ms,
                 Rhythm::Period { ms } => time_ms.saturating_add(ms),
                 Rhythm::Exponential { per_s } => time_ms.saturating_add(exponential_ms(draw(), per_s)),
                 Rhythm::Bernoulli { .. } => time_ms.saturating_add(step_ms),
             };
         }
         Ok(())
+    }
+
+    pub fn begin_ms(&self) -> i64 {
+        self.begin_ms
     }
 
     /// Shifts of `until` from one vehicle to the next.
@@ -179,9 +202,12 @@ impl Flow {
 
     /// The departures could not be listed in reasonable time: nothing but `end_ms` ends an endless row of coin tosses.
     pub fn is_endless(&self, from_ms: i64, step_ms: i64) -> bool {
-        const MAX_TOSSES: i64 = 100_000_000;
+        const MAX_TOSSES: f64 = 1e8;
         let steps = self.end_ms.saturating_sub(self.begin_ms.min(from_ms)) / step_ms.max(1);
-        matches!(self.rhythm, Rhythm::Bernoulli { .. }) && steps > MAX_TOSSES
+        match self.rhythm {
+            Rhythm::Bernoulli { per_step } => (self.number as f64 / per_step).min(steps as f64) > MAX_TOSSES,
+            _ => false,
+        }
     }
 }
 
@@ -197,7 +223,8 @@ fn read_rhythm(attributes: Attributes<'_>, key: &str, step_ms: i64) -> Result<Rh
     let text = attributes.text(key).unwrap_or_default();
     match key {
         "probability" => {
-            let per_s = attributes.non_negative(key)?.unwrap_or_default();
+            let per_s = attributes.number(key)?.filter(|per_s| *per_s > 0.0 && *per_s <= 1.0);
+            let per_s = per_s.ok_or_else(|| attributes.bad(key, text, "a number above 0 and at most 1"))?;
             Ok(Rhythm::Bernoulli { per_step: per_s * step_ms as f64 / 1000.0 })
         }
         "period" => {

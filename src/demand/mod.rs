@@ -26,7 +26,9 @@ mod type_registry;
 mod vehicle_class;
 mod vehicle_reader;
 mod vehicle_type;
+mod ways;
 mod weighted;
+mod zones;
 
 pub use builder::{DemandBuilder, DemandOptions};
 pub use clipping::{Clipper, Entry, Piece};
@@ -184,7 +186,8 @@ pub struct Departure {
     pub arrival_speed: ArrivalSpeed,
     /// A span of [`Demand::stops`].
     pub stops: Span,
-    /// Given explicitly in the file with a route of its own (a `trip` whose route was computed here: `false`).
+    /// The route is that of the file. `false`: a `trip`, or a vehicle with a rerouting device; its route was found at load, and
+    /// may change with the traffic.
     pub given_route: bool,
     /// Edges that a trip has to pass, in this order: a span of [`Demand::vias`].
     pub via: Span,

@@ -11,6 +11,8 @@ pub enum Purpose {
     FlowDeparture,
     DepartOffset,
     ReroutingDevice,
+    RouteEnds,
+    StopDuration,
 }
 
 /// A stream of random numbers that belongs to a name (a vehicle's or flow's id), so that a vehicle keeps its draws when

@@ -2,18 +2,18 @@
 
 use crate::attributes::Attributes;
 use crate::diagnostics::Warnings;
-use crate::graph::Network;
+use crate::graph::{Edge, Network};
 use crate::ids::EdgeId;
 
 use super::departure_attributes::DepartureRules;
 use super::{ArrivalLane, ArrivalPos, DepartLane, DepartPos, DepartSpeed, VehicleType};
 
-/// By how much `departSpeed` may exceed what is possible on the edge, m/s, as in SUMO.
-const SPEED_SLACK_MPS: f64 = 0.1;
+/// Speeds may be rounded in files.
+const SPEED_SLACK_MPS: f64 = 0.05;
 
-/// Brings given lanes, positions and speeds onto the first and last edge of a route, with a warning where SUMO gives one.
-/// A departure speed that is too high raises the speed factor of a driver whose type lets it vary, as in SUMO.
-/// `Err`: the departure lane does not exist or is forbidden, or the departure speed is impossible.
+/// Brings given lanes and positions onto the first and last edge of a route, with a warning where SUMO gives one, and gives
+/// the vehicle a speed factor with which it may drive its departure speed. `Err`: the departure lane does not exist or is
+/// forbidden, or the departure speed is impossible.
 pub(super) fn check_ends(
     attributes: Attributes<'_>,
     network: &Network,
@@ -24,7 +24,7 @@ pub(super) fn check_ends(
     warnings: &mut Warnings,
 ) -> Result<DepartureRules, String> {
     let (first, last) = (network.edge(route[0]), network.edge(route[route.len() - 1]));
-    let lane_of = |edge: &crate::graph::Edge, index: u32| {
+    let lane_of = |edge: &Edge, index: u32| {
         let lane = edge.lanes().nth(index as usize).map(|lane| network.lane(lane));
         lane.filter(|lane| lane.allowed.allows(vtype.class))
     };
@@ -46,19 +46,12 @@ pub(super) fn check_ends(
         rules.depart_pos = DepartPos::Given(if valid { position } else { first.length_m });
     }
     if let DepartSpeed::Given(speed) = rules.depart_speed {
-        let limit = first.lanes().map(|lane| network.lane(lane).speed_mps).fold(0.0, f64::max);
-        let possible = (limit * f64::from(speed_factor)).min(vtype.max_speed_mps);
-        if speed > possible + SPEED_SLACK_MPS {
-            let varies = vtype.speed_factor.deviation > 0.0 && speed <= vtype.max_speed_mps && limit > 0.0;
-            if !varies {
-                return Err(format!("departSpeed {speed} m/s is too high for the departure edge '{}'", first.name));
-            }
-            let factor = (speed / limit * 1e4).ceil() / 1e4;
-            if factor > vtype.speed_factor.max {
-                let message = format!("the speed factor is raised to {factor}, beyond what its type allows");
-                warnings.add("departSpeed is higher than the type allows on the edge", attributes.at(), message);
-            }
-            rules.speed_factor = Some(factor);
+        let possible_mps = limit_of(network, first, vtype) * f64::from(speed_factor);
+        let is_fixed = rules.speed_factor.is_some() && vtype.speed_factor.deviation > 0.0;
+        if is_fixed && speed > possible_mps {
+            rules.depart_speed = DepartSpeed::Given(possible_mps.min(vtype.max_speed_mps));
+        } else {
+            rules.speed_factor = Some(factor_for(attributes, network, first, vtype, speed_factor, speed, warnings)?);
         }
     }
     if let ArrivalLane::Given(index) = rules.arrival_lane
@@ -77,6 +70,41 @@ pub(super) fn check_ends(
         rules.arrival_pos = ArrivalPos::Given(position.clamp(0.0, last.length_m));
     }
     Ok(rules)
+}
+
+/// Greatest speed on any lane of an edge for a driver who keeps to the limits, m/s.
+fn limit_of(network: &Network, edge: &Edge, vtype: &VehicleType) -> f64 {
+    let limits = edge.lanes().map(|lane| network.limit_mps(network.lane(lane), vtype.class));
+    limits.fold(0.0, f64::max).min(vtype.desired_max_speed_mps)
+}
+
+/// The speed factor with which a vehicle may depart at `speed_mps`: its own, or one that is high enough if factors differ.
+fn factor_for(
+    attributes: Attributes<'_>,
+    network: &Network,
+    edge: &Edge,
+    vtype: &VehicleType,
+    speed_factor: f32,
+    speed_mps: f64,
+    warnings: &mut Warnings,
+) -> Result<f64, String> {
+    if speed_mps > vtype.max_speed_mps {
+        let max_mps = vtype.max_speed_mps;
+        return Err(format!("departSpeed {speed_mps} is above maxSpeed ({max_mps:.2} m/s) of type '{}'", vtype.name));
+    }
+    let own = f64::from(speed_factor);
+    let limit_mps = limit_of(network, edge, vtype);
+    if speed_mps <= limit_mps * own + SPEED_SLACK_MPS {
+        return Ok(own);
+    }
+    if vtype.speed_factor.deviation <= 0.0 || limit_mps <= 0.0 {
+        let possible_mps = limit_mps * own;
+        return Err(format!("departSpeed {speed_mps} is too high for edge '{}' ({possible_mps:.2} m/s)", edge.name));
+    }
+    let factor = (speed_mps / limit_mps * 1e4).ceil() / 1e4;
+    let message = format!("the vehicle drives at {factor:.2} times the speed limits to match it");
+    warnings.add("departSpeed is too high for the edge", attributes.at(), message);
+    Ok(factor)
 }
 
 /// Metres from the start (negative positions count from the end), and whether that is on the edge.

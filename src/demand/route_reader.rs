@@ -3,11 +3,13 @@
 use std::io::BufRead;
 
 use crate::attributes::Attributes;
+use crate::coverage::check_attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::EdgeKind;
 use crate::ids::{EdgeId, RouteId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
+use super::Stop;
 use super::builder::{DemandBuilder, Fault, skip_unknown};
 use super::routes::{NamedRoute, StoppingRoute};
 use super::stops::{StopContext, StopRequest, read_stop};
@@ -72,10 +74,6 @@ impl DemandBuilder<'_> {
         element: &Element,
         warnings: &mut Warnings,
     ) -> Result<StoppingRoute, Fault> {
-        let id = self.read_route_edges(Attributes::new(reader.file(), element));
-        if element.get("repeat").is_some_and(|n| n != "0") {
-            warnings.add("repeated routes are not supported", reader.at(element), "the route is driven once");
-        }
         let mut stops = Vec::new();
         while let Some(Node::Start(child)) = reader.next()? {
             match child.name.as_str() {
@@ -83,16 +81,39 @@ impl DemandBuilder<'_> {
                 _ => skip_unknown(reader, &child, "route", warnings)?,
             }
         }
-        Ok(StoppingRoute { id: id?, stops: stops.into() })
+        let attributes = Attributes::new(reader.file(), element);
+        check_attributes(attributes, warnings);
+        let repeats = attributes.integer::<i64>("repeat")?.unwrap_or(0).max(0) as usize;
+        let id = self.read_route_edges(attributes, repeats)?;
+        // The stops of a named route are made in each round, `until` a cycle later; those of a vehicle's own route once.
+        if attributes.has("id") && repeats > 0 {
+            let cycle_ms = attributes.time_ms("cycleTime")?.unwrap_or(0);
+            let round = stops.clone();
+            for n in 1..=repeats as i64 {
+                let shifted = |stop: &StopRequest| {
+                    let until_ms = stop.stop.until_ms.map(|until| until.saturating_add(cycle_ms.saturating_mul(n)));
+                    StopRequest { stop: Stop { until_ms, ..stop.stop.clone() }, ..stop.clone() }
+                };
+                stops.extend(round.iter().map(shifted));
+            }
+        }
+        Ok(StoppingRoute { id, stops: stops.into() })
     }
 
-    fn read_route_edges(&mut self, attributes: Attributes<'_>) -> Result<RouteId, Fault> {
+    fn read_route_edges(&mut self, attributes: Attributes<'_>, repeats: usize) -> Result<RouteId, Fault> {
         let mut edges = Vec::new();
         for name in attributes.required("edges")?.split_whitespace() {
             edges.push(self.find_edge(attributes, name)?);
         }
         if edges.is_empty() {
             return Err(Fault::Route(attributes.error("the route has no edges")));
+        }
+        if repeats > 0 {
+            if edges.len().saturating_mul(repeats.saturating_add(1)) > MAX_EDGES_OF_ROUTE {
+                let message = format!("the repeated route has more than {MAX_EDGES_OF_ROUTE} edges");
+                return Err(attributes.error(message).into());
+            }
+            edges = edges.repeat(repeats + 1);
         }
         self.intern(attributes, &edges).map_err(Fault::Input)
     }
@@ -133,26 +154,26 @@ impl DemandBuilder<'_> {
                 continue;
             }
             let attributes = Attributes::new(reader.file(), &child);
-            let weight = attributes.non_negative("probability")?.unwrap_or(1.0);
-            let route = match attributes.text("refId") {
+            let weight = attributes.number("probability")?.map(|weight| weight.max(0.0));
+            let routes = match attributes.text("refId") {
                 Some(name) => {
-                    let route = self.single_route(attributes, name);
+                    let routes = self.weighted_routes(attributes, name, weight);
                     reader.skip()?;
-                    route
+                    routes
                 }
-                None => self.read_route(reader, &child, warnings),
+                None => self.read_route(reader, &child, warnings).map(|route| vec![(route, weight.unwrap_or(1.0))]),
             };
-            match route {
-                Ok(route) => members.push((route, weight)),
+            match routes {
+                Ok(routes) => members.extend(routes),
                 // Read on to the end tag first.
                 Err(error) => fault = fault.or(Some(error)),
             }
         }
         let attributes = Attributes::new(reader.file(), element);
-        let weights = Weighted::<StoppingRoute>::listed_weights(attributes, "routes")?;
+        let weights = Weighted::<StoppingRoute>::listed_weights(attributes, "routes", warnings)?;
         for (place, name) in attributes.text("routes").unwrap_or_default().split_whitespace().enumerate() {
-            let own = self.routes.probabilities.get(name).copied().unwrap_or(1.0);
-            members.push((self.single_route(attributes, name)?, weights.as_ref().map_or(own, |w| w[place])));
+            let weight = weights.as_ref().and_then(|weights| weights.get(place)).copied();
+            members.extend(self.weighted_routes(attributes, name, weight)?);
         }
         match fault {
             Some(fault) => Err(fault),
@@ -160,9 +181,19 @@ impl DemandBuilder<'_> {
         }
     }
 
-    fn single_route(&self, attributes: Attributes<'_>, name: &str) -> Result<StoppingRoute, Fault> {
+    /// The routes that a member of a distribution stands for, with weights that add up to its own.
+    fn weighted_routes(
+        &self,
+        attributes: Attributes<'_>,
+        name: &str,
+        weight: Option<f64>,
+    ) -> Result<Vec<(StoppingRoute, f64)>, Fault> {
         match self.routes.named.get(name) {
-            Some(NamedRoute::Choice(choice)) => Ok(choice.choose(0.0).clone()),
+            Some(NamedRoute::Choice(choice)) => {
+                let own = || self.routes.probabilities.get(name).copied().unwrap_or(1.0);
+                let share = weight.unwrap_or_else(own) / choice.total();
+                Ok(choice.weighted().map(|(route, weight)| (route.clone(), weight * share)).collect())
+            }
             Some(NamedRoute::Broken(message)) => Err(Fault::Route(attributes.error(message.as_str()))),
             None => Err(unknown_route(attributes, name).into()),
         }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use crate::graph::Network;
+use crate::graph::{Edge, Network};
 use crate::ids::EdgeId;
 
 use super::edge_delays::EdgeDelays;
@@ -59,13 +59,18 @@ impl Roads<'_> {
     /// Seconds along an edge that is empty.
     pub(super) fn along_s(&self, edge: EdgeId, travel: Travel) -> f64 {
         let edge = self.network.edge(edge);
-        travel.seconds(edge.length_m, self.network.lane(edge.first_lane).speed_mps)
+        travel.seconds(edge.length_m, self.limit_mps(edge, travel))
+    }
+
+    /// Speed limit of an edge for the vehicle.
+    fn limit_mps(&self, edge: &Edge, travel: Travel) -> f64 {
+        self.network.limit_mps(self.network.lane(edge.first_lane), travel.class)
     }
 
     /// Seconds from the end of one edge to the end of the next.
     pub(super) fn seconds(&self, arc: &road_graph::Arc, travel: Travel) -> f64 {
         let next = self.network.edge(arc.to);
-        let limit = self.network.lane(next.first_lane).speed_mps;
+        let limit = self.limit_mps(next, travel);
         let through = travel.seconds(arc.via_length_m, arc.via_speed_mps) + arc.penalty_s;
         let along = travel.seconds(next.length_m, limit);
         let Some(delays) = self.delays else { return through + along };
@@ -81,6 +86,7 @@ impl Roads<'_> {
 }
 
 type Key = (EdgeId, EdgeId, (u8, u64, u64));
+type KeyBetween = (Box<[EdgeId]>, Box<[EdgeId]>, (u8, u64, u64));
 
 /// A* over edges (Hart, Nilsson, Raphael 1968). The cost of an edge is its length over the speed that the vehicle can drive
 /// there, or that others drove there if they were slower; ways through junctions count with their length, and 1.5 s more
@@ -96,6 +102,7 @@ pub struct RouteSearch {
     open: BinaryHeap<Open>,
     round: u32,
     known: HashMap<Key, Option<Arc<[EdgeId]>>>,
+    known_between: HashMap<KeyBetween, Option<Arc<[EdgeId]>>>,
 }
 
 /// Search state of an edge; valid if `round` is the router's.
@@ -124,15 +131,25 @@ impl RouteSearch {
                 directness = directness.max(distance(ends[from.index()], ends[arc.to.index()]) / driven.max(0.01));
             }
         }
-        let fastest_mps = network.lanes.iter().map(|lane| lane.speed_mps).fold(0.0, f64::max);
+        let fastest_mps = network.highest_limit_mps();
         let unseen = Node { round: 0, settled: false, cost_s: 0.0, before: EdgeId::NONE };
         let nodes = vec![unseen; network.edges.len()];
-        Self { ends, directness, fastest_mps, nodes, open: BinaryHeap::new(), round: 0, known: HashMap::new() }
+        Self {
+            ends,
+            directness,
+            fastest_mps,
+            nodes,
+            open: BinaryHeap::new(),
+            round: 0,
+            known: HashMap::new(),
+            known_between: HashMap::new(),
+        }
     }
 
     /// Forgets the results: the delays have changed.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.known_between.clear();
     }
 
     /// The edges from `from` to `to`, both included, over all of `via` in order. `Err` holds the leg that has no route.
@@ -165,32 +182,60 @@ impl RouteSearch {
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        let found = self.search(roads, from, to, travel);
+        let is_open = roads.graph.allows(from, travel.class) && roads.graph.allows(to, travel.class);
+        let found = if is_open { self.search(roads, &[from], &[to], travel) } else { None };
         self.known.insert(key, found.clone());
         found
     }
 
-    fn search(&mut self, roads: Roads<'_>, from: EdgeId, to: EdgeId, travel: Travel) -> Option<Arc<[EdgeId]>> {
-        if !roads.graph.allows(from, travel.class) || !roads.graph.allows(to, travel.class) {
+    /// The fastest way from one of some edges to one of others. Not remembered by itself.
+    pub fn between(
+        &mut self,
+        roads: Roads<'_>,
+        from: &[EdgeId],
+        to: &[EdgeId],
+        travel: Travel,
+    ) -> Option<Arc<[EdgeId]>> {
+        let allowed = |edges: &[EdgeId]| -> Vec<EdgeId> {
+            edges.iter().copied().filter(|edge| roads.graph.allows(*edge, travel.class)).collect()
+        };
+        let key = (from.into(), to.into(), travel.key());
+        if let Some(known) = self.known_between.get(&key) {
+            return known.clone();
+        }
+        let found = self.search(roads, &allowed(from), &allowed(to), travel);
+        self.known_between.insert(key, found.clone());
+        found
+    }
+
+    fn search(&mut self, roads: Roads<'_>, from: &[EdgeId], to: &[EdgeId], travel: Travel) -> Option<Arc<[EdgeId]>> {
+        if from.is_empty() || to.is_empty() {
             return None;
         }
         self.start_round();
         let top_speed = (self.fastest_mps * travel.speed_factor).min(travel.max_speed_mps) * self.directness;
-        let goal = self.ends[to.index()];
+        // The distance to the goal is a bound where there is only one.
+        let goal = if let [to] = to { Some(self.ends[to.index()]) } else { None };
         let Self { ends, nodes, open, round, .. } = self;
-        let remaining =
-            |edge: EdgeId| if top_speed > 0.0 { distance(ends[edge.index()], goal) / top_speed } else { 0.0 };
+        let remaining = |edge: EdgeId| match goal {
+            Some(goal) if top_speed > 0.0 => distance(ends[edge.index()], goal) / top_speed,
+            _ => 0.0,
+        };
         let round = *round;
-        nodes[from.index()] = Node { round, settled: false, cost_s: 0.0, before: EdgeId::NONE };
         open.clear();
-        open.push(Open { estimate_s: remaining(from), edge: from });
+        for &edge in from {
+            // Among several origins the time on them counts.
+            let cost_s = if from.len() > 1 { roads.along_s(edge, travel) } else { 0.0 };
+            nodes[edge.index()] = Node { round, settled: false, cost_s, before: EdgeId::NONE };
+            open.push(Open { estimate_s: cost_s + remaining(edge), edge });
+        }
         while let Some(Open { edge, .. }) = open.pop() {
             let node = &mut nodes[edge.index()];
             if std::mem::replace(&mut node.settled, true) {
                 continue;
             }
-            if edge == to {
-                return Some(self.path(to));
+            if to.contains(&edge) {
+                return Some(self.path(edge));
             }
             let cost_s = node.cost_s;
             for arc in roads.graph.arcs(edge) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::attributes::Attributes;
+use crate::coverage::check_attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
@@ -80,6 +81,7 @@ impl StoppingPlaces {
         index: &NetworkIndex,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
+        check_attributes(attributes, warnings);
         let name = attributes.id()?;
         let lane_name = attributes.required("lane")?;
         let lane = index
@@ -142,6 +144,9 @@ impl StopRange {
     pub fn on_lane(&self, length_m: f64, default_start_m: f64) -> Result<(f64, f64, bool), String> {
         let from_start = |position: f64| if position < 0.0 { position + length_m } else { position };
         let end = self.end_m.map_or(length_m, from_start);
+        // A stop at the very start of a lane is one of the least length there.
+        let end =
+            if self.start_m.is_none() && (0.0..MIN_STOP_M).contains(&end) { MIN_STOP_M.min(length_m) } else { end };
         let start = self.start_m.map_or(default_start_m.min(end - DEFAULT_STOP_M).max(0.0), from_start);
         let valid = start >= 0.0 && end <= length_m && end - start >= MIN_STOP_M - 1e-9;
         if valid {

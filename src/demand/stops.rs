@@ -1,43 +1,43 @@
 //! Reads `stop` elements, and finds where on a route they are made.
 
 use crate::attributes::Attributes;
+use crate::coverage::check_attributes;
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::sumo::NetworkIndex;
 use crate::graph::{EdgeKind, Network, Permissions};
 use crate::ids::{EdgeId, LaneId};
 
 use super::stopping_place::{StopRange, StoppingPlace, StoppingPlaces};
-use super::{Stop, VehicleClass};
+use super::type_reader::parse_distribution;
+use super::{SpeedFactor, Stop, VehicleClass};
+
+/// Longest time of a stop that is drawn, seconds.
+pub(super) const MAX_STOP_S: f64 = 1e9;
 
 /// Duration of a stop that nothing ends.
 const FOR_EVER_MS: i64 = 1 << 50;
 
 const PLACES: [&str; 5] = ["busStop", "trainStop", "parkingArea", "containerStop", "chargingStation"];
 
-/// Attributes about persons, goods, timetables and the sublane model: no effect on traffic here.
-const WITHOUT_EFFECT: &[&str] = &[
-    "triggered",
-    "containerTriggered",
-    "expected",
-    "expectedContainers",
-    "permitted",
-    "started",
-    "ended",
-    "actType",
-    "tripId",
-    "line",
-    "posLat",
-    "priority",
-    "index",
-    "collision",
-    "id",
-];
+/// `index` of a stop: its place among the stops of the vehicle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum StopIndex {
+    /// Behind all that came before it in the file.
+    End,
+    At(usize),
+    /// Where the route passes it.
+    Fit,
+}
 
 /// A stop as it stands in a file, before the route is known.
 #[derive(Clone, Debug)]
 pub(super) struct StopRequest {
     /// `route_index` is not set yet.
     pub stop: Stop,
+    /// Where it goes among the other stops.
+    pub index: StopIndex,
+    /// Distribution of `duration` in seconds, of which each vehicle draws its own.
+    pub spread: Option<SpeedFactor>,
     pub at: Location,
 }
 
@@ -55,8 +55,31 @@ pub(super) fn read_stop(
     warnings: &mut Warnings,
 ) -> Result<Option<StopRequest>, InputError> {
     let mut stop = read_place(attributes, context)?;
-    stop.duration_ms = attributes.time_ms("duration")?.filter(|d| *d >= 0);
-    stop.until_ms = attributes.time_ms("until")?.filter(|u| *u >= 0);
+    let spread = attributes.text("duration").filter(|text| text.contains('(')).map(|text| {
+        let default = SpeedFactor { mean: 0.0, deviation: 0.0, min: 0.0, max: f64::MAX };
+        let spread = parse_distribution(text, default);
+        spread.ok_or_else(|| attributes.bad("duration", text, "a time, norm(mean,dev) or normc(mean,dev,min,max)"))
+    });
+    let spread = spread.transpose()?;
+    stop.duration_ms = match spread {
+        Some(spread) => Some((spread.mean.clamp(0.0, MAX_STOP_S) * 1000.0) as i64),
+        None => attributes.time_ms("duration")?,
+    };
+    stop.until_ms = attributes.time_ms("until")?;
+    for (key, time) in [("duration", stop.duration_ms), ("until", stop.until_ms)] {
+        if time.is_some_and(|ms| ms < 0) {
+            return Err(attributes.error(format!("attribute '{key}' must not be negative")));
+        }
+    }
+    let index = match attributes.text("index") {
+        None | Some("end") => StopIndex::End,
+        Some("fit") => StopIndex::Fit,
+        Some(_) => StopIndex::At(attributes.required_integer("index")?),
+    };
+    if attributes.boolean("onDemand")?.unwrap_or(false) {
+        // Nobody is on board or waits there.
+        return Ok(None);
+    }
     stop.arrival_ms = attributes.time_ms("arrival")?.filter(|u| *u >= 0);
     stop.speed_mps = attributes.non_negative("speed")?.unwrap_or(0.0);
     let flag = |key| -> Result<bool, InputError> { Ok(attributes.boolean(key)?.unwrap_or(false)) };
@@ -92,15 +115,8 @@ pub(super) fn read_stop(
             "the vehicle goes on after 'duration' and 'until', at once if it has neither",
         );
     }
-    for (key, _) in attributes.element().attributes() {
-        let taken =
-            ["lane", "edge", "startPos", "endPos", "friendlyPos", "duration", "until", "arrival", "parking", "speed"];
-        if !taken.contains(&key) && !PLACES.contains(&key) && !WITHOUT_EFFECT.contains(&key) {
-            let kind = format!("attribute '{key}' of stop is not supported");
-            warnings.add(kind, attributes.at(), "the attribute has no effect");
-        }
-    }
-    Ok(Some(StopRequest { stop, at: attributes.at() }))
+    check_attributes(attributes, warnings);
+    Ok(Some(StopRequest { stop, index, spread, at: attributes.at() }))
 }
 
 fn read_place(attributes: Attributes<'_>, context: &StopContext<'_>) -> Result<Stop, InputError> {
@@ -171,6 +187,9 @@ fn passes(network: &Network, edges: &[EdgeId], index: usize, lane: LaneId) -> bo
     links.any(|link| Some(&network.lane(network.link(link).to).edge) == next && network.leads_through(link, lane))
 }
 
+/// Stops with their places, and those that have none, with the reason.
+pub(super) type Placed<'r> = (Vec<(Stop, &'r StopRequest)>, Vec<(&'r StopRequest, String)>);
+
 /// Finds the places of stops on a route, in order, for a vehicle that departs `depart_m` from the start of its first edge or
 /// wherever it can (0). Stops that are not ahead on the route are given back with the reason.
 pub(super) fn place_on_route<'r>(
@@ -179,15 +198,45 @@ pub(super) fn place_on_route<'r>(
     depart_m: f64,
     class: VehicleClass,
     requests: impl IntoIterator<Item = &'r StopRequest>,
-) -> (Vec<Stop>, Vec<(&'r StopRequest, String)>) {
-    let mut placed: Vec<Stop> = Vec::new();
+) -> Placed<'r> {
+    let way = StoppingWay { network, edges, depart_m, class };
+    let mut ordered: Vec<&StopRequest> = Vec::new();
+    for request in requests {
+        let at = match request.index {
+            StopIndex::End => ordered.len(),
+            StopIndex::At(at) => at.min(ordered.len()),
+            StopIndex::Fit => (0..ordered.len()).find(|at| fits(&way, &ordered, *at, request)).unwrap_or(ordered.len()),
+        };
+        ordered.insert(at, request);
+    }
+    place_in_order(&way, ordered)
+}
+
+/// The way of a vehicle, as far as it matters for its stops.
+struct StoppingWay<'a> {
+    network: &'a Network,
+    edges: &'a [EdgeId],
+    depart_m: f64,
+    class: VehicleClass,
+}
+
+/// Whether all stops are still ahead of each other with another one at a place.
+fn fits(way: &StoppingWay<'_>, ordered: &[&StopRequest], at: usize, request: &StopRequest) -> bool {
+    let (before, behind) = ordered.split_at(at);
+    let all = before.iter().copied().chain([request]).chain(behind.iter().copied());
+    place_in_order(way, all).1.is_empty()
+}
+
+fn place_in_order<'r>(way: &StoppingWay<'_>, requests: impl IntoIterator<Item = &'r StopRequest>) -> Placed<'r> {
+    let &StoppingWay { network, edges, depart_m, class } = way;
+    let mut placed: Vec<(Stop, &StopRequest)> = Vec::new();
     let mut refused = Vec::new();
     for request in requests {
         let lane = request.stop.lane;
         // A junction is behind the road that leads to it.
         let along = |stop: &Stop| (network.lane(stop.lane).internal, stop.end_m);
         let (from, behind) =
-            placed.last().map_or((0, (false, depart_m)), |last| (last.route_index as usize, along(last)));
+            placed.last().map_or((0, (false, depart_m)), |(last, _)| (last.route_index as usize, along(last)));
         let ahead =
             |&index: &usize| passes(network, edges, index, lane) && (index > from || along(&request.stop) >= behind);
         match (from..edges.len()).find(ahead) {
@@ -195,7 +244,7 @@ pub(super) fn place_on_route<'r>(
                 request,
                 format!("vClass '{}' may not stop on lane '{}'", class.name(), network.lane_name(lane)),
             )),
-            Some(index) => placed.push(Stop { route_index: index as u32, ..request.stop.clone() }),
+            Some(index) => placed.push((Stop { route_index: index as u32, ..request.stop.clone() }, request)),
             None => refused
                 .push((request, format!("the stop on lane '{}' is not ahead on the route", network.lane_name(lane)))),
         }

@@ -1,78 +1,51 @@
 //! Reads one `vType`: the defaults of its class, changed by its attributes.
 
 use crate::attributes::Attributes;
+use crate::coverage::check_attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::xml::shorten;
 
 use super::{CarFollowing, Idm, SpeedFactor, VehicleClass, VehicleType};
 
-/// Attributes that are taken.
-const TAKEN: &[&str] = &[
-    "id",
-    "vClass",
-    "length",
-    "minGap",
-    "maxSpeed",
-    "desiredMaxSpeed",
-    "width",
-    "accel",
-    "decel",
-    "emergencyDecel",
-    "apparentDecel",
-    "sigma",
-    "tau",
-    "speedFactor",
-    "speedDev",
-    "carFollowModel",
-    "delta",
-    "stepping",
-    "laneChangeModel",
-    "lcStrategic",
-    "lcCooperative",
-    "lcSpeedGain",
-    "lcKeepRight",
-    "lcAssertive",
-    "lcLookaheadLeft",
-    "lcSpeedGainRight",
-    "impatience",
-    "jmTimegapMinor",
-    "probability",
-    "scale",
+/// Models of car following that SUMO knows beside Krauss and the IDM.
+const MODELS: &[&str] = &[
+    "KraussOrig1",
+    "KraussPS",
+    "KraussX",
+    "SmartSK",
+    "Daniel1",
+    "PWagner2009",
+    "BKerner",
+    "EIDM",
+    "Wiedemann",
+    "W99",
+    "Rail",
+    "ACC",
+    "CACC",
+    "CC",
 ];
 
-/// Attributes that change looks, emissions or passengers, or that only the sublane model reads: no effect on traffic here.
-const WITHOUT_EFFECT: &[&str] = &[
-    "color",
-    "guiShape",
-    "imgFile",
-    "osgFile",
-    "emissionClass",
-    "height",
-    "mass",
-    "personCapacity",
-    "containerCapacity",
-    "boardingDuration",
-    "loadingDuration",
-    "locomotiveLength",
-    "carriageLength",
-    "carriageGap",
-    "carriageDoors",
-    "frontSeatPos",
-    "seatingWidth",
-    "carriageImages",
-    "parkingBadges",
-    "latAlignment",
-    "minGapLat",
-    "maxSpeedLat",
-    "lcSublane",
-    "lcPushy",
-    "lcPushyGap",
-    "lcAccelLat",
-    "lcTurnAlignmentDistance",
-    "lcMaxSpeedLatStanding",
-    "lcMaxSpeedLatFactor",
-    "lcLaneDiscipline",
-    "maneuverAngleTimes",
+/// Numbers that have no effect here, and the ranges outside of which SUMO refuses them.
+const IDLE_NUMBERS: &[(&str, f64, f64)] = &[
+    ("height", 0.0, f64::MAX),
+    ("mass", 0.0, f64::MAX),
+    ("personCapacity", 0.0, f64::MAX),
+    ("containerCapacity", 0.0, f64::MAX),
+    ("minGapLat", 0.0, f64::MAX),
+    ("maxSpeedLat", f64::MIN_POSITIVE, f64::MAX),
+    ("jmCrossingGap", 0.0, f64::MAX),
+    ("jmDriveRedSpeed", 0.0, f64::MAX),
+    ("jmIgnoreFoeProb", 0.0, f64::MAX),
+    ("jmSigmaMinor", 0.0, 1.0),
+    ("jmStoplineGap", 0.0, f64::MAX),
+    ("jmAdvance", 0.0, f64::MAX),
+    ("jmStopSignWait", 0.0, f64::MAX),
+    ("jmAllwayStopWait", 0.0, f64::MAX),
+    ("lcImpatience", 0.0, f64::MAX),
+    ("lcOvertakeRight", 0.0, f64::MAX),
+    ("lcSigma", 0.0, f64::MAX),
+    ("lcMaxSpeedLatStanding", 0.0, f64::MAX),
+    ("lcOvertakeDeltaSpeedFactor", -1.0, 1.0),
 ];
 
 /// A `vType` as it stands in a file.
@@ -90,11 +63,8 @@ pub(super) fn read_type(
     default_deviation: Option<f64>,
     warnings: &mut Warnings,
 ) -> Result<TypeDefinition, InputError> {
-    let class = match attributes.text("vClass") {
-        None => VehicleClass::Passenger,
-        Some(name) => VehicleClass::parse(name)
-            .ok_or_else(|| attributes.error(format!("vClass '{}' is not known", shorten(name))))?,
-    };
+    check_id(attributes)?;
+    let class = read_class(attributes, warnings);
     let mut vtype = VehicleType::default_of(attributes.id()?, class);
     if let Some(deviation) = default_deviation {
         vtype.speed_factor.deviation = deviation;
@@ -104,20 +74,41 @@ pub(super) fn read_type(
     read_speed_factor(attributes, &mut vtype.speed_factor)?;
     vtype.model = read_model(attributes, warnings)?;
     read_lane_change(attributes, &mut vtype, warnings)?;
-    for (key, _) in attributes.element().attributes() {
-        if !TAKEN.contains(&key) && !WITHOUT_EFFECT.contains(&key) && !key.contains(':') {
-            warnings.add(
-                format!("attribute '{key}' of vType is not supported"),
-                attributes.at(),
-                "the attribute has no effect",
-            );
-        }
+    check_attributes(attributes, warnings);
+    for (key, min, max) in IDLE_NUMBERS {
+        attributes.number_in(key, *min, *max)?;
     }
     Ok(TypeDefinition {
         vtype,
         probability: attributes.non_negative("probability")?.unwrap_or(1.0),
         scale: attributes.non_negative("scale")?.unwrap_or(1.0),
     })
+}
+
+/// Characters that SUMO takes in no id of a vehicle or type.
+const NOT_IN_IDS: &[char] = &[' ', '\t', '\n', '\r', '|', '\\', '\'', '"', ';', ',', '<', '>', '&'];
+
+/// Refuses ids that SUMO refuses for vehicles and types.
+pub(super) fn check_id(attributes: Attributes<'_>) -> Result<(), InputError> {
+    match attributes.id()?.chars().find(|c| NOT_IN_IDS.contains(c)) {
+        Some(bad) => Err(attributes.error(format!("the id must not hold {bad:?}"))),
+        None => Ok(()),
+    }
+}
+
+/// SUMO goes on with a passenger car where it does not know the class.
+fn read_class(attributes: Attributes<'_>, warnings: &mut Warnings) -> VehicleClass {
+    let Some(name) = attributes.text("vClass") else { return VehicleClass::Passenger };
+    if let Some(class) = VehicleClass::parse(name) {
+        return class;
+    }
+    let class = VehicleClass::parse_deprecated(name).flatten();
+    let (kind, class) = match class {
+        Some(class) => (format!("vehicle class '{name}' is deprecated"), class),
+        None => (format!("vehicle class '{}' is not known", shorten(name)), VehicleClass::Passenger),
+    };
+    warnings.add(kind, attributes.at(), format!("read as '{}'", class.name()));
+    class
 }
 
 fn set(target: &mut f64, value: Option<f64>) {
@@ -134,12 +125,12 @@ fn read_dimensions(attributes: Attributes<'_>, vtype: &mut VehicleType) -> Resul
     set(&mut vtype.desired_max_speed_mps, attributes.positive("desiredMaxSpeed")?);
     set(&mut vtype.accel_mps2, attributes.positive("accel")?);
     set(&mut vtype.sigma, attributes.number_in("sigma", 0.0, 1.0)?);
-    set(&mut vtype.tau_s, attributes.non_negative("tau")?);
-    set(&mut vtype.time_gap_minor_s, attributes.non_negative("jmTimegapMinor")?);
+    set(&mut vtype.tau_s, attributes.positive("tau")?);
+    set(&mut vtype.time_gap_minor_s, attributes.number("jmTimegapMinor")?);
     match attributes.text("impatience") {
         // SUMO: `off` switches impatience off for good, so that it does not even grow with waiting.
         Some("off") => vtype.impatience = f64::NEG_INFINITY,
-        _ => set(&mut vtype.impatience, attributes.number_in("impatience", f64::MIN, 1.0)?),
+        _ => set(&mut vtype.impatience, attributes.number("impatience")?),
     }
     Ok(())
 }
@@ -166,43 +157,58 @@ fn read_decelerations(
 /// A plain number is the mean and keeps the deviation of the class; `speedDev` overrides every other deviation.
 fn read_speed_factor(attributes: Attributes<'_>, factor: &mut SpeedFactor) -> Result<(), InputError> {
     if let Some(text) = attributes.text("speedFactor") {
-        *factor = parse_speed_factor(text, *factor).ok_or_else(|| {
-            attributes.bad("speedFactor", text, "a positive number, norm(mean,dev) or normc(mean,dev,min,max)")
+        *factor = parse_distribution(text, *factor).ok_or_else(|| {
+            attributes.bad("speedFactor", text, "a number, norm(mean,dev) or normc(mean,dev,min,max)")
         })?;
     }
     set(&mut factor.deviation, attributes.non_negative("speedDev")?);
+    let &mut SpeedFactor { mean, deviation, min, max } = factor;
+    if deviation > 0.0 && min > max {
+        return Err(attributes.error(format!("the least speed factor {min} is above the greatest, {max}")));
+    }
+    // As in SUMO; a value within the bounds would hardly ever be drawn.
+    let out_of_reach = |bound: f64, side: f64| deviation > 0.0 && (mean - bound) * side > MAX_DEVIATIONS * deviation;
+    if out_of_reach(max, 1.0) || out_of_reach(min, -1.0) {
+        let message = format!(
+            "speed factors from {min} to {max} are more than {MAX_DEVIATIONS} deviations ({deviation}) away from their mean, {mean}"
+        );
+        return Err(attributes.error(message));
+    }
     Ok(())
 }
 
-/// Smallest factor that is ever drawn; SUMO has the same bound.
-pub(super) const MIN_SPEED_FACTOR: f64 = 0.2;
+/// Farther than this from the mean a bound of the speed factor must not be, in standard deviations.
+const MAX_DEVIATIONS: f64 = 3.0 + 1e-9;
 
-fn parse_speed_factor(text: &str, default: SpeedFactor) -> Option<SpeedFactor> {
+/// A plain number is the mean of the default distribution.
+pub(super) fn parse_distribution(text: &str, default: SpeedFactor) -> Option<SpeedFactor> {
     let text = text.trim();
     let Some((name, rest)) = text.split_once('(') else {
-        let mean = text.parse::<f64>().ok().filter(|m| m.is_finite() && *m > 0.0)?;
-        // A mean outside of the default bounds would be drawn forever.
-        return Some(SpeedFactor { mean, max: default.max.max(2.0 * mean), min: default.min.min(mean), ..default });
+        let mean = text.parse::<f64>().ok().filter(|m| m.is_finite())?;
+        return Some(SpeedFactor { mean, ..default });
     };
     let values = rest
         .strip_suffix(')')?
         .split(',')
         .map(|v| v.trim().parse::<f64>().ok().filter(|v| v.is_finite()))
         .collect::<Option<Vec<f64>>>()?;
-    let factor = match (name.trim(), &values[..]) {
-        ("norm", &[mean, deviation]) => SpeedFactor { mean, deviation, min: MIN_SPEED_FACTOR, max: f64::MAX },
+    let whole = |mean, deviation| SpeedFactor { mean, deviation, min: f64::MIN, max: f64::MAX };
+    Some(match (name.trim(), &values[..]) {
+        ("norm", &[mean]) => whole(mean, 0.0),
+        ("norm", &[mean, deviation]) => whole(mean, deviation),
+        ("normc", &[mean]) => SpeedFactor { mean, deviation: 0.0, ..default },
         ("normc", &[mean, deviation]) => SpeedFactor { mean, deviation, ..default },
-        ("normc", &[mean, deviation, min, max]) if min <= max => SpeedFactor { mean, deviation, min, max },
+        ("normc", &[mean, deviation, min]) => SpeedFactor { mean, deviation, min, ..default },
+        ("normc", &[mean, deviation, min, max]) => SpeedFactor { mean, deviation, min, max },
         _ => return None,
-    };
-    (factor.mean > 0.0 && factor.deviation >= 0.0).then_some(factor)
+    })
 }
 
 fn read_model(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<CarFollowing, InputError> {
     let Some(name) = attributes.text("carFollowModel") else { return Ok(CarFollowing::Krauss) };
     let idm = || -> Result<CarFollowing, InputError> {
         Ok(CarFollowing::Idm(Idm {
-            delta: attributes.positive("delta")?.unwrap_or(4.0),
+            delta: attributes.number("delta")?.unwrap_or(4.0).max(0.0),
             stepping_s: attributes.positive("stepping")?.unwrap_or(0.25),
         }))
     };
@@ -219,8 +225,10 @@ fn read_model(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<Car
             );
             idm()
         }
+        other if !MODELS.contains(&other) => {
+            Err(attributes.error(format!("carFollowModel '{}' is not known", shorten(other))))
+        }
         other => {
-            let other = shorten(other);
             warnings.add(
                 format!("carFollowModel '{other}' is not supported"),
                 attributes.at(),
@@ -239,6 +247,9 @@ fn read_lane_change(
     if let Some(model) = attributes.text("laneChangeModel")
         && !matches!(model, "LC2013" | "default")
     {
+        if !matches!(model, "DK2008" | "LC2013_CC" | "SL2015") {
+            return Err(attributes.error(format!("laneChangeModel '{}' is not known", shorten(model))));
+        }
         warnings.add(
             format!("laneChangeModel '{}' is not supported", shorten(model)),
             attributes.at(),
@@ -246,12 +257,12 @@ fn read_lane_change(
         );
     }
     let lane_change = &mut vtype.lane_change;
-    // A negative lcStrategic switches strategic changes off.
+    // Negative values switch the motive off, as 0 does.
     set(&mut lane_change.strategic, attributes.number("lcStrategic")?);
-    set(&mut lane_change.cooperative, attributes.number_in("lcCooperative", -1.0, 1.0)?);
-    set(&mut lane_change.speed_gain, attributes.non_negative("lcSpeedGain")?);
-    set(&mut lane_change.keep_right, attributes.non_negative("lcKeepRight")?);
-    set(&mut lane_change.assertive, attributes.positive("lcAssertive")?);
+    set(&mut lane_change.cooperative, attributes.number("lcCooperative")?);
+    set(&mut lane_change.speed_gain, attributes.number("lcSpeedGain")?);
+    set(&mut lane_change.keep_right, attributes.number("lcKeepRight")?);
+    set(&mut lane_change.assertive, attributes.non_negative("lcAssertive")?);
     set(&mut lane_change.lookahead_left, attributes.non_negative("lcLookaheadLeft")?);
     set(&mut lane_change.speed_gain_right, attributes.non_negative("lcSpeedGainRight")?);
     Ok(())

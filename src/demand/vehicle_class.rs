@@ -83,6 +83,20 @@ const NAMES: [(&str, VehicleClass); 34] = {
     ]
 };
 
+/// Names of older versions of the format and what they stand for now; the manual lists them as deprecated.
+const DEPRECATED: [(&str, Option<VehicleClass>); 10] = [
+    ("public_transport", Some(VehicleClass::Bus)),
+    ("public_emergency", Some(VehicleClass::Emergency)),
+    ("public_authority", Some(VehicleClass::Authority)),
+    ("public_army", Some(VehicleClass::Army)),
+    ("transport", Some(VehicleClass::Truck)),
+    ("lightrail", Some(VehicleClass::Tram)),
+    ("cityrail", Some(VehicleClass::RailUrban)),
+    ("rail_slow", Some(VehicleClass::Rail)),
+    ("private_", Some(VehicleClass::Private)),
+    ("unknown", None),
+];
+
 impl VehicleClass {
     /// The bit of the class in [`Permissions`](crate::graph::Permissions); `ignoring` needs none.
     #[inline]
@@ -94,6 +108,10 @@ impl VehicleClass {
     }
     pub fn parse(name: &str) -> Option<Self> {
         NAMES.iter().find(|(n, _)| *n == name).map(|(_, c)| *c)
+    }
+    /// The class that a deprecated name stands for, `Some(None)` for the name of no class; `None`: the name is not known.
+    pub fn parse_deprecated(name: &str) -> Option<Option<Self>> {
+        DEPRECATED.iter().find(|(old, _)| *old == name).map(|(_, class)| *class)
     }
     pub fn name(self) -> &'static str {
         NAMES[self as usize].0

@@ -1,7 +1,6 @@
 //! The builder's reading of vehicles: `vehicle`, `trip` and `flow`, each expanded into departures.
 
 use std::io::BufRead;
-use std::rc::Rc;
 
 use crate::attributes::Attributes;
 use crate::diagnostics::{InputError, Warnings};
@@ -9,46 +8,54 @@ use crate::graph::Span;
 use crate::ids::{EdgeId, RouteId, TypeId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
-use super::builder::{DemandBuilder, Fault, skip_unknown};
+use super::builder::{DemandBuilder, Fault, read_param, skip_unknown};
 use super::departure_attributes::{DepartureRules, read_rules};
 use super::flow::{Flow, RunTimes};
 use super::random::{Purpose, Stream};
 use super::route_ends::check_ends;
-use super::route_reader::unknown_route;
 use super::route_search::Travel;
-use super::routes::{NamedRoute, StoppingRoute};
 use super::scaling::copies;
-use super::stops::{StopRequest, place_on_route};
+use super::stops::{MAX_STOP_S, StopRequest, place_on_route};
+use super::type_reader::check_id;
 use super::type_registry::draw_speed_factor;
-use super::weighted::Weighted;
-use super::{DepartPos, Departure, Stop, has_rerouting_device};
+use super::ways::Way;
+use super::{ArrivalPos, DepartPos, Departure, SpeedFactor, Stop, has_rerouting_device};
 
 /// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
 /// Vehicles keep times in 32 bits, in milliseconds; a day is left for those under way.
 const LATEST_DEPARTURE_MS: i64 = i32::MAX as i64 - 86_400_000;
 
-/// Where a vehicle wants to go.
-enum Way {
-    Fixed(StoppingRoute),
-    Drawn(Weighted<StoppingRoute>),
-    /// Drawn anew for each vehicle from a named distribution.
-    Named(Box<str>),
-    Trip {
-        from: EdgeId,
-        via: Vec<EdgeId>,
-        to: EdgeId,
-    },
+/// A `vehicle`, `trip` or `flow` with everything inside it.
+pub(super) struct Request<'e> {
+    pub(super) attributes: Attributes<'e>,
+    pub(super) name: &'e str,
+    pub(super) type_name: &'e str,
+    pub(super) rules: DepartureRules,
+    pub(super) way: Way,
+    pub(super) stops: Vec<StopRequest>,
+    /// `has.rerouting.device`, or what the type says of it.
+    pub(super) reroutes: Option<bool>,
+    /// `reroute`: the route is looked for anew at the departure.
+    pub(super) route_anew: bool,
 }
 
-/// A `vehicle`, `trip` or `flow` with everything inside it.
-struct Request<'e> {
-    attributes: Attributes<'e>,
-    name: &'e str,
-    type_name: &'e str,
-    rules: DepartureRules,
-    way: Way,
+/// A vehicle that makes the stops of its route and its own.
+struct Stopping<'a> {
+    name: &'a str,
+    vtype: TypeId,
+    route: RouteId,
+    depart_pos: DepartPos,
+    route_stops: &'a [StopRequest],
+    until_shift_ms: i64,
+}
+
+/// What stands inside of a `vehicle`, `trip` or `flow`.
+#[derive(Default)]
+struct Nested {
+    way: Option<Result<Way, Fault>>,
     stops: Vec<StopRequest>,
+    reroutes: Option<bool>,
 }
 
 impl DemandBuilder<'_> {
@@ -58,20 +65,34 @@ impl DemandBuilder<'_> {
         element: &Element,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
-        let mut nested = None;
-        let mut stops = Vec::new();
+        let mut nested = Nested::default();
         while let Some(Node::Start(child)) = reader.next()? {
+            let is_second = nested.way.is_some();
             match child.name.as_str() {
-                "route" => nested = Some(self.read_route(reader, &child, warnings).map(Way::Fixed)),
-                "routeDistribution" => {
-                    nested = Some(self.read_distribution(reader, &child, warnings).map(Way::Drawn));
+                name @ ("route" | "routeDistribution") => {
+                    let way = match name {
+                        "route" => self.read_route(reader, &child, warnings).map(Way::Fixed),
+                        _ => self.read_distribution(reader, &child, warnings).map(Way::Drawn),
+                    };
+                    if element.get("route").is_some() {
+                        let message = "the route that the attribute 'route' names is driven";
+                        warnings.add("nested route beside the attribute 'route'", reader.at(&child), message);
+                    } else if is_second || element.name == "trip" {
+                        return Err(reader.error(element, "has a route besides its own; take one out"));
+                    } else {
+                        nested.way = Some(way);
+                    }
                 }
-                "stop" => stops.extend(self.read_stop(reader, &child, warnings)?),
+                "stop" => nested.stops.extend(self.read_stop(reader, &child, warnings)?),
+                "param" => {
+                    read_param(Attributes::new(reader.file(), &child), &mut nested.reroutes)?;
+                    reader.skip()?;
+                }
                 _ => skip_unknown(reader, &child, &element.name, warnings)?,
             }
         }
         let attributes = Attributes::new(reader.file(), element);
-        match self.take_vehicle(attributes, nested, stops, warnings) {
+        match self.take_vehicle(attributes, nested, warnings) {
             Err(Fault::Route(error)) if self.options.ignore_route_errors => {
                 let message = format!("{}; the vehicle is left out, as ignore-route-errors asks for", error.message);
                 warnings.add("vehicle without a usable route", error.at, message);
@@ -85,55 +106,28 @@ impl DemandBuilder<'_> {
     fn take_vehicle(
         &mut self,
         attributes: Attributes<'_>,
-        nested: Option<Result<Way, Fault>>,
-        stops: Vec<StopRequest>,
+        nested: Nested,
         warnings: &mut Warnings,
     ) -> Result<(), Fault> {
         let name = attributes.id()?;
+        check_id(attributes)?;
         let type_name = attributes.text("type").unwrap_or("DEFAULT_VEHTYPE");
         if !self.types.contains(type_name) {
             let message = format!("vehicle type '{}' is not known; define it before it is used", shorten(type_name));
             return Err(attributes.error(message).into());
         }
         let rules = read_rules(attributes, &self.options.departure_defaults, warnings)?;
-        let way = match nested {
+        let Nested { way, stops, reroutes } = nested;
+        let way = match way {
             Some(way) => way.map_err(|fault| in_vehicle(fault, name))?,
-            None => self.read_way(attributes)?,
+            None => self.read_way(attributes, &stops)?,
         };
-        let request = Request { attributes, name, type_name, rules, way, stops };
+        let route_anew = attributes.boolean("reroute")?.unwrap_or(false);
+        let request = Request { attributes, name, type_name, rules, way, stops, reroutes, route_anew };
         if attributes.element().name == "flow" {
             self.expand_flow(&request, warnings)
         } else {
             self.expand_vehicle(&request, warnings)
-        }
-    }
-
-    fn read_way(&self, attributes: Attributes<'_>) -> Result<Way, Fault> {
-        if let Some(name) = attributes.text("route") {
-            return match self.routes.named.get(name) {
-                Some(NamedRoute::Choice(_)) => Ok(Way::Named(name.into())),
-                Some(NamedRoute::Broken(message)) => Err(Fault::Route(attributes.error(message.as_str()))),
-                None => Err(unknown_route(attributes, name).into()),
-            };
-        }
-        let is_vehicle = attributes.element().name == "vehicle";
-        match (attributes.text("from"), attributes.text("to")) {
-            (Some(from), Some(to)) if !is_vehicle => Ok(Way::Trip {
-                from: self.find_edge(attributes, from)?,
-                via: attributes
-                    .text("via")
-                    .unwrap_or_default()
-                    .split_whitespace()
-                    .map(|name| self.find_edge(attributes, name))
-                    .collect::<Result<_, _>>()?,
-                to: self.find_edge(attributes, to)?,
-            }),
-            _ if is_vehicle => Err(attributes.error("the vehicle has no route").into()),
-            _ => {
-                let message = "the trip needs 'from' and 'to' edges; trips between districts, junctions or coordinates \
-                               are not supported: convert them with duarouter";
-                Err(attributes.error(message).into())
-            }
         }
     }
 
@@ -142,8 +136,7 @@ impl DemandBuilder<'_> {
         let depart_ms = match attributes.required("depart")? {
             "now" | "begin" => self.options.begin_ms,
             word @ ("triggered" | "containerTriggered" | "split") => {
-                let kind = format!("depart=\"{word}\" is not supported");
-                warnings.add(kind, attributes.at(), "the vehicle is left out");
+                left_out(attributes, "depart", word, warnings);
                 return Ok(());
             }
             text => match attributes.time_ms("depart")? {
@@ -151,10 +144,13 @@ impl DemandBuilder<'_> {
                 _ => return Err(attributes.bad("depart", text, "a time that is not negative").into()),
             },
         };
+        if self.is_out_of_order(attributes, depart_ms, warnings) {
+            return Ok(());
+        }
         let Some(vtype) = self.choose_type(request, request.name) else { return Ok(()) };
         let copies = copies(self.listed, self.options.scale * self.types.scale(vtype));
         self.listed += 1;
-        self.claim_name(attributes, request.name)?;
+        self.claim_name(attributes, request.name, depart_ms)?;
         if depart_ms < self.options.begin_ms {
             warnings.add("vehicle departs before the begin", attributes.at(), "the vehicle is left out");
             return Ok(());
@@ -170,7 +166,7 @@ impl DemandBuilder<'_> {
                 continue;
             }
             let name = format!("{}.{copy}", request.name);
-            self.claim_name(attributes, &name)?;
+            self.claim_name(attributes, &name, depart_ms)?;
             let Some(vtype) = self.choose_type(request, &name) else { return Ok(()) };
             self.add(request, name, vtype, depart_ms, 0, warnings)?;
         }
@@ -179,6 +175,10 @@ impl DemandBuilder<'_> {
 
     fn expand_flow(&mut self, request: &Request<'_>, warnings: &mut Warnings) -> Result<(), Fault> {
         let attributes = request.attributes;
+        if let Some(word @ ("triggered" | "containerTriggered" | "split")) = attributes.text("begin") {
+            left_out(attributes, "begin", word, warnings);
+            return Ok(());
+        }
         let times =
             RunTimes { begin_ms: self.options.begin_ms, end_ms: self.options.end_ms, step_ms: self.options.step_ms };
         let Some(first_type) = self.choose_type(request, request.name) else { return Ok(()) };
@@ -187,15 +187,20 @@ impl DemandBuilder<'_> {
             return Ok(());
         }
         let flow = Flow::read(attributes, times, scale, warnings)?;
+        if self.is_out_of_order(attributes, flow.begin_ms(), warnings) {
+            return Ok(());
+        }
         if flow.is_endless(times.begin_ms, times.step_ms) {
             return Err(attributes.error("the flow lasts too long; give 'end' or an end of the simulation").into());
         }
         self.reserve(attributes, flow.expected(times.begin_ms, times.step_ms))?;
-        self.claim_name(attributes, &format!("flow {}", request.name))?;
+        if !self.flows.insert(request.name.into()) {
+            return Err(attributes.error("a flow with this id exists already").into());
+        }
         let seed = self.options.seed;
         flow.departures(times.begin_ms, times.step_ms, seed, request.name, |n, depart_ms| {
             let name = format!("{}.{n}", request.name);
-            self.claim_name(attributes, &name)?;
+            self.claim_name(attributes, &name, depart_ms)?;
             let Some(vtype) = self.choose_type(request, &name) else { return Ok(()) };
             // SUMO shifts `until` by the time since the first vehicle of the flow.
             let until_shift_ms = n as i64 * flow.period_ms();
@@ -207,11 +212,52 @@ impl DemandBuilder<'_> {
         self.types.choose(request.type_name, self.options.seed, vehicle)
     }
 
-    fn claim_name(&mut self, attributes: Attributes<'_>, name: &str) -> Result<(), InputError> {
-        if self.names.insert(xxhash_rust::xxh3::xxh3_128(name.as_bytes())) {
-            return Ok(());
+    /// Whether a vehicle departs before one that stands before it in a file that has to be sorted.
+    fn is_out_of_order(&mut self, attributes: Attributes<'_>, depart_ms: i64, warnings: &mut Warnings) -> bool {
+        let Some(last_ms) = &mut self.last_depart_ms else { return false };
+        if depart_ms < *last_ms {
+            let message = "left out, as in SUMO: it departs before the one above it; sort the file by time, or set route-steps to 0";
+            warnings.add("route file is not sorted by departure time", attributes.at(), message);
+            return true;
         }
-        Err(attributes.error(format!("a vehicle with the id '{}' exists already", shorten(name))))
+        *last_ms = depart_ms;
+        false
+    }
+
+    /// An id may be used again by a vehicle that departs when the one before has arrived, as in SUMO.
+    fn claim_name(&mut self, attributes: Attributes<'_>, name: &str, depart_ms: i64) -> Result<(), InputError> {
+        let key = xxhash_rust::xxh3::xxh3_128(name.as_bytes());
+        let next = self.departures.len() as u32;
+        let Some(before) = self.names.insert(key, next) else { return Ok(()) };
+        let before = self.departures.get(before as usize).filter(|departure| &*departure.name == name);
+        match before {
+            Some(before) if depart_ms <= self.earliest_arrival_ms(before) => {
+                Err(attributes.error(format!("a vehicle with the id '{}' exists already", shorten(name))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When a vehicle could arrive if it drove freely; edges on which it departs or arrives anywhere count as driven at once.
+    fn earliest_arrival_ms(&self, departure: &Departure) -> i64 {
+        let travel = Travel::of(self.types.get(departure.vtype), departure.speed_factor);
+        let edges = self.routes.get(departure.route);
+        let seconds: f64 = edges.iter().map(|edge| self.router.along_s(*edge, travel)).sum();
+        let share =
+            |edge: EdgeId, metres: f64| metres / self.network.edge(edge).length_m * self.router.along_s(edge, travel);
+        let (first, last) = (edges[0], edges[edges.len() - 1]);
+        let before_s = match departure.depart_pos {
+            DepartPos::Base => share(first, self.types.get(departure.vtype).length_m),
+            DepartPos::Given(metres) => share(first, metres),
+            _ => share(first, self.network.edge(first).length_m),
+        };
+        let behind_s = match departure.arrival_pos {
+            ArrivalPos::Max => 0.0,
+            ArrivalPos::Center => share(last, self.network.edge(last).length_m / 2.0),
+            ArrivalPos::Given(metres) => share(last, self.network.edge(last).length_m - metres),
+            ArrivalPos::Random => share(last, self.network.edge(last).length_m),
+        };
+        departure.depart_ms.saturating_add(((seconds - before_s - behind_s).max(0.0) * 1000.0) as i64)
     }
 
     /// Refuses demand that would not fit before it fills the memory.
@@ -248,21 +294,35 @@ impl DemandBuilder<'_> {
             |given| given as f32,
         );
         let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
+        let (mut route, is_cut) = self.cut_route(request, &name, route)?;
+        let is_trip = matches!(request.way, Way::Trip(_) | Way::Zones(_)) && !is_cut;
+        let (reroutes, by_share) = match self.device(request, vtype) {
+            _ if is_trip => (false, false),
+            _ if request.route_anew => (true, false),
+            Some(has_device) => (has_device, false),
+            None => (false, self.is_rerouted_at_load(request, &route_stops, &name, depart_ms)),
+        };
+        if (reroutes || by_share)
+            && let Some(faster) = self.faster_route(request, route, &route_stops, vtype, speed_factor)?
+        {
+            route = faster;
+        }
         self.check_route(attributes, route, vtype, warnings)?;
         self.check_length(attributes, route, vtype, warnings);
-        let via = self.vias_of(request)?;
-        let has_stops = !request.stops.is_empty() || !route_stops.is_empty();
-        let is_rerouted = self.options.rerouted_until.is_some_and(|(share, until_ms)| {
-            depart_ms < until_ms && !has_stops && has_rerouting_device(self.options.seed, &name, share)
-        });
-        let route = if is_rerouted { self.fastest(attributes, route, &via, vtype, speed_factor)? } else { route };
+        let via = self.vias_of(request, is_trip)?;
         let (edges, kind) = (self.routes.get(route), self.types.get(vtype));
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
             .map_err(|message| Fault::Route(attributes.error(message)))?;
-        let speed_factor = rules.speed_factor.map_or(speed_factor, |factor| factor as f32);
-        let stops =
-            self.place_stops(request, route, vtype, rules.depart_pos, &route_stops, until_shift_ms, warnings)?;
-        let is_trip = matches!(request.way, Way::Trip { .. });
+        let speed_factor = rules.speed_factor.map_or(speed_factor, |given| given as f32);
+        let stopping = Stopping {
+            name: &name,
+            vtype,
+            route,
+            depart_pos: rules.depart_pos,
+            route_stops: &route_stops,
+            until_shift_ms,
+        };
+        let stops = self.place_stops(request, stopping, warnings)?;
         if is_trip && !stops.is_empty() {
             let message = "its route is the fastest on the empty network and does not follow the traffic";
             warnings.add("trip with stops", attributes.at(), message);
@@ -282,76 +342,33 @@ impl DemandBuilder<'_> {
             arrival_pos: rules.arrival_pos,
             arrival_speed: rules.arrival_speed,
             stops,
-            given_route: !is_trip,
+            given_route: !is_trip && !reroutes,
             via: via_span,
         });
         Ok(())
     }
 
-    /// The edges that a vehicle has to pass whatever its route is.
-    fn vias_of(&self, request: &Request<'_>) -> Result<Vec<EdgeId>, Fault> {
-        if let Way::Trip { via, .. } = &request.way {
-            return Ok(via.clone());
-        }
-        let names = request.attributes.text("via").unwrap_or_default().split_whitespace();
-        names.map(|name| self.find_edge(request.attributes, name)).collect()
-    }
-
-    /// The fastest route on the empty network with the same ends; the given one where there is none.
-    fn fastest(
-        &mut self,
-        attributes: Attributes<'_>,
-        route: RouteId,
-        via: &[EdgeId],
-        vtype: TypeId,
-        speed_factor: f32,
-    ) -> Result<RouteId, Fault> {
-        let edges = self.routes.get(route);
-        let (from, to) = (edges[0], edges[edges.len() - 1]);
-        let travel = Travel::of(self.types.get(vtype), speed_factor);
-        match self.router.route(from, via, to, travel) {
-            Ok(edges) => Ok(self.intern(attributes, &edges)?),
-            Err(_) => Ok(route),
-        }
-    }
-
-    fn resolve_way(
-        &mut self,
+    /// Whether a vehicle is among the share with a rerouting device, and departs before routes by the traffic can be had.
+    fn is_rerouted_at_load(
+        &self,
         request: &Request<'_>,
+        route_stops: &[StopRequest],
         name: &str,
-        vtype: TypeId,
-        speed_factor: f32,
-    ) -> Result<(RouteId, Rc<[StopRequest]>), Fault> {
-        let attributes = request.attributes;
-        let draw = |choice: &Weighted<StoppingRoute>| {
-            let route = choice.choose(Stream::new(self.options.seed, name, Purpose::Route).uniform(0));
-            (route.id, route.stops.clone())
-        };
+        depart_ms: i64,
+    ) -> bool {
+        let has_stops = !request.stops.is_empty() || !route_stops.is_empty();
+        self.options.rerouted_until.is_some_and(|(share, until_ms)| {
+            depart_ms < until_ms && !has_stops && has_rerouting_device(self.options.seed, name, share)
+        })
+    }
+
+    /// The edges that a vehicle has to pass whatever its route is. Those of stops are no wish of their own.
+    fn vias_of(&self, request: &Request<'_>, is_trip: bool) -> Result<Vec<EdgeId>, Fault> {
+        let Some(names) = request.attributes.text("via") else { return Ok(Vec::new()) };
         match &request.way {
-            Way::Fixed(route) => Ok((route.id, route.stops.clone())),
-            Way::Drawn(choice) => Ok(draw(choice)),
-            Way::Named(named) => match self.routes.named.get(named) {
-                Some(NamedRoute::Choice(choice)) => Ok(draw(choice)),
-                _ => Err(unknown_route(attributes, named).into()),
-            },
-            Way::Trip { from, via, to } => {
-                let at_stops: Vec<EdgeId>;
-                let via = if via.is_empty() {
-                    let lanes = request.stops.iter().map(|s| self.network.lane(s.stop.lane));
-                    at_stops = lanes.filter(|lane| !lane.internal).map(|lane| lane.edge).collect();
-                    &at_stops
-                } else {
-                    via
-                };
-                let travel = Travel::of(self.types.get(vtype), speed_factor);
-                let edges = self.router.route(*from, via, *to, travel).map_err(|(from, to)| {
-                    let (from, to) = (&self.network.edge(from).name, &self.network.edge(to).name);
-                    let class = travel.class.name();
-                    let message = format!("no route from edge '{from}' to edge '{to}' for vClass '{class}'");
-                    Fault::Route(attributes.error(message))
-                })?;
-                Ok((self.intern(attributes, &edges)?, Rc::new([])))
-            }
+            Way::Trip(way) if is_trip && way.len() > 2 => Ok(way[1..way.len() - 1].to_vec()),
+            Way::Trip(_) | Way::Zones(_) => Ok(Vec::new()),
+            _ => names.split_whitespace().map(|name| self.find_edge(request.attributes, name)).collect(),
         }
     }
 
@@ -401,13 +418,10 @@ impl DemandBuilder<'_> {
     fn place_stops(
         &mut self,
         request: &Request<'_>,
-        route: RouteId,
-        vtype: TypeId,
-        depart_pos: DepartPos,
-        route_stops: &[StopRequest],
-        until_shift_ms: i64,
+        of: Stopping<'_>,
         warnings: &mut Warnings,
     ) -> Result<Span, InputError> {
+        let Stopping { name, vtype, route, depart_pos, route_stops, until_shift_ms } = of;
         let requests = route_stops.iter().chain(&request.stops);
         let edges = self.routes.get(route);
         let depart_m = match depart_pos {
@@ -425,13 +439,29 @@ impl DemandBuilder<'_> {
             warnings.add("stop that cannot be made", at, format!("{message}; it is left out"));
         }
         let span = Span::new(self.stops.len(), placed.len());
-        self.stops.extend(
-            placed
-                .into_iter()
-                .map(|stop| Stop { until_ms: stop.until_ms.map(|until| until.saturating_add(until_shift_ms)), ..stop }),
-        );
+        let stream = Stream::new(self.options.seed, name, Purpose::StopDuration);
+        self.stops.extend(placed.into_iter().enumerate().map(|(at, (stop, of))| Stop {
+            until_ms: stop.until_ms.map(|until| until.saturating_add(until_shift_ms)),
+            duration_ms: match of.spread {
+                Some(spread) => Some(draw_duration_ms(&spread, stream, at as u64)),
+                None => stop.duration_ms,
+            },
+            ..stop
+        }));
         Ok(span)
     }
+}
+
+/// The duration of the `n`-th stop of a vehicle.
+fn draw_duration_ms(spread: &SpeedFactor, stream: Stream, n: u64) -> i64 {
+    let drawn_s = (spread.mean + spread.deviation * stream.normal(n)).max(spread.min).min(spread.max);
+    (drawn_s.clamp(0.0, MAX_STOP_S) * 1000.0).round() as i64
+}
+
+/// Who departs when something else happens does not depart here.
+fn left_out(attributes: Attributes<'_>, key: &str, word: &str, warnings: &mut Warnings) {
+    let message = format!("the {} is left out", attributes.element().name);
+    warnings.add(format!("{key}=\"{word}\" is not supported"), attributes.at(), message);
 }
 
 /// A nested route has no name; the message says whose it is.

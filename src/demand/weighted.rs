@@ -1,7 +1,7 @@
 //! A choice between values with weights, as `vTypeDistribution` and `routeDistribution` define it.
 
 use crate::attributes::Attributes;
-use crate::diagnostics::InputError;
+use crate::diagnostics::{InputError, Warnings};
 
 /// Never empty, and the sum of weights is positive.
 #[derive(Clone, Debug)]
@@ -37,12 +37,28 @@ impl<T> Weighted<T> {
         &self.cumulated[place.min(last)].0
     }
 
+    /// The sum of all weights.
+    pub fn total(&self) -> f64 {
+        self.cumulated.last().map_or(0.0, |(_, sum)| *sum)
+    }
+
+    /// Each value with its weight.
+    pub fn weighted(&self) -> impl Iterator<Item = (&T, f64)> {
+        let mut before = 0.0;
+        self.cumulated.iter().map(move |(value, sum)| (value, sum - std::mem::replace(&mut before, *sum)))
+    }
+
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.cumulated.iter().map(|(value, _)| value)
     }
 
-    /// The attribute `probabilities`, which belongs to the list in attribute `members`.
-    pub fn listed_weights(attributes: Attributes<'_>, members: &str) -> Result<Option<Vec<f64>>, InputError> {
+    /// The attribute `probabilities`, which belongs to the list in attribute `members`. Of a list that is too short or too long
+    /// as much counts as there is, with a warning as in SUMO.
+    pub fn listed_weights(
+        attributes: Attributes<'_>,
+        members: &str,
+        warnings: &mut Warnings,
+    ) -> Result<Option<Vec<f64>>, InputError> {
         let Some(text) = attributes.text("probabilities") else { return Ok(None) };
         let weights = text
             .split_whitespace()
@@ -51,7 +67,8 @@ impl<T> Weighted<T> {
             .ok_or_else(|| attributes.bad("probabilities", text, "a list of numbers, none of them negative"))?;
         let expected = attributes.text(members).unwrap_or_default().split_whitespace().count();
         if weights.len() != expected {
-            return Err(attributes.error(format!("{expected} {members} but {} probabilities", weights.len())));
+            let message = format!("{expected} {members} but {} probabilities", weights.len());
+            warnings.add("probabilities of another number than members", attributes.at(), message);
         }
         Ok(Some(weights))
     }

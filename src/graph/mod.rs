@@ -20,8 +20,8 @@ pub use area::{Area, middle};
 pub use assignment::Assignment;
 pub use loops::{DetectorLoop, loops_of, signal_approaches};
 pub use network::{
-    Conflict, Edge, EdgeKind, Junction, JunctionKind, Lane, Link, Location, Network, Permissions, RightOfWay, Span,
-    Turn,
+    ClassLimits, Conflict, Edge, EdgeKind, Junction, JunctionKind, Lane, Link, Location, Network, Permissions,
+    RightOfWay, Span, Turn,
 };
 pub use signal::{Actuation, Aspect, LaneParameter, Phase, Program, ProgramKind, Signal, Switch};
 pub use signal_groups::join_actuated_signals;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::signal::Signal;
+use crate::demand::VehicleClass;
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, SignalId};
 
 /// A half-open range into one of the pools of a [`Network`].
@@ -36,7 +37,7 @@ impl Permissions {
     pub const ALL: Self = Self(u64::MAX);
     pub const NONE: Self = Self(0);
     #[inline]
-    pub fn allows(self, class: crate::demand::VehicleClass) -> bool {
+    pub fn allows(self, class: VehicleClass) -> bool {
         self.0 & class.bit() == class.bit()
     }
 }
@@ -90,6 +91,8 @@ pub struct Lane {
     pub speed_mps: f64,
     pub width_m: f64,
     pub allowed: Permissions,
+    /// Speed limits of single classes: a place in `Network::class_limits` plus 1; 0: `speed_mps` holds for all.
+    pub class_limits: u16,
     /// Classes that may change from this lane to its left (right) neighbour.
     pub change_left: Permissions,
     pub change_right: Permissions,
@@ -122,6 +125,7 @@ impl Lane {
             speed_mps,
             width_m: Self::DEFAULT_WIDTH_M,
             allowed: Permissions::ALL,
+            class_limits: 0,
             change_left: Permissions::ALL,
             change_right: Permissions::ALL,
             internal: false,
@@ -265,6 +269,19 @@ pub struct Junction {
     pub y: f64,
 }
 
+/// Speed limits of single vehicle classes (`<type>` with `<restriction vClass="…" speed="…"/>`). In place of the limit of the
+/// lane, also where they are higher, as in SUMO.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClassLimits {
+    pub mps: Vec<(VehicleClass, f64)>,
+}
+
+impl ClassLimits {
+    pub fn of(&self, class: VehicleClass) -> Option<f64> {
+        self.mps.iter().find(|(limited, _)| *limited == class).map(|(_, mps)| *mps)
+    }
+}
+
 /// How network coordinates relate to the world (`<location>`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Location {
@@ -290,7 +307,9 @@ pub struct Network {
     /// Pool of `Lane::shape`.
     pub points: Vec<[f32; 2]>,
     pub location: Location,
-    /// Left-hand traffic is not simulated; kept to warn.
+    /// See [`Lane::class_limits`].
+    pub class_limits: Vec<ClassLimits>,
+    /// Lane 0 is the leftmost one. The file is mirrored, so nothing else differs.
     pub lefthand: bool,
 }
 
@@ -330,6 +349,24 @@ impl Network {
     pub fn edge_of(&self, lane: LaneId) -> &Edge {
         &self.edges[self.lanes[lane.index()].edge.index()]
     }
+    /// Speed limit of a lane for a class, m/s.
+    #[inline]
+    pub fn limit_mps(&self, lane: &Lane, class: VehicleClass) -> f64 {
+        if lane.class_limits == 0 { lane.speed_mps } else { self.class_limit_mps(lane, class) }
+    }
+
+    #[cold]
+    fn class_limit_mps(&self, lane: &Lane, class: VehicleClass) -> f64 {
+        let limits = self.class_limits.get(usize::from(lane.class_limits) - 1);
+        limits.and_then(|limits| limits.of(class)).unwrap_or(lane.speed_mps)
+    }
+
+    /// The highest limit of a lane for any class, m/s.
+    pub fn highest_limit_mps(&self) -> f64 {
+        let of_classes = self.class_limits.iter().flat_map(|limits| limits.mps.iter().map(|(_, mps)| *mps));
+        self.lanes.iter().map(|lane| lane.speed_mps).chain(of_classes).fold(0.0, f64::max)
+    }
+
     /// `edge_index`, SUMO's lane id.
     pub fn lane_name(&self, lane: LaneId) -> String {
         let l = self.lane(lane);

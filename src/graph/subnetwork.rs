@@ -98,7 +98,12 @@ impl Moved {
     }
 
     fn network(&self, old: &Network) -> Network {
-        let mut new = Network { location: old.location.clone(), lefthand: old.lefthand, ..Network::default() };
+        let mut new = Network {
+            location: old.location.clone(),
+            class_limits: old.class_limits.clone(),
+            lefthand: old.lefthand,
+            ..Network::default()
+        };
         for (edge, _) in old.edges.iter().zip(&self.edges).filter(|(_, id)| id.is_some()) {
             let ends = [edge.from, edge.to].map(|junction| self.junctions[junction.index()]);
             let first_lane = self.lane(edge.first_lane);

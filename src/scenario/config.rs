@@ -24,6 +24,10 @@ pub struct RunConfig {
     pub outputs: OutputPaths,
     /// `scale`: multiplies the demand.
     pub scale: f64,
+    /// `route-steps` above 0, SUMO's default: route files are sorted by departure time.
+    pub sorted_routes: bool,
+    /// `junction-taz`: trips may begin and end at junctions.
+    pub junction_zones: bool,
     /// `ignore-route-errors`: teleport vehicles over gaps of their routes, and leave those out that cannot depart.
     pub ignore_route_errors: bool,
     /// `default.departlane`, `default.departspeed`.
@@ -48,6 +52,8 @@ impl Default for RunConfig {
             settings: Settings::default(),
             outputs: OutputPaths::default(),
             scale: 1.0,
+            sorted_routes: true,
+            junction_zones: false,
             ignore_route_errors: false,
             departure_defaults: DepartureDefaults::default(),
             random_seed: false,

@@ -8,6 +8,7 @@ use super::{
     MeanDataRequest, OutputRequests, SignalRecord, SignalRequest,
 };
 use crate::attributes::Attributes;
+use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
@@ -41,7 +42,9 @@ impl DetectorReader {
         attributes: Attributes<'_>,
         network: &Network,
         index: &NetworkIndex,
+        warnings: &mut Warnings,
     ) -> Result<(), InputError> {
+        check_attributes(attributes, warnings);
         let (lane, pos_m) = point(attributes, network, index)?;
         self.note_types(attributes, Place::Detector(self.requests.detectors.len()));
         self.requests.detectors.push(DetectorRequest {
@@ -61,7 +64,9 @@ impl DetectorReader {
         attributes: Attributes<'_>,
         network: &Network,
         index: &NetworkIndex,
+        warnings: &mut Warnings,
     ) -> Result<(), InputError> {
+        check_attributes(attributes, warnings);
         let (lane, pos_m) = point(attributes, network, index)?;
         self.note_types(attributes, Place::Instant(self.requests.instants.len()));
         let (name, file) = (attributes.id()?.into(), file(attributes)?);
@@ -77,7 +82,7 @@ impl DetectorReader {
         index: &NetworkIndex,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
-        unsupported(attributes, &["tl", "detectPersons"], warnings);
+        check_attributes(attributes, warnings);
         let (lanes, from_m, to_m) = area_place(attributes, network, index)?;
         self.note_types(attributes, Place::Area(self.requests.areas.len()));
         self.requests.areas.push(AreaRequest {
@@ -104,7 +109,7 @@ impl DetectorReader {
     ) -> Result<(), InputError> {
         let file_name = reader.file().to_owned();
         let attributes = Attributes::new(&file_name, element);
-        unsupported(attributes, &["detectPersons"], warnings);
+        check_attributes(attributes, warnings);
         let (mut entries, mut exits) = (Vec::new(), Vec::new());
         while let Some(Node::Start(child)) = reader.next()? {
             let gate = Attributes::new(&file_name, &child);
@@ -112,10 +117,7 @@ impl DetectorReader {
                 "detEntry" => entries.push(point(gate, network, index)?),
                 "detExit" => exits.push(point(gate, network, index)?),
                 "param" => {}
-                name => {
-                    let kind = format!("element '{}' of an entryExitDetector is not supported", shorten(name));
-                    warnings.add(kind, gate.at(), "it is left out");
-                }
+                _ => check_left_out(&child, "entryExitDetector", gate.at(), warnings),
             }
             reader.skip()?;
         }
@@ -140,6 +142,7 @@ impl DetectorReader {
         index: &NetworkIndex,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
+        check_attributes(attributes, warnings);
         let record = match attributes.text("type").unwrap_or_default() {
             "SaveTLSStates" => SignalRecord::States,
             "SaveTLSSwitchTimes" => SignalRecord::SwitchTimes,
@@ -177,12 +180,7 @@ impl DetectorReader {
             );
             return Ok(());
         }
-        for key in ["aggregate", "edgesFile", "detectPersons", "writeAttributes"] {
-            if attributes.text(key).is_some_and(|v| !matches!(v, "" | "false")) {
-                let kind = format!("attribute '{key}' of {name} is not supported");
-                warnings.add(kind, attributes.at(), "the attribute has no effect");
-            }
-        }
+        check_attributes(attributes, warnings);
         let empty = match attributes.text("excludeEmpty") {
             Some("defaults") => EmptyEdges::Defaults,
             _ if attributes.boolean("excludeEmpty")?.unwrap_or(false) => EmptyEdges::Exclude,
@@ -237,16 +235,6 @@ impl DetectorReader {
             }
         }
         Ok(self.requests)
-    }
-}
-
-/// One warning for each attribute that has no effect.
-fn unsupported(attributes: Attributes<'_>, keys: &[&str], warnings: &mut Warnings) {
-    for key in keys {
-        if attributes.text(key).is_some_and(|value| !matches!(value, "" | "false" | "none")) {
-            let kind = format!("attribute '{key}' of {} is not supported", attributes.element().name);
-            warnings.add(kind, attributes.at(), "the attribute has no effect");
-        }
     }
 }
 

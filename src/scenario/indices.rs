@@ -70,6 +70,9 @@ fn edges_and_lanes(network: &Network) -> Checked {
         owned += edge.lane_count as usize;
     }
     holds(owned == lanes.len(), || "the number of lanes".to_owned())?;
+    let class_limits = network.class_limits.iter().flat_map(|limits| &limits.mps);
+    let are_speeds = class_limits.map(|(_, mps)| *mps).all(|mps| mps.is_finite() && mps >= 0.0);
+    holds(are_speeds, || "the speed limits of classes".to_owned())?;
     for (at, lane) in lanes.iter().enumerate() {
         let spans = within(lane.links, links)
             && within(lane.incoming, &network.incoming)
@@ -78,7 +81,8 @@ fn edges_and_lanes(network: &Network) -> Checked {
         let leaves = || links[lane.links.range()].iter().all(|link| link.from == LaneId::new(at));
         let entry = lane.entry.is_none() || lane.entry.index() < links.len();
         let sizes = [lane.length_m, lane.speed_mps, lane.width_m].iter().all(|size| size.is_finite() && *size >= 0.0);
-        holds(spans && leaves() && entry && sizes, || format!("lane {at}"))?;
+        let limits = usize::from(lane.class_limits) <= network.class_limits.len();
+        holds(spans && leaves() && entry && sizes && limits, || format!("lane {at}"))?;
     }
     Ok(())
 }

@@ -6,11 +6,12 @@ use super::detectors::DetectorReader;
 use super::walk::walk;
 use super::{MeanDataLevel, OutputRequests, RunConfig, Settings, Source};
 use crate::attributes::Attributes;
+use crate::coverage::check_left_out;
 use crate::demand::{Demand, DemandBuilder, DemandOptions, RoadGraph};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::{NetworkBuilder, NetworkIndex};
-use crate::xml::{Element, XmlReader, shorten};
+use crate::xml::{Element, XmlReader};
 
 /// Everything that a run starts from.
 #[derive(Debug)]
@@ -20,22 +21,6 @@ pub struct Scenario {
     pub settings: Settings,
     pub requests: OutputRequests,
 }
-
-/// Elements that are looks or notes, or that matter only to elements that refer to them.
-const WITHOUT_EFFECT: &[&str] = &[
-    "poly",
-    "poi",
-    "polygon",
-    "param",
-    "location",
-    "taz",
-    "tazs",
-    "type",
-    "viewsettings",
-    "parkingSpace",
-    "access",
-    "jupedsim",
-];
 
 /// Time from the beginning of a run in which no routes by its traffic can be had yet, ms; at least.
 const UNMEASURED_MS: i64 = 60_000;
@@ -58,6 +43,7 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
         seed: settings.seed,
         scale: config.scale,
         ignore_route_errors: config.ignore_route_errors,
+        junction_zones: config.junction_zones,
         default_speed_deviation: settings.default_speed_deviation,
         emergency_decel: config.emergency_decel,
         random_depart_offset_ms: config.random_depart_offset_ms,
@@ -80,6 +66,7 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
     for (in_routes, files) in [(false, &config.additional), (true, &config.routes)] {
         reader.in_routes = in_routes;
         for path in files {
+            reader.demand.begin_file(in_routes && config.sorted_routes);
             walk(path, &mut |file, element| reader.read(file, element))?;
         }
     }
@@ -101,6 +88,7 @@ fn load_network(config: &RunConfig, warnings: &mut Warnings) -> Result<Network, 
             "tlLogic" => builder.read_tl_logic(reader, element, warnings),
             "WAUT" => builder.read_waut(reader, element, warnings),
             "wautJunction" => builder.read_waut_junction(reader, element, warnings),
+            "type" => builder.read_type(reader, element, warnings),
             _ => reader.skip(),
         })?;
     }
@@ -126,7 +114,7 @@ impl ScenarioReader<'_, '_> {
         let attributes = Attributes::new(reader.file(), element);
         match element.name.as_str() {
             "inductionLoop" | "e1Detector" => {
-                self.detectors.read_induction_loop(attributes, self.network, self.index)?;
+                self.detectors.read_induction_loop(attributes, self.network, self.index, self.warnings)?;
             }
             "laneAreaDetector" | "e2Detector" => {
                 self.detectors.read_area(attributes, self.network, self.index, self.warnings)?;
@@ -135,7 +123,7 @@ impl ScenarioReader<'_, '_> {
                 return self.detectors.read_entry_exit(reader, element, self.network, self.index, self.warnings);
             }
             "instantInductionLoop" => {
-                self.detectors.read_instant_loop(attributes, self.network, self.index)?;
+                self.detectors.read_instant_loop(attributes, self.network, self.index, self.warnings)?;
             }
             "timedEvent" => self.detectors.read_timed_event(attributes, self.index, self.warnings)?,
             "edgeData" => {
@@ -150,10 +138,11 @@ impl ScenarioReader<'_, '_> {
                 let kind = format!("element '{name}' in a route file");
                 self.warnings.add(kind, attributes.at(), "it is left out; put it into an additional file");
             }
-            name if WITHOUT_EFFECT.contains(&name) => {}
-            name => {
-                let kind = format!("element '{}' is not supported", shorten(name));
-                self.warnings.add(kind, attributes.at(), "it is left out; the road traffic runs without it");
+            // Read with the network.
+            "type" if !self.in_routes => {}
+            _ => {
+                let parent = if self.in_routes { "routes" } else { "additional" };
+                check_left_out(element, parent, attributes.at(), self.warnings);
             }
         }
         reader.skip()

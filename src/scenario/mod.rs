@@ -5,6 +5,7 @@ mod assignment_file;
 mod compiled;
 mod config;
 mod crossings;
+mod decoding;
 mod detectors;
 mod edited;
 mod expand;

@@ -247,6 +247,8 @@ impl Options<'_> {
             "scale" => config.scale = non_negative(value)?,
             "random-depart-offset" => config.random_depart_offset_ms = time(value)?.max(0),
             "ignore-route-errors" => config.ignore_route_errors = boolean(value)?,
+            "route-steps" => config.sorted_routes = time(value)? > 0,
+            "junction-taz" => config.junction_zones = boolean(value)?,
             "default.speeddev" => {
                 config.settings.default_speed_deviation = Some(number(value)?).filter(|deviation| *deviation >= 0.0);
             }

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::decoding::{self, Decoder, Encoding};
 use crate::diagnostics::InputError;
 use crate::suggest::did_you_mean_file;
+use crate::xml::shorten;
 
 const BUFFER_BYTES: usize = 1 << 18;
 /// Deflate packs at most about 1000:1; real networks and routes pack 10:1 to 60:1.
@@ -15,12 +17,14 @@ const MAX_RATIO: u64 = 250;
 /// The ratio says nothing about small files.
 const RATIO_FREE_BYTES: u64 = 64 << 20;
 
-/// An open input file; unpacks on the fly when the content is gzip, whatever the file is called.
+/// An open input file; unpacks on the fly when the content is gzip, whatever the file is called, and gives UTF-8 whatever the
+/// encoding is.
 pub struct Source(Inner);
 
 enum Inner {
     Plain(BufReader<File>),
     Gzip(Box<BufReader<RatioBound>>),
+    Decoded(Box<Decoder<Inner>>),
 }
 
 impl Source {
@@ -55,37 +59,72 @@ impl Source {
         }
         let mut plain = BufReader::with_capacity(BUFFER_BYTES, file);
         let head = plain.fill_buf().map_err(fail)?;
-        if head.starts_with(&[0x1f, 0x8b]) {
+        let mut inner = if head.starts_with(&[0x1f, 0x8b]) {
             let unpacked = RatioBound { decoder: MultiGzDecoder::new(Counted { inner: plain, read: 0 }), written: 0 };
-            return Ok(Self(Inner::Gzip(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))));
+            Inner::Gzip(Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked)))
+        } else {
+            Inner::Plain(plain)
+        };
+        // A file that cannot be unpacked is an error when it is read.
+        let head = inner.fill_buf().unwrap_or_default();
+        let Encoding { mark, charset } = decoding::detect(head).map_err(|encoding| {
+            let encoding = shorten(&encoding);
+            InputError::file(
+                name.as_str(),
+                format!("the encoding '{encoding}' is not supported; convert the file to UTF-8"),
+            )
+        })?;
+        inner.consume(mark);
+        Ok(Self(match charset {
+            Some(charset) => Inner::Decoded(Box::new(Decoder::new(inner, charset))),
+            None => inner,
+        }))
+    }
+}
+
+impl Read for Inner {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(r) => r.read(out),
+            Self::Gzip(r) => r.read(out),
+            Self::Decoded(r) => r.read(out),
         }
-        Ok(Self(Inner::Plain(plain)))
+    }
+}
+
+impl BufRead for Inner {
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self {
+            Self::Plain(r) => r.fill_buf(),
+            Self::Gzip(r) => r.fill_buf(),
+            Self::Decoded(r) => r.fill_buf(),
+        }
+    }
+    #[inline]
+    fn consume(&mut self, n: usize) {
+        match self {
+            Self::Plain(r) => r.consume(n),
+            Self::Gzip(r) => r.consume(n),
+            Self::Decoded(r) => r.consume(n),
+        }
     }
 }
 
 impl Read for Source {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Inner::Plain(r) => r.read(out),
-            Inner::Gzip(r) => r.read(out),
-        }
+        self.0.read(out)
     }
 }
 
 impl BufRead for Source {
     #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        match &mut self.0 {
-            Inner::Plain(r) => r.fill_buf(),
-            Inner::Gzip(r) => r.fill_buf(),
-        }
+        self.0.fill_buf()
     }
     #[inline]
     fn consume(&mut self, n: usize) {
-        match &mut self.0 {
-            Inner::Plain(r) => r.consume(n),
-            Inner::Gzip(r) => r.consume(n),
-        }
+        self.0.consume(n);
     }
 }
 

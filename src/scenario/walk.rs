@@ -68,6 +68,10 @@ impl Walk {
         }
         while let Some(node) = reader.next()? {
             let Node::Start(element) = node else { continue };
+            // Roots within another root change nothing.
+            if matches!(element.name.as_str(), "routes" | "additional" | "tazs") {
+                continue;
+            }
             if element.name != "include" {
                 visit(&mut reader, &element)?;
                 continue;

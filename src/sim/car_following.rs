@@ -4,7 +4,7 @@
 //! Krauss' model as SUMO's default uses it (S. Krauss, *Microscopic Modeling of Traffic Flow*, 1998; the discrete stopping
 //! distance is that of braking by a fixed amount each step), and the IDM (Treiber, Hennecke, Helbing, 2000).
 
-use crate::demand::{CarFollowing, VehicleType};
+use crate::demand::{CarFollowing, VehicleClass, VehicleType};
 
 use super::bounds::Bounds;
 use super::vehicle::HALTING_SPEED;
@@ -28,6 +28,10 @@ pub struct Driver {
     pub length: f64,
     pub min_gap: f64,
     pub max_speed: f64,
+    /// The driver goes no faster on an empty road, times its speed factor, m/s.
+    pub desired_max_speed: f64,
+    /// Decides which speed limit holds.
+    pub class: VehicleClass,
     /// Exponent and sub-step of the IDM; `None`: Krauss.
     pub idm: Option<(f64, f64)>,
     /// Step length, seconds.
@@ -49,6 +53,8 @@ impl Driver {
             length: vtype.length_m,
             min_gap: vtype.min_gap_m,
             max_speed: vtype.max_speed_mps,
+            desired_max_speed: vtype.desired_max_speed_mps,
+            class: vtype.class,
             idm: match vtype.model {
                 CarFollowing::Krauss => None,
                 CarFollowing::Idm(idm) => Some((idm.delta, idm.stepping_s)),
@@ -57,6 +63,12 @@ impl Driver {
             way_slack_m: 0.125 * vtype.decel_mps2 * dt * dt + BOUND_SLACK_M,
             dt,
         }
+    }
+
+    /// Speed on an empty lane with this limit, m/s.
+    #[inline]
+    pub fn desired_speed(&self, limit_mps: f64, speed_factor: f32) -> f64 {
+        (limit_mps.at_most(self.desired_max_speed) * f64::from(speed_factor)).at_most(self.max_speed)
     }
 
     #[inline]

@@ -60,7 +60,8 @@ impl RoutingSchedule {
             .filter(|departure| is_routed_at_departure(settings, departure))
             .map(|departure| departure.depart_ms)
             .max();
-        let on_the_way = driving_period_ms > 0 && (equipped > 0.0 || last_trip_ms.is_some());
+        let may_reroute = equipped > 0.0 || demand.departures.iter().any(|departure| !departure.given_route);
+        let on_the_way = driving_period_ms > 0 && may_reroute;
         let end_ms = if on_the_way { i64::MAX } else { last_trip_ms? };
         Some(Self {
             begin_ms: settings.begin_ms,

@@ -109,7 +109,8 @@ impl<'a> View<'a> {
     }
     #[inline]
     pub fn allowed(&self, vehicle: &Vehicle, driver: &Driver, lane: &Lane) -> f64 {
-        self.world.overlay.pace(vehicle, (lane.speed_mps * f64::from(vehicle.speed_factor)).at_most(driver.max_speed))
+        let limit = self.world.overlay.limit_mps(&self.world.network, lane, driver.class);
+        self.world.overlay.pace(vehicle, driver.desired_speed(limit, vehicle.speed_factor))
     }
     #[inline]
     pub fn in_roundabout(&self, lane: LaneId) -> bool {

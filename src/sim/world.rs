@@ -8,7 +8,6 @@ use crate::graph::{EdgeKind, Link, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::scenario::{OutputRequests, Settings};
 
-use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
@@ -112,7 +111,7 @@ impl World {
                 }
             })
             .collect();
-        let limit = network.lanes.iter().map(|l| l.speed_mps).fold(0.0, f64::max);
+        let limit = network.highest_limit_mps();
         let factor = demand.departures.iter().map(|d| f64::from(d.speed_factor)).fold(1.0, f64::max);
         let mut reach_m: f64 = 0.0;
         let mut stride_m: f64 = 0.0;
@@ -183,7 +182,8 @@ impl World {
     /// Speed limit of a lane for a driver, m/s.
     #[inline]
     pub fn allowed_speed(&self, lane: LaneId, driver: &Driver, speed_factor: f32) -> f64 {
-        (self.network.lanes[lane.index()].speed_mps * f64::from(speed_factor)).at_most(driver.max_speed)
+        let lane = &self.network.lanes[lane.index()];
+        driver.desired_speed(self.overlay.limit_mps(&self.network, lane, driver.class), speed_factor)
     }
 
     /// A route of the demand; routes found during the run are in `LanePlans` only.

@@ -56,7 +56,7 @@ fn flows_without_end_are_errors() {
             .instead_of("--end 300", "")
     };
     error(&flow("end=\"1e9\" period=\"0.001\""), &["r.rou.xml:2: flow 'f': more than 16777216 vehicles"]);
-    error(&flow("end=\"1e11\" probability=\"0\""), &["r.rou.xml:2: flow 'f'", "lasts too long"]);
+    error(&flow("end=\"1e11\" probability=\"0.001\""), &["r.rou.xml:2: flow 'f'", "lasts too long"]);
     error(&flow("number=\"99999999999\" period=\"1\""), &["r.rou.xml:2: flow 'f': more than 16777216 vehicles"]);
     let many = Input::routes(r#"<trip id="t" from="a" to="d" depart="0"/>"#).options("--scale 1e12");
     error(&many, &["r.rou.xml:2: trip 't': more than 16777216 vehicles"]);

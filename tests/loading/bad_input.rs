@@ -43,7 +43,11 @@ fn bad_routes_are_errors() {
         r#"<trip id="t" from="a" to="busway" depart="0"/>"#,
         "r.rou.xml:2: trip 't': no route from edge 'a' to edge 'busway' for vClass 'passenger'",
     );
-    assert!(error_of(r#"<trip id="t" fromTaz="1" toTaz="2" depart="0"/>"#).contains("convert them with duarouter"));
+    check(r#"<trip id="t" fromTaz="1" toTaz="2" depart="0"/>"#, "r.rou.xml:2: trip 't': taz '1' is not known");
+    assert!(
+        error_of(r#"<trip id="t" fromJunction="J" to="d" depart="0"/>"#).contains("need the option 'junction-taz'")
+    );
+    assert!(error_of(r#"<trip id="t" depart="0"/>"#).contains("convert them with duarouter"));
     check(r#"<vehicle id="v" depart="0"/>"#, "r.rou.xml:2: vehicle 'v': the vehicle has no route");
     check(
         r#"<vehicle id="v" depart="0" route="later"/><route id="later" edges="a"/>"#,
@@ -79,7 +83,19 @@ fn bad_vehicles_and_flows_are_errors() {
     assert!(flow("end=\"9\" period=\"exp(-1)\"").contains("exp(rate) with a rate above 0"));
     assert!(flow("end=\"9\" period=\"1\" probability=\"1\"").contains("give one of period, probability, not several"));
     assert!(flow("end=\"1e11\" period=\"0.001\"").contains("more than 16777216 vehicles"));
-    assert!(flow("end=\"1e11\" probability=\"0\"").contains("lasts too long"));
+    assert!(flow("end=\"1e11\" probability=\"0.001\"").contains("lasts too long"));
+    for probability in ["0", "1.5", "-0.5"] {
+        let refused = flow(&format!("end=\"9\" probability=\"{probability}\""));
+        assert!(refused.contains("has to be a number above 0 and at most 1"), "{refused}");
+    }
+    assert!(flow("end=\"9\" number=\"2\" period=\"3\"").contains("give 'end' or 'number' beside period, not both"));
+    assert!(flow("begin=\"9\" end=\"3\" number=\"2\"").contains("ends before it begins"));
+    assert!(vehicle("depart=\"1\" departSpeed=\"90\"").contains("departSpeed 90 is above maxSpeed"));
+    assert!(vehicle("depart=\"1\" departEdge=\"2\"").contains("departEdge is 2, but the route has 2 edges"));
+    assert!(
+        error_of("<route id=\"r\" edges=\"a\"/><vehicle id=\"a b\" route=\"r\" depart=\"0\"/>")
+            .contains("must not hold ' '")
+    );
 }
 
 #[test]
@@ -114,16 +130,16 @@ fn bad_types_are_errors() {
     assert!(vtype("maxSpeed=\"NaN\"").contains("maxSpeed=\"NaN\" has to be a finite number"));
     assert!(vtype("accel=\"fast\"").contains("accel=\"fast\" has to be a finite number"));
     assert!(vtype("sigma=\"2\"").contains("sigma=\"2\" has to be a number from 0 to 1"));
-    assert!(vtype("vClass=\"ufo\"").contains("vClass 'ufo' is not known"));
-    for factor in ["unif(0.8,1.2)", "normc(1,0.1,2,1)", "0", "norm(1,-1)", "norm(1", "normc(1,NaN,0,2)"] {
-        assert!(vtype(&format!("speedFactor=\"{factor}\"")).contains("has to be a positive number, norm("), "{factor}");
+    assert!(vtype("tau=\"0\"").contains("tau=\"0\" has to be a number greater than 0"));
+    assert!(vtype("lcAssertive=\"-1\"").contains("has to be a number at least 0"));
+    assert!(vtype("carFollowModel=\"Newell\"").contains("carFollowModel 'Newell' is not known"));
+    for factor in ["unif(0.8,1.2)", "norm(1", "normc(1,NaN,0,2)", "fast"] {
+        assert!(vtype(&format!("speedFactor=\"{factor}\"")).contains("has to be a number, norm("), "{factor}");
     }
+    assert!(vtype("speedFactor=\"normc(1,0.1,2,1)\"").contains("the least speed factor 2 is above the greatest, 1"));
+    assert!(vtype("speedFactor=\"2.4\"").contains("are more than 3"), "2 is four deviations below");
     assert!(error_of("<vTypeDistribution id=\"d\"/>").contains("the distribution is empty"));
     assert!(error_of("<vTypeDistribution id=\"d\" vTypes=\"q\"/>").contains("vehicle type 'q' is not known"));
-    assert!(
-        error_of("<vType id=\"t\"/><vTypeDistribution id=\"d\" vTypes=\"t\" probabilities=\"1 2\"/>")
-            .contains("1 vTypes but 2 probabilities")
-    );
 }
 
 #[test]
@@ -215,7 +231,7 @@ fn harmless_oddities_are_warnings() {
     );
     check(
         &format!("{route}<vehicle id=\"v\" route=\"r\" depart=\"3\"/>"),
-        &[("begin", "10")],
+        &[("begin", "10"), ("route-steps", "0")],
         "vehicle departs before the begin [r.rou.xml:2: vehicle 'v']: the vehicle is left out",
     );
     check(
@@ -243,7 +259,17 @@ fn harmless_oddities_are_warnings() {
         &[],
         "departPos is not on the edge [r.rou.xml:2: trip 'v']: the vehicle departs at the end",
     );
-    check(&with("departSpeed=\"40\""), &[], "departSpeed is higher than the type allows on the edge");
+    check(&with("departSpeed=\"40\""), &[], "departSpeed is too high for the edge");
+    check(
+        r#"<vType id="t" vClass="ufo"/>"#,
+        &[],
+        "vehicle class 'ufo' is not known [r.rou.xml:2: vType 't']: read as 'passenger'",
+    );
+    check(
+        r#"<vType id="t"/><vTypeDistribution id="d" vTypes="t" probabilities="1 2"/>"#,
+        &[],
+        "probabilities of another number than members [r.rou.xml:2: vTypeDistribution 'd']: 1 vTypes but 2 probabilities",
+    );
     check(&with("arrivalLane=\"3\""), &[], "arrivalLane does not exist or is forbidden");
     check(&with("arrivalPos=\"-500\""), &[], "arrivalPos is not on the edge");
     assert_eq!(warnings_of(route, &[]), [""; 0], "good input gives no warning");

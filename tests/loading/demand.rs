@@ -6,13 +6,17 @@ use tessds::scenario::Scenario;
 
 #[test]
 fn vehicles_depart_in_order_of_time_and_of_the_file() {
-    let scenario = good(
-        r#"<route id="r" edges="a b d"/>
+    let routes = r#"<route id="r" edges="a b d"/>
         <vehicle id="late" route="r" depart="00:00:30"/>
         <vehicle id="first" route="r" depart="5"/>
         <vehicle id="second" route="r" depart="5" departLane="best" departPos="random_free" departSpeed="max"/>
-        <vehicle id="own" depart="5.5"><route edges="a b d"/></vehicle>"#,
+        <vehicle id="own" depart="5.5"><route edges="a b d"/></vehicle>"#;
+    let sorted = Input { routes, ..Input::default() }.load();
+    assert!(
+        sorted.warnings[0].starts_with("route file is not sorted by departure time [r.rou.xml:4: vehicle 'first']")
     );
+    assert_eq!(departures(&sorted.scenario.expect("good input")), ["late@30"], "as in SUMO");
+    let scenario = good_with(Input { routes, options: &[("route-steps", "0")], ..Input::default() });
     assert_eq!(departures(&scenario), ["first@5", "second@5", "own@5.5", "late@30"]);
     let second = &scenario.demand.departures[1];
     assert_eq!(second.depart_lane, DepartLane::Best);

@@ -13,8 +13,10 @@
 mod common;
 
 mod acting;
+mod as_sumo;
 mod bad_input;
 mod command_lines;
+mod coverage;
 mod demand;
 mod mutations;
 mod outputs;

@@ -14,7 +14,7 @@ const ROUTES: &str = r#"<route id="r" edges="a b d"><stop busStop="s" duration="
     <routeDistribution id="rd"><route refId="r" probability="2"/><route edges="a c n"/></routeDistribution>
     <vehicle id="v" type="mix" route="rd" depart="00:00:03" departLane="best" departPos="-3" departSpeed="max"/>
     <trip id="t" type="car" from="a" via="n" to="d" depart="7.25" arrivalPos="9"><stop lane="d_0" endPos="50" duration="1"/></trip>
-    <flow id="f" route="r" begin="1" end="9" period="2"/><flow id="p" route="r" begin="1" end="9" probability=".5"/>"#;
+    <flow id="f" route="r" begin="8" end="16" period="2"/><flow id="p" route="r" begin="8" end="16" probability=".5"/>"#;
 
 /// Replaces, inserts and removes characters.
 fn damage(text: &str, edits: &[(prop::sample::Index, u8, char)]) -> String {

@@ -44,7 +44,7 @@ fn what_is_not_simulated_is_told_once_per_kind_and_decoration_is_not_told() {
     assert_eq!(
         loaded.warnings,
         [
-            "depart=\"triggered\" is not supported [r.rou.xml:3: trip 'u']: the vehicle is left out",
+            "depart=\"triggered\" is not supported [r.rou.xml:3: trip 'u']: the trip is left out",
             "element 'person' is not supported [r.rou.xml:2: person 'p']: it is left out; the road traffic runs without it",
             "element 'rerouter' is not supported [a.add.xml:3: rerouter 'r']: it is left out; the road traffic runs without it",
         ]

@@ -2,7 +2,7 @@
 //! numbers, and new ones after these.
 
 use super::error::EditError;
-use crate::graph::{Conflict, Edge, EdgeKind, Junction, Lane, Link, Location, Network, Signal};
+use crate::graph::{ClassLimits, Conflict, Edge, EdgeKind, Junction, Lane, Link, Location, Network, Signal};
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId};
 
 /// An edge with its lanes, rightmost first.
@@ -48,6 +48,7 @@ pub(super) struct Draft {
     pub junctions: Vec<Junction>,
     pub signals: Vec<Signal>,
     location: Location,
+    class_limits: Vec<ClassLimits>,
     lefthand: bool,
     /// Ways through junctions have lanes of their own.
     pub has_internal: bool,
@@ -88,6 +89,7 @@ impl Draft {
             junctions: network.junctions.clone(),
             signals: network.signals.clone(),
             location: network.location.clone(),
+            class_limits: network.class_limits.clone(),
             lefthand: network.lefthand,
             has_internal: network.edges.iter().any(Edge::is_internal),
         }
@@ -95,7 +97,12 @@ impl Draft {
 
     /// A network with nothing in it but what has no parts.
     pub fn frame(&self) -> Network {
-        Network { location: self.location.clone(), lefthand: self.lefthand, ..Network::default() }
+        Network {
+            location: self.location.clone(),
+            class_limits: self.class_limits.clone(),
+            lefthand: self.lefthand,
+            ..Network::default()
+        }
     }
 
     // Names.

@@ -79,7 +79,10 @@ impl Draft {
     pub fn change_lane(&mut self, key: usize, look: &LaneLook) -> Result<(), EditError> {
         look.check(&format!("lane '{}'", self.lane_name(key)))?;
         let lane = &mut self.lanes[key].lane;
-        lane.speed_mps = look.speed_mps.unwrap_or(lane.speed_mps);
+        if let Some(speed_mps) = look.speed_mps {
+            // The new limit is that of every class.
+            (lane.speed_mps, lane.class_limits) = (speed_mps, 0);
+        }
         lane.width_m = look.width_m.unwrap_or(lane.width_m);
         let Some(allowed) = look.allowed else { return Ok(()) };
         lane.allowed = allowed;

@@ -21,10 +21,12 @@ impl NetworkBuilder {
             return Err(InputError::file("", "no network was given"));
         }
         self.check_junctions()?;
+        let class_limits = self.limit_classes()?;
         let mut network = Network {
             edges: std::mem::take(&mut self.edges),
             lanes: std::mem::take(&mut self.lanes),
             location: std::mem::take(&mut self.location),
+            class_limits,
             lefthand: self.lefthand,
             ..Network::default()
         };

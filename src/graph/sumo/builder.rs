@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::io::BufRead;
 
 use super::draft::{Connection, InternalJunction, JunctionDraft, Place, PlanUse, SignalDraft, SwitchPlan};
+use super::edge_types::EdgeTypes;
 use super::index::split_lane_name;
 use crate::diagnostics::{self, InputError};
 use crate::graph::{Edge, Junction, JunctionKind, Lane, Location};
@@ -37,6 +38,7 @@ pub struct NetworkBuilder {
     pub(super) plans: HashMap<Box<str>, SwitchPlan>,
     pub(super) plan_uses: Vec<PlanUse>,
     pub(super) location: Location,
+    pub(super) edge_types: EdgeTypes,
     pub(super) lefthand: bool,
 }
 

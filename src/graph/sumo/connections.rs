@@ -5,10 +5,11 @@ use std::io::BufRead;
 use super::builder::NetworkBuilder;
 use super::draft::{Connection, Place};
 use crate::attributes::Attributes;
+use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{EdgeKind, RightOfWay, Turn};
 use crate::ids::{LaneId, SignalId};
-use crate::xml::{Element, XmlReader, shorten};
+use crate::xml::{Element, Node, XmlReader, shorten};
 
 /// From how far before the stop line a driver sees the foes (manual: 4.5 m; 100 m where lanes merge like a zipper).
 const VISIBILITY_M: f64 = 4.5;
@@ -23,6 +24,7 @@ impl NetworkBuilder {
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         let from = self.connected_lane(attributes, "from", "fromLane")?;
         let to = self.connected_lane(attributes, "to", "toLane")?;
         if self.is_pedestrian(from) || self.is_pedestrian(to) {
@@ -52,7 +54,11 @@ impl NetworkBuilder {
             place,
         };
         self.connections.push(connection);
-        xml.skip()
+        while let Some(Node::Start(child)) = xml.next()? {
+            check_left_out(&child, "connection", xml.at(&child), warnings);
+            xml.skip()?;
+        }
+        Ok(())
     }
 
     fn connected_lane(&self, attributes: Attributes<'_>, edge_key: &str, lane_key: &str) -> Result<LaneId, InputError> {
@@ -89,10 +95,14 @@ impl NetworkBuilder {
         let Some(name) = attributes.text("tl").filter(|name| !name.is_empty()) else {
             return Ok((SignalId::NONE, u32::MAX));
         };
-        let index: u32 = attributes.required_integer("linkIndex")?;
-        if index > MAX_LINK_INDEX {
-            return Err(attributes.error(format!("linkIndex {index} is beyond {MAX_LINK_INDEX}")));
+        let index: i64 = attributes.required_integer("linkIndex")?;
+        // netconvert writes −1 on the tracks of a level crossing: the signal shows them nothing.
+        if index < 0 {
+            return Ok((SignalId::NONE, u32::MAX));
         }
+        let Ok(index @ 0..=MAX_LINK_INDEX) = u32::try_from(index) else {
+            return Err(attributes.error(format!("linkIndex {index} is beyond {MAX_LINK_INDEX}")));
+        };
         Ok((self.signal_named(name, place), index))
     }
 }

@@ -5,6 +5,7 @@ use std::io::BufRead;
 use super::builder::NetworkBuilder;
 use super::draft::{InternalJunction, Request};
 use crate::attributes::Attributes;
+use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::JunctionKind;
 use crate::ids::LaneId;
@@ -19,10 +20,14 @@ impl NetworkBuilder {
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         let name = attributes.name("id")?;
         let kind_name = attributes.required("type")?;
         let incoming = self.lane_list(attributes, "incLanes")?;
-        if kind_name == "internal" {
+        // A node of a road may be called internal; SUMO takes it as one without right of way.
+        let is_node = self.junction_ids.contains_key(name);
+        let is_internal = kind_name == "internal";
+        if is_internal && !is_node {
             if let Some((&lane, foe_lanes)) = incoming.split_first() {
                 self.internal_junctions.push(InternalJunction { lane, foe_lanes: foe_lanes.into() });
             }
@@ -44,7 +49,9 @@ impl NetworkBuilder {
         draft.junction.y = y;
         draft.incoming = incoming.into();
         let requests = read_requests(xml, warnings)?;
-        self.junctions[id.index()].requests = requests;
+        if !is_internal {
+            self.junctions[id.index()].requests = requests;
+        }
         Ok(())
     }
 
@@ -73,6 +80,10 @@ impl NetworkBuilder {
                 let message = "trains are not simulated; the signal is off";
                 warnings.add("rail signals are not simulated", xml.at(element), message);
                 JunctionKind::Other
+            }
+            "internal" => {
+                warnings.add("node of type 'internal'", xml.at(element), "nobody has to give way there");
+                JunctionKind::Unregulated
             }
             other => {
                 let message = "right of way is taken from its requests";
@@ -115,10 +126,8 @@ fn read_requests<R: BufRead>(xml: &mut XmlReader<R>, warnings: &mut Warnings) ->
                 xml.skip()?;
                 seen.push((child, widths));
             }
-            "param" => xml.skip()?,
-            other => {
-                let kind = format!("element '{}' of a junction", shorten(other));
-                warnings.add(kind, xml.at(&child), "not simulated, left out");
+            _ => {
+                check_left_out(&child, "junction", xml.at(&child), warnings);
                 xml.skip()?;
             }
         }

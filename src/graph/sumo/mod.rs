@@ -9,6 +9,7 @@ mod builder;
 mod conflicts;
 mod connections;
 mod draft;
+mod edge_types;
 mod index;
 mod junctions;
 mod net;

@@ -5,13 +5,14 @@ use std::io::BufRead;
 use super::builder::NetworkBuilder;
 use super::permissions::{change_permissions, lane_permissions};
 use crate::attributes::{Attributes, MAX_AMOUNT, parse_number};
+use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Edge, EdgeKind, Lane, Location, Span};
 use crate::ids::{EdgeId, LaneId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
 /// Speed that stands in for a limit of 0, which would make travel times infinite.
-const LEAST_SPEED_MPS: f64 = 0.1;
+pub(super) const LEAST_SPEED_MPS: f64 = 0.1;
 /// Points of a lane inside a junction; of more only every n-th is kept.
 const MAX_INTERNAL_POINTS: usize = 200;
 
@@ -42,11 +43,9 @@ impl NetworkBuilder {
                 "tlLogic" => self.read_tl_logic(xml, &element, warnings)?,
                 "roundabout" => self.read_roundabout(xml, &element)?,
                 "location" => self.read_location(xml, &element)?,
-                // Building input for netconvert, already part of the finished net.
-                "type" | "prohibition" | "roundabouts" => xml.skip()?,
-                other => {
-                    let kind = format!("element '{}' in a net", shorten(other));
-                    warnings.add(kind, xml.at(&element), "not known, left out");
+                "type" => self.read_type(xml, &element, warnings)?,
+                _ => {
+                    check_left_out(&element, "net", xml.at(&element), warnings);
                     xml.skip()?;
                 }
             }
@@ -60,11 +59,8 @@ impl NetworkBuilder {
         root: &Element,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
+        check_attributes(Attributes::new(xml.file(), root), warnings);
         self.lefthand = Attributes::new(xml.file(), root).boolean("lefthand")?.unwrap_or(false);
-        if self.lefthand {
-            let message = "simulated as if lane 0 were the rightmost; overtaking is on the wrong side";
-            warnings.add("left-hand traffic is not simulated", xml.at(root), message);
-        }
         Ok(())
     }
 
@@ -96,6 +92,7 @@ impl NetworkBuilder {
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         let name = attributes.name("id")?;
         let kind = match attributes.text("function") {
             None | Some("normal" | "connector" | "") => EdgeKind::Normal,
@@ -124,7 +121,11 @@ impl NetworkBuilder {
             length_m: 0.0,
             roundabout: false,
         };
+        let type_name = element.get("type").filter(|name| !name.is_empty());
         let edge = self.read_lanes(xml, element, edge, warnings)?;
+        if let Some(name) = type_name {
+            self.note_type(EdgeId::new(self.edges.len()), name);
+        }
         self.add_edge(edge, place)
     }
 
@@ -143,8 +144,7 @@ impl NetworkBuilder {
                     edge.lane_count += 1;
                     self.lanes.push(lane);
                 }
-                "param" => xml.skip()?,
-                _ => ignore_child(xml, &child, warnings)?,
+                _ => ignore_child(xml, &child, "edge", warnings)?,
             }
         }
         match edge.lane_count {
@@ -161,6 +161,7 @@ impl NetworkBuilder {
         warnings: &mut Warnings,
     ) -> Result<Lane, InputError> {
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         let name = attributes.name("id")?;
         let index = edge.lane_count;
         let stated: u32 = attributes.required_integer("index")?;
@@ -198,10 +199,7 @@ impl NetworkBuilder {
             ..Lane::new(edge_id, length_m, speed_mps)
         };
         while let Some(Node::Start(child)) = xml.next()? {
-            match child.name.as_str() {
-                "param" => xml.skip()?,
-                _ => ignore_child(xml, &child, warnings)?,
-            }
+            ignore_child(xml, &child, "lane", warnings)?;
         }
         Ok(lane)
     }
@@ -252,10 +250,10 @@ fn junction_of_internal_edge(name: &str) -> Option<&str> {
 fn ignore_child<R: BufRead>(
     xml: &mut XmlReader<R>,
     child: &Element,
+    parent: &str,
     warnings: &mut Warnings,
 ) -> Result<(), InputError> {
-    let kind = format!("element '{}' of a road", shorten(&child.name));
-    warnings.add(kind, xml.at(child), "not simulated, left out");
+    check_left_out(child, parent, xml.at(child), warnings);
     xml.skip()
 }
 

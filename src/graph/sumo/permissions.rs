@@ -7,20 +7,6 @@ use crate::diagnostics::{InputError, Warnings};
 use crate::graph::Permissions;
 use crate::xml::{Element, XmlReader, shorten};
 
-/// Names of older versions of the format and what they stand for now; the manual lists them as deprecated.
-const DEPRECATED: [(&str, Option<VehicleClass>); 10] = [
-    ("public_transport", Some(VehicleClass::Bus)),
-    ("public_emergency", Some(VehicleClass::Emergency)),
-    ("public_authority", Some(VehicleClass::Authority)),
-    ("public_army", Some(VehicleClass::Army)),
-    ("transport", Some(VehicleClass::Truck)),
-    ("lightrail", Some(VehicleClass::Tram)),
-    ("cityrail", Some(VehicleClass::RailUrban)),
-    ("rail_slow", Some(VehicleClass::Rail)),
-    ("private_", Some(VehicleClass::Private)),
-    ("unknown", None),
-];
-
 /// The classes that may use a lane: `allow` names them; otherwise all but those in `disallow`.
 pub(super) fn lane_permissions<R: BufRead>(
     xml: &XmlReader<R>,
@@ -80,7 +66,7 @@ fn deprecated_class<R: BufRead>(
     name: &str,
     warnings: &mut Warnings,
 ) -> Result<u64, InputError> {
-    let Some((_, class)) = DEPRECATED.iter().find(|(old, _)| *old == name) else {
+    let Some(class) = VehicleClass::parse_deprecated(name) else {
         return Err(xml.error(element, format!("{key} names an unknown vehicle class '{}'", shorten(name))));
     };
     let instead = match class {

@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use super::builder::NetworkBuilder;
 use crate::attributes::{Attributes, parse_number};
+use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Actuation, Aspect, LaneParameter, Phase, Program, ProgramKind};
 use crate::xml::{Element, Node, XmlReader, shorten};
@@ -25,6 +26,7 @@ impl NetworkBuilder {
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         attributes.name("id")?;
         let name = element.get("id").unwrap_or_default();
         let program_name = element.get("programID").unwrap_or("0");
@@ -83,10 +85,7 @@ fn read_phases<R: BufRead>(
         match child.name.as_str() {
             "phase" => phases.push(read_phase(xml, &child, warnings)?),
             "param" => parameters.read(xml, &child, warnings)?,
-            other => {
-                let kind = format!("element '{}' of a signal program", shorten(other));
-                warnings.add(kind, xml.at(&child), "not simulated, left out");
-            }
+            _ => check_left_out(&child, "tlLogic", xml.at(&child), warnings),
         }
         xml.skip()?;
     }
@@ -120,11 +119,7 @@ fn read_phase<R: BufRead>(xml: &XmlReader<R>, element: &Element, warnings: &mut 
     if min_duration_ms <= 0 || max_duration_ms < min_duration_ms {
         return Err(attributes.error("minDur must be positive and at most maxDur"));
     }
-    for key in ["earlyTarget", "finalTarget"] {
-        if attributes.text(key).is_some() {
-            warnings.add(format!("'{key}' of a phase is not simulated"), xml.at(element), "left out");
-        }
-    }
+    check_attributes(attributes, warnings);
     let aspects = attributes.name("state")?.chars().map(|letter| {
         Aspect::of_letter(letter).ok_or_else(|| attributes.error(format!("state holds the unknown letter '{letter}'")))
     });

@@ -5,6 +5,7 @@ use std::io::BufRead;
 use super::builder::NetworkBuilder;
 use super::draft::{PlanUse, SignalDraft, SwitchPlan};
 use crate::attributes::Attributes;
+use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::{Actuation, Program, ProgramKind, Switch};
 use crate::xml::{Element, Node, XmlReader, shorten};
@@ -31,12 +32,13 @@ impl NetworkBuilder {
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         let name: Box<str> = attributes.name("id")?.into();
         if let Some(known) = self.plans.get(&name) {
             return Err(attributes.error(known.place.is_taken()));
         }
         let reference_ms = attributes.time_ms("refTime")?.unwrap_or(0);
-        let start_program = attributes.text("startProg").filter(|p| !p.is_empty()).map(Into::into);
+        let start_program = Some(attributes.name("startProg")?.into());
         let mut switches = Vec::new();
         while let Some(Node::Start(child)) = xml.next()? {
             if switches.len() == MAX_SWITCHES {
@@ -47,8 +49,7 @@ impl NetworkBuilder {
                 let time_ms = attributes.required_time_ms("time")?;
                 switches.push((reference_ms.saturating_add(time_ms), attributes.name("to")?.into()));
             } else {
-                let kind = format!("element '{}' of a WAUT", shorten(&child.name));
-                warnings.add(kind, xml.at(&child), "not known, left out");
+                check_left_out(&child, "WAUT", xml.at(&child), warnings);
             }
             xml.skip()?;
         }
@@ -66,6 +67,7 @@ impl NetworkBuilder {
     ) -> Result<(), InputError> {
         let place = self.place(xml, element);
         let attributes = Attributes::new(xml.file(), element);
+        check_attributes(attributes, warnings);
         let [plan, signal] = [attributes.name("wautID")?.into(), attributes.name("junctionID")?.into()];
         if let Some(procedure) = attributes.text("procedure").filter(|p| !p.is_empty() && *p != "immediate") {
             let kind = format!("WAUT procedure '{}' is not simulated", shorten(procedure));

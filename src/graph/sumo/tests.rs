@@ -80,6 +80,7 @@ fn read(net: &str, additional: &str) -> Result<(Network, Warnings), InputError> 
         let Node::Start(element) = node else { continue };
         match element.name.as_str() {
             "tlLogic" => builder.read_tl_logic(&mut xml, &element, &mut warnings)?,
+            "type" => builder.read_type(&mut xml, &element, &mut warnings)?,
             "WAUT" => builder.read_waut(&mut xml, &element, &mut warnings)?,
             "wautJunction" => builder.read_waut_junction(&mut xml, &element, &mut warnings)?,
             _ => {}
@@ -279,14 +280,49 @@ fn what_is_not_simulated_is_warned_of_once_per_kind() {
     assert_eq!(
         kinds(&warnings),
         [
-            "element 'mystery' in a net",
-            "element 'stopOffset' of a road",
+            "element 'mystery' is not known",
+            "element 'stopOffset' in lane is not supported",
             "lane without length",
-            "left-hand traffic is not simulated",
             "signal type 'NEMA' is not simulated",
             "vehicle class 'lightrail' is deprecated",
         ]
     );
     assert_eq!(warnings.iter().next().map(|(.., count)| count), Some(2));
     assert!(network.lefthand);
+}
+
+#[test]
+fn a_negative_link_index_leaves_a_connection_without_signal() {
+    let net = JUNCTION.replace("tl=\"lights\" linkIndex=\"2\"", "tl=\"lights\" linkIndex=\"-1\"");
+    let (network, _) = read(&net, "").unwrap();
+    let (_, free) = link(&network, "w_in_0", "n_out_0");
+    assert!(free.signal.is_none());
+    let (_, held) = link(&network, "e_in_0", "n_out_0");
+    assert!(held.signal.is_some());
+}
+
+#[test]
+fn types_limit_the_speed_of_single_classes() {
+    let net = JUNCTION.replace("<edge id=\"e_in\"", "<edge id=\"e_in\" type=\"road\"").replace(
+        "<edge id=\"w_in\"",
+        "<type id=\"fast\"><restriction vClass=\"bus\" speed=\"20\"/></type><edge id=\"w_in\" type=\"fast\"",
+    );
+    let road =
+        "<additional><type id=\"road\" speed=\"30\"><restriction vClass=\"truck\" speed=\"10\"/></type></additional>";
+    let (network, warnings) = read(&net, road).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let index = NetworkIndex::new(&network);
+    let limit = |lane: &str, class| network.limit_mps(network.lane(index.lane(lane).unwrap()), class);
+    assert_eq!(limit("e_in_0", VehicleClass::Truck), 10.0);
+    assert_eq!(limit("e_in_0", VehicleClass::Bus), 13.89);
+    assert_eq!(limit("w_in_0", VehicleClass::Bus), 20.0, "in place of the lane's limit, also where it is higher");
+    assert_eq!((limit("w_out_0", VehicleClass::Truck), network.highest_limit_mps()), (13.89, 20.0));
+}
+
+#[test]
+fn a_node_of_type_internal_gives_nobody_way() {
+    let net = JUNCTION.replace("id=\"J\" type=\"traffic_light\"", "id=\"J\" type=\"internal\"");
+    let (network, warnings) = read(&net, "").unwrap();
+    assert_eq!(kinds(&warnings), ["node of type 'internal'"]);
+    assert!(network.links.iter().all(|link| link.yields_to.is_empty()));
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::standing::{Section, Standing};
 use super::{NewVehicle, Order};
-use crate::demand::{ArrivalLane, ArrivalSpeed, Departure};
-use crate::graph::{Link, Network, Span};
+use crate::demand::{ArrivalLane, ArrivalSpeed, Departure, VehicleClass};
+use crate::graph::{Lane, Link, Network, Span};
 use crate::ids::{EdgeId, LaneId, RouteId};
 use crate::sim::marks::Marks;
 use crate::sim::vehicle::{Vehicle, flags};
@@ -29,6 +29,19 @@ impl Overlay {
     #[inline]
     pub fn is_closed(&self, lane: LaneId) -> bool {
         self.any_closed && self.closed.has(lane.index())
+    }
+
+    /// Speed limit of a lane for a driver's class, m/s. The limit of an order holds for every class.
+    #[inline]
+    pub fn limit_mps(&self, network: &Network, lane: &Lane, class: VehicleClass) -> f64 {
+        if lane.class_limits == 0 { lane.speed_mps } else { self.class_limit_mps(network, lane, class) }
+    }
+
+    #[cold]
+    fn class_limit_mps(&self, network: &Network, lane: &Lane, class: VehicleClass) -> f64 {
+        let limit = network.limit_mps(lane, class);
+        let id = network.edge(lane.edge).first_lane.0 + lane.index;
+        if self.is_limited(LaneId(id)) { limit.min(lane.speed_mps) } else { limit }
     }
 
     /// The limit of the lane is that of an order.
