@@ -21,7 +21,7 @@ use super::scaling::copies;
 use super::stops::{StopRequest, place_on_route};
 use super::type_registry::draw_speed_factor;
 use super::weighted::Weighted;
-use super::{DepartPos, Departure, Stop, has_rerouting_device};
+use super::{DepartPos, Departure, has_rerouting_device};
 
 /// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
@@ -260,8 +260,13 @@ impl DemandBuilder<'_> {
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
             .map_err(|message| Fault::Route(attributes.error(message)))?;
         let speed_factor = rules.speed_factor.map_or(speed_factor, |factor| factor as f32);
-        let stops =
-            self.place_stops(request, route, vtype, rules.depart_pos, &route_stops, until_shift_ms, warnings)?;
+        // Times of stops in a route count from the departure, but in the route of a flow as those of its own stops do.
+        let is_of_flow = attributes.element().name == "flow" && !matches!(request.way, Way::Named(_));
+        let route_shift_ms = if is_of_flow { until_shift_ms } else { depart_ms };
+        let shifted: Vec<StopRequest> = (route_stops.iter().map(|stop| stop.shifted(route_shift_ms)))
+            .chain(request.stops.iter().map(|stop| stop.shifted(until_shift_ms)))
+            .collect();
+        let stops = self.place_stops(request, route, vtype, rules.depart_pos, &shifted, warnings)?;
         let is_trip = matches!(request.way, Way::Trip { .. });
         if is_trip && !stops.is_empty() {
             let message = "its route is the fastest on the empty network and does not follow the traffic";
@@ -397,25 +402,22 @@ impl DemandBuilder<'_> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // one vehicle and its stops
     fn place_stops(
         &mut self,
         request: &Request<'_>,
         route: RouteId,
         vtype: TypeId,
         depart_pos: DepartPos,
-        route_stops: &[StopRequest],
-        until_shift_ms: i64,
+        stops: &[StopRequest],
         warnings: &mut Warnings,
     ) -> Result<Span, InputError> {
-        let requests = route_stops.iter().chain(&request.stops);
         let edges = self.routes.get(route);
         let depart_m = match depart_pos {
             DepartPos::Given(pos) if pos < 0.0 => self.network.edge(edges[0]).length_m + pos,
             DepartPos::Given(pos) => pos,
             _ => 0.0,
         };
-        let (placed, refused) = place_on_route(self.network, edges, depart_m, self.types.get(vtype).class, requests);
+        let (placed, refused) = place_on_route(self.network, edges, depart_m, self.types.get(vtype).class, stops);
         if let Some((stop, message)) = refused.into_iter().next() {
             let mut at = stop.at.clone();
             at.element = format!("{} of {}", at.element, request.attributes.element().describe());
@@ -425,11 +427,7 @@ impl DemandBuilder<'_> {
             warnings.add("stop that cannot be made", at, format!("{message}; it is left out"));
         }
         let span = Span::new(self.stops.len(), placed.len());
-        self.stops.extend(
-            placed
-                .into_iter()
-                .map(|stop| Stop { until_ms: stop.until_ms.map(|until| until.saturating_add(until_shift_ms)), ..stop }),
-        );
+        self.stops.extend(placed);
         Ok(span)
     }
 }
