@@ -41,6 +41,16 @@ pub(super) struct StopRequest {
     pub at: Location,
 }
 
+impl StopRequest {
+    /// The same with times that count from `by_ms`.
+    pub fn shifted(&self, by_ms: i64) -> Self {
+        let shift = |time_ms: Option<i64>| time_ms.map(|ms| ms.saturating_add(by_ms));
+        let Stop { until_ms, arrival_ms, .. } = self.stop;
+        let stop = Stop { until_ms: shift(until_ms), arrival_ms: shift(arrival_ms), ..self.stop.clone() };
+        Self { stop, ..self.clone() }
+    }
+}
+
 /// What a stop refers to.
 pub(super) struct StopContext<'a> {
     pub network: &'a Network,

@@ -46,8 +46,8 @@ struct Stopping<'a> {
     vtype: TypeId,
     route: RouteId,
     depart_pos: DepartPos,
-    route_stops: &'a [StopRequest],
-    until_shift_ms: i64,
+    /// With the times of this vehicle.
+    stops: &'a [StopRequest],
 }
 
 /// What stands inside of a `vehicle`, `trip` or `flow`.
@@ -314,14 +314,13 @@ impl DemandBuilder<'_> {
         let rules = check_ends(attributes, self.network, edges, kind, speed_factor, rules, warnings)
             .map_err(|message| Fault::Route(attributes.error(message)))?;
         let speed_factor = rules.speed_factor.map_or(speed_factor, |given| given as f32);
-        let stopping = Stopping {
-            name: &name,
-            vtype,
-            route,
-            depart_pos: rules.depart_pos,
-            route_stops: &route_stops,
-            until_shift_ms,
-        };
+        // Times of stops in a route count from the departure, but in the route of a flow as those of its own stops do.
+        let is_of_flow = attributes.element().name == "flow" && !matches!(request.way, Way::Named(_));
+        let route_shift_ms = if is_of_flow { until_shift_ms } else { depart_ms };
+        let shifted: Vec<StopRequest> = (route_stops.iter().map(|stop| stop.shifted(route_shift_ms)))
+            .chain(request.stops.iter().map(|stop| stop.shifted(until_shift_ms)))
+            .collect();
+        let stopping = Stopping { name: &name, vtype, route, depart_pos: rules.depart_pos, stops: &shifted };
         let stops = self.place_stops(request, stopping, warnings)?;
         if is_trip && !stops.is_empty() {
             let message = "its route is the fastest on the empty network and does not follow the traffic";
@@ -414,22 +413,20 @@ impl DemandBuilder<'_> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // one vehicle and its stops
     fn place_stops(
         &mut self,
         request: &Request<'_>,
         of: Stopping<'_>,
         warnings: &mut Warnings,
     ) -> Result<Span, InputError> {
-        let Stopping { name, vtype, route, depart_pos, route_stops, until_shift_ms } = of;
-        let requests = route_stops.iter().chain(&request.stops);
+        let Stopping { name, vtype, route, depart_pos, stops } = of;
         let edges = self.routes.get(route);
         let depart_m = match depart_pos {
             DepartPos::Given(pos) if pos < 0.0 => self.network.edge(edges[0]).length_m + pos,
             DepartPos::Given(pos) => pos,
             _ => 0.0,
         };
-        let (placed, refused) = place_on_route(self.network, edges, depart_m, self.types.get(vtype).class, requests);
+        let (placed, refused) = place_on_route(self.network, edges, depart_m, self.types.get(vtype).class, stops);
         if let Some((stop, message)) = refused.into_iter().next() {
             let mut at = stop.at.clone();
             at.element = format!("{} of {}", at.element, request.attributes.element().describe());
@@ -441,7 +438,6 @@ impl DemandBuilder<'_> {
         let span = Span::new(self.stops.len(), placed.len());
         let stream = Stream::new(self.options.seed, name, Purpose::StopDuration);
         self.stops.extend(placed.into_iter().enumerate().map(|(at, (stop, of))| Stop {
-            until_ms: stop.until_ms.map(|until| until.saturating_add(until_shift_ms)),
             duration_ms: match of.spread {
                 Some(spread) => Some(draw_duration_ms(&spread, stream, at as u64)),
                 None => stop.duration_ms,

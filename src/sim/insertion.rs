@@ -141,14 +141,16 @@ impl View<'_> {
             from + uniform(key, id, Purpose::DepartPos) * (length - from)
         };
         let pos = match departure.depart_pos {
-            DepartPos::Base => base,
+            // Not beyond a stop near the lane's start.
+            DepartPos::Base => {
+                let halt = self.stop_halt(vehicle, lane_id, 0, 0.0).filter(|halt| halt.speed == 0.0);
+                halt.map_or(base, |halt| base.at_most(halt.at_m))
+            }
             DepartPos::Given(pos) if pos < 0.0 => (length + pos).at_least(0.0),
             DepartPos::Given(pos) => pos.at_most(length),
             DepartPos::Random => drawn(0),
-            DepartPos::Stop => {
-                let span = departure.stops;
-                if span.is_empty() { base } else { self.world.demand.stops[span.start as usize].end_m }
-            }
+            // In a parking area: the first free lot.
+            DepartPos::Stop => self.stop_halt(vehicle, lane_id, 0, 0.0).map_or(base, |halt| halt.at_m),
             DepartPos::Last => match entrance.on(lane_id).last() {
                 Some(last) => {
                     let leader = self.body_driver(last);
@@ -342,11 +344,19 @@ impl View<'_> {
         let mut at = lane_id;
         let mut passed = pos;
         loop {
-            if let Some(stop) = self.stop_on(vehicle, at, index)
-                && stop.end_m >= passed
-            {
-                let gap = seen - self.lane(at).length_m + stop.end_m;
-                check!(wanted.by_road(halting(gap), DiscardCause::StopTooClose));
+            if self.world.has_stops(vehicle.id) {
+                let start_m = seen - self.lane(at).length_m;
+                let from_m = driver.brake_gap_with(wanted.speed_mps, driver.decel, 0.0) - start_m;
+                let halt = self.stop_halt(vehicle, at, index, from_m);
+                if let Some(halt) = halt.filter(|halt| halt.at_m >= passed || halt.speed > 0.0) {
+                    let gap = start_m + halt.at_m;
+                    let safe = if halt.speed > 0.0 {
+                        driver.free_speed(gap.at_least(0.0), halt.speed, true)
+                    } else {
+                        halting(gap)
+                    };
+                    check!(wanted.by_road(safe, DiscardCause::StopTooClose));
+                }
             }
             passed = 0.0;
             let look = driver.brake_gap(wanted.speed_mps) + driver.min_gap;

@@ -226,7 +226,8 @@ impl Partition {
             && vehicle.pos <= stop.end_m + PLACE_EPS_M;
         if !reached {
             let edge_of = |lane: LaneId| world.network.lane(lane).edge;
-            let is_beyond = || vehicle.pos > stop.end_m + PLACE_EPS_M && edge_of(lane) == edge_of(stop.lane);
+            let slack_m = if stop.speed_mps > 0.0 { 0.0 } else { PLACE_EPS_M };
+            let is_beyond = || vehicle.pos > stop.end_m + slack_m && edge_of(lane) == edge_of(stop.lane);
             if u32::from(vehicle.route_index) > stop.route_index || (on_edge && is_beyond()) {
                 self.leave_stop(vehicle, lane, now_ms);
             }

@@ -249,3 +249,14 @@ fn a_run_whose_end_is_its_begin_does_one_step() {
     assert_eq!(end("7", "7"), (Some(8000), vec!["v@7".to_owned()]));
     assert_eq!(end("7", "9"), (Some(9000), vec!["v@7".to_owned()]));
 }
+
+#[test]
+fn until_counts_from_the_departure_where_a_route_holds_the_stop() {
+    let scenario = good(
+        r#"<route id="r" edges="a b d"><stop lane="b_1" until="50"/></route><vehicle id="v" route="r" depart="7"/>
+        <vehicle id="w" depart="8"><route edges="a b d"/><stop lane="b_1" until="50"/></vehicle>
+        <flow id="f" begin="20" period="100" number="2" route="r"/>"#,
+    );
+    let until = |n: usize| scenario.demand.stops[scenario.demand.departures[n].stops.range()][0].until_ms;
+    assert_eq!([0, 1, 2, 3].map(until), [57_000, 50_000, 70_000, 170_000].map(Some));
+}

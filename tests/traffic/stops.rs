@@ -160,3 +160,27 @@ fn one_vehicle_a_step_is_teleported_from_behind_a_stopped_one() {
         steps.iter().flat_map(|step| step.teleports.iter().map(|t| (step.time_ms, name(&world.demand, t.vehicle))));
     assert_eq!(all.collect::<Vec<_>>(), [(328_000, "v")], "the one behind moves up and waits anew");
 }
+
+#[test]
+fn vehicles_depart_at_their_stops_so_that_they_reach_them() {
+    let at_place = |id: &str, kind: &str, stops: &str, pos: &str| {
+        vehicle(id, kind, 0, stops).replace("departLane", &format!(r#"departPos="{pos}" departLane"#))
+    };
+    let depart = |vehicle: String, place: &str| {
+        let (world, steps) = scene(ONE, &[vehicle], place);
+        let trip = only_trip(&steps);
+        let cm = |value: f64| (value * 100.0).round() / 100.0;
+        (cm(trip.depart_pos_m), cm(trip.depart_speed_mps), trip.arrival_ms / 1000, made(&world, &steps).len())
+    };
+    let near = r#"<stop lane="ab_0" endPos="8" duration="100"/>"#;
+    assert_eq!(depart(at_place("a", "t", near, "base"), ""), (5.1, 2.9, 247, 1), "slow enough to halt 2.9 m ahead");
+    assert_eq!(depart(at_place("b", "b", near, "base"), "").0, 8.0, "a long bus departs at its stop");
+    let far = r#"<stop lane="ab_0" endPos="500" duration="100"/>"#;
+    assert_eq!(depart(at_place("c", "t", far, "stop"), ""), (500.0, 0.0, 211, 1));
+    let area = r#"<parkingArea id="p" lane="ab_0" startPos="600" endPos="620" roadsideCapacity="2"/>"#;
+    let park = r#"<stop parkingArea="p" duration="100"/>"#;
+    assert_eq!(depart(at_place("d", "t", park, "stop"), area), (610.0, 7.25, 204, 1), "it parks in the next lot");
+    let pass = r#"<stop lane="ab_0" startPos="4" endPos="200" speed="5"/>"#;
+    let passing = depart(at_place("e", "t", pass, "base"), "");
+    assert_eq!((passing.1, passing.2), (5.0, 170), "within a waypoint at its speed");
+}
