@@ -79,7 +79,9 @@ impl SavedMeasures {
 }
 
 impl Measures {
-    pub fn new(world: &World, owned: &[bool]) -> Self {
+    /// Detectors of all lanes: a vehicle on an own lane may reach back to a lane of another partition. What partitions see of one
+    /// detector is summed.
+    pub fn new(world: &World) -> Self {
         let requests: &OutputRequests = &world.requests;
         let settings = &world.settings;
         let mean_data = requests
@@ -94,7 +96,7 @@ impl Measures {
             .collect();
         let mut detectors = Vec::new();
         let mut by_lane = Vec::new();
-        for (i, d) in requests.detectors.iter().enumerate().filter(|(_, d)| owned[d.lane.index()]) {
+        for (i, d) in requests.detectors.iter().enumerate() {
             by_lane.resize(world.network.lanes.len(), Vec::new());
             by_lane[d.lane.index()].push(detectors.len() as u32);
             detectors.push(Detector {
@@ -104,7 +106,7 @@ impl Measures {
             });
         }
         let mut watched = Vec::new();
-        for lane in requests.watched_lanes().filter(|lane| owned[lane.index()]) {
+        for lane in requests.watched_lanes() {
             watched.resize(world.network.lanes.len(), false);
             watched[lane.index()] = true;
         }
@@ -139,8 +141,8 @@ impl Measures {
         }
     }
 
-    /// Adds what was measured on the lanes that are wanted, and takes over the own detectors.
-    pub fn take(&mut self, saved: &SavedMeasures, wants: impl Fn(LaneId) -> bool) {
+    /// Adds what was measured on the lanes that are wanted.
+    pub fn take(&mut self, world: &World, saved: &SavedMeasures, wants: impl Fn(LaneId) -> bool) {
         for (m, (_, begin_ms, lanes)) in self.mean_data.iter_mut().zip(&saved.mean_data) {
             m.begin_ms = *begin_ms;
             for (lane, stats) in lanes.iter().filter(|(lane, _)| wants(*lane)) {
@@ -149,7 +151,10 @@ impl Measures {
         }
         for &(detector, begin_ms, stats) in &saved.detectors {
             if let Some(own) = self.detectors.iter_mut().find(|own| own.detector == detector) {
-                (own.begin_ms, own.stats) = (begin_ms, stats);
+                own.begin_ms = begin_ms;
+                if wants(world.requests.detectors[detector as usize].lane) {
+                    own.stats += stats;
+                }
             }
         }
     }

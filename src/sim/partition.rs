@@ -128,7 +128,7 @@ impl Partition {
             plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
             departures: Departures::new(&world, &scope),
-            measures: Measures::new(&world, &scope.owned),
+            measures: Measures::new(&world),
             edge_speeds: EdgeSpeeds::default(),
             counts: Counts::default(),
             past: Digest::default(),
