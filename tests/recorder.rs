@@ -170,8 +170,8 @@ impl Run {
             notices.extend(routes(&report(&mut core, vec![told.clone()])).cloned());
             reports.push(told);
         }
-        let (intervals, detectors) = partition.close_intervals();
-        let closing = Closing { intervals, detectors, ..Closing::default() };
+        let intervals = partition.close_intervals();
+        let closing = Closing { intervals, ..Closing::default() };
         let recording = close(&mut core, &closing);
         assert!(notices.iter().any(|notice| !notice.updates.is_empty()), "nobody is given a route");
         Self { reports, notices, closing, recording, files: files(folder.path()) }

@@ -72,7 +72,8 @@ pub fn sinks(
         sinks.push((path, Box::new(MeanData::new(names.clone(), &requests.mean_data, |r| r.file == *path))));
     }
     for path in distinct(requests.detectors.iter().map(|d| &d.file)) {
-        sinks.push((path, Box::new(Detectors::new(&requests.detectors, |d| d.file == *path))));
+        let here = requests.detectors.iter().filter(|d| d.file == *path);
+        sinks.push((path, Box::new(Detectors::new(names.clone(), here, begin_ms, reporting.step_ms))));
     }
     for path in distinct(requests.areas.iter().map(|area| &area.file)) {
         let here = requests.areas.iter().filter(|area| area.file == *path);

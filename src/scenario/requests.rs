@@ -222,7 +222,9 @@ impl OutputRequests {
         let gates = |request: &'_ EntryExitRequest| -> Vec<LaneId> {
             request.entries.iter().chain(&request.exits).map(|(lane, _)| *lane).collect()
         };
-        areas.chain(self.entry_exits.iter().flat_map(gates)).chain(self.instants.iter().map(|request| request.lane))
+        let loops = self.detectors.iter().map(|request| request.lane);
+        let instants = self.instants.iter().map(|request| request.lane);
+        areas.chain(self.entry_exits.iter().flat_map(gates)).chain(loops).chain(instants)
     }
 
     /// A network was edited; `None`: the lane is gone. Detectors whose lanes are all there get their new numbers; the names of the

@@ -192,7 +192,7 @@ impl Partition {
             self.signals.states[signal.index()].clone_from(saved);
         }
         self.departures.take(&state.departures, &wants_edge);
-        self.measures.take(&self.world, &state.measures, wants);
+        self.measures.take(&state.measures, wants);
         Ok(())
     }
 
