@@ -18,6 +18,7 @@ use super::outputs::Reporting;
 use super::signal_states::SignalStates;
 use super::sink::{Names, Sink};
 use super::statistics::Statistics;
+use super::stop_output::Stops;
 use super::summary::Summary;
 use super::tripinfo::{Devices, TripInfo};
 use super::vehroute::Vehroute;
@@ -60,6 +61,9 @@ pub fn sinks(
     }
     if let Some(path) = &paths.collisions {
         sinks.push((path, Box::new(Collisions::new(names.clone()))));
+    }
+    if let Some(path) = &paths.stops {
+        sinks.push((path, Box::new(Stops::new(names.clone()))));
     }
     if let Some(path) = &paths.queues {
         sinks.push((path, Box::new(Queues::new(names.clone(), begin_ms, paths.queue_options))));
