@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 
 use crate::sim::NAMED;
-use crate::sim::report::{Counts, DetectorReport, IntervalReport, StepReport};
+use crate::sim::report::{Counts, IntervalReport, StepReport};
 
 /// The report of a whole step. Everything in it is in a fixed order, so what is written from it depends neither on the
 /// number of partitions nor on the order in which they reported (I1).
@@ -22,7 +22,7 @@ impl MergedStep {
     /// Joins the reports of all partitions of one step.
     ///
     /// Counts and digests are summed; trips, stops, teleports, departures and floating-car data are sorted by vehicle;
-    /// intervals by request and their lanes by id; detectors by index. What two partitions tell of one lane is summed.
+    /// intervals by request and their lanes by id. What two partitions tell of one lane is summed.
     pub fn of(reports: impl IntoIterator<Item = StepReport>) -> Self {
         let mut reports = reports.into_iter();
         let mut all = reports.next().unwrap_or_default();
@@ -37,7 +37,6 @@ impl MergedStep {
             all.departed.extend(report.departed);
             all.fcd.extend(report.fcd);
             all.intervals.extend(report.intervals);
-            all.detectors.extend(report.detectors);
             all.edge_speeds.extend(report.edge_speeds);
             all.route_requests.extend(report.route_requests);
             all.removals.extend(report.removals);
@@ -74,7 +73,6 @@ impl MergedStep {
         all.passages.sort_unstable_by_key(|passage| (passage.lane, passage.vehicle));
         all.signals.sort_unstable_by_key(|shown| shown.signal);
         all.intervals = join_intervals(all.intervals);
-        all.detectors = join_detectors(all.detectors);
         Self(all)
     }
 
@@ -106,19 +104,6 @@ fn join_intervals(mut intervals: Vec<IntervalReport>) -> Vec<IntervalReport> {
         });
     }
     joined
-}
-
-fn join_detectors(mut detectors: Vec<DetectorReport>) -> Vec<DetectorReport> {
-    let key = |d: &DetectorReport| (d.detector, d.begin_ms, d.end_ms);
-    detectors.sort_by_key(key);
-    detectors.dedup_by(|report, kept| {
-        let same = key(report) == key(kept);
-        if same {
-            kept.stats += report.stats;
-        }
-        same
-    });
-    detectors
 }
 
 /// A report that the collector cannot place: a fault of the sender, never of the input.

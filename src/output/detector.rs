@@ -1,54 +1,119 @@
 //! Files of induction loops (`inductionLoop`, `e1Detector`).
+//!
+//! The measures are those of SUMO's manual ("Induction Loops Detectors (E1)"). The speed of a vehicle is the mean over the time that
+//! it is on the loop: its length over that time.
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
+use super::area_detector::on_lane;
 use super::collector::MergedStep;
 use super::document::Kind::{Count, Number, Text, Time};
 use super::document::{Document, Table, Tag};
-use super::sink::{RunEnd, Sink};
+use super::sink::{Names, RunEnd, Sink};
+use crate::ids::VehicleId;
 use crate::scenario::DetectorRequest;
-use crate::sim::report::{DetectorReport, MICRO};
+use crate::sim::NewVehicle;
+use crate::sim::report::LanePassage;
 
 /// One file; several detectors may share it.
 pub struct Detectors {
-    /// Name by index of the detector; `None`: writes to another file.
-    names: Vec<Option<Box<str>>>,
+    names: Names,
+    loops: Vec<(DetectorRequest, State)>,
+    step_ms: i64,
+}
+
+/// What is remembered between steps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    begin_ms: i64,
+    /// Vehicles on the loop, and since when; `None`: they came onto it from beside, and count for the occupancy only.
+    inside: Vec<(VehicleId, Option<f64>)>,
+    sums: Sums,
+}
+
+/// Of one interval; of vehicles that left the loop where nothing else is said.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Sums {
+    entered: u64,
+    left: u64,
+    occupied_s: f64,
+    speed_mps: f64,
+    /// Sum of 1/speed, for the harmonic mean.
+    inverse_speed: f64,
+    length_m: f64,
+}
+
+impl State {
+    fn see(&mut self, passage: &LanePassage, pos_m: f64, length_m: f64, began_s: f64, ended_s: f64) {
+        let LanePassage { vehicle, from_m, to_m, speed_mps, .. } = *passage;
+        if to_m < pos_m || from_m - length_m > pos_m {
+            return;
+        }
+        let at_s = |place_m: f64| began_s + (place_m - from_m) / speed_mps;
+        let known = self.inside.iter().position(|(other, _)| *other == vehicle);
+        let at = known.unwrap_or_else(|| {
+            let enters = from_m < pos_m;
+            self.sums.entered += u64::from(enters);
+            self.inside.push((vehicle, enters.then(|| at_s(pos_m))));
+            self.inside.len() - 1
+        });
+        let since_s = self.inside[at].1;
+        let leaves = to_m - length_m > pos_m;
+        let until_s = if leaves { at_s(pos_m + length_m) } else { ended_s };
+        self.sums.occupied_s += until_s - since_s.unwrap_or(began_s).max(began_s);
+        if leaves {
+            self.inside.remove(at);
+            if let Some(time_s) = since_s.map(|since_s| until_s - since_s).filter(|time_s| *time_s > 0.0) {
+                self.sums.left += 1;
+                self.sums.speed_mps += length_m / time_s;
+                self.sums.inverse_speed += time_s / length_m;
+                self.sums.length_m += length_m;
+            }
+        }
+    }
+
+    fn write(&mut self, name: &str, end_ms: i64, out: &mut Document) {
+        let Self { begin_ms, sums, .. } = self;
+        let period_s = (end_ms - *begin_ms) as f64 / 1e3;
+        let count = sums.left as f64;
+        let of_left = |sum: f64| (sums.left > 0).then(|| sum / count);
+        Tag::new(out, 1, "interval")
+            .time("begin", *begin_ms)
+            .time("end", end_ms)
+            .text("id", name)
+            .count("nVehContrib", sums.left)
+            .number("flow", count * 3600.0 / period_s)
+            .number("occupancy", sums.occupied_s / period_s * 100.0)
+            .known("speed", of_left(sums.speed_mps))
+            .known("harmonicMeanSpeed", (sums.left > 0).then(|| count / sums.inverse_speed))
+            .known("length", of_left(sums.length_m))
+            .count("nVehEntered", sums.entered)
+            .empty();
+        *begin_ms = end_ms;
+        *sums = Sums::default();
+    }
 }
 
 impl Detectors {
-    /// The file of those detectors of the run that `writes_here` selects.
-    pub fn new(requests: &[DetectorRequest], mut writes_here: impl FnMut(&DetectorRequest) -> bool) -> Self {
-        Self { names: requests.iter().map(|r| writes_here(r).then(|| r.name.clone())).collect() }
-    }
-
-    fn intervals(&self, reports: &[DetectorReport], out: &mut Document) {
-        for report in reports {
-            let Some(Some(name)) = self.names.get(report.detector as usize) else { continue };
-            let stats = &report.stats;
-            let period_s = (report.end_ms - report.begin_ms) as f64 / 1e3;
-            let per_period = |sum: f64| if period_s > 0.0 { sum / period_s } else { 0.0 };
-            let count = f64::from(stats.contributed);
-            let seen = stats.contributed > 0;
-            Tag::new(out, 1, "interval")
-                .time("begin", report.begin_ms)
-                .time("end", report.end_ms)
-                .text("id", name)
-                .count("nVehContrib", stats.contributed.into())
-                .number("flow", per_period(count * 3600.0))
-                .number("occupancy", per_period(stats.occupied_us as f64 / MICRO * 100.0))
-                .known("speed", seen.then(|| stats.speed_um as f64 / MICRO / count))
-                .known(
-                    "harmonicMeanSpeed",
-                    (seen && stats.inverse_speed_us > 0).then(|| count / (stats.inverse_speed_us as f64 / MICRO)),
-                )
-                .known("length", seen.then(|| stats.length_um as f64 / MICRO / count))
-                .count("nVehEntered", stats.entered.into())
-                .empty();
-        }
+    /// The file of the given detectors.
+    pub fn new<'r>(
+        names: Names,
+        requests: impl Iterator<Item = &'r DetectorRequest>,
+        begin_ms: i64,
+        step_ms: i64,
+    ) -> Self {
+        let state = State { begin_ms, ..State::default() };
+        Self { names, loops: requests.map(|request| (request.clone(), state.clone())).collect(), step_ms }
     }
 }
 
 impl Sink for Detectors {
+    fn admit(&mut self, new: &NewVehicle) {
+        self.names.admit(new);
+    }
+
     fn table(&self) -> Table {
         Table::new("detector", "det_e1_file")
             .with("interval", Time, &["begin", "end"])
@@ -59,12 +124,45 @@ impl Sink for Detectors {
     }
 
     fn step(&mut self, step: &MergedStep, out: &mut Document) -> io::Result<()> {
-        self.intervals(&step.detectors, out);
+        let Self { names, loops, step_ms } = self;
+        let (began_s, ended_s) = ((step.time_ms - *step_ms) as f64 / 1e3, step.time_ms as f64 / 1e3);
+        for (request, state) in loops {
+            let passages = on_lane(&step.passages, request.lane);
+            // Who changed lanes or was taken off the road is on the loop no more.
+            state.inside.retain(|(vehicle, _)| passages.binary_search_by_key(vehicle, |p| p.vehicle).is_ok());
+            for passage in passages {
+                let vtype = names.departure(passage.vehicle).vtype;
+                if request.vtypes.is_empty() || request.vtypes.contains(&vtype) {
+                    let length_m = names.demand.types[vtype.index()].length_m;
+                    state.see(passage, request.pos_m, length_m, began_s, ended_s);
+                }
+            }
+            let end_ms = step.time_ms + *step_ms;
+            if request.period_ms.is_some_and(|period_ms| end_ms >= state.begin_ms + period_ms) {
+                state.write(&request.name, end_ms, out);
+            }
+        }
         Ok(())
     }
 
     fn finish(&mut self, end: &RunEnd, out: &mut Document) -> io::Result<()> {
-        self.intervals(&end.tail.detectors, out);
+        for (request, state) in self.loops.iter_mut().filter(|(_, state)| end.end_ms > state.begin_ms) {
+            state.write(&request.name, end.end_ms, out);
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let states: Vec<&State> = self.loops.iter().map(|(_, state)| state).collect();
+        rmp_serde::to_vec(&states).expect("plain data is saved without error")
+    }
+
+    fn restore(&mut self, state: &[u8]) -> io::Result<()> {
+        let states: Vec<State> = rmp_serde::from_slice(state).map_err(io::Error::other)?;
+        if states.len() != self.loops.len() {
+            return Err(io::Error::other("there are other detectors than before"));
+        }
+        self.loops.iter_mut().zip(states).for_each(|((_, own), state)| *own = state);
         Ok(())
     }
 }
@@ -73,48 +171,60 @@ impl Sink for Detectors {
 mod tests {
     use super::*;
     use crate::ids::LaneId;
-    use crate::output::testing::written;
-    use crate::sim::report::{DetectorStats, StepReport};
+    use crate::output::testing::{names, written};
+    use crate::sim::report::StepReport;
 
-    fn request(name: &str, file: &str) -> DetectorRequest {
+    fn request(name: &str) -> DetectorRequest {
         DetectorRequest {
             name: name.into(),
-            lane: LaneId(0),
-            pos_m: 10.0,
-            period_ms: Some(300_000),
-            file: file.into(),
+            lane: LaneId(2),
+            pos_m: 50.0,
+            period_ms: Some(10_000),
+            file: "x.xml".into(),
             vtypes: Box::default(),
         }
     }
 
-    #[test]
-    fn detectors_of_one_file_are_written_as_sumo_does() {
-        let requests = [request("a", "x.xml"), request("b", "y.xml"), request("c", "x.xml")];
-        let busy = DetectorStats {
-            contributed: 5,
-            entered: 5,
-            speed_um: 53_200_000,
-            inverse_speed_us: 476_644,
-            length_um: 21_500_000,
-            occupied_us: 2_040_000,
+    /// A car of 5 m reaches the loop after 0.8 s at 5 m/s, stands on it and leaves it 0.25 s into the ninth second at 4 m/s.
+    fn steps() -> Vec<MergedStep> {
+        let fronts = [46.0, 51.0, 51.0, 51.0, 51.0, 51.0, 51.0, 52.0, 54.0, 58.0];
+        let step = |n: usize| {
+            let (from_m, to_m) = (fronts[n - 1], fronts[n]);
+            let passage = LanePassage {
+                lane: LaneId(2),
+                vehicle: VehicleId(0),
+                from_m,
+                to_m,
+                speed_mps: to_m - from_m,
+                allowed_mps: 10.0,
+            };
+            MergedStep::of([StepReport { time_ms: n as i64 * 1000, passages: vec![passage], ..StepReport::default() }])
         };
-        let report = |detector, stats| DetectorReport { detector, begin_ms: 0, end_ms: 300_000, stats };
-        let detectors = vec![
-            report(2, DetectorStats { entered: 1, occupied_us: 30_000, ..DetectorStats::default() }),
-            report(1, busy),
-            report(0, busy),
-        ];
-        let step = MergedStep::of([StepReport { detectors, ..StepReport::default() }]);
-        let mut sink = Detectors::new(&requests, |r| r.file.ends_with("x.xml"));
-        assert_eq!(
-            written(&mut sink, &[step], &RunEnd::default()),
-            r#"<?xml version="1.0" encoding="UTF-8"?>
+        (1..fronts.len()).map(step).collect()
+    }
 
-<detector xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="http://sumo.dlr.de/xsd/det_e1_file.xsd">
-    <interval begin="0.00" end="300.00" id="a" nVehContrib="5" flow="60.00" occupancy="0.68" speed="10.64" harmonicMeanSpeed="10.49" length="4.30" nVehEntered="5"/>
-    <interval begin="0.00" end="300.00" id="c" nVehContrib="0" flow="0.00" occupancy="0.01" speed="-1.00" harmonicMeanSpeed="-1.00" length="-1.00" nVehEntered="1"/>
-</detector>
-"#
-        );
+    #[test]
+    fn a_vehicle_that_stands_on_a_loop_is_measured_as_in_sumo() {
+        let requests = [request("a"), request("c")];
+        let text = written(&mut Detectors::new(names(), requests.iter(), 0, 1000), &steps(), &RunEnd::default());
+        let line = |id: &str| {
+            format!(
+                r#"    <interval begin="0.00" end="10.00" id="{id}" nVehContrib="1" flow="360.00" occupancy="74.50" speed="0.67" harmonicMeanSpeed="0.67" length="5.00" nVehEntered="1"/>"#
+            )
+        };
+        let body: Vec<_> = text.lines().skip(3).collect();
+        assert_eq!(body, [line("a"), line("c"), "</detector>".to_owned()]);
+    }
+
+    #[test]
+    fn a_loop_that_goes_on_writes_what_it_would_have_written() {
+        let requests = [request("a")];
+        let new = || Detectors::new(names(), requests.iter(), 0, 1000);
+        let whole = written(&mut new(), &steps(), &RunEnd::default());
+        let (mut first, mut second) = (new(), new());
+        let mut out = crate::output::testing::blank();
+        steps()[..4].iter().for_each(|step| first.step(step, &mut out).unwrap());
+        second.restore(&first.save()).unwrap();
+        assert_eq!(written(&mut second, &steps()[4..], &RunEnd::default()), whole);
     }
 }

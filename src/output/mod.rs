@@ -36,6 +36,7 @@ mod signal_states;
 mod sink;
 mod sinks;
 mod statistics;
+mod stop_output;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;

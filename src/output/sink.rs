@@ -43,7 +43,7 @@ impl Names {
 pub struct RunEnd {
     /// Simulated time at the end.
     pub end_ms: i64,
-    /// Intervals and detectors cut short by the end, of all partitions; its counts are those of the end.
+    /// Intervals cut short by the end, of all partitions; its counts are those of the end.
     pub tail: MergedStep,
     /// Trips under way, for `tripinfo-output.write-unfinished`; `arrival_lane` is NONE.
     pub unfinished: Vec<TripRecord>,

@@ -18,6 +18,7 @@ use super::outputs::Reporting;
 use super::signal_states::SignalStates;
 use super::sink::{Names, Sink};
 use super::statistics::Statistics;
+use super::stop_output::Stops;
 use super::summary::Summary;
 use super::tripinfo::{Devices, TripInfo};
 use super::vehroute::Vehroute;
@@ -61,6 +62,9 @@ pub fn sinks(
     if let Some(path) = &paths.collisions {
         sinks.push((path, Box::new(Collisions::new(names.clone()))));
     }
+    if let Some(path) = &paths.stops {
+        sinks.push((path, Box::new(Stops::new(names.clone()))));
+    }
     if let Some(path) = &paths.queues {
         sinks.push((path, Box::new(Queues::new(names.clone(), begin_ms, paths.queue_options))));
     }
@@ -72,7 +76,8 @@ pub fn sinks(
         sinks.push((path, Box::new(MeanData::new(names.clone(), &requests.mean_data, |r| r.file == *path))));
     }
     for path in distinct(requests.detectors.iter().map(|d| &d.file)) {
-        sinks.push((path, Box::new(Detectors::new(&requests.detectors, |d| d.file == *path))));
+        let here = requests.detectors.iter().filter(|d| d.file == *path);
+        sinks.push((path, Box::new(Detectors::new(names.clone(), here, begin_ms, reporting.step_ms))));
     }
     for path in distinct(requests.areas.iter().map(|area| &area.file)) {
         let here = requests.areas.iter().filter(|area| area.file == *path);

@@ -21,8 +21,7 @@ use crate::scenario::{
     OutputPaths, OutputRequests, OutputStyle, VehrouteOptions,
 };
 use crate::sim::report::{
-    DetectorReport, DetectorStats, FcdRecord, IntervalReport, LanePassage, LaneStats, StepReport, Teleport,
-    TeleportCause, TripRecord, Vaporized,
+    FcdRecord, IntervalReport, LanePassage, LaneStats, StepReport, Teleport, TeleportCause, TripRecord, Vaporized,
 };
 
 type Shape = &'static [[f32; 2]];
@@ -260,11 +259,6 @@ pub fn reports(time_ms: i64, happenings: &[Happening], partitions: usize) -> Vec
         if value.is_multiple_of(3) {
             let time_loss_s = f64::from(value) / 7.0;
             report.arrivals.push(TripRecord { time_loss_s, ..trip(vehicle.0) });
-        }
-        if value.is_multiple_of(2) {
-            let stats = DetectorStats { contributed: 1, speed_um: value.into(), ..DetectorStats::default() };
-            let detector = value / 2 % 2;
-            report.detectors.push(DetectorReport { detector, begin_ms: 0, end_ms: time_ms, stats });
         }
         let stats = LaneStats { sampled_us: 1_000_000, distance_um: value.into(), ..LaneStats::default() };
         let lanes = vec![(lane, stats)];

@@ -85,6 +85,7 @@ impl Options<'_> {
             // Lane changes take no time here.
             "lanechange-output.started" | "lanechange-output.ended" => drop(boolean(value)?),
             "collision-output" => outputs.collisions = output,
+            "stop-output" => outputs.stops = output,
             "queue-output" => outputs.queues = output,
             "queue-output.period" => outputs.queue_options.period_ms = time(value)?.max(0),
             "queue-output.speed-threshold" => outputs.queue_options.slow_mps = non_negative(value)?,

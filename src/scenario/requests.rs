@@ -37,6 +37,8 @@ pub struct OutputPaths {
     pub lane_changes: Option<PathBuf>,
     /// `collision-output`.
     pub collisions: Option<PathBuf>,
+    /// `stop-output`: the stops that vehicles made.
+    pub stops: Option<PathBuf>,
     /// `queue-output`: queues at the ends of lanes.
     pub queues: Option<PathBuf>,
     pub queue_options: QueueOptions,
@@ -57,9 +59,9 @@ impl OutputPaths {
     /// The files that are written, and not those that additional files ask for.
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let Self { tripinfo, summary, edgedata, lanedata, fcd, statistic, vehroute, .. } = self;
-        let Self { lane_changes, collisions, queues, netstate, .. } = self;
+        let Self { lane_changes, collisions, queues, netstate, stops, .. } = self;
         let known = [tripinfo, summary, edgedata, lanedata, fcd, statistic, vehroute];
-        known.into_iter().chain([lane_changes, collisions, queues, netstate]).flatten()
+        known.into_iter().chain([lane_changes, collisions, queues, netstate, stops]).flatten()
     }
 
     /// Every vehicle in every step has to be told.
@@ -222,7 +224,9 @@ impl OutputRequests {
         let gates = |request: &'_ EntryExitRequest| -> Vec<LaneId> {
             request.entries.iter().chain(&request.exits).map(|(lane, _)| *lane).collect()
         };
-        areas.chain(self.entry_exits.iter().flat_map(gates)).chain(self.instants.iter().map(|request| request.lane))
+        let loops = self.detectors.iter().map(|request| request.lane);
+        let instants = self.instants.iter().map(|request| request.lane);
+        areas.chain(self.entry_exits.iter().flat_map(gates)).chain(loops).chain(instants)
     }
 
     /// A network was edited; `None`: the lane is gone. Detectors whose lanes are all there get their new numbers; the names of the

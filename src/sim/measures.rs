@@ -1,13 +1,13 @@
-//! Counting and averaging on the own lanes of a partition: mean data of lanes and induction loops.
+//! Counting and averaging on the own lanes of a partition, and what detectors see of single vehicles.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LaneId, VehicleId};
-use crate::scenario::{DetectorRequest, MeanDataRequest, OutputRequests, Settings};
+use crate::scenario::{MeanDataRequest, OutputRequests, Settings};
 
 use super::edited::Renumbering;
-use super::report::{DetectorReport, DetectorStats, IntervalReport, LanePassage, LaneStats, micro};
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
+use super::report::{IntervalReport, LanePassage, LaneStats, micro};
+use super::vehicle::{Vehicle, flags};
 use super::world::World;
 
 /// How a vehicle used one lane during one step.
@@ -38,20 +38,10 @@ struct MeanData {
     stats: Vec<LaneStats>,
 }
 
-#[derive(Clone, Debug)]
-struct Detector {
-    detector: u32,
-    begin_ms: i64,
-    stats: DetectorStats,
-}
-
 /// The running intervals of a partition.
 #[derive(Clone, Debug, Default)]
 pub struct Measures {
     mean_data: Vec<MeanData>,
-    detectors: Vec<Detector>,
-    /// Per lane, the detectors on it (indices into `detectors`); empty when there are none at all.
-    by_lane: Vec<Vec<u32>>,
     /// By lane: single vehicles are followed; empty when they are on none.
     watched: Vec<bool>,
     /// Of the present step.
@@ -60,12 +50,10 @@ pub struct Measures {
 
 type SavedLanes = Vec<(LaneId, LaneStats)>;
 
-/// Open intervals: by request its begin and the lanes that saw a vehicle, and the detectors.
+/// Open intervals: by request its begin and the lanes that saw a vehicle.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedMeasures {
     mean_data: Vec<(u32, i64, SavedLanes)>,
-    /// Index, begin and measures.
-    detectors: Vec<(u32, i64, DetectorStats)>,
 }
 
 impl SavedMeasures {
@@ -79,7 +67,8 @@ impl SavedMeasures {
 }
 
 impl Measures {
-    pub fn new(world: &World, owned: &[bool]) -> Self {
+    /// Vehicles are followed on all lanes with detectors: one on an own lane may reach back to a lane of another partition.
+    pub fn new(world: &World) -> Self {
         let requests: &OutputRequests = &world.requests;
         let settings = &world.settings;
         let mean_data = requests
@@ -92,23 +81,12 @@ impl Measures {
                 stats: vec![LaneStats::default(); world.network.lanes.len()],
             })
             .collect();
-        let mut detectors = Vec::new();
-        let mut by_lane = Vec::new();
-        for (i, d) in requests.detectors.iter().enumerate().filter(|(_, d)| owned[d.lane.index()]) {
-            by_lane.resize(world.network.lanes.len(), Vec::new());
-            by_lane[d.lane.index()].push(detectors.len() as u32);
-            detectors.push(Detector {
-                detector: i as u32,
-                begin_ms: settings.begin_ms,
-                stats: DetectorStats::default(),
-            });
-        }
         let mut watched = Vec::new();
-        for lane in requests.watched_lanes().filter(|lane| owned[lane.index()]) {
+        for lane in requests.watched_lanes() {
             watched.resize(world.network.lanes.len(), false);
             watched[lane.index()] = true;
         }
-        Self { mean_data, detectors, by_lane, watched, passages: Vec::new() }
+        Self { mean_data, watched, passages: Vec::new() }
     }
 
     /// What was seen of single vehicles in this step.
@@ -133,13 +111,10 @@ impl Measures {
             let stats = m.stats.iter().enumerate().filter(|(_, s)| **s != LaneStats::default());
             stats.map(|(i, s)| (LaneId::new(i), *s)).collect()
         };
-        SavedMeasures {
-            mean_data: self.mean_data.iter().map(|m| (m.request, m.begin_ms, seen(m))).collect(),
-            detectors: self.detectors.iter().map(|d| (d.detector, d.begin_ms, d.stats)).collect(),
-        }
+        SavedMeasures { mean_data: self.mean_data.iter().map(|m| (m.request, m.begin_ms, seen(m))).collect() }
     }
 
-    /// Adds what was measured on the lanes that are wanted, and takes over the own detectors.
+    /// Adds what was measured on the lanes that are wanted.
     pub fn take(&mut self, saved: &SavedMeasures, wants: impl Fn(LaneId) -> bool) {
         for (m, (_, begin_ms, lanes)) in self.mean_data.iter_mut().zip(&saved.mean_data) {
             m.begin_ms = *begin_ms;
@@ -147,17 +122,12 @@ impl Measures {
                 m.stats[lane.index()] += *stats;
             }
         }
-        for &(detector, begin_ms, stats) in &saved.detectors {
-            if let Some(own) = self.detectors.iter_mut().find(|own| own.detector == detector) {
-                (own.begin_ms, own.stats) = (begin_ms, stats);
-            }
-        }
     }
 
     /// Nothing is to be measured.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.mean_data.is_empty() && self.detectors.is_empty() && self.watched.is_empty()
+        self.mean_data.is_empty() && self.watched.is_empty()
     }
 
     /// Applies `change` to the statistics of a lane in every running interval that counts the type.
@@ -195,21 +165,8 @@ impl Measures {
             s.entered += u32::from(p.entered);
             s.left += u32::from(p.left);
         }
-        self.loops(world, p.lane, p);
         if self.watched.get(p.lane.index()).is_some_and(|watched| *watched) {
             self.follow(p.lane, p, p.to_m, world.dt);
-        }
-    }
-
-    /// Induction loops of a lane see a vehicle; positions of the passage are along that lane.
-    fn loops(&mut self, world: &World, lane: LaneId, p: &Passage) {
-        let Some(list) = self.by_lane.get(lane.index()) else { return };
-        for d in list {
-            let detector = &mut self.detectors[*d as usize];
-            let request: &DetectorRequest = &world.requests.detectors[detector.detector as usize];
-            if counts(&request.vtypes, p.vtype) {
-                detect(&mut detector.stats, p, request.pos_m, world.dt);
-            }
         }
     }
 
@@ -221,12 +178,8 @@ impl Measures {
             return;
         }
         // A vehicle whose front was on the lane in this step has been seen there.
-        if p.from_m >= 0.0 && !(self.by_lane.is_empty() && self.watched.is_empty()) {
-            let lane_m = world.network.lane(lane).length_m;
-            self.loops(world, lane, &Passage { from_m: p.from_m + lane_m, to_m: p.to_m + lane_m, ..*p });
-            if self.watched.get(lane.index()).is_some_and(|watched| *watched) {
-                self.follow(lane, p, p.to_m + lane_m, world.dt);
-            }
+        if p.from_m >= 0.0 && self.watched.get(lane.index()).is_some_and(|watched| *watched) {
+            self.follow(lane, p, p.to_m + world.network.lane(lane).length_m, world.dt);
         }
         let driven = p.to_m - p.from_m;
         let time_s = if driven > 0.0 { p.time_s * (to - from) / driven } else { p.time_s };
@@ -240,13 +193,7 @@ impl Measures {
     }
 
     /// Ends the intervals that are over with the step at `now_ms`; all of them when the run is.
-    pub fn finish(
-        &mut self,
-        world: &World,
-        lanes: &[LaneId],
-        now_ms: i64,
-        last: bool,
-    ) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
+    pub fn finish(&mut self, world: &World, lanes: &[LaneId], now_ms: i64, last: bool) -> Vec<IntervalReport> {
         let end_ms = now_ms + world.settings.step_ms;
         let mut intervals = Vec::new();
         for m in &mut self.mean_data {
@@ -266,22 +213,7 @@ impl Measures {
                 m.begin_ms = until;
             }
         }
-        let mut detectors = Vec::new();
-        for d in &mut self.detectors {
-            let request = &world.requests.detectors[d.detector as usize];
-            let planned = request.period_ms.map(|p| d.begin_ms + p);
-            if planned.is_some_and(|e| end_ms >= e) || (last && end_ms > d.begin_ms) {
-                let until = planned.map_or(end_ms, |p| p.min(end_ms));
-                detectors.push(DetectorReport {
-                    detector: d.detector,
-                    begin_ms: d.begin_ms,
-                    end_ms: until,
-                    stats: std::mem::take(&mut d.stats),
-                });
-                d.begin_ms = until;
-            }
-        }
-        (intervals, detectors)
+        intervals
     }
 }
 
@@ -291,33 +223,6 @@ fn running(request: &MeanDataRequest, settings: &Settings, now_ms: i64) -> bool 
 
 fn counts(types: &[crate::ids::TypeId], vtype: u16) -> bool {
     types.is_empty() || types.iter().any(|t| t.0 == u32::from(vtype))
-}
-
-fn detect(stats: &mut DetectorStats, p: &Passage, at_m: f64, dt: f64) {
-    // Front passes.
-    if p.from_m < at_m && p.to_m >= at_m {
-        stats.entered += 1;
-    }
-    let (back_from, back_to) = (p.from_m - p.length_m, p.to_m - p.length_m);
-    let over = p.to_m >= at_m && back_from <= at_m;
-    if over {
-        let driven = p.to_m - p.from_m;
-        let share = if driven > 0.0 {
-            let first = ((at_m - p.from_m) / driven).clamp(0.0, 1.0);
-            let last = ((at_m - back_from) / driven).clamp(0.0, 1.0);
-            last - first
-        } else {
-            1.0
-        };
-        stats.occupied_us += micro(share * dt.min(p.time_s.max(0.0)));
-    }
-    // Back passes: the vehicle contributes.
-    if over && back_to > at_m {
-        stats.contributed += 1;
-        stats.speed_um += micro(p.speed);
-        stats.inverse_speed_us += micro(1.0 / p.speed.max(HALTING_SPEED));
-        stats.length_um += micro(p.length_m);
-    }
 }
 
 /// The passage of a vehicle that stays on its lane the whole step.

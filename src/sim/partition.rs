@@ -24,7 +24,7 @@ use super::neighbour::are_siblings;
 use super::orders::Ordered;
 use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::random;
-use super::report::{Counts, DetectorReport, Discard, FcdRecord, IntervalReport, LaneChange, StepReport, micro};
+use super::report::{Counts, Discard, FcdRecord, IntervalReport, LaneChange, StepReport, micro};
 use super::scope::Scope;
 use super::signals::Signals;
 use super::transfer::Transfer;
@@ -128,7 +128,7 @@ impl Partition {
             plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
             departures: Departures::new(&world, &scope),
-            measures: Measures::new(&world, &scope.owned),
+            measures: Measures::new(&world),
             edge_speeds: EdgeSpeeds::default(),
             counts: Counts::default(),
             past: Digest::default(),
@@ -604,8 +604,7 @@ impl Partition {
             report.fcd.extend(parked.map(|v| record(v.came_from, v)));
         }
         if !self.measures.is_idle() {
-            (report.intervals, report.detectors) =
-                self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
+            report.intervals = self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
             report.passages = self.measures.take_passages();
         }
         self.report_signals(&mut report);
@@ -617,7 +616,7 @@ impl Partition {
     }
 
     /// Ends the measuring intervals that are open after the last step.
-    pub fn close_intervals(&mut self) -> (Vec<IntervalReport>, Vec<DetectorReport>) {
+    pub fn close_intervals(&mut self) -> Vec<IntervalReport> {
         let last_ms = self.now_ms() - self.world.settings.step_ms;
         self.measures.finish(&self.world, &self.scope.known_lanes, last_ms, true)
     }

@@ -313,23 +313,6 @@ pub struct LaneStats {
     pub vaporized: u32,
 }
 
-/// Measures of one e1 detector over one interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DetectorStats {
-    /// Vehicles that left the detector.
-    pub contributed: u32,
-    /// Vehicles that entered it.
-    pub entered: u32,
-    /// Sum of the speeds of contributing vehicles, µm/s.
-    pub speed_um: i64,
-    /// Sum of 1/speed (for the harmonic mean), µs/m.
-    pub inverse_speed_us: i64,
-    /// Sum of the lengths of contributing vehicles, µm.
-    pub length_um: i64,
-    /// Time that a vehicle stood over the detector, µs.
-    pub occupied_us: i64,
-}
-
 /// Lane measures of one `edgeData`/`laneData` request whose interval ended with this step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IntervalReport {
@@ -339,16 +322,6 @@ pub struct IntervalReport {
     pub end_ms: i64,
     /// Lanes of the partition that saw a vehicle, by id.
     pub lanes: Vec<(LaneId, LaneStats)>,
-}
-
-/// One detector whose interval ended with this step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DetectorReport {
-    /// Index of the detector.
-    pub detector: u32,
-    pub begin_ms: i64,
-    pub end_ms: i64,
-    pub stats: DetectorStats,
 }
 
 /// Where in its trip a vehicle gets a new route.
@@ -412,7 +385,6 @@ pub struct StepReport {
     /// Only filled when floating-car data are asked for.
     pub fcd: Vec<FcdRecord>,
     pub intervals: Vec<IntervalReport>,
-    pub detectors: Vec<DetectorReport>,
     /// Snapshots of the traffic: per own edge the sum over samples since the last one of speed limit − mean speed, µm/s.
     pub edge_speeds: Vec<(EdgeId, i64)>,
     /// Vehicles that ask for a route at a snapshot.
@@ -478,16 +450,5 @@ impl std::ops::AddAssign for LaneStats {
         self.lane_changed_to += o.lane_changed_to;
         self.teleported += o.teleported;
         self.vaporized += o.vaporized;
-    }
-}
-
-impl std::ops::AddAssign for DetectorStats {
-    fn add_assign(&mut self, o: Self) {
-        self.contributed += o.contributed;
-        self.entered += o.entered;
-        self.speed_um += o.speed_um;
-        self.inverse_speed_us += o.inverse_speed_us;
-        self.length_um += o.length_um;
-        self.occupied_us += o.occupied_us;
     }
 }

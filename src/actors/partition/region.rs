@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Kernel;
 use crate::actors::worker::PlannedPanic;
-use crate::sim::report::{DetectorReport, IntervalReport, RouteUpdate, StepReport, TripRecord};
+use crate::sim::report::{IntervalReport, RouteUpdate, StepReport, TripRecord};
 use crate::sim::{
     HaloError, Mirror, Observation, Order, Partition, PartitionState, ReportOptions, Scope, StateError, Watch, World,
 };
@@ -18,7 +18,6 @@ pub struct Closing {
     pub digest: u128,
     /// Measuring intervals that were still open.
     pub intervals: Vec<IntervalReport>,
-    pub detectors: Vec<DetectorReport>,
     /// Trips under way, where they were asked for.
     pub unfinished: Vec<TripRecord>,
     /// Sum of the depart delays of vehicles still waiting to be inserted, ms.
@@ -108,11 +107,10 @@ impl Kernel for Region {
         self.partition.save()
     }
     fn close(&mut self) -> Closing {
-        let (intervals, detectors) = self.partition.close_intervals();
+        let intervals = self.partition.close_intervals();
         Closing {
             digest: self.partition.digest().0,
             intervals,
-            detectors,
             unfinished: if self.report.unfinished { self.partition.unfinished() } else { Vec::new() },
             waiting_delay_ms: self.partition.waiting_delay_ms(),
         }

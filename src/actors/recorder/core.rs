@@ -303,8 +303,8 @@ impl Core {
             digest = digest.wrapping_add(closing.digest);
             end.waiting_delay_ms += closing.waiting_delay_ms;
             end.unfinished.extend(closing.unfinished);
-            let Closing { intervals, detectors, .. } = closing;
-            tails.push(StepReport { intervals, detectors, ..StepReport::default() });
+            let Closing { intervals, .. } = closing;
+            tails.push(StepReport { intervals, ..StepReport::default() });
         }
         for tail in &mut tails {
             cut_short(tail, end_ms);
@@ -329,7 +329,5 @@ impl Core {
 /// longer holds the values that it had then.
 fn cut_short(report: &mut StepReport, end_ms: i64) {
     report.intervals.retain(|i| i.begin_ms < end_ms);
-    report.detectors.retain(|d| d.begin_ms < end_ms);
     report.intervals.iter_mut().for_each(|i| i.end_ms = i.end_ms.min(end_ms));
-    report.detectors.iter_mut().for_each(|d| d.end_ms = d.end_ms.min(end_ms));
 }
