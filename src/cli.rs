@@ -431,7 +431,8 @@ impl RunArgs {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             threads: self.threads,
-            log_format: self.log_format,
+            // SUMO writes text, wherever it goes.
+            log_format: self.log_format.or(self.as_sumo.then_some(LogFormat::Text)),
             no_progress: self.quiet || self.input.is_on("no-step-log"),
             errors_only: self.quiet,
             store: self.cluster.store.clone(),

@@ -131,8 +131,7 @@ impl DemandBuilder<'_> {
 
     pub(super) fn find_edge(&self, attributes: Attributes<'_>, name: &str) -> Result<EdgeId, Fault> {
         let fault = |message: String| Fault::Route(attributes.error(message));
-        let edge =
-            self.index.edge(name).ok_or_else(|| fault(format!("edge '{}' is not in the network", shorten(name))))?;
+        let edge = self.index.edge(name).ok_or_else(|| fault(self.index.unknown_edge(name)))?;
         match self.network.edge(edge).kind {
             EdgeKind::Normal => Ok(edge),
             _ => Err(fault(format!("edge '{name}' is inside of a junction; name roads only"))),

@@ -84,9 +84,7 @@ impl StoppingPlaces {
         check_attributes(attributes, warnings);
         let name = attributes.id()?;
         let lane_name = attributes.required("lane")?;
-        let lane = index
-            .lane(lane_name)
-            .ok_or_else(|| attributes.error(format!("lane '{lane_name}' is not in the network")))?;
+        let lane = index.lane(lane_name).ok_or_else(|| attributes.error(index.unknown_lane(lane_name)))?;
         let range = StopRange {
             start_m: attributes.number("startPos")?,
             end_m: attributes.number("endPos")?,

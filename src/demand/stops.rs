@@ -154,13 +154,10 @@ fn read_place(attributes: Attributes<'_>, context: &StopContext<'_>) -> Result<S
     }
     let lane = match (attributes.text("lane"), attributes.text("edge")) {
         (Some(name), _) => {
-            context.index.lane(name).ok_or_else(|| attributes.error(format!("lane '{name}' is not in the network")))?
+            context.index.lane(name).ok_or_else(|| attributes.error(context.index.unknown_lane(name)))?
         }
         (None, Some(name)) => {
-            let edge = context
-                .index
-                .edge(name)
-                .ok_or_else(|| attributes.error(format!("edge '{name}' is not in the network")))?;
+            let edge = context.index.edge(name).ok_or_else(|| attributes.error(context.index.unknown_edge(name)))?;
             stopping_lane(context.network, edge)
         }
         (None, None) => return Err(attributes.error("the stop has no place: give lane, edge, busStop or parkingArea")),

@@ -251,7 +251,7 @@ pub static SUMO_OPTIONS: &[SumoOption] = &[
     row("human-readable-time", Output, Bool, "false", "H", Supported, "times as HH:MM:SS"),
     row("ignore-accidents", Processing, Bool, "false", "", Supported, "collisions are not looked for"),
     row("ignore-junction-blocker", Processing, Duration, "-1", "", Supported, "how long a vehicle that blocks a junction counts for others"),
-    row("ignore-route-errors", Processing, Bool, "false", "", Supported, "leave out vehicles whose route cannot be driven"),
+    row("ignore-route-errors", Processing, Bool, "false", "", Supported, "teleport vehicles over gaps of their routes, and leave out those that cannot depart"),
     row("insertion-checks", Processing, Text, "all", "", Warned, "vehicles are inserted where nobody has to brake hard"),
     row("intermodal-collision.action", Processing, Text, "warn", "", WithoutEffect, "persons are not simulated"),
     row("intermodal-collision.stoptime", Processing, Duration, "0", "", WithoutEffect, "persons are not simulated"),

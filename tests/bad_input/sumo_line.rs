@@ -49,6 +49,9 @@ fn exit_codes_and_printed_texts_are_those_of_sumo() {
     check("-c run.sumocfg --duration-log.statistics", 0, "Statistics (avg of 1)", "");
     check("run.sumocfg --no-such-option", 1, "", "there is no option --no-such-option");
     check("rum.sumocfg", 1, "", "file not found; did you mean 'run.sumocfg'?");
+    fs::write(folder.path().join("x.rou.xml"), r#"<routes><trip id="t" from="buswya" to="d" depart="0"/></routes>"#)
+        .expect("writing");
+    check("-n n.net.xml -r x.rou.xml", 1, "", "edge 'buswya' is not in the network; did you mean 'busway'?");
     check("run.sumocfg --remote-port 8813", 1, "", "no TraCI server");
     check("run.sumocfg --no-warnings -a none.add.xml", 1, "", "none.add.xml");
     check("-n n.net.xml --no-warnings", 0, "", "no vehicle departed in this run");

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use crate::graph::{EdgeKind, Network};
 use crate::ids::{EdgeId, JunctionId, LaneId, SignalId};
+use crate::suggest::{did_you_mean, nearest};
+use crate::xml::shorten;
 
 /// Looks up the objects of a finished network by their SUMO ids.
 #[derive(Debug, Default)]
@@ -45,6 +47,42 @@ impl NetworkIndex {
         let (edge, index) = split_lane_name(name)?;
         let (first, count) = self.lanes[self.edge(edge)?.index()];
         (index < count).then(|| LaneId(first.0 + index))
+    }
+
+    /// What is wrong with the name of an edge that is not there, and which may be meant.
+    pub fn unknown_edge(&self, name: &str) -> String {
+        format!("edge '{}' is not in the network{}", shorten(name), did_you_mean(name, self.road_names()))
+    }
+
+    /// What is wrong with the name of a lane that is not there, and which may be meant.
+    pub fn unknown_lane(&self, name: &str) -> String {
+        let shown = shorten(name);
+        let message = |more: String| format!("lane '{shown}' is not in the network{more}");
+        let Some((edge, index)) = split_lane_name(name) else { return message(self.lanes_of(name)) };
+        match self.edge(edge) {
+            Some(_) => message(self.lanes_of(edge)),
+            None => message(
+                nearest(edge, self.road_names())
+                    .map_or_else(String::new, |meant| format!("; did you mean '{meant}_{index}'?")),
+            ),
+        }
+    }
+
+    /// The lanes that an edge has, for the end of a message.
+    fn lanes_of(&self, edge: &str) -> String {
+        let Some(found) = self.edge(edge) else { return String::new() };
+        match self.lanes[found.index()].1 {
+            1 => format!("; the edge has the lane {edge}_0"),
+            count => format!("; the edge has the lanes {edge}_0 to {edge}_{}", count - 1),
+        }
+    }
+
+    /// Names of edges that are not inside of junctions, in order.
+    fn road_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.edges.keys().map(|name| &**name).filter(|name| !name.starts_with(':')).collect();
+        names.sort_unstable();
+        names
     }
 
     pub fn junction(&self, name: &str) -> Option<JunctionId> {
