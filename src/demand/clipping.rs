@@ -89,7 +89,7 @@ impl<'a> Clipper<'a> {
             Entry::Departure => {}
             Entry::Expected { time_ms } => {
                 departure.depart_ms = time_ms;
-                departure.depart_lane = DepartLane::Best;
+                departure.depart_lane = DepartLane::BestProb;
                 departure.depart_pos = DepartPos::Base;
                 departure.depart_speed = DepartSpeed::Max;
             }

@@ -23,7 +23,8 @@ impl FromStr for DepartLane {
             "first" => Self::First,
             "free" => Self::Free,
             "allowed" => Self::Allowed,
-            "best" | "best_prob" => Self::Best,
+            "best" => Self::Best,
+            "best_prob" => Self::BestProb,
             "random" => Self::Random,
             index => Self::Given(
                 index
@@ -79,7 +80,7 @@ mod tests {
 
     #[test]
     fn words_and_numbers_are_told_apart() {
-        assert_eq!("best_prob".parse(), Ok(DepartLane::Best));
+        assert_eq!("best_prob".parse(), Ok(DepartLane::BestProb));
         assert_eq!(" 2 ".parse(), Ok(DepartLane::Given(2)));
         assert_eq!("-3.5".parse(), Ok(DepartPos::Given(-3.5)));
         assert_eq!("0".parse(), Ok(DepartSpeed::Given(0.0)));

@@ -174,7 +174,7 @@ fn fit_ends(departure: &mut Departure, route: &[EdgeId], network: &Network, clas
     if let DepartLane::Given(index) = departure.depart_lane
         && !is_there(route[0], index)
     {
-        departure.depart_lane = DepartLane::Best;
+        departure.depart_lane = DepartLane::BestProb;
         changed = true;
     }
     if let ArrivalLane::Given(index) = departure.arrival_lane

@@ -57,9 +57,10 @@ pub enum DepartLane {
     Free,
     /// `allowed`: of the lanes that continue the route.
     Allowed,
-    /// `best` and `best_prob`, SUMO's default: of the lanes that continue the route farthest. SUMO 1.28 chooses the same
-    /// lanes for both.
+    /// `best`: of the lanes that continue the route farthest.
     Best,
+    /// `best_prob`, SUMO's default: SUMO 1.28 chooses the same lanes as for `best`.
+    BestProb,
     /// `random`: an allowed lane, drawn anew at each attempt.
     Random,
 }

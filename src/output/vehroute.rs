@@ -103,7 +103,7 @@ impl Vehroute {
             .text("id", &departure.name)
             .text("type", &self.names.vehicle_type(trip.vehicle).name)
             .time("depart", depart_ms);
-        if *depart_lane != DepartLane::Best {
+        if *depart_lane != DepartLane::BestProb {
             tag = tag.count("departLane", self.names.network.lane(trip.depart_lane).index.into());
         }
         if *depart_pos != DepartPos::Base {

@@ -110,7 +110,7 @@ impl View<'_> {
             },
             DepartLane::Free => freest(set(&|_| true)),
             DepartLane::Allowed => freest(set(&|choice| choice.continues)),
-            DepartLane::Best => {
+            DepartLane::Best | DepartLane::BestProb => {
                 let leads_on = choices.iter().any(|choice| choice.allowed && choice.continues);
                 let is_usable = |choice: &super::lane_plan::LaneChoice| choice.continues || !leads_on;
                 let usable = choices.iter().filter(|choice| choice.allowed && is_usable(choice));

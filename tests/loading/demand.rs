@@ -29,7 +29,7 @@ fn what_a_vehicle_does_not_say_is_as_in_sumo_or_as_the_options_say() {
         let departure = &scenario.demand.departures[0];
         (departure.depart_lane, departure.depart_pos, departure.depart_speed)
     };
-    assert_eq!(rules(&[]), (DepartLane::Best, DepartPos::Base, DepartSpeed::Avg));
+    assert_eq!(rules(&[]), (DepartLane::BestProb, DepartPos::Base, DepartSpeed::Avg));
     let options = [("default.departlane", "first"), ("default.departspeed", "0")];
     assert_eq!(rules(&options), (DepartLane::First, DepartPos::Base, DepartSpeed::Given(0.0)));
 }

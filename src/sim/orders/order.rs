@@ -96,7 +96,7 @@ impl NewVehicle {
             edges,
             depart_ms: None,
             speed_factor: 1.0,
-            depart_lane: DepartLane::Best,
+            depart_lane: DepartLane::BestProb,
             depart_pos: DepartPos::Base,
             depart_speed: DepartSpeed::Avg,
             arrival_pos: ArrivalPos::Max,
