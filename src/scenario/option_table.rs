@@ -521,6 +521,7 @@ mod tests {
     fn other_value(option: &SumoOption) -> &'static str {
         match (option.name, option.kind) {
             ("collision.action", _) => "remove",
+            ("route-steps", _) => "0",
             ("default.emergencydecel", _) => "decel",
             ("output.format", _) => "csv",
             ("output.column-header", _) => "plain",
