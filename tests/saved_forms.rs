@@ -63,7 +63,7 @@ fn states_of_partitions_have_the_form_of_their_version() {
         });
         bytes.extend(state);
     }
-    check("partitions", &bytes, 0x71b6_35d3_80fc_4700_cdab_afc3_0bad_a50b, "VERSION in src/persist/envelope.rs");
+    check("partitions", &bytes, 0xe6e1_0324_2ddb_e6a3_1bd2_6e50_a255_9bf7, "VERSION in src/persist/envelope.rs");
 }
 
 #[test]
@@ -76,5 +76,5 @@ fn compiled_scenarios_have_the_form_of_their_format() {
     let bytes = compiled.encode();
     // Behind magic, format, version of the program and checksum.
     let body = &bytes[8 + 4 + 1 + env!("CARGO_PKG_VERSION").len() + 8..];
-    check("scenarios", body, 0x62f1_ce23_e00f_166b_1877_1cc7_5450_b5ff, "FORMAT in src/scenario/compiled.rs");
+    check("scenarios", body, 0x4917_10c2_31a1_eae2_9a32_9b1f_bd28_da43, "FORMAT in src/scenario/compiled.rs");
 }
