@@ -32,7 +32,7 @@ enum Target {
         separator: Vec<u8>,
     },
     #[cfg(feature = "parquet")]
-    Parquet(super::parquet::Rows),
+    Parquet(Box<super::parquet::Rows>),
 }
 
 /// The present row and how it is written.
@@ -57,7 +57,7 @@ impl Columns {
             #[cfg(feature = "parquet")]
             OutputFormat::Parquet => {
                 let rows = super::parquet::Rows::new(&columns, style.column_header, numbers);
-                Target::Parquet(rows.map_err(|_| "the columns of this output are no Parquet schema")?)
+                Target::Parquet(Box::new(rows.map_err(|_| "the columns of this output are no Parquet schema")?))
             }
             #[cfg(not(feature = "parquet"))]
             OutputFormat::Parquet => {
