@@ -179,7 +179,7 @@ fn requested(network: &Network, demand: &Demand, requests: &OutputRequests) -> C
         holds(valid && are_types(&detector.vtypes) && is_period(detector.period_ms), || format!("detector {at}"))?;
     }
     let is_lane = |lane: LaneId| lane.index() < network.lanes.len();
-    holds(requests.watched_lanes().all(is_lane), || "the lanes of a detector".to_owned())?;
+    holds(requests.watched_stretches().all(|(lane, _)| is_lane(lane)), || "the lanes of a detector".to_owned())?;
     let areas = requests.areas.iter().map(|request| (&request.vtypes, request.period_ms));
     let entry_exits = requests.entry_exits.iter().map(|request| (&request.vtypes, request.period_ms));
     let instants = requests.instants.iter().map(|request| (&request.vtypes, None));

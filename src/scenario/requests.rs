@@ -218,14 +218,15 @@ impl OutputRequests {
         mean_data.chain(loops).chain(areas).chain(entry_exits).chain(instants).chain(signals)
     }
 
-    /// Lanes on which detectors follow single vehicles; some more than once.
-    pub fn watched_lanes(&self) -> impl Iterator<Item = LaneId> + '_ {
-        let areas = self.areas.iter().flat_map(|area| area.lanes.iter().copied());
-        let gates = |request: &'_ EntryExitRequest| -> Vec<LaneId> {
-            request.entries.iter().chain(&request.exits).map(|(lane, _)| *lane).collect()
+    /// Stretches of lanes on which detectors follow single vehicles, metres from the lane's start; some more than once.
+    pub fn watched_stretches(&self) -> impl Iterator<Item = (LaneId, [f64; 2])> + '_ {
+        let whole = |lane: &LaneId| (*lane, [f64::NEG_INFINITY, f64::INFINITY]);
+        let areas = self.areas.iter().flat_map(move |area| area.lanes.iter().map(whole));
+        let gates = move |request: &'_ EntryExitRequest| -> Vec<_> {
+            request.entries.iter().chain(&request.exits).map(|(lane, _)| whole(lane)).collect()
         };
-        let loops = self.detectors.iter().map(|request| request.lane);
-        let instants = self.instants.iter().map(|request| request.lane);
+        let loops = self.detectors.iter().map(|request| (request.lane, [request.pos_m; 2]));
+        let instants = self.instants.iter().map(|request| (request.lane, [request.pos_m; 2]));
         areas.chain(self.entry_exits.iter().flat_map(gates)).chain(loops).chain(instants)
     }
 

@@ -214,6 +214,7 @@ pub struct LaneChanger {
 impl LaneChanger {
     /// Decides the changes of all vehicles of an edge with several lanes. `lanes` holds its vehicles (rightmost lane
     /// first), taken out of the view. Accepted changes are appended to `changes`; states of mind are updated in place.
+    #[inline(always)]
     pub fn decide(&mut self, view: &View<'_>, first: LaneId, lanes: &mut [Vec<Vehicle>], changes: &mut Vec<Change>) {
         let count = lanes.len();
         self.heads.clear();
@@ -357,6 +358,7 @@ impl LaneChanger {
         leader
     }
 
+    #[inline(always)]
     #[allow(clippy::too_many_arguments)] // two lanes of an edge, seen by one vehicle
     fn look_around<'a, 'n>(
         &self,

@@ -10,6 +10,9 @@ use super::report::{IntervalReport, LanePassage, LaneStats, micro};
 use super::vehicle::{Vehicle, flags};
 use super::world::World;
 
+/// By how much vehicles are followed farther than detectors look, metres: what they compute may be rounded.
+const FOLLOW_MARGIN_M: f64 = 1.0;
+
 /// How a vehicle used one lane during one step.
 #[derive(Clone, Copy, Debug)]
 pub struct Passage {
@@ -42,8 +45,8 @@ struct MeanData {
 #[derive(Clone, Debug, Default)]
 pub struct Measures {
     mean_data: Vec<MeanData>,
-    /// By lane: single vehicles are followed; empty when they are on none.
-    watched: Vec<bool>,
+    /// By lane: where single vehicles are followed, metres from its start; empty when they are followed on no lane.
+    watched: Vec<[f64; 2]>,
     /// Of the present step.
     passages: Vec<LanePassage>,
 }
@@ -82,9 +85,10 @@ impl Measures {
             })
             .collect();
         let mut watched = Vec::new();
-        for lane in requests.watched_lanes() {
-            watched.resize(world.network.lanes.len(), false);
-            watched[lane.index()] = true;
+        for (lane, [from_m, to_m]) in requests.watched_stretches() {
+            watched.resize(world.network.lanes.len(), [f64::INFINITY, f64::NEG_INFINITY]);
+            let [first_m, last_m] = &mut watched[lane.index()];
+            (*first_m, *last_m) = (first_m.min(from_m), last_m.max(to_m));
         }
         Self { mean_data, watched, passages: Vec::new() }
     }
@@ -94,12 +98,19 @@ impl Measures {
         std::mem::take(&mut self.passages)
     }
 
-    /// A vehicle is on a watched lane, or its rear is; `to_m` is where its front is after the step.
+    /// Notes a vehicle that is on a lane, or whose rear is, if it is on a watched stretch at some time of the step; `to_m` is
+    /// where its front is after the step.
+    #[inline]
     fn follow(&mut self, lane: LaneId, p: &Passage, to_m: f64, dt: f64) {
+        let Some([first_m, last_m]) = self.watched.get(lane.index()) else { return };
+        let from_m = to_m - p.speed * dt;
+        if to_m < first_m - FOLLOW_MARGIN_M || from_m - p.length_m > last_m + FOLLOW_MARGIN_M {
+            return;
+        }
         self.passages.push(LanePassage {
             lane,
             vehicle: p.vehicle,
-            from_m: to_m - p.speed * dt,
+            from_m,
             to_m,
             speed_mps: p.speed,
             allowed_mps: p.allowed,
@@ -165,9 +176,7 @@ impl Measures {
             s.entered += u32::from(p.entered);
             s.left += u32::from(p.left);
         }
-        if self.watched.get(p.lane.index()).is_some_and(|watched| *watched) {
-            self.follow(p.lane, p, p.to_m, world.dt);
-        }
+        self.follow(p.lane, p, p.to_m, world.dt);
     }
 
     /// A body hangs over the end of a lane: its front is `from_m` to `to_m` beyond the end in this step.
@@ -178,7 +187,7 @@ impl Measures {
             return;
         }
         // A vehicle whose front was on the lane in this step has been seen there.
-        if p.from_m >= 0.0 && self.watched.get(lane.index()).is_some_and(|watched| *watched) {
+        if p.from_m >= 0.0 {
             self.follow(lane, p, p.to_m + world.network.lane(lane).length_m, world.dt);
         }
         let driven = p.to_m - p.from_m;

@@ -144,6 +144,7 @@ impl<'a> View<'a> {
     }
 
     /// Metres taken by vehicles on the lanes that continue behind `link`, as far as lane changers look.
+    #[inline]
     pub fn occupied_beyond(&self, vehicle: &Vehicle, link: LinkId) -> f64 {
         let (mut taken, mut seen) = (0.0, 0.0);
         let mut index = usize::from(vehicle.route_index);
