@@ -1,5 +1,6 @@
 //! Reads the measurements that additional files ask for: detectors, `edgeData` and `laneData`, and what is recorded of signals.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -219,7 +220,11 @@ impl DetectorReader {
     }
 
     /// `types_named` knows all types of the scenario.
-    pub fn finish(mut self, types_named: impl Fn(&str) -> Option<Vec<TypeId>>) -> Result<OutputRequests, InputError> {
+    pub fn finish(
+        mut self,
+        types_named: impl Fn(&str) -> Option<Vec<TypeId>>,
+        warnings: &mut Warnings,
+    ) -> Result<OutputRequests, InputError> {
         for (place, names, at) in self.types {
             let mut vtypes = Vec::new();
             for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
@@ -234,8 +239,37 @@ impl DetectorReader {
                 Place::Instant(n) => self.requests.instants[n].vtypes = vtypes.into(),
             }
         }
+        separate_files(&mut self.requests, warnings);
         Ok(self.requests)
     }
+}
+
+/// Detectors of different kinds that name one file get a file for each kind: SUMO mixes them into one, which no tool reads.
+fn separate_files(requests: &mut OutputRequests, warnings: &mut Warnings) {
+    let mut taken: BTreeSet<PathBuf> = requests.mean_data.iter().map(|request| request.file.clone()).collect();
+    let mut separate = |kind: &str, files: Vec<&mut PathBuf>| {
+        let mut own = BTreeSet::new();
+        for file in files {
+            let is_nowhere = file.ends_with("NUL") || file.ends_with("stdout") || *file == Path::new("/dev/null");
+            if taken.contains(file.as_path()) && !is_nowhere {
+                let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let name = format!("{kind}_{name}");
+                let message = format!("those of kind {kind} are written to '{name}'");
+                warnings.add(
+                    "detectors of several kinds name one file",
+                    Location::file(file.to_string_lossy()),
+                    message,
+                );
+                file.set_file_name(name);
+            }
+            own.insert(file.clone());
+        }
+        taken.extend(own);
+    };
+    separate("e1", requests.detectors.iter_mut().map(|request| &mut request.file).collect());
+    separate("e2", requests.areas.iter_mut().map(|request| &mut request.file).collect());
+    separate("e3", requests.entry_exits.iter_mut().map(|request| &mut request.file).collect());
+    separate("instant", requests.instants.iter_mut().map(|request| &mut request.file).collect());
 }
 
 fn lane_named(attributes: Attributes<'_>, name: &str, index: &NetworkIndex) -> Result<LaneId, InputError> {

@@ -71,7 +71,7 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
         }
     }
     let ScenarioReader { demand, detectors, .. } = reader;
-    let requests = detectors.finish(|name| demand.types_named(name))?;
+    let requests = detectors.finish(|name| demand.types_named(name), warnings)?;
     let demand = demand.finish(warnings);
     Ok(Scenario { network, demand, settings, requests })
 }

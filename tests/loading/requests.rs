@@ -51,3 +51,21 @@ fn what_is_not_simulated_is_told_once_per_kind_and_decoration_is_not_told() {
     );
     assert_eq!(loaded.scenario.expect("good input").demand.departures.len(), 1);
 }
+
+#[test]
+fn detectors_of_several_kinds_that_name_one_file_get_a_file_each() {
+    let loaded = Input {
+        additional: r#"<inductionLoop id="i" lane="a_0" pos="5" file="out.xml"/>
+        <laneAreaDetector id="j" lane="b_0" pos="5" endPos="50" file="out.xml"/>
+        <inductionLoop id="k" lane="a_0" pos="9" file="NUL"/>
+        <laneAreaDetector id="l" lane="b_0" pos="5" endPos="50" file="NUL"/>"#,
+        routes: r#"<trip id="t" from="a" to="d" depart="0"/>"#,
+        ..Input::default()
+    }
+    .load();
+    let requests = loaded.scenario.expect("good input").requests;
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    assert_eq!([name(&requests.detectors[0].file), name(&requests.areas[0].file)], ["out.xml", "e2_out.xml"]);
+    assert_eq!([name(&requests.detectors[1].file), name(&requests.areas[1].file)], ["NUL", "NUL"]);
+    assert!(loaded.warnings.iter().any(|w| w.contains("several kinds")), "{:?}", loaded.warnings);
+}
