@@ -13,7 +13,7 @@ use crate::coverage::{check_attributes, check_left_out};
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::Network;
 use crate::graph::sumo::NetworkIndex;
-use crate::ids::{LaneId, TypeId};
+use crate::ids::{LaneId, SignalId, TypeId};
 use crate::xml::{Element, Node, XmlReader, shorten};
 
 /// Lanes inside one junction in a row; two are usual.
@@ -140,6 +140,7 @@ impl DetectorReader {
     pub fn read_timed_event(
         &mut self,
         attributes: Attributes<'_>,
+        network: &Network,
         index: &NetworkIndex,
         warnings: &mut Warnings,
     ) -> Result<(), InputError> {
@@ -155,11 +156,22 @@ impl DetectorReader {
                 return Ok(());
             }
         };
-        let name = attributes.required("source")?.trim();
-        let signal =
-            index.signal(name).ok_or_else(|| attributes.error(format!("signal '{name}' is not in the network")))?;
         let base = Path::new(attributes.file()).parent().unwrap_or(Path::new(""));
         let file = base.join(attributes.required("dest")?.trim());
+        // Without a source all signals are recorded, as in SUMO.
+        let Some(name) = attributes.text("source") else {
+            let all = network.signals.iter().enumerate();
+            self.requests.signals.extend(all.map(|(at, signal)| SignalRequest {
+                name: signal.name.clone(),
+                signal: SignalId::new(at),
+                record,
+                file: file.clone(),
+            }));
+            return Ok(());
+        };
+        let name = name.trim();
+        let signal =
+            index.signal(name).ok_or_else(|| attributes.error(format!("signal '{name}' is not in the network")))?;
         self.requests.signals.push(SignalRequest { name: name.into(), signal, record, file });
         Ok(())
     }

@@ -125,7 +125,7 @@ impl ScenarioReader<'_, '_> {
             "instantInductionLoop" => {
                 self.detectors.read_instant_loop(attributes, self.network, self.index, self.warnings)?;
             }
-            "timedEvent" => self.detectors.read_timed_event(attributes, self.index, self.warnings)?,
+            "timedEvent" => self.detectors.read_timed_event(attributes, self.network, self.index, self.warnings)?,
             "edgeData" => {
                 self.detectors.read_mean_data(attributes, MeanDataLevel::Edge, self.index, self.warnings)?;
             }

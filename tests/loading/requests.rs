@@ -2,7 +2,7 @@
 
 use super::{Input, good_with};
 use std::path::Path;
-use tessds::scenario::{EmptyEdges, MeanDataLevel};
+use tessds::scenario::{EmptyEdges, MeanDataLevel, RunConfig, load};
 
 #[test]
 fn detectors_and_mean_data_are_requested_in_old_and_new_spelling() {
@@ -68,4 +68,18 @@ fn detectors_of_several_kinds_that_name_one_file_get_a_file_each() {
     assert_eq!([name(&requests.detectors[0].file), name(&requests.areas[0].file)], ["out.xml", "e2_out.xml"]);
     assert_eq!([name(&requests.detectors[1].file), name(&requests.areas[1].file)], ["NUL", "NUL"]);
     assert!(loaded.warnings.iter().any(|w| w.contains("several kinds")), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn all_signals_are_recorded_where_no_source_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.add.xml");
+    std::fs::write(&path, r#"<additional><timedEvent type="SaveTLSStates" dest="s.xml"/></additional>"#)
+        .expect("writing");
+    let net = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/actuated/crossing.net.xml");
+    let config = RunConfig { net: Some(net), additional: vec![path], ..RunConfig::default() };
+    let scenario = load(&config, &mut Default::default()).expect("good input");
+    let recorded: Vec<_> = scenario.requests.signals.iter().map(|request| &request.name).collect();
+    assert!(!recorded.is_empty());
+    assert_eq!(recorded, scenario.network.signals.iter().map(|signal| &signal.name).collect::<Vec<_>>());
 }
