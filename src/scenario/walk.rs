@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Source;
+use crate::coverage;
 use crate::diagnostics::{InputError, Location};
 use crate::xml::{Element, Node, XmlReader};
 
@@ -22,7 +23,8 @@ struct Walk {
 }
 
 /// Calls `visit` for each child of the root of the file, and of files that it includes, in order. Any root will do but those
-/// of a network or a configuration, which are a mistake.
+/// of a network or a configuration, which are a mistake. A root that is itself an element of such files, like the `tlLogic` of a file
+/// with a single program, is visited, as in SUMO.
 pub(super) fn walk(path: &Path, visit: &mut Visitor<'_>) -> Result<(), InputError> {
     Walk::default().file(path, None, visit)
 }
@@ -66,23 +68,45 @@ impl Walk {
             let message = "routes or additional elements are expected here, this is a network or a configuration";
             return Err(reader.error(&root, message));
         }
+        if is_content(&root.name) {
+            self.element(path, &mut reader, &root, visit)?;
+        }
         while let Some(node) = reader.next()? {
             let Node::Start(element) = node else { continue };
             // Roots within another root change nothing.
-            if matches!(element.name.as_str(), "routes" | "additional" | "tazs") {
-                continue;
+            if !is_container(&element.name) {
+                self.element(path, &mut reader, &element, visit)?;
             }
-            if element.name != "include" {
-                visit(&mut reader, &element)?;
-                continue;
-            }
-            let href = element.get("href").ok_or_else(|| reader.error(&element, "attribute 'href' is missing"))?;
-            let target = path.parent().unwrap_or(Path::new("")).join(href);
-            reader.skip()?;
-            self.file(&target, Some(reader.at(&element)), visit)?;
         }
         Ok(())
     }
+
+    fn element(
+        &mut self,
+        path: &Path,
+        reader: &mut XmlReader<Source>,
+        element: &Element,
+        visit: &mut Visitor<'_>,
+    ) -> Result<(), InputError> {
+        if element.name != "include" {
+            return visit(reader, element);
+        }
+        let href = element.get("href").ok_or_else(|| reader.error(element, "attribute 'href' is missing"))?;
+        let target = path.parent().unwrap_or(Path::new("")).join(href);
+        reader.skip()?;
+        self.file(&target, Some(reader.at(element)), visit)
+    }
+}
+
+/// Elements that only hold others.
+fn is_container(name: &str) -> bool {
+    matches!(name, "routes" | "additional" | "tazs")
+}
+
+/// Whether an element is known as a member of route or additional files.
+fn is_content(name: &str) -> bool {
+    let is_known = || coverage::row("additional").is_some_and(|row| row.children.find(name).is_some());
+    name == "include" || (!is_container(name) && is_known())
 }
 
 #[cfg(test)]
@@ -132,6 +156,14 @@ mod tests {
             .collect();
         let files: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
         assert!(visited(&files).expect_err("3^16 files").contains("more than 10000 files"));
+    }
+
+    #[test]
+    fn a_root_that_is_an_element_itself_is_visited() {
+        assert_eq!(visited(&[("a.xml", "<tlLogic><phase/></tlLogic>")]).expect("a program"), ["tlLogic"]);
+        assert_eq!(visited(&[("a.xml", "<vehicle/>")]).expect("a vehicle"), ["vehicle"]);
+        let included = [("a.xml", "<include href=\"b.xml\"/>"), ("b.xml", "<routes><vType/></routes>")];
+        assert_eq!(visited(&included).expect("an include"), ["vType"]);
     }
 
     #[test]
