@@ -240,8 +240,12 @@ impl DetectorReader {
         for (place, names, at) in self.types {
             let mut vtypes = Vec::new();
             for name in names.split([' ', ',']).filter(|name| !name.is_empty()) {
-                let unknown = || InputError::new(at.clone(), format!("vehicle type '{}' is not known", shorten(name)));
-                vtypes.extend(types_named(name).ok_or_else(unknown)?);
+                // As in SUMO, which compares names only: no vehicle is of this type.
+                vtypes.extend(types_named(name).unwrap_or_else(|| {
+                    let kind = format!("vehicle type '{}' is not known", shorten(name));
+                    warnings.add(kind, at.clone(), "no vehicle of this type is measured");
+                    vec![TypeId::NONE]
+                }));
             }
             match place {
                 Place::Detector(n) => self.requests.detectors[n].vtypes = vtypes.into(),

@@ -172,7 +172,8 @@ fn departures(network: &Network, demand: &Demand) -> Checked {
 }
 
 fn requested(network: &Network, demand: &Demand, requests: &OutputRequests) -> Checked {
-    let are_types = |types: &[crate::ids::TypeId]| types.iter().all(|vtype| vtype.index() < demand.types.len());
+    let are_types =
+        |types: &[crate::ids::TypeId]| types.iter().all(|vtype| vtype.is_none() || vtype.index() < demand.types.len());
     let is_period = |period_ms: Option<i64>| period_ms.is_none_or(|ms| ms > 0 && ms.unsigned_abs() < MAX_TIME_MS);
     for (at, detector) in requests.detectors.iter().enumerate() {
         let valid = detector.lane.index() < network.lanes.len();

@@ -174,7 +174,6 @@ fn bad_additional_elements_are_errors() {
     );
     assert!(error("<inductionLoop id=\"d\" lane=\"a_0\" pos=\"9\"/>").contains("attribute 'file' is missing"));
     assert!(error("<edgeData id=\"d\" file=\"f\" edges=\"a q\"/>").contains("edge 'q' is not in the network"));
-    assert!(error("<edgeData id=\"d\" file=\"f\" vTypes=\"q\"/>").contains("vehicle type 'q' is not known"));
 }
 
 #[test]

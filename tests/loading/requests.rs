@@ -2,6 +2,7 @@
 
 use super::{Input, good_with};
 use std::path::Path;
+use tessds::ids::TypeId;
 use tessds::scenario::{EmptyEdges, MeanDataLevel, RunConfig, load};
 
 #[test]
@@ -28,6 +29,22 @@ fn detectors_and_mean_data_are_requested_in_old_and_new_spelling() {
     assert_eq!((lanes.level, lanes.period_ms, lanes.empty), (MeanDataLevel::Lane, None, EmptyEdges::Include));
     assert!(lanes.track_vehicles && lanes.with_internal);
     assert_eq!(lanes.file.file_name(), Path::new("l.xml").file_name());
+}
+
+#[test]
+fn a_detector_for_a_type_that_is_not_known_measures_nothing() {
+    let loaded = Input {
+        additional: r#"<inductionLoop id="i" lane="a_0" pos="5" file="i.xml" vTypes="q"/>
+        <edgeData id="e" file="e.xml" vTypes="t q"/><vType id="t"/>"#,
+        routes: r#"<trip id="v" from="a" to="d" depart="0"/>"#,
+        ..Input::default()
+    }
+    .load();
+    let message = "vehicle type 'q' is not known [a.add.xml:2: inductionLoop 'i']: no vehicle of this type is measured";
+    assert_eq!(loaded.warnings, [message]);
+    let scenario = loaded.scenario.expect("SUMO runs it, too");
+    assert_eq!(&*scenario.requests.detectors[0].vtypes, [TypeId::NONE], "an empty list would mean all");
+    assert_eq!(scenario.requests.mean_data[0].vtypes.len(), 2);
 }
 
 #[test]
