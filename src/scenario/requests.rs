@@ -82,7 +82,6 @@ impl OutputPaths {
             exit_times: self.vehroute.is_some() && self.vehroute_options.exit_times,
             lane_changes: self.lane_changes.is_some(),
             collisions: self.collisions.is_some(),
-            stops: false,
         }
     }
 
@@ -204,7 +203,6 @@ pub struct RecordedEvents {
     pub exit_times: bool,
     pub lane_changes: bool,
     pub collisions: bool,
-    pub stops: bool,
 }
 
 impl OutputRequests {

@@ -13,11 +13,10 @@ use super::car_following::Driver;
 use super::entrance::{Body, Entrance, LaneWish};
 use super::random::{Purpose, step_key, uniform};
 use super::report::DiscardCause;
+use super::stopping::PLACE_EPS_M;
 use super::vehicle::Vehicle;
 use super::view::View;
 
-/// Distance that departing vehicles keep from lane ends and from others where they choose their place, metres.
-const PLACE_EPS_M: f64 = 0.1;
 /// Random places that `random_free` tries.
 const RANDOM_TRIES: u64 = 10;
 

@@ -13,7 +13,8 @@ use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 use super::world::World;
 
-/// Slack when deciding that a vehicle is at the place of its stop, metres.
+/// Two places on a lane that are closer than this are one place, metres: a vehicle is at its stop, and a departing vehicle keeps this
+/// distance from lane ends and from others where it chooses its place.
 pub(super) const PLACE_EPS_M: f64 = 0.1;
 
 /// How much nearer a lot of a parking area may be than a vehicle can halt, metres: rounding changes no choice.
