@@ -76,5 +76,5 @@ fn compiled_scenarios_have_the_form_of_their_format() {
     let bytes = compiled.encode();
     // Behind magic, format, version of the program and checksum.
     let body = &bytes[8 + 4 + 1 + env!("CARGO_PKG_VERSION").len() + 8..];
-    check("scenarios", body, 0x4917_10c2_31a1_eae2_9a32_9b1f_bd28_da43, "FORMAT in src/scenario/compiled.rs");
+    check("scenarios", body, 0x4e29_a2b2_79c3_c042_a5d5_bda2_8d01_5dc3, "FORMAT in src/scenario/compiled.rs");
 }

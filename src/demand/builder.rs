@@ -41,9 +41,11 @@ pub struct DemandOptions {
     pub emergency_decel: DefaultEmergencyDecel,
     /// `random-depart-offset`: each departure is later by a random time up to this.
     pub random_depart_offset_ms: i64,
-    /// Share of vehicles with a rerouting device. Those that depart before this time, ms, get their route on the empty network,
-    /// later ones by the traffic when they depart.
-    pub rerouted_until: Option<(f64, i64)>,
+    /// Share of vehicles with a rerouting device, among those that do not say themselves whether they have one.
+    pub rerouting_share: f64,
+    /// Vehicles with a rerouting device that depart before this time, ms, get their route on the empty network, later ones by the
+    /// traffic when they depart.
+    pub unmeasured_until_ms: i64,
 }
 
 /// Something about a route is wrong, which `ignore_route_errors` forgives, or the input is bad altogether.

@@ -4,7 +4,9 @@ use crate::graph::{Span, Subnetwork};
 use crate::ids::{EdgeId, VehicleId};
 
 use super::routes::Routes;
-use super::{ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, Stop};
+use super::{
+    ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, RouteOrigin, Stop,
+};
 
 /// How a vehicle comes onto the first edge of a piece.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,7 +81,8 @@ impl<'a> Clipper<'a> {
             route,
             stops: Span::new(first_stop, stops.len()),
             via: Span::new(first_via, demand.vias.len() - first_via),
-            given_route: original.given_route || !is_whole,
+            route_origin: if is_whole { original.route_origin } else { RouteOrigin::Given },
+            has_rerouting_device: original.has_rerouting_device && is_whole,
             ..original.clone()
         };
         if *number > 1 {

@@ -48,7 +48,7 @@ pub fn fit_demand(demand: &mut Demand, before: &Network, after: &Network, lanes:
             stops[departure.stops.range()].iter().filter_map(|stop| change.stop(stop, class)).collect();
         let old = routes.get(departure.route).to_vec();
         let is_broken = *broken.entry((departure.route, class)).or_insert_with(|| change.breaks(&old, class));
-        let may_choose = !departure.given_route && all == 0 && change.is_better.contains(&true);
+        let may_choose = departure.has_rerouting_device && all == 0 && change.is_better.contains(&true);
         if is_broken || may_choose {
             let travel = Travel::of(&demand.types[departure.vtype.index()], departure.speed_factor);
             let is_road = |edge: &EdgeId| after.edge(*edge).kind == EdgeKind::Normal;

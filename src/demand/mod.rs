@@ -186,11 +186,22 @@ pub struct Departure {
     pub arrival_speed: ArrivalSpeed,
     /// A span of [`Demand::stops`].
     pub stops: Span,
-    /// The route is that of the file. `false`: a `trip`, or a vehicle with a rerouting device; its route was found at load, and
-    /// may change with the traffic.
-    pub given_route: bool,
+    pub route_origin: RouteOrigin,
+    /// The vehicle looks for a faster route when it departs and on its way, as all trips do.
+    pub has_rerouting_device: bool,
     /// Edges that a trip has to pass, in this order: a span of [`Demand::vias`].
     pub via: Span,
+}
+
+/// Where the route of a departure comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RouteOrigin {
+    /// The file gives it.
+    Given,
+    /// The file gives another one; a faster one was found at load, because the vehicle has a rerouting device.
+    Replaced,
+    /// The file gives only the ends and edges to pass (`trip`); it was found at load.
+    Found,
 }
 
 /// The immutable demand of a run.
@@ -217,7 +228,7 @@ impl Demand {
     }
 }
 
-/// Whether a vehicle with this name is among the share that has a rerouting device.
-pub fn has_rerouting_device(seed: u64, name: &str, share: f64) -> bool {
+/// Whether a vehicle with this name, of which nothing else is said, is among the share that has a rerouting device.
+pub fn is_equipped(seed: u64, name: &str, share: f64) -> bool {
     share > 0.0 && random::Stream::new(seed, name, random::Purpose::ReroutingDevice).uniform(0) < share
 }

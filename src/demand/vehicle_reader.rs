@@ -19,7 +19,7 @@ use super::stops::{MAX_STOP_S, StopRequest, place_on_route};
 use super::type_reader::check_id;
 use super::type_registry::draw_speed_factor;
 use super::ways::Way;
-use super::{ArrivalPos, DepartPos, Departure, SpeedFactor, Stop, has_rerouting_device};
+use super::{ArrivalPos, DepartPos, Departure, RouteOrigin, SpeedFactor, Stop, is_equipped};
 
 /// Bound of memory (about 4 GB): a flow or a scale that would exceed it is an error.
 const MAX_DEPARTURES: usize = 1 << 24;
@@ -296,16 +296,18 @@ impl DemandBuilder<'_> {
         let (route, route_stops) = self.resolve_way(request, &name, vtype, speed_factor)?;
         let (mut route, is_cut) = self.cut_route(request, &name, route)?;
         let is_trip = matches!(request.way, Way::Trip(_) | Way::Zones(_)) && !is_cut;
-        let (reroutes, by_share) = match self.device(request, vtype) {
-            _ if is_trip => (false, false),
-            _ if request.route_anew => (true, false),
-            Some(has_device) => (has_device, false),
-            None => (false, self.is_rerouted_at_load(request, &route_stops, &name, depart_ms)),
-        };
-        if (reroutes || by_share)
+        let mut route_origin = if is_trip { RouteOrigin::Found } else { RouteOrigin::Given };
+        let has_rerouting_device = is_trip || request.route_anew || self.is_equipped(request, &name, vtype);
+        // Stops are tied to places on a route, which is not looked for again when the vehicle departs.
+        let has_stops = !request.stops.is_empty() || !route_stops.is_empty();
+        if has_rerouting_device
+            && !is_trip
+            && (has_stops || depart_ms < self.options.unmeasured_until_ms)
             && let Some(faster) = self.faster_route(request, route, &route_stops, vtype, speed_factor)?
+            && faster != route
         {
             route = faster;
+            route_origin = RouteOrigin::Replaced;
         }
         self.check_route(attributes, route, vtype, warnings)?;
         self.check_length(attributes, route, vtype, warnings);
@@ -341,24 +343,17 @@ impl DemandBuilder<'_> {
             arrival_pos: rules.arrival_pos,
             arrival_speed: rules.arrival_speed,
             stops,
-            given_route: !is_trip && !reroutes,
+            route_origin,
+            has_rerouting_device,
             via: via_span,
         });
         Ok(())
     }
 
-    /// Whether a vehicle is among the share with a rerouting device, and departs before routes by the traffic can be had.
-    fn is_rerouted_at_load(
-        &self,
-        request: &Request<'_>,
-        route_stops: &[StopRequest],
-        name: &str,
-        depart_ms: i64,
-    ) -> bool {
-        let has_stops = !request.stops.is_empty() || !route_stops.is_empty();
-        self.options.rerouted_until.is_some_and(|(share, until_ms)| {
-            depart_ms < until_ms && !has_stops && has_rerouting_device(self.options.seed, name, share)
-        })
+    /// Whether a vehicle has a rerouting device: it says so itself, or its type does, or it is among the share that gets one.
+    fn is_equipped(&self, request: &Request<'_>, name: &str, vtype: TypeId) -> bool {
+        let said = request.reroutes.or(self.types.reroutes(vtype));
+        said.unwrap_or_else(|| is_equipped(self.options.seed, name, self.options.rerouting_share))
     }
 
     /// The edges that a vehicle has to pass whatever its route is. Those of stops are no wish of their own.

@@ -150,11 +150,6 @@ impl DemandBuilder<'_> {
         }
     }
 
-    /// Whether a vehicle or its type says that it has a rerouting device, or has none.
-    pub(super) fn device(&self, request: &Request<'_>, vtype: TypeId) -> Option<bool> {
-        request.reroutes.or(self.types.reroutes(vtype))
-    }
-
     /// The fastest route on the empty network over the stops of a vehicle, as it has it with a rerouting device. `None`: there is
     /// none, and the one of the file stays.
     pub(super) fn faster_route(

@@ -11,8 +11,8 @@ use super::numbers::Numbers;
 use super::outputs::{Outputs, Reporting, add_whole_run_requests};
 use super::sink::{Names, RunEnd, Sink};
 use crate::demand::{
-    ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, VehicleClass,
-    VehicleType,
+    ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, RouteOrigin,
+    VehicleClass, VehicleType,
 };
 use crate::graph::{Edge, EdgeKind, Lane, Link, Network, RightOfWay, Span, Turn};
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, RouteId, SignalId, TypeId, VehicleId};
@@ -101,7 +101,8 @@ pub fn names_of(vehicles: usize) -> Names {
         arrival_pos: ArrivalPos::Max,
         arrival_speed: ArrivalSpeed::Current,
         stops: Span::default(),
-        given_route: true,
+        route_origin: RouteOrigin::Given,
+        has_rerouting_device: false,
         via: Span::default(),
     };
     let demand = Demand {

@@ -37,7 +37,7 @@ impl TripInfo {
         let devices = [
             (self.devices.vehroute, "vehroute"),
             (true, "tripinfo"),
-            (!departure.given_route, "routing"),
+            (departure.has_rerouting_device, "routing"),
             (self.devices.fcd, "fcd"),
         ];
         let devices: Vec<String> =

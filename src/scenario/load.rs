@@ -48,12 +48,12 @@ pub fn load(config: &RunConfig, warnings: &mut Warnings) -> Result<Scenario, Inp
         emergency_decel: config.emergency_decel,
         random_depart_offset_ms: config.random_depart_offset_ms,
         departure_defaults: config.departure_defaults.clone(),
+        rerouting_share: settings.rerouting.as_ref().map_or(0.0, |rerouting| rerouting.probability),
         // Until the first routes by the traffic are there; without measured travel times, always.
-        rerouted_until: settings.rerouting.as_ref().map(|rerouting| {
-            let is_measured = rerouting.adaptation_interval_ms > 0;
-            let until_ms = settings.begin_ms.saturating_add(UNMEASURED_MS).saturating_add(2 * settings.step_ms);
-            (rerouting.probability, if is_measured { until_ms } else { i64::MAX })
-        }),
+        unmeasured_until_ms: match &settings.rerouting {
+            Some(rerouting) if rerouting.adaptation_interval_ms == 0 => i64::MAX,
+            _ => settings.begin_ms.saturating_add(UNMEASURED_MS).saturating_add(2 * settings.step_ms),
+        },
     };
     let mut reader = ScenarioReader {
         network: &network,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::demand::RouteOrigin;
 use crate::graph::{Lane, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 use crate::scenario::{OutputPaths, OutputRequests};
@@ -527,8 +528,12 @@ impl Partition {
         let mut vehicle: Vehicle = bytemuck::Zeroable::zeroed();
         vehicle.id = id;
         vehicle.route = route;
-        // SUMO counts the route that replaces the bare wish of a trip.
-        let found = !departure.given_route && self.plans.routes.len(route) != 2 + departure.via.len as usize;
+        // As in SUMO, a route counts that is in the place of the file's, which for a trip is its ends and the edges to pass.
+        let found = match departure.route_origin {
+            RouteOrigin::Given => departure.has_rerouting_device && changes == 0 && route != departure.route,
+            RouteOrigin::Replaced => true,
+            RouteOrigin::Found => self.plans.routes.len(route) != 2 + departure.via.len as usize,
+        };
         vehicle.reroutes = changes + u16::from(found);
         vehicle.vtype = vtype;
         vehicle.speed_factor = departure.speed_factor;

@@ -1,25 +1,18 @@
 //! What a partition has to do with routing: it tells how fast its roads are driven and who asks for a route, and it takes
 //! over the routes that were found. The finding is [`RouteGuidance`](super::RouteGuidance)'s.
 
-use crate::demand::{Departure, has_rerouting_device};
+use crate::demand::Departure;
 use crate::ids::{LaneId, RouteId};
-use crate::scenario::Settings;
 
 use super::partition::Partition;
 use super::report::{RouteRequest, RouteUpdate, RoutingStage, StepReport};
 use super::routing_schedule::RoutingSchedule;
 use super::vehicle::{Vehicle, flags};
 
-/// Whether a vehicle has a rerouting device; trips always have one.
-fn has_device(settings: &Settings, departure: &Departure) -> bool {
-    let share = settings.rerouting.as_ref().map_or(0.0, |rerouting| rerouting.probability);
-    !departure.given_route || has_rerouting_device(settings.seed, &departure.name, share)
-}
-
 /// Whether the route of a vehicle is looked for anew when it departs, as SUMO does for all with a device. Stops are tied to
 /// places on a route, so vehicles with stops keep the one that was given or found at load.
-pub(super) fn is_routed_at_departure(settings: &Settings, departure: &Departure) -> bool {
-    departure.stops.is_empty() && has_device(settings, departure)
+pub(super) fn is_routed_at_departure(departure: &Departure) -> bool {
+    departure.has_rerouting_device && departure.stops.is_empty()
 }
 
 impl Partition {
@@ -45,7 +38,7 @@ impl Partition {
         self.departures.each_waiting(|vehicle| {
             let departure = &demand.departures[vehicle.index()];
             if schedule.asks(departure.depart_ms, schedule.waiting_period_ms, now_ms)
-                && is_routed_at_departure(&self.world.settings, departure)
+                && is_routed_at_departure(departure)
             {
                 let route = self.departures.route_of(vehicle, departure).0;
                 report.route_requests.push(RouteRequest {
@@ -82,9 +75,9 @@ impl Partition {
     /// to its route.
     fn may_reroute(&self, vehicle: &Vehicle) -> bool {
         let departure = &self.world.demand.departures[vehicle.id.index()];
-        departure.via.is_empty()
+        departure.has_rerouting_device
+            && departure.via.is_empty()
             && departure.stops.len <= u32::from(vehicle.stops_done)
-            && has_device(&self.world.settings, departure)
     }
 
     /// Index of the edge of its route that the vehicle reaches when it drives freely for `after_ms`, at most: from there on a

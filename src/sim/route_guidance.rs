@@ -221,7 +221,7 @@ impl RouteGuidance {
             }
             let vehicle = VehicleId::new(self.state.next_departure);
             self.state.next_departure += 1;
-            if departure.depart_ms < from_ms || !is_routed_at_departure(&world.settings, departure) {
+            if departure.depart_ms < from_ms || !is_routed_at_departure(departure) {
                 continue;
             }
             let edges = self.state.routes.edges(&world.demand, departure.route).to_vec();

@@ -57,10 +57,11 @@ impl RoutingSchedule {
         let last_trip_ms = demand
             .departures
             .iter()
-            .filter(|departure| is_routed_at_departure(settings, departure))
+            .filter(|departure| is_routed_at_departure(departure))
             .map(|departure| departure.depart_ms)
             .max();
-        let may_reroute = equipped > 0.0 || demand.departures.iter().any(|departure| !departure.given_route);
+        // Vehicles that orders add may have the device, too.
+        let may_reroute = equipped > 0.0 || demand.departures.iter().any(|departure| departure.has_rerouting_device);
         let on_the_way = driving_period_ms > 0 && may_reroute;
         let end_ms = if on_the_way { i64::MAX } else { last_trip_ms? };
         Some(Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessds::demand::{
     ArrivalLane, ArrivalPos, ArrivalSpeed, CarFollowing, Demand, DepartLane, DepartPos, DepartSpeed, Departure, Idm,
-    Stop, StopPlace, VehicleClass, VehicleType,
+    RouteOrigin, Stop, StopPlace, VehicleClass, VehicleType,
 };
 use tessds::graph::partition::{Cut, random_cut};
 use tessds::graph::{EdgeKind, Network, Span};
@@ -88,8 +88,9 @@ pub fn random_walks(network: &Network, vehicles: usize, seconds: u64, seed: u64)
             arrival_pos: *random.pick(&arrival_pos),
             arrival_speed: ArrivalSpeed::Current,
             stops: stops_span,
-            // Trips are routed again when they depart.
-            given_route: random.below(3) > 0,
+            // Vehicles with the device are routed again when they depart.
+            route_origin: RouteOrigin::Found,
+            has_rerouting_device: random.below(3) == 0,
             via: Span::default(),
         });
     }

@@ -1,6 +1,7 @@
 //! Input that SUMO 1.28 takes. What it makes of each was found by experiment.
 
 use super::{Input, departures, good, good_with, route};
+use tessds::demand::RouteOrigin;
 use tessds::scenario::Scenario;
 
 /// Speed factor, and the first stop, of the only vehicle.
@@ -148,17 +149,40 @@ fn the_device_parameter_lets_vehicles_find_a_faster_route() {
         let scenario = good(&format!(
             "<vType id=\"t\">{param}</vType><vehicle id=\"v\" type=\"t\" depart=\"0\"><route edges=\"a c n d\"/></vehicle>"
         ));
-        (route(&scenario, 0), only(&scenario).given_route)
+        (route(&scenario, 0), only(&scenario).route_origin)
     };
-    let (given, is_given) = of("");
-    assert_eq!((given.as_str(), is_given), ("a c n d", true));
-    let (found, is_given) = of("<param key=\"has.rerouting.device\" value=\"true\"/>");
-    assert_eq!((found.as_str(), is_given), ("a b d", false));
+    let (given, origin) = of("");
+    assert_eq!((given.as_str(), origin), ("a c n d", RouteOrigin::Given));
+    let (found, origin) = of("<param key=\"has.rerouting.device\" value=\"true\"/>");
+    assert_eq!((found.as_str(), origin), ("a b d", RouteOrigin::Replaced));
     let wrong = Input {
         routes: "<vType id=\"t\"><param key=\"has.rerouting.device\" value=\"ture\"/></vType>",
         ..Input::default()
     };
     assert!(wrong.load().scenario.is_err());
+}
+
+#[test]
+fn a_share_of_vehicles_has_the_device_unless_they_say_that_they_have_none() {
+    let routes = r#"<vehicle id="plain" depart="0"><route edges="a c n d"/></vehicle>
+        <vehicle id="stopping" depart="500"><route edges="a c n d"/><stop lane="d_0" duration="5" endPos="50"/></vehicle>
+        <vehicle id="bound" depart="501"><route edges="a c n d"/><stop lane="n_0" duration="5" endPos="50"/></vehicle>
+        <vehicle id="fast" depart="502"><route edges="a b d"/></vehicle>
+        <vehicle id="without" depart="503"><param key="has.rerouting.device" value="false"/>
+            <route edges="a c n d"/></vehicle>"#;
+    let options = &[("device.rerouting.probability", "1")];
+    let scenario = good_with(Input { routes, options, ..Input::default() });
+    let found: Vec<_> = (scenario.demand.departures.iter().enumerate())
+        .map(|(n, d)| (route(&scenario, n), d.route_origin, d.has_rerouting_device))
+        .collect();
+    let expected = [
+        ("a b d", RouteOrigin::Replaced, true),
+        ("a b d", RouteOrigin::Replaced, true),
+        ("a c n d", RouteOrigin::Given, true),
+        ("a b d", RouteOrigin::Given, true),
+        ("a c n d", RouteOrigin::Given, false),
+    ];
+    assert_eq!(found, expected.map(|(edges, origin, has_device)| (edges.to_owned(), origin, has_device)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Vehicles, types, routes, flows and stops as they are expanded at load.
 
 use super::{Input, departures, good, good_with, route};
-use tessds::demand::{CarFollowing, DepartLane, DepartPos, DepartSpeed, VehicleClass};
+use tessds::demand::{CarFollowing, DepartLane, DepartPos, DepartSpeed, RouteOrigin, VehicleClass};
 use tessds::scenario::Scenario;
 
 #[test]
@@ -22,7 +22,7 @@ fn vehicles_depart_in_order_of_time_and_of_the_file() {
     assert_eq!(second.depart_lane, DepartLane::Best);
     assert_eq!((second.depart_pos, second.depart_speed), (DepartPos::RandomFree, DepartSpeed::Max));
     assert_eq!(scenario.demand.routes.len(), 1, "equal sequences of edges share one route");
-    assert!(scenario.demand.departures.iter().all(|d| d.given_route));
+    assert!(scenario.demand.departures.iter().all(|d| d.route_origin == RouteOrigin::Given && !d.has_rerouting_device));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn trips_take_the_fastest_route_that_their_class_may_use() {
     );
     let routes: Vec<String> = (0..6).map(|n| route(&scenario, n)).collect();
     assert_eq!(routes, ["a b d", "a c n d", "a b d busway", "a", "a c n", "a c n"]);
-    assert!(scenario.demand.departures.iter().all(|d| !d.given_route));
+    assert!(scenario.demand.departures.iter().all(|d| d.route_origin == RouteOrigin::Found && d.has_rerouting_device));
 }
 
 const PLACES: &str = r#"<busStop id="on_b" lane="b_1" startPos="10" endPos="30"/>

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use common::lockstep::Script;
 use common::scenarios::root;
+use tessds::demand::RouteOrigin;
 use tessds::ids::{EdgeId, LaneId};
 use tessds::scenario::{RunConfig, load};
 use tessds::sim::{Order, World};
@@ -28,7 +29,8 @@ pub fn two_ways() -> Arc<World> {
     let mut demand = scenario.demand;
     // Vehicles with routes of their own, so that only orders send them elsewhere.
     demand.departures.iter_mut().for_each(|departure| {
-        departure.given_route = true;
+        departure.route_origin = RouteOrigin::Given;
+        departure.has_rerouting_device = false;
         departure.via = Default::default();
     });
     demand.departures.remove(0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::standing::{Section, Standing};
 use super::{NewVehicle, Order};
-use crate::demand::{ArrivalLane, ArrivalSpeed, Departure, VehicleClass};
+use crate::demand::{ArrivalLane, ArrivalSpeed, Departure, RouteOrigin, VehicleClass, is_equipped};
 use crate::graph::{Lane, Link, Network, Span};
 use crate::ids::{EdgeId, LaneId, RouteId};
 use crate::sim::marks::Marks;
@@ -166,7 +166,9 @@ impl World {
         if new.vehicle.index() != self.demand.departures.len() {
             return false;
         }
-        Arc::make_mut(&mut self.demand).departures.push(new.departure(route));
+        let share = self.settings.rerouting.as_ref().map_or(0.0, |rerouting| rerouting.probability);
+        let has_rerouting_device = is_equipped(self.settings.seed, &new.name, share);
+        Arc::make_mut(&mut self.demand).departures.push(Departure { has_rerouting_device, ..new.departure(route) });
         self.stopping.push(false);
         self.overlay.standing.added.push(new.clone());
         true
@@ -182,7 +184,7 @@ impl World {
 }
 
 impl NewVehicle {
-    /// As an entry of the demand.
+    /// As an entry of the demand, without a rerouting device.
     pub fn departure(&self, route: RouteId) -> Departure {
         Departure {
             name: self.name.clone(),
@@ -197,7 +199,8 @@ impl NewVehicle {
             arrival_pos: self.arrival_pos,
             arrival_speed: ArrivalSpeed::Current,
             stops: Span::default(),
-            given_route: true,
+            route_origin: RouteOrigin::Given,
+            has_rerouting_device: false,
             via: Span::default(),
         }
     }
