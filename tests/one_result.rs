@@ -12,8 +12,9 @@ use common::scenarios::{extra, helsinki, nets, resco, scenario};
 use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
 use tessds::graph::partition::{Cut, random_cut};
-use tessds::roles::standalone::{Division, cut_scenario, run};
+use tessds::roles::standalone::{Division, run};
 use tessds::scenario::OutputPaths;
+use tessds::scenario::cut_scenario;
 use tessds::sim::World;
 
 /// All that a run writes.

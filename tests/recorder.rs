@@ -12,14 +12,14 @@ use std::time::Duration;
 use common::demand::Random;
 use common::saved_form;
 use common::scenarios::root;
-use tessds::actors::partition::Closing;
-use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, ReportBatch, RunRules};
+use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, ReportBatch};
 use tessds::diagnostics::{Location, Warnings};
 use tessds::ids::{EdgeId, VehicleId};
 use tessds::output::{Names, Outputs, Reporting};
 use tessds::protocol::{Epoch, OrderNotice, RouteNotice, RunId, Scene};
 use tessds::scenario::{OutputPaths, RunConfig, load};
 use tessds::sim::report::{RouteCause, StepReport};
+use tessds::sim::{Closing, RunRules};
 use tessds::sim::{NewVehicle, Order, Partition, ReportOptions, RouteGuidance, Scope, World};
 
 const END_S: u64 = 700;

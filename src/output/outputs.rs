@@ -13,8 +13,8 @@ use super::statistics::TripTotals;
 use crate::diagnostics::InputError;
 use crate::ids::LaneId;
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest, OutputPaths, OutputRequests, RecordedEvents};
-use crate::sim::NewVehicle;
 use crate::sim::report::{Counts, StepReport};
+use crate::sim::{Closing, NewVehicle};
 
 /// Files are brought up to date after this many steps, for those who follow them.
 const FLUSH_STEPS: u64 = 1000;
@@ -183,7 +183,7 @@ impl Outputs {
     }
 
     /// All reports that were added for steps that are not written; they never will be.
-    pub fn take_pending(&mut self) -> Vec<StepReport> {
+    fn take_pending(&mut self) -> Vec<StepReport> {
         self.collector.take_pending()
     }
 
@@ -222,6 +222,30 @@ impl Outputs {
         Ok(result?)
     }
 
+    /// Ends the run at `end_ms`: writes what the partitions still held, and closes all files. Returns the digest of the whole
+    /// state.
+    ///
+    /// # Errors
+    /// The first error of a file.
+    pub fn close(&mut self, closings: Vec<Closing>, end_ms: i64) -> Result<u128, OutputError> {
+        let mut tails: Vec<StepReport> = self.take_pending();
+        let mut end = RunEnd { end_ms, ..RunEnd::default() };
+        let mut digest = 0u128;
+        for closing in closings {
+            digest = digest.wrapping_add(closing.digest);
+            end.waiting_delay_ms += closing.waiting_delay_ms;
+            end.unfinished.extend(closing.unfinished);
+            tails.push(StepReport { intervals: closing.intervals, ..StepReport::default() });
+        }
+        for tail in &mut tails {
+            cut_short(tail, end_ms);
+        }
+        end.unfinished.sort_unstable_by_key(|trip| trip.vehicle);
+        end.tail = MergedStep::of(tails).with_counts(self.counts);
+        self.finish(&end)?;
+        Ok(digest)
+    }
+
     /// Where the outputs are after the last step written, for [`resume`](Self::resume). All files are on disk when this
     /// returns. Reports of later steps are not part of it.
     ///
@@ -258,6 +282,13 @@ impl Outputs {
     pub fn digest(&self) -> u128 {
         self.digest
     }
+}
+
+/// Keeps of a report what was measured until `end_ms`. Nothing happens after the end, so an interval that was measured
+/// longer holds the values that it had then.
+fn cut_short(report: &mut StepReport, end_ms: i64) {
+    report.intervals.retain(|i| i.begin_ms < end_ms);
+    report.intervals.iter_mut().for_each(|i| i.end_ms = i.end_ms.min(end_ms));
 }
 
 #[cfg(test)]

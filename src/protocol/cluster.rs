@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Epoch, OrderNotice, RouteNotice, RunId};
 use crate::actors::ExitStatus;
-use crate::actors::partition::{Closing, Look, Seen};
+use crate::actors::partition::{Look, Seen};
 use crate::persist::{ContentHash, PartRef, RunName};
-use crate::sim::ReportOptions;
 use crate::sim::report::StepReport;
+use crate::sim::{Closing, ReportOptions};
 
 /// A partition that a worker has, as it tells a master that may be a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,12 @@
 //! How a scenario is cut: by METIS or by hand, and into how many partitions.
 
-use super::standalone::{cut_by_traffic, default_partitions, weights_of_traffic};
 use crate::demand::Demand;
 use crate::diagnostics::InputError;
 use crate::graph::Network;
 use crate::graph::partition::Cut;
 use crate::graph::sumo::NetworkIndex;
 use crate::scenario::{Source, read_assignment};
+use crate::scenario::{cut_by_traffic, default_partitions, weights_of_traffic};
 use crate::settings::PartitionSettings;
 
 /// More lanes make it worth while to divide the work of a worker further: a part that is lost is loaded and computed again by

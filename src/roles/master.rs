@@ -11,14 +11,14 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::launch::Launch;
-use super::standalone::{RunError, WINDOW, rules_of};
+use super::standalone::{RunError, WINDOW};
 use super::timed_check::check;
 use crate::actors::accept_from;
 use crate::actors::master::{
     ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, KeptPace, Leave, LogEntry, Outcome, PACE,
     Pace, Panel, Plan, Resumed, Tenure, Told, WorkerCalls, of_network, persist,
 };
-use crate::actors::recorder::{self, Alerts, Open, Orders, Recorder, Recording, RunRules};
+use crate::actors::recorder::{self, Alerts, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
@@ -29,7 +29,7 @@ use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
-use crate::sim::{ReportOptions, RouteGuidance, Scope, World};
+use crate::sim::{ReportOptions, RouteGuidance, RunRules, Scope, World};
 
 /// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
 const UNCOMMITTED_INTERVALS: u64 = 8;
@@ -126,7 +126,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         settings.clone(),
         compiled.requests.clone(),
     ));
-    let rules = rules_of(&world);
+    let rules = RunRules::of(&world);
     let is_driven = control.as_ref().is_some_and(|control| control.wishes.is_some());
     let horizon = Horizon { window: WINDOW, end: rules.steps, is_driven };
     let interval = cluster.fault_tolerance.then_some(cluster.snapshot_interval).and_then(NonZeroU64::new);

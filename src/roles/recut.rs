@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::launch::get;
 use super::newest_snapshot::Snapshot;
-use super::standalone::{RunError, cut_by_traffic};
+use super::standalone::RunError;
 use crate::actors::master::Tenure;
 use crate::graph::join_actuated_signals;
 use crate::persist::{Envelope, Manifest, PartId, PartName, PartRef, SnapshotStore};
+use crate::scenario::cut_by_traffic;
 use crate::scenario::{CompiledScenario, Revision};
 use crate::sim::{Partition, PartitionState, Scope, World};
 

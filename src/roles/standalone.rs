@@ -9,20 +9,17 @@ use tokio::sync::oneshot;
 use crate::actors::master::{self, Horizon, Master, Outcome};
 use crate::actors::neighbor_handler::{self, End, NeighborHandler, PeerAddress, PeerAt, Retention};
 use crate::actors::partition::{self, Neighbourhood, Outlets, Partition, Place, Region};
-use crate::actors::recorder::{self, Alerts, Open, Recorder, Recording, RunRules};
-use crate::demand::Demand;
+use crate::actors::recorder::{self, Alerts, Open, Recorder, Recording};
 use crate::diagnostics::InputError;
-use crate::graph::partition::{Cut, CutWeights, cut};
-use crate::graph::{Network, join_actuated_signals};
+use crate::graph::join_actuated_signals;
+use crate::graph::partition::Cut;
 use crate::output::{Names, Outputs, Progress, Reporting, add_whole_run_requests};
 use crate::protocol::{Epoch, RunId, Scene};
 use crate::scenario::{OutputPaths, Scenario, Settings};
-use crate::sim::{ReportOptions, RouteGuidance, Scope, World};
+use crate::sim::{ReportOptions, RouteGuidance, RunRules, Scope, World};
 
 /// Steps by which the horizon moves.
 pub(super) const WINDOW: u64 = 64;
-/// Below this a step is too short to be shared out between threads.
-const LANES_WORTH_CUTTING: usize = 20_000;
 
 /// How the work of a run is divided, and what is shown meanwhile. No result depends on it (I1).
 #[derive(Clone, Debug)]
@@ -43,44 +40,6 @@ pub enum RunError {
     Failed(String),
 }
 
-/// Number of partitions for a network when nobody says.
-pub fn default_partitions(network: &Network, cores: usize) -> u32 {
-    if network.lanes.len() >= LANES_WORTH_CUTTING { cores.clamp(1, 64) as u32 } else { 1 }
-}
-
-/// Cuts a scenario's network by the traffic that its routes promise.
-///
-/// # Errors
-/// `parts` is 0, or the network is too small for it.
-pub fn cut_scenario(scenario: &Scenario, parts: u32) -> Result<Cut, InputError> {
-    cut_by_traffic(&scenario.network, &scenario.demand, scenario.settings.seed, parts)
-}
-
-/// As [`cut_scenario`].
-///
-/// # Errors
-/// As [`cut_scenario`].
-pub fn cut_by_traffic(network: &Network, demand: &Demand, seed: u64, parts: u32) -> Result<Cut, InputError> {
-    let weights = weights_of_traffic(network, demand);
-    cut(network, &weights, parts, seed).map_err(|error| InputError::file("partitions", error.to_string()))
-}
-
-/// What a cut should balance and avoid, by the routes of the demand.
-pub(super) fn weights_of_traffic(network: &Network, demand: &Demand) -> CutWeights {
-    CutWeights::of_usage(network, &passages(network, demand))
-}
-
-/// By edge: how many vehicles pass it on their routes.
-pub(super) fn passages(network: &Network, demand: &Demand) -> Vec<u32> {
-    let mut vehicles = vec![0u32; network.edges.len()];
-    for departure in &demand.departures {
-        for edge in demand.route(departure.route) {
-            vehicles[edge.index()] = vehicles[edge.index()].saturating_add(1);
-        }
-    }
-    vehicles
-}
-
 /// Simulates a scenario and writes its outputs.
 ///
 /// # Errors
@@ -91,7 +50,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let world = Arc::new(World::new(network, demand, settings, requests));
     let Division { mut cut, threads, quiet } = division;
     join_actuated_signals(&world.network, &mut cut);
-    let rules = rules_of(&world);
+    let rules = RunRules::of(&world);
     let horizon = Horizon { window: WINDOW, end: rules.steps, is_driven: false };
     let reporting = Reporting {
         partitions: cut.parts as usize,
@@ -115,19 +74,6 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
         Outcome::Finished(recording) => Ok(*recording),
         Outcome::Edited => Err(RunError::Failed("a run of which nothing is kept cannot be edited".to_owned())),
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
-    }
-}
-
-pub(super) fn rules_of(world: &World) -> RunRules {
-    let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
-    let departures = &world.demand.departures;
-    RunRules {
-        begin_ms,
-        step_ms,
-        steps: end_ms.map(|end_ms| {
-            (end_ms - begin_ms).max(0).div_euclid(step_ms) as u64 + u64::from((end_ms - begin_ms).max(0) % step_ms > 0)
-        }),
-        departures: departures.iter().filter(|d| d.depart_ms >= begin_ms).count() as u64,
     }
 }
 

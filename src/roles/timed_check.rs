@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::edit_run::edited_scenario;
-use crate::actors::recorder::RunRules;
 use crate::control::Desk;
 use crate::control::timed::{Timed, TimedCommand};
 use crate::diagnostics::InputError;
 use crate::graph::edit::{Edit, EditedNetwork};
 use crate::scenario::CompiledScenario;
+use crate::sim::RunRules;
 use crate::sim::{Order, World};
 
 /// # Errors

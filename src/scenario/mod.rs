@@ -20,6 +20,7 @@ mod requests;
 mod settings;
 mod source;
 mod sumo_option;
+mod traffic_cut;
 mod walk;
 
 pub use assignment_file::{read_assignment, write_assignment};
@@ -38,3 +39,4 @@ pub use requests::{
 pub use settings::{CollisionAction, Collisions, Rerouting, Settings};
 pub use source::Source;
 pub use sumo_option::{Kind as OptionKind, Status, SumoOption, Topic};
+pub use traffic_cut::{cut_by_traffic, cut_scenario, default_partitions, weights_of_traffic};

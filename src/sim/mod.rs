@@ -41,6 +41,7 @@ mod roundabout;
 mod route_guidance;
 mod routes;
 mod routing_schedule;
+mod run_rules;
 mod scope;
 mod sensing;
 mod signals;
@@ -60,6 +61,7 @@ pub use orders::{NewVehicle, Observation, Order, OrderError, SeenEdge, SeenSigna
 pub use partition::{Partition, ReportOptions};
 pub use route_guidance::{GuidanceState, RouteGuidance, RouteOrders};
 pub use routing_schedule::RoutingSchedule;
+pub use run_rules::{Closing, RunRules};
 pub use scope::Scope;
 pub use standstill::{NAMED, NAMED_EVERY_STEPS};
 pub use state::{PartitionState, StateError};

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::NET;
 use tessds::diagnostics::Warnings;
-use tessds::roles::standalone::{Division, RunError, cut_scenario, run};
+use tessds::roles::standalone::{Division, RunError, run};
+use tessds::scenario::cut_scenario;
 use tessds::scenario::{OutputPaths, RunConfig, load};
 
 const ROUTES: &str = r#"<routes><vType id="bus" vClass="bus" length="12" minGap="2.5" accel="1.2" decel="4" emergencyDecel="9"/>

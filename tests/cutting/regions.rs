@@ -10,7 +10,8 @@ use tessds::diagnostics::Warnings;
 use tessds::graph::partition::Cut;
 use tessds::graph::{Area, EdgeKind, Subnetwork, Surroundings};
 use tessds::ids::EdgeId;
-use tessds::roles::standalone::{Division, cut_scenario, run};
+use tessds::roles::standalone::{Division, run};
+use tessds::scenario::cut_scenario;
 use tessds::scenario::{
     CompiledScenario, OutputPaths, OutputRequests, Region, RegionSource, Revision, Scenario, Settings,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tessds::graph::partition::random_cut;
 use tessds::ids::{EdgeId, LaneId, VehicleId};
-use tessds::roles::standalone::cut_scenario;
+use tessds::scenario::cut_scenario;
 use tessds::sim::{Order, World};
 
 use super::common::demand::{Random, random_world};

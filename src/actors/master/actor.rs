@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 
 use super::core::{Core, Effect, Event, Outcome};
 use crate::actors::ExitStatus;
-use crate::actors::partition::{Closing, Finish, Grant, NewRoutes, Partition, Stop};
+use crate::actors::partition::{Finish, Grant, NewRoutes, Partition, Stop};
 use crate::actors::recorder::{Close, Recorder, Recording};
 use crate::protocol::{Epoch, RouteNotice};
+use crate::sim::Closing;
 use crate::sim::report::Counts;
 
 /// The master of a run whose partitions are in this process.

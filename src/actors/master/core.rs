@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::lead::Lead;
 use crate::actors::ExitStatus;
-use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
 use crate::protocol::RouteNotice;
+use crate::sim::Closing;
 
 /// How far partitions may run ahead of what is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::region::Closing;
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
 use crate::control::live::MAX_VEHICLES;
 use crate::protocol::{Frame, OrderNotice, RouteNotice, Scene};
 use crate::sim::report::{RouteUpdate, StepReport};
-use crate::sim::{HaloError, Observation, Order, PartitionState, Watch};
+use crate::sim::{Closing, HaloError, Observation, Order, PartitionState, Watch};
 
 /// Steps whose reports travel together.
 const REPORT_BATCH: usize = 16;

@@ -9,4 +9,4 @@ pub use self::actor::{
     Stop,
 };
 pub use self::core::{Core, Effect, Event, Kernel, Look, Place, Seen};
-pub use self::region::{Closing, Neighbourhood, Region};
+pub use self::region::{Neighbourhood, Region};

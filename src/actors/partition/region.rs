@@ -2,27 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::core::Kernel;
 use crate::actors::worker::PlannedPanic;
-use crate::sim::report::{IntervalReport, RouteUpdate, StepReport, TripRecord};
+use crate::sim::report::{RouteUpdate, StepReport};
 use crate::sim::{
-    HaloError, Mirror, Observation, Order, Partition, PartitionState, ReportOptions, Scope, StateError, Watch, World,
+    Closing, HaloError, Mirror, Observation, Order, Partition, PartitionState, ReportOptions, Scope, StateError, Watch,
+    World,
 };
-
-/// What a partition has to say when the run is over.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Closing {
-    /// Digest of the own state.
-    pub digest: u128,
-    /// Measuring intervals that were still open.
-    pub intervals: Vec<IntervalReport>,
-    /// Trips under way, where they were asked for.
-    pub unfinished: Vec<TripRecord>,
-    /// Sum of the depart delays of vehicles still waiting to be inserted, ms.
-    pub waiting_delay_ms: i64,
-}
 
 /// Roads that go to and come from one neighbour.
 #[derive(Debug)]
@@ -107,12 +93,6 @@ impl Kernel for Region {
         self.partition.save()
     }
     fn close(&mut self) -> Closing {
-        let intervals = self.partition.close_intervals();
-        Closing {
-            digest: self.partition.digest().0,
-            intervals,
-            unfinished: if self.report.unfinished { self.partition.unfinished() } else { Vec::new() },
-            waiting_delay_ms: self.partition.waiting_delay_ms(),
-        }
+        self.partition.close(self.report.unfinished)
     }
 }

@@ -6,10 +6,10 @@ use actix::prelude::*;
 
 use super::core::{Core, Effect, Event, ReportBatch};
 use crate::actors::master::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
-use crate::actors::partition::Closing;
 use crate::observe::metrics::RecorderMeter;
 use crate::output::Progress;
 use crate::protocol::OrderNotice;
+use crate::sim::Closing;
 
 /// Writes the outputs of a run.
 pub struct Recorder {

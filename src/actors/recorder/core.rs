@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::alerts::Alerts;
 use super::state::RecorderState;
-use crate::actors::partition::Closing;
-use crate::output::{MergedStep, OutputError, Outputs, RunEnd, TripTotals};
+use crate::output::{MergedStep, OutputError, Outputs, TripTotals};
 use crate::protocol::{OrderNotice, RouteNotice, Scene};
 use crate::sim::report::{Counts, StepReport};
-use crate::sim::{Order, RouteGuidance};
+use crate::sim::{Closing, Order, RouteGuidance, RunRules};
 
 /// Reports of consecutive steps of one partition.
 #[derive(Clone, Debug, PartialEq, actix::Message)]
@@ -23,39 +22,6 @@ pub struct ReportBatch {
     /// Steps that the partition had done with the last of them.
     pub until: u64,
     pub reports: Vec<StepReport>,
-}
-
-/// When a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RunRules {
-    pub begin_ms: i64,
-    pub step_ms: i64,
-    /// Number of steps, when there is an end time.
-    pub steps: Option<u64>,
-    /// Vehicles of the demand that can depart at all; without an end time the run is over when all of them, and all that orders added, have
-    /// left.
-    pub departures: u64,
-}
-
-impl RunRules {
-    /// The step that computes a time.
-    pub fn step_of(&self, time_ms: i64) -> u64 {
-        let since_ms = (time_ms - self.begin_ms).max(0);
-        (since_ms / self.step_ms) as u64 + u64::from(since_ms % self.step_ms > 0)
-    }
-
-    /// The time that a step computes, ms.
-    pub fn ms_of(&self, step: u64) -> i64 {
-        self.begin_ms + step as i64 * self.step_ms
-    }
-
-    /// Whether the run is over with a step that left these counts; orders added so many vehicles.
-    fn is_over(&self, steps: u64, counts: &Counts, added: u64) -> bool {
-        match self.steps {
-            Some(last) => steps >= last,
-            None => counts.loaded >= self.departures + added && counts.running == 0 && counts.waiting == 0,
-        }
-    }
 }
 
 /// What the outputs hold of a finished run.
@@ -296,22 +262,7 @@ impl Core {
 
     fn close(&mut self, closings: Vec<Closing>, wall: Duration, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let end_ms = self.rules.begin_ms + self.outputs.steps() as i64 * self.rules.step_ms;
-        let mut tails: Vec<StepReport> = self.outputs.take_pending();
-        let mut end = RunEnd { end_ms, ..RunEnd::default() };
-        let mut digest = 0u128;
-        for closing in closings {
-            digest = digest.wrapping_add(closing.digest);
-            end.waiting_delay_ms += closing.waiting_delay_ms;
-            end.unfinished.extend(closing.unfinished);
-            let Closing { intervals, .. } = closing;
-            tails.push(StepReport { intervals, ..StepReport::default() });
-        }
-        for tail in &mut tails {
-            cut_short(tail, end_ms);
-        }
-        end.unfinished.sort_unstable_by_key(|trip| trip.vehicle);
-        end.tail = MergedStep::of(tails).with_counts(*self.outputs.counts());
-        self.outputs.finish(&end)?;
+        let digest = self.outputs.close(closings, end_ms)?;
         effects.push(Effect::Closed(Box::new(Recording {
             steps: self.outputs.steps(),
             end_ms,
@@ -323,11 +274,4 @@ impl Core {
         })));
         Ok(())
     }
-}
-
-/// Keeps of a report what was measured until `end_ms`. Nothing happens after the end, so an interval that was measured
-/// longer holds the values that it had then.
-fn cut_short(report: &mut StepReport, end_ms: i64) {
-    report.intervals.retain(|i| i.begin_ms < end_ms);
-    report.intervals.iter_mut().for_each(|i| i.end_ms = i.end_ms.min(end_ms));
 }

@@ -7,5 +7,5 @@ mod state;
 
 pub use self::actor::{Checkpointed, Close, Open, Orders, Recorder};
 pub use self::alerts::Alerts;
-pub use self::core::{Core, Effect, Event, Recording, ReportBatch, RunRules};
+pub use self::core::{Core, Effect, Event, Recording, ReportBatch};
 pub use self::state::{RecorderState, StateError};

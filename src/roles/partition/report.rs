@@ -9,7 +9,7 @@ use crate::demand::Demand;
 use crate::graph::partition::Cut;
 use crate::graph::{EdgeKind, Network};
 use crate::ids::EdgeId;
-use crate::roles::standalone::weights_of_traffic;
+use crate::scenario::weights_of_traffic;
 use crate::sim::{Mirror, Scope, World};
 
 /// One partition of a cut.

@@ -20,13 +20,13 @@ use super::schedule::{Act, LogEntry, Schedule, Told};
 use super::tallies::{Cause, Tallies};
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
-use crate::actors::partition::Closing;
 use crate::actors::recorder::Recording;
 use crate::control::CommandError;
 use crate::persist::{ContentHash, PartRef, RunName};
 use crate::protocol::{
     Epoch, Hosted, OrderNotice, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome,
 };
+use crate::sim::Closing;
 use crate::sim::report::Counts;
 use crate::sim::{Observation, Watch};
 
