@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::attributes::parse_bool;
+pub use crate::observe::Role;
 use crate::settings::{LogFormat, Overrides};
 
 pub use line::{Line, LineError, read_line};
@@ -340,29 +341,6 @@ pub struct RunArgs {
     /// SUMO's command line was used: exit codes and what is shown are SUMO's.
     #[arg(skip)]
     pub as_sumo: bool,
-}
-
-/// What a process is in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
-    /// The whole run.
-    #[default]
-    Standalone,
-    /// Drives a run whose partitions are in workers, and writes its outputs.
-    Master,
-    /// Hosts partitions for a master.
-    Worker,
-}
-
-impl Role {
-    /// As on the command line, in metrics and in traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Standalone => "standalone",
-            Self::Master => "master",
-            Self::Worker => "worker",
-        }
-    }
 }
 
 #[derive(Args, Clone, Debug, Default)]

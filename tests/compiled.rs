@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::demand::random_walks;
-use common::lockstep::Lockstep;
+use common::runs::Run;
 use common::scenarios::{extra, helsinki, net, nets, scenario};
 use tessds::graph::partition::random_cut;
 use tessds::scenario::{CompiledScenario, OutputRequests, Revision, Scenario, Settings};
 use tessds::sim::World;
+use tessds::simulation::Simulation;
 
 fn compiled(scenario: Scenario) -> CompiledScenario {
     let cut = random_cut(&scenario.network, 3, 5).expect("a cut");
@@ -29,8 +30,8 @@ fn compiled(scenario: Scenario) -> CompiledScenario {
 fn digests(scenario: &CompiledScenario, steps: usize) -> Vec<u128> {
     let CompiledScenario { network, demand, settings, requests, cut, .. } = scenario.clone();
     let world = Arc::new(World::new(network, demand, settings, requests));
-    let mut run = Lockstep::new(&world, &cut);
-    (0..steps).map(|_| run.step().digest).collect()
+    let mut run = Simulation::from_world(&world, &cut);
+    (0..steps).map(|_| run.stepped().digest).collect()
 }
 
 fn check(what: &str, scenario: &CompiledScenario) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::demand::{Random, random_world};
-use common::lockstep::{Script, compare};
+use common::runs::{Script, compare};
 use common::scenarios::{extra, helsinki, nets, resco, scenario};
 use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
@@ -114,7 +114,7 @@ fn check_every_step(configuration: &Path, seconds: u64) {
         random_cut(&scenario.network, 7, 22).expect("a cut"),
     ];
     let world = World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests);
-    if let Err(broken) = compare(&Arc::new(world), &cuts, seconds, Script::new()) {
+    if let Err(broken) = compare(&Arc::new(world), &cuts, seconds, &Script::new()) {
         panic!("{}: {broken}", configuration.display());
     }
 }
@@ -122,7 +122,7 @@ fn check_every_step(configuration: &Path, seconds: u64) {
 /// One case of random demand on one of the small networks, cut at random.
 fn check_random(name: &str, seed: u64, vehicles: usize, step_ms: i64) -> Result<(), String> {
     let (world, cuts) = random_world(name, vehicles, step_ms, &mut Random(seed));
-    compare(&world, &cuts, 300, Script::new())
+    compare(&world, &cuts, 300, &Script::new())
         .map_err(|broken| format!("net {name}, seed {seed}, {vehicles} vehicles, steps of {step_ms} ms: {broken}"))
 }
 

@@ -6,8 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use common::demand::{Random, random_world};
-use common::lockstep::Lockstep;
 use common::orders::random_orders;
+use common::runs::Run;
 use common::saved_form::check;
 use tessds::graph::partition::random_cut;
 use tessds::ids::{EdgeId, TypeId};
@@ -15,6 +15,7 @@ use tessds::scenario::{
     CompiledScenario, DetectorRequest, EmptyEdges, MeanDataLevel, MeanDataRequest, OutputRequests, Revision,
 };
 use tessds::sim::{Vehicle, World};
+use tessds::simulation::Simulation;
 
 const STEPS: u64 = 150;
 
@@ -46,9 +47,9 @@ fn states_of_partitions_have_the_form_of_their_version() {
     let world = world();
     let script = Arc::new(random_orders(&world, STEPS, 30, &mut Random(7)));
     let cut = random_cut(&world.network, 3, 11).expect("a cut");
-    let mut run = Lockstep::new(&world, &cut).with_orders(&script);
+    let mut run = Simulation::from_world(&world, &cut).with_orders(&script);
     for _ in 0..STEPS {
-        run.step();
+        run.stepped();
     }
     let mut bytes = Vec::new();
     for partition in run.partitions() {

@@ -9,6 +9,7 @@ mod desk;
 pub mod documentation;
 pub mod edits;
 mod error;
+#[cfg(feature = "control")]
 pub mod gateway;
 mod lifecycle;
 pub mod lines;

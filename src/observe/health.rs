@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::metrics::{LastAnswer, StoreMeter};
-use crate::cli::Role;
+use crate::observe::Role;
 
 /// A loop that takes longer for a word than this hangs; probes of deploy/ wait 5 s.
 const ANSWER: Duration = Duration::from_secs(2);

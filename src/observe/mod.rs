@@ -1,15 +1,25 @@
 //! What operators see of a process: its log, its metrics, its health, its traces.
 
 mod health;
+#[cfg(feature = "program")]
 mod log_file;
+#[cfg(feature = "program")]
 mod logging;
 mod messages;
 pub mod metrics;
+mod progress;
+mod role;
+#[cfg(feature = "program")]
 mod traces;
 
 pub use health::{Health, Pulse, Readiness};
+#[cfg(feature = "program")]
 pub use log_file::RotatingFile;
+#[cfg(feature = "program")]
 pub use logging::{LogGuard, start_logging, warn_all};
 pub use messages::{Severity, report, report_as, tell_files};
 pub use metrics::Instruments;
+pub use progress::Progress;
+pub use role::Role;
+#[cfg(feature = "program")]
 pub use traces::Origin;

@@ -3,8 +3,9 @@
 //!
 //! [`Outputs`] takes the reports of the partitions, a [`Collector`] joins them into steps, and each file has a [`Sink`]
 //! that turns steps into bytes. Nothing that reaches a file comes from a clock, so equal runs write equal files; only
-//! [`RunReport`], [`EndSummary`] and [`Progress`] speak of wall-clock time.
+//! [`RunReport`] and [`EndSummary`] speak of wall-clock time.
 
+mod alerts;
 mod area_detector;
 mod bearing;
 mod by_lane;
@@ -28,7 +29,6 @@ mod outputs_state;
 mod packing;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod progress;
 mod report_json;
 #[cfg(test)]
 mod resume_tests;
@@ -43,12 +43,12 @@ pub(crate) mod testing;
 mod tripinfo;
 mod vehroute;
 
+pub use alerts::Alerts;
 pub use collector::{CollectError, Collector, MergedStep};
 pub use console::EndSummary;
 pub use lane_shapes::{LaneShapes, Pose};
 pub use outputs::{OutputError, Outputs, Reporting, add_whole_run_requests, remove_whole_run_requests};
 pub use outputs_state::OutputsState;
-pub use progress::Progress;
 pub use report_json::RunReport;
 pub use sink::{Names, RunEnd, Sink};
 pub use statistics::TripTotals;

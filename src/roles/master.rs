@@ -18,13 +18,13 @@ use crate::actors::master::{
     ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, KeptPace, Leave, LogEntry, Outcome, PACE,
     Pace, Panel, Plan, Resumed, Tenure, Told, WorkerCalls, of_network, persist,
 };
-use crate::actors::recorder::{self, Alerts, Open, Orders, Recorder, Recording};
+use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
 use crate::control::Desk;
 use crate::control::live::{LiveOut, live};
 use crate::control::timed::{TimedCommand, parse};
-use crate::observe::Instruments;
-use crate::output::{Names, Outputs, Progress, Reporting};
+use crate::observe::{Instruments, Progress};
+use crate::output::{Alerts, Names, Outputs, Reporting};
 use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;

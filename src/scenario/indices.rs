@@ -16,13 +16,7 @@ type Checked = Result<(), String>;
 
 /// # Errors
 /// Says which object is wrong.
-pub(super) fn check(
-    network: &Network,
-    demand: &Demand,
-    settings: &Settings,
-    requests: &OutputRequests,
-    cut: &Cut,
-) -> Checked {
+pub fn check(network: &Network, demand: &Demand, settings: &Settings, requests: &OutputRequests, cut: &Cut) -> Checked {
     edges_and_lanes(network)?;
     links(network)?;
     network.signals.iter().enumerate().try_for_each(|(at, s)| holds(signal(network, s), || format!("signal {at}")))?;

@@ -27,6 +27,7 @@ pub use assignment_file::{read_assignment, write_assignment};
 pub use compiled::{CompiledError, CompiledScenario, Revision};
 pub use config::RunConfig;
 pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
+pub use indices::check as check_indices;
 pub use load::{Scenario, load};
 pub use option_table::SUMO_OPTIONS;
 pub use region::{Region, RegionSource};

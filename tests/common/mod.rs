@@ -3,7 +3,7 @@
 
 pub mod demand;
 pub mod invariants;
-pub mod lockstep;
 pub mod orders;
+pub mod runs;
 pub mod saved_form;
 pub mod scenarios;

@@ -5,7 +5,7 @@ use tessds::ids::{EdgeId, LaneId, SignalId, TypeId, VehicleId};
 use tessds::sim::{NewVehicle, Order, World};
 
 use super::demand::{Random, walk};
-use super::lockstep::Script;
+use super::runs::Script;
 
 /// Orders at `times` random steps before `steps`, one to three at a time; all of them pass their check.
 pub fn random_orders(world: &World, steps: u64, times: usize, random: &mut Random) -> Script {

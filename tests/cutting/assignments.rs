@@ -1,6 +1,5 @@
 //! Cuts by hand: what is given stays, the rest is filled in, and no result depends on any of it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use tessds::settings::PartitionSettings;
 use tessds::sim::World;
 
 use super::common::demand::{Random, random_walks};
-use super::common::lockstep::compare;
+use super::common::runs::{Script, compare};
 use super::common::scenarios::{helsinki, net, nets, scenario};
 
 /// Gives each edge to a partition at random, or leaves it open; `share` of ten are given.
@@ -44,7 +43,7 @@ fn roads_that_lead_to_one_junction_may_be_divided_and_the_result_is_the_same() {
             .collect();
         let settings = Settings { end_ms: Some(300_000), time_to_teleport_ms: Some(60_000), ..Settings::default() };
         let world = Arc::new(World::new(network, demand, settings, OutputRequests::default()));
-        compare(&world, &cuts, 200, BTreeMap::new()).unwrap_or_else(|broken| panic!("net {name}: {broken}"));
+        compare(&world, &cuts, 200, &Script::new()).unwrap_or_else(|broken| panic!("net {name}: {broken}"));
     }
 }
 
@@ -59,7 +58,7 @@ fn the_example_cut_by_hand_has_one_result_at_every_step() {
         })
         .collect();
     let world = World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests);
-    compare(&Arc::new(world), &cuts, 600, BTreeMap::new()).unwrap_or_else(|broken| panic!("{broken}"));
+    compare(&Arc::new(world), &cuts, 600, &Script::new()).unwrap_or_else(|broken| panic!("{broken}"));
 }
 
 #[test]

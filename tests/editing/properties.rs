@@ -13,7 +13,7 @@ use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Revision, 
 use tessds::sim::World;
 
 use crate::common::demand::{Random, random_walks, rerouting};
-use crate::common::lockstep::{Script, compare};
+use crate::common::runs::{Script, compare};
 use crate::common::scenarios::{net, nets};
 use crate::random::{new_edge, random_edit, roads};
 
@@ -66,7 +66,7 @@ fn check_random_edits(name: &str, seed: u64) -> usize {
     };
     CompiledScenario::decode(&compiled.encode()).unwrap_or_else(|error| panic!("{case}: {error}"));
     let world = Arc::new(World::new(after, demand, settings, OutputRequests::default()));
-    compare(&world, &[cut], 100, Script::new()).unwrap_or_else(|broken| panic!("{case}: {broken}"));
+    compare(&world, &[cut], 100, &Script::new()).unwrap_or_else(|broken| panic!("{case}: {broken}"));
     done
 }
 

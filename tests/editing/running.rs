@@ -10,9 +10,10 @@ use tessds::scenario::{OutputRequests, Settings};
 use tessds::sim::{EditTally, World};
 
 use crate::common::demand::{Random, random_walks, rerouting};
-use crate::common::lockstep::Lockstep;
+use crate::common::runs::{Run, whole};
 use crate::common::scenarios::{net, nets};
 use crate::random::{new_edge, random_edit, roads};
+use tessds::simulation::Simulation;
 
 const EDITED_AT: u64 = 60;
 
@@ -27,12 +28,12 @@ fn world(name: &str, seed: u64) -> Arc<World> {
 }
 
 /// Where everybody is, by names.
-fn places(run: &Lockstep) -> BTreeMap<u32, (String, u64, u64)> {
-    let world = run.partitions()[0].world();
+fn places(run: &Simulation) -> BTreeMap<u32, (String, u64, u64)> {
+    let world = run.first().world();
     let place = |(id, (lane, vehicle)): (tessds::ids::VehicleId, (_, tessds::sim::Vehicle))| {
         (id.0, (world.network.lane_name(lane), vehicle.pos.to_bits(), vehicle.speed.to_bits()))
     };
-    run.vehicles().into_iter().map(place).collect()
+    run.by_id().into_iter().map(place).collect()
 }
 
 #[test]
@@ -40,10 +41,10 @@ fn who_drives_on_roads_that_are_not_edited_is_not_disturbed() {
     for (case, name) in nets().iter().enumerate() {
         let world = world(name, 10 + case as u64);
         let cut = random_cut(&world.network, 3.min(most_parts(&world.network)), 3).expect("a cut");
-        let (mut plain, mut run) = (Lockstep::whole(&world), Lockstep::new(&world, &cut));
+        let (mut plain, mut run) = (whole(&world), Simulation::from_world(&world, &cut));
         for _ in 0..EDITED_AT {
-            plain.step();
-            run.step();
+            plain.stepped();
+            run.stepped();
         }
         let ends = &world.network.junctions;
         let Edit::AddEdge(mut edge) = new_edge("new", &ends[0].name, &ends[ends.len() - 1].name, 2) else { continue };
@@ -51,10 +52,10 @@ fn who_drives_on_roads_that_are_not_edited_is_not_disturbed() {
         edge.look.speed_mps = Some(5.0);
         let mut edited = EditedNetwork::new(&world.network);
         edited.apply(&[Edit::AddEdge(edge)]).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (mut run, tally) = run.edited(&cut, &edited);
+        let (mut run, tally) = run.edited(&edited).expect("edits below nothing that is measured");
         assert_eq!((tally.discarded, tally.rerouted), (0, 0), "{name}");
         for step in EDITED_AT..EDITED_AT + 120 {
-            let (expected, found) = (plain.step(), run.step());
+            let (expected, found) = (plain.stepped(), run.stepped());
             assert_eq!(expected.counts, found.counts, "{name}, step {step}");
             assert!(places(&plain) == places(&run), "{name}, step {step}");
             assert_eq!(expected.digest, found.digest, "{name}, step {step}");
@@ -79,22 +80,22 @@ fn check_edits_under_traffic(name: &str, seed: u64) -> EditTally {
     }
     let parts = 3.min(most_parts(&edited.network)).min(most_parts(&world.network));
     let cuts = [Cut::whole(&world.network), random_cut(&world.network, parts, random.next()).expect("a cut")];
-    let mut runs = cuts.clone().map(|cut| Lockstep::new(&world, &cut));
+    let mut runs = cuts.clone().map(|cut| Simulation::from_world(&world, &cut));
     for _ in 0..EDITED_AT {
-        runs.iter_mut().for_each(|run| drop(run.step()));
+        runs.iter_mut().for_each(|run| drop(run.stepped()));
     }
     let mut tallies = Vec::new();
-    for (run, cut) in runs.iter_mut().zip(&cuts) {
-        let (after, tally) = run.edited(cut, &edited);
+    for run in &mut runs {
+        let (after, tally) = run.edited(&edited).expect("edits below nothing that is measured");
         *run = after;
         tallies.push(tally);
     }
     assert_eq!(tallies[0], tallies[1], "{case}");
     for step in EDITED_AT..EDITED_AT + 120 {
-        let [expected, found] = [0, 1].map(|at| runs[at].step());
+        let [expected, found] = [0, 1].map(|at| runs[at].stepped());
         runs[0].check(&expected).unwrap_or_else(|broken| panic!("{case}, step {step}: {broken}"));
         assert!(expected == found, "{case}, step {step}: {:?} {:?}", expected.counts, found.counts);
-        assert!(runs[0].vehicles() == runs[1].vehicles(), "{case}, step {step}");
+        assert!(runs[0].by_id() == runs[1].by_id(), "{case}, step {step}");
     }
     tallies[0]
 }

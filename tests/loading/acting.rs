@@ -8,7 +8,7 @@ use tessds::sim::World;
 use tessds::sim::report::Vaporized;
 
 use super::Input;
-use super::common::lockstep::{Lockstep, Script, compare};
+use super::common::runs::{Run, Script, compare, whole};
 
 /// The steps of two minutes.
 fn run(routes: &str, options: &[(&str, &str)]) -> Vec<MergedStep> {
@@ -16,9 +16,9 @@ fn run(routes: &str, options: &[(&str, &str)]) -> Vec<MergedStep> {
     let scenario = Input { routes, options, ..Input::default() }.load().scenario.expect("a good scenario");
     let world = Arc::new(World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests));
     let cut = random_cut(&world.network, 3, 5).expect("a cut");
-    compare(&world, &[cut], STEPS, Script::default()).unwrap_or_else(|difference| panic!("{difference}"));
-    let mut whole = Lockstep::whole(&world);
-    (0..STEPS).map(|_| whole.step()).collect()
+    compare(&world, &[cut], STEPS, &Script::new()).unwrap_or_else(|difference| panic!("{difference}"));
+    let mut whole = whole(&world);
+    (0..STEPS).map(|_| whole.stepped()).collect()
 }
 
 /// `(collisions, teleports, arrived, taken out before the destination for the reason `why`)`.

@@ -10,7 +10,7 @@ mod signals;
 
 use std::sync::Arc;
 
-use common::lockstep::Script;
+use common::runs::Script;
 use common::scenarios::root;
 use tessds::demand::RouteOrigin;
 use tessds::ids::{EdgeId, LaneId};

@@ -9,8 +9,8 @@ use tessds::scenario::cut_scenario;
 use tessds::sim::{Order, World};
 
 use super::common::demand::{Random, random_world};
-use super::common::lockstep::{Lockstep, compare};
 use super::common::orders::random_orders;
+use super::common::runs::{Run, compare, whole};
 use super::common::scenarios::{helsinki, nets, scenario};
 use super::script;
 
@@ -19,7 +19,7 @@ fn check_random(name: &str, seed: u64, vehicles: usize, times: usize, step_ms: i
     let mut random = Random(seed);
     let (world, cuts) = random_world(name, vehicles, step_ms, &mut random);
     let script = random_orders(&world, 250, times, &mut random);
-    compare(&world, &cuts, 300, script).map_err(|broken| format!("net {name}, seed {seed}: {broken}"))
+    compare(&world, &cuts, 300, &script).map_err(|broken| format!("net {name}, seed {seed}: {broken}"))
 }
 
 #[test]
@@ -59,22 +59,22 @@ fn traffic_of_a_town_flows_around_a_closed_road_and_has_one_result() {
     let orders =
         script([(200, vec![Order::Close { lanes: lanes.clone() }]), (450, vec![Order::Open { lanes: lanes.clone() }])]);
     let world = Arc::new(world);
-    let mut run = Lockstep::whole(&world).with_orders(&orders);
-    let mut free = Lockstep::whole(&world);
+    let mut run = whole(&world).with_orders(&orders);
+    let mut free = whole(&world);
     let (mut entered, mut counts, mut free_counts) = (0, Default::default(), Default::default());
     for step in 0..700u64 {
-        let before = run.vehicles();
-        counts = run.step().counts;
-        free_counts = free.step().counts;
+        let before = run.by_id();
+        counts = run.stepped().counts;
+        free_counts = free.stepped().counts;
         if (215..450).contains(&step) {
             let is_new = |id: &VehicleId| before.get(id).is_none_or(|(lane, _)| !lanes.contains(lane));
-            entered += run.vehicles().iter().filter(|(id, (lane, _))| lanes.contains(lane) && is_new(id)).count();
+            entered += run.by_id().iter().filter(|(id, (lane, _))| lanes.contains(lane) && is_new(id)).count();
         }
     }
     assert!(entered <= 2, "{entered} entered the closed road");
     let share = counts.arrived as f64 / free_counts.arrived as f64;
     assert!(share > 0.8, "{} of {} arrived", counts.arrived, free_counts.arrived);
-    compare(&world, &cuts, 700, Arc::unwrap_or_clone(orders)).unwrap_or_else(|broken| panic!("{broken}"));
+    compare(&world, &cuts, 700, &orders).unwrap_or_else(|broken| panic!("{broken}"));
 }
 
 #[test]
@@ -84,6 +84,6 @@ fn a_town_has_one_result_under_random_orders() {
     let world = Arc::new(World::new(scenario.network, scenario.demand, scenario.settings, scenario.requests));
     for seed in [1, 2] {
         let script = random_orders(&world, 450, 120, &mut Random(seed));
-        compare(&world, &cuts, 500, script).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
+        compare(&world, &cuts, 500, &script).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
     }
 }

@@ -8,9 +8,10 @@ use tessds::scenario::{OutputRequests, Settings};
 use tessds::sim::{Order, SeenSignal, Watch, World};
 
 use super::common::demand::random_walks;
-use super::common::lockstep::Lockstep;
+use super::common::runs::{Run, whole};
 use super::common::scenarios::net;
 use super::script;
+use tessds::simulation::Simulation;
 
 const SIGNAL: SignalId = SignalId(0);
 
@@ -26,9 +27,9 @@ fn signal(world: &World) -> &Signal {
     world.network.signal(SIGNAL)
 }
 
-fn seen(run: &Lockstep) -> SeenSignal {
+fn seen(run: &Simulation) -> SeenSignal {
     let watch = Watch { signals: vec![SIGNAL], ..Watch::default() };
-    run.partitions()[0].observe(&watch).signals.remove(0)
+    run.first().observe(&watch).signals.remove(0)
 }
 
 #[test]
@@ -36,9 +37,9 @@ fn a_phase_is_shown_as_long_as_ordered_and_then_the_program_goes_on() {
     let world = world();
     let phases = signal(&world).programs[signal(&world).initial as usize].phases.len() as u32;
     let order = Order::ShowPhase { signal: SIGNAL, phase: phases - 1, hold_ms: Some(77_000) };
-    let mut run = Lockstep::whole(&world).with_orders(&script([(10, vec![order])]));
+    let mut run = whole(&world).with_orders(&script([(10, vec![order])]));
     for step in 0..100u64 {
-        run.step();
+        run.stepped();
         if (10..87).contains(&step) {
             assert_eq!(seen(&run).phase, phases - 1, "step {step}");
         } else if step == 87 {
@@ -55,11 +56,11 @@ fn fixed_aspects_stay_until_a_program_is_set() {
     let red = vec![Aspect::Red; count];
     let fix = Order::ShowAspects { signal: SIGNAL, aspects: red.clone() };
     let go_on = Order::RunProgram { signal: SIGNAL, program };
-    let mut run = Lockstep::whole(&world).with_orders(&script([(20, vec![fix]), (150, vec![go_on])]));
-    let mut free = Lockstep::whole(&world);
+    let mut run = whole(&world).with_orders(&script([(20, vec![fix]), (150, vec![go_on])]));
+    let mut free = whole(&world);
     for step in 0..200u64 {
-        run.step();
-        free.step();
+        run.stepped();
+        free.stepped();
         let (now, undisturbed) = (seen(&run), seen(&free));
         if (20..150).contains(&step) {
             assert_eq!((&now.aspects, now.is_fixed), (&red, true), "step {step}");
@@ -79,6 +80,6 @@ fn an_order_for_a_phase_misses_while_aspects_are_fixed() {
     let count = signal(&world).programs[signal(&world).initial as usize].phases[0].aspects.len();
     let fix = Order::ShowAspects { signal: SIGNAL, aspects: vec![Aspect::Red; count] };
     let show = Order::ShowPhase { signal: SIGNAL, phase: 0, hold_ms: None };
-    let mut run = Lockstep::whole(&world).with_orders(&script([(0, vec![fix, show])]));
-    assert_eq!(run.step().orders_met, 1);
+    let mut run = whole(&world).with_orders(&script([(0, vec![fix, show])]));
+    assert_eq!(run.stepped().orders_met, 1);
 }

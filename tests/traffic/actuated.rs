@@ -6,17 +6,17 @@ use tessds::graph::{loops_of, signal_approaches};
 use tessds::ids::SignalId;
 use tessds::sim::{Watch, World};
 
-use crate::common::lockstep::{Lockstep, Script, compare};
+use crate::common::runs::{Run, Script, compare, whole};
 use crate::world;
 
 /// When which phase begins, s.
 fn phases(world: &std::sync::Arc<World>, seconds: u64) -> Vec<(u64, u32)> {
-    let mut run = Lockstep::whole(world);
+    let mut run = whole(world);
     let watch = Watch { signals: vec![SignalId(0)], ..Watch::default() };
     let mut seen: Vec<(u64, u32)> = Vec::new();
     for now in 0..seconds {
-        run.step();
-        let phase = run.partitions()[0].observe(&watch).signals[0].phase;
+        run.stepped();
+        let phase = run.first().observe(&watch).signals[0].phase;
         if seen.last().is_none_or(|(_, last)| *last != phase) {
             seen.push((now, phase));
         }
@@ -87,5 +87,5 @@ fn loops_on_the_lanes_before_extend_greens() {
 fn loops_far_from_their_signal_are_felt_in_every_cut() {
     let world = world("actuated/short_lanes.net.xml", SHORT_LANES, "");
     let cuts = [(3, 1), (3, 2), (8, 3)].map(|(parts, seed)| random_cut(&world.network, parts, seed).expect("a cut"));
-    compare(&world, &cuts, 300, Script::new()).unwrap_or_else(|difference| panic!("{difference}"));
+    compare(&world, &cuts, 300, &Script::new()).unwrap_or_else(|difference| panic!("{difference}"));
 }

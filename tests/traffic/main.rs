@@ -11,7 +11,7 @@ mod stops;
 use std::fs;
 use std::sync::Arc;
 
-use common::lockstep::{Lockstep, Script, compare};
+use common::runs::{Run, Script, compare, whole};
 use common::scenarios::root;
 use tessds::demand::Demand;
 use tessds::graph::partition::random_cut;
@@ -39,14 +39,14 @@ pub fn world(net: &str, routes: &str, additional: &str) -> Arc<World> {
 
 /// The steps of a run until nobody is left, after a check that a cut gives the same.
 pub fn run(world: &Arc<World>) -> Vec<MergedStep> {
-    let mut whole = Lockstep::whole(world);
+    let mut whole = whole(world);
     let mut steps = Vec::new();
-    while !whole.partitions()[0].is_done() {
-        steps.push(whole.step());
+    while !whole.first().is_done() {
+        steps.push(whole.stepped());
         assert!(steps.len() < 2000, "the run does not end");
     }
     let cut = random_cut(&world.network, 2, 5).expect("a cut");
-    compare(world, &[cut], steps.len() as u64, Script::default()).unwrap_or_else(|difference| panic!("{difference}"));
+    compare(world, &[cut], steps.len() as u64, &Script::new()).unwrap_or_else(|difference| panic!("{difference}"));
     steps
 }
 

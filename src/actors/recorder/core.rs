@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::alerts::Alerts;
 use super::state::RecorderState;
-use crate::output::{MergedStep, OutputError, Outputs, TripTotals};
+use crate::output::{Alerts, MergedStep, OutputError, Outputs, TripTotals};
 use crate::protocol::{OrderNotice, RouteNotice, Scene};
 use crate::sim::report::{Counts, StepReport};
 use crate::sim::{Closing, Order, RouteGuidance, RunRules};

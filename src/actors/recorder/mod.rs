@@ -1,11 +1,9 @@
 //! Collects what the partitions report and writes the outputs, off the threads that step.
 
 mod actor;
-mod alerts;
 mod core;
 mod state;
 
 pub use self::actor::{Checkpointed, Close, Open, Orders, Recorder};
-pub use self::alerts::Alerts;
 pub use self::core::{Core, Effect, Event, Recording, ReportBatch};
 pub use self::state::{RecorderState, StateError};

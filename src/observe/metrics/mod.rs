@@ -23,7 +23,7 @@ pub use self::run::{RecorderMeter, RunMeter};
 pub use self::store::{CountedStore, LastAnswer, StoreMeter};
 use super::health::{Health, Pulse};
 use crate::actors::master::Tallies;
-use crate::cli::Role;
+use crate::observe::Role;
 use crate::control::live::RunStatus;
 
 /// Content type of [`Instruments::text`].

@@ -18,7 +18,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::logging::Lines;
-use crate::cli::Role;
+use crate::observe::Role;
 use crate::diagnostics::InputError;
 use crate::settings::OtelSettings;
 

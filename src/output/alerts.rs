@@ -2,7 +2,8 @@
 //!
 //! All of it follows from the merged reports, so it is the same for every cut.
 
-use crate::output::{MergedStep, Names};
+use super::collector::MergedStep;
+use super::sink::Names;
 use crate::scenario::Settings;
 use crate::sim::report::{Discard, DiscardCause, Standing, WaitsFor};
 use crate::sim::{NAMED_EVERY_STEPS, NewVehicle};
