@@ -4,6 +4,7 @@
 //! immutable list that every partition shares.
 
 mod builder;
+mod by_hand;
 mod clipping;
 mod departing;
 mod departure_attributes;

@@ -42,6 +42,11 @@ impl Aspect {
         })
     }
 
+    /// May pass, with or without priority.
+    pub fn is_green(self) -> bool {
+        matches!(self, Self::Green | Self::GreenMajor)
+    }
+
     pub fn letter(self) -> char {
         match self {
             Self::Red => 'r',

@@ -13,7 +13,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use super::log_file::RotatingFile;
 use super::messages::{ToMessageFiles, is_shown};
 use super::traces::{Origin, TracesGuard, traces};
-use crate::diagnostics::{InputError, Warnings};
+use crate::diagnostics::InputError;
 use crate::settings::{LogFormat, LogSettings, OtelSettings};
 
 /// Lines that wait for the disk. Further ones are left out of the file, not of standard error (I7).
@@ -84,15 +84,4 @@ where
         LogFormat::Text => tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer).boxed(),
     };
     Ok(Some((lines, guard)))
-}
-
-/// Says what the readers met, once per kind.
-pub fn warn_all(warnings: &Warnings) {
-    for (kind, at, message, times) in warnings.iter() {
-        if at.file.is_empty() {
-            tracing::warn!(times, "{kind}: {message}");
-        } else {
-            tracing::warn!(%at, times, "{kind}: {message}");
-        }
-    }
 }

@@ -5,21 +5,25 @@ mod health;
 mod log_file;
 #[cfg(feature = "program")]
 mod logging;
+#[cfg(feature = "program")]
 mod messages;
 pub mod metrics;
 mod progress;
 mod role;
 #[cfg(feature = "program")]
 mod traces;
+mod warnings;
 
 pub use health::{Health, Pulse, Readiness};
 #[cfg(feature = "program")]
 pub use log_file::RotatingFile;
 #[cfg(feature = "program")]
-pub use logging::{LogGuard, start_logging, warn_all};
+pub use logging::{LogGuard, start_logging};
+#[cfg(feature = "program")]
 pub use messages::{Severity, report, report_as, tell_files};
 pub use metrics::Instruments;
 pub use progress::Progress;
 pub use role::Role;
 #[cfg(feature = "program")]
 pub use traces::Origin;
+pub use warnings::warn_all;

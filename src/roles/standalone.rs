@@ -12,8 +12,8 @@ use crate::actors::partition::{self, Neighbourhood, Outlets, Partition, Place, R
 use crate::actors::recorder::{self, Open, Recorder, Recording};
 use crate::diagnostics::InputError;
 use crate::graph::join_actuated_signals;
-use crate::observe::Progress;
 use crate::graph::partition::Cut;
+use crate::observe::Progress;
 use crate::output::{Alerts, Names, Outputs, Reporting, add_whole_run_requests};
 use crate::protocol::{Epoch, RunId, Scene};
 use crate::scenario::{OutputPaths, Scenario, Settings};

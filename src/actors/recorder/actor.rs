@@ -6,8 +6,8 @@ use actix::prelude::*;
 
 use super::core::{Core, Effect, Event, ReportBatch};
 use crate::actors::master::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
-use crate::observe::metrics::RecorderMeter;
 use crate::observe::Progress;
+use crate::observe::metrics::RecorderMeter;
 use crate::protocol::OrderNotice;
 use crate::sim::Closing;
 

@@ -59,6 +59,13 @@ pub struct NewJunction {
     pub kind: JunctionKind,
 }
 
+impl NewJunction {
+    /// A junction where roads with a higher priority go first.
+    pub fn new(id: impl Into<String>, x: f64, y: f64) -> Self {
+        Self { id: id.into(), x, y, kind: JunctionKind::Priority }
+    }
+}
+
 /// A road from one junction to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewEdge {

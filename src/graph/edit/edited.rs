@@ -46,6 +46,18 @@ impl EditedNetwork {
     }
 }
 
+impl Network {
+    /// A network of nothing but what these edits add.
+    ///
+    /// # Errors
+    /// One of them cannot be made.
+    pub fn made_of(edits: &[Edit]) -> Result<Self, EditError> {
+        let mut made = EditedNetwork::new(&Self::default());
+        made.apply(edits)?;
+        Ok(made.network)
+    }
+}
+
 impl Draft {
     fn edit(&mut self, edit: &Edit) -> Result<(), EditError> {
         match edit {

@@ -18,8 +18,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::logging::Lines;
-use crate::observe::Role;
 use crate::diagnostics::InputError;
+use crate::observe::Role;
 use crate::settings::OtelSettings;
 
 /// The process that traces come from.
