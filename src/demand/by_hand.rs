@@ -1,7 +1,8 @@
 //! A demand that is made by a program instead of read.
 
 use super::{
-    ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, Route, VehicleType,
+    ArrivalLane, ArrivalPos, ArrivalSpeed, Demand, DepartLane, DepartPos, DepartSpeed, Departure, Route, RouteOrigin,
+    VehicleType,
 };
 use crate::graph::Span;
 use crate::ids::{EdgeId, RouteId, TypeId};
@@ -32,7 +33,8 @@ impl Demand {
             arrival_pos: ArrivalPos::Max,
             arrival_speed: ArrivalSpeed::Current,
             stops: Span::default(),
-            given_route: true,
+            route_origin: RouteOrigin::Given,
+            has_rerouting_device: false,
             via: Span::default(),
         };
         let at = self.departures.partition_point(|other| other.depart_ms <= depart_ms);

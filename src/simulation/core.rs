@@ -361,8 +361,8 @@ impl Simulation {
 
     /// The partitions of the kernel, by number.
     #[doc(hidden)]
-    pub fn partitions(&self) -> impl ExactSizeIterator<Item = &Partition> {
-        self.engine.partitions().iter().map(|partition| &**partition)
+    pub fn partitions(&self) -> &[Partition] {
+        self.engine.partitions()
     }
 
     #[doc(hidden)]
@@ -372,7 +372,7 @@ impl Simulation {
 
     pub(super) fn part_of(&self, edge: EdgeId) -> Option<&Partition> {
         let part = *self.cut.part_of_edge.get(edge.index())?;
-        self.engine.partitions().get(usize::from(part)).map(|partition| &**partition)
+        self.engine.partitions().get(usize::from(part))
     }
 
     fn state(&self) -> RunState {

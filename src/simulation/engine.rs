@@ -29,7 +29,7 @@ pub(super) struct Plan {
 /// One partition's share of a step.
 struct Task {
     part: usize,
-    partition: Box<Partition>,
+    partition: Partition,
     /// By incoming mirror.
     frames: Vec<Vec<u8>>,
     plan: Plan,
@@ -37,7 +37,7 @@ struct Task {
 
 struct Done {
     part: usize,
-    partition: Box<Partition>,
+    partition: Partition,
     report: StepReport,
     /// By outgoing mirror.
     frames: Vec<Vec<u8>>,
@@ -48,7 +48,7 @@ type Outcome = Result<Done, String>;
 /// All partitions of a simulation.
 pub(super) struct Engine {
     /// By number; none after a failure.
-    partitions: Vec<Box<Partition>>,
+    partitions: Vec<Partition>,
     borders: Arc<[Border]>,
     /// By partition: the frames that it imports before its next step.
     frames: Vec<Vec<Vec<u8>>>,
@@ -72,8 +72,7 @@ impl Engine {
                 }
             }
         }
-        let partitions: Vec<_> =
-            scopes.into_iter().map(|scope| Box::new(Partition::new(Arc::clone(world), scope))).collect();
+        let partitions: Vec<_> = scopes.into_iter().map(|scope| Partition::new(Arc::clone(world), scope)).collect();
         let mut engine = Self {
             frames: borders.iter().map(|border| vec![Vec::new(); border.incoming.len()]).collect(),
             threads: threads.clamp(1, partitions.len().max(1)),
@@ -109,11 +108,11 @@ impl Engine {
         }
     }
 
-    pub fn partitions(&self) -> &[Box<Partition>] {
+    pub fn partitions(&self) -> &[Partition] {
         &self.partitions
     }
 
-    pub fn partitions_mut(&mut self) -> &mut [Box<Partition>] {
+    pub fn partitions_mut(&mut self) -> &mut [Partition] {
         &mut self.partitions
     }
 

@@ -341,7 +341,7 @@ impl Simulation {
     pub fn signal(&self, id: SignalId) -> Option<SignalView<'_>> {
         let network = self.network();
         network.signals.get(id.index())?;
-        let owner = |partition: &&Box<Partition>| partition.scope().owns_signal(network, id);
+        let owner = |partition: &&Partition| partition.scope().owns_signal(network, id);
         let partition = self.engine.partitions().iter().find(owner)?;
         Some(SignalView { partition, id })
     }

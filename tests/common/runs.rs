@@ -60,12 +60,12 @@ impl Run for Simulation {
     }
 
     fn first(&self) -> &Partition {
-        self.partitions().next().expect("there is one at least")
+        self.partitions().first().expect("there is one at least")
     }
 
     fn by_id(&self) -> BTreeMap<VehicleId, (LaneId, Vehicle)> {
         let mut all = BTreeMap::new();
-        for (lane, vehicle) in self.partitions().flat_map(Partition::vehicles) {
+        for (lane, vehicle) in self.partitions().iter().flat_map(Partition::vehicles) {
             // The plan's index is no state.
             let twice = all.insert(vehicle.id, (lane, Vehicle { plan: 0, ..*vehicle }));
             assert!(twice.is_none(), "vehicle {} is on two lanes", vehicle.id.0);
