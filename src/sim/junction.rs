@@ -125,12 +125,11 @@ impl View<'_> {
                     found.v_waiting = found.v_waiting.at_most(v);
                 }
             }
-            // The tail of one that has driven on is still in the way of who crosses.
+            // The tail of a vehicle that has driven on is still in the way of those that cross or come from the same lane.
             let over = self.lanes.overhang(conflict.foe);
             if over.back < f64::INFINITY
                 && !conflict.merge
-                && !conflict.same_source
-                && !ignored_ms.is_some_and(|ms| self.tail_has_waited(conflict.foe, ms))
+                && (conflict.same_source || !ignored_ms.is_some_and(|ms| self.tail_has_waited(conflict.foe, ms)))
             {
                 let body = Body { front: f64::INFINITY, back: over.back, speed: over.speed, decel: over.decel };
                 if let Some(place) = meeting.place(&body, driver) {

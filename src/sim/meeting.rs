@@ -52,8 +52,10 @@ impl Meeting<'_> {
             return Some(Place { meet: None, gap, in_the_way, on_way: false });
         }
         if c.same_source {
-            // Both ways are one at their starts. Who is beside has come from a way beside, where nobody follows anybody.
-            let (meet, ahead) = (self.start + c.end_m, self.start + body.back);
+            // Both ways are one up to the end of the area, from which distances are measured on both. A vehicle beside has come from a way
+            // beside, where no vehicle follows another.
+            let meet = self.start + c.end_m;
+            let ahead = meet - (c.foe_end_m - body.back);
             if meet < 0.0 || body.back >= c.foe_end_m || ahead < 0.0 {
                 return None;
             }

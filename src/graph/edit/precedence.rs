@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use super::draft::Draft;
 use super::geometry::{cross, dot, points};
-use crate::graph::sumo::{Body, meeting};
+use crate::graph::sumo::{Body, Parting, meeting};
 use crate::graph::{Conflict, JunctionKind, RightOfWay, Turn};
 
 /// Cosine of the angle between headings beyond which traffic counts as oncoming.
@@ -117,38 +117,57 @@ impl Draft {
             // Without lanes inside the junction the air lines tell.
             let lines = [a, b].map(|entry| self.headings(entry.from, entry.to).map(|heading| heading.at));
             let [first, second] = [&lines[0], &lines[1]].map(|line| Body { line, width_m: 0.0, length_m: 1.0 });
-            return same_target || meeting(first, second, same_target, same_from).is_some();
+            return same_target || !same_from && meeting(first, second, false, None).is_some();
         }
-        let mut is_foe = same_target;
+        let lines =
+            inner.each_ref().map(|way| way.iter().map(|key| points(&self.lanes[*key].shape)).collect::<Vec<_>>());
+        let body = |at: usize, part: usize| {
+            let lane = &self.lanes[inner[at][part]].lane;
+            Body { line: &lines[at][part], width_m: lane.width_m, length_m: lane.length_m }
+        };
+        let parting = same_from.then(|| Parting::of_lanes(body(0, 0), body(1, 0)));
+        // Where a lane begins and ends on its way.
+        let place = |at: usize, part: usize| {
+            let begin: f64 = (0..part).map(|before| body(at, before).length_m).sum();
+            [begin, begin + body(at, part).length_m]
+        };
+        let mut found = Vec::new();
         for (i, &x) in inner[0].iter().enumerate() {
             for (j, &y) in inner[1].iter().enumerate() {
                 let merge = same_target && i + 1 == inner[0].len() && j + 1 == inner[1].len();
-                let same_source = same_from && i == 0 && j == 0;
-                let lines = [x, y].map(|key| points(&self.lanes[key].shape));
-                let body = |at: usize, key: usize| {
-                    let lane = &self.lanes[key].lane;
-                    Body { line: &lines[at], width_m: lane.width_m, length_m: lane.length_m }
-                };
-                let Some([begin_m, end_m, foe_begin_m, foe_end_m]) =
-                    meeting(body(0, x), body(1, y), merge, same_source)
-                else {
-                    continue;
-                };
-                is_foe |= !same_source;
-                let (yields, foe_yields) = (false, false);
-                let foe = crate::ids::LaneId::NONE;
-                let conflict =
-                    Conflict { foe, begin_m, end_m, foe_begin_m, foe_end_m, merge, same_source, yields, foe_yields };
-                self.lanes[x].conflicts.push((y, conflict));
-                let mirrored = Conflict {
-                    begin_m: foe_begin_m,
-                    end_m: foe_end_m,
-                    foe_begin_m: begin_m,
-                    foe_end_m: end_m,
-                    ..conflict
-                };
-                self.lanes[y].conflicts.push((x, mirrored));
+                let shared = parting.as_ref().and_then(|parting| parting.shared(place(0, i), place(1, j)));
+                let same_source = shared.is_some();
+                let Some(area) = meeting(body(0, i), body(1, j), merge, shared) else { continue };
+                let [begin_m, end_m, foe_begin_m, foe_end_m] = area;
+                found.push((
+                    x,
+                    y,
+                    Conflict {
+                        foe: crate::ids::LaneId::NONE,
+                        begin_m,
+                        end_m,
+                        foe_begin_m,
+                        foe_end_m,
+                        merge,
+                        same_source,
+                        yields: false,
+                        foe_yields: false,
+                    },
+                ));
             }
+        }
+        let mut is_foe = same_target;
+        for (x, y, conflict) in found {
+            is_foe |= !conflict.same_source;
+            self.lanes[x].conflicts.push((y, conflict));
+            let mirrored = Conflict {
+                begin_m: conflict.foe_begin_m,
+                end_m: conflict.foe_end_m,
+                foe_begin_m: conflict.begin_m,
+                foe_end_m: conflict.end_m,
+                ..conflict
+            };
+            self.lanes[y].conflicts.push((x, mirrored));
         }
         is_foe
     }

@@ -19,13 +19,14 @@ struct Path<'a> {
     line: Polyline<'a>,
     /// Entry link of its connection.
     entry: &'a Link,
-    /// It is the first (last) internal lane of its connection.
-    first: bool,
+    /// Metres from the start of its connection to its own.
+    offset_m: f64,
+    /// It is the last internal lane of its connection.
     last: bool,
 }
 
-/// An area on two lanes: begin and end on the first, begin and end on the second, in metres along the shape.
-type Area = [f64; 4];
+/// An area on two lanes: begin and end on the first, begin and end on the second, metres.
+pub(in crate::graph) type Area = [f64; 4];
 
 impl NetworkBuilder {
     /// Finds all conflicts; links and requests are resolved.
@@ -42,10 +43,10 @@ impl NetworkBuilder {
             if entries.len() < 2 || draft.junction.kind == JunctionKind::Unregulated {
                 continue;
             }
-            let paths: Vec<Path> = entries.iter().flat_map(|&entry| self.paths(network, entry)).collect();
-            for (at, a) in paths.iter().enumerate() {
-                for b in &paths[at + 1..] {
-                    self.compare(a, b, &mut found);
+            let ways: Vec<Vec<Path>> = entries.iter().map(|&entry| self.paths(network, entry)).collect();
+            for (at, way) in ways.iter().enumerate() {
+                for other in &ways[at + 1..] {
+                    self.compare_ways(way, other, &mut found);
                 }
             }
         }
@@ -69,8 +70,8 @@ impl NetworkBuilder {
         while link.next != link.to {
             let lane = network.lane(link.next);
             let line = Polyline::new(&self.points[lane.shape.range()]);
-            let first = paths.is_empty();
-            paths.push(Path { id: link.next, lane, line, entry, first, last: false });
+            let offset_m = paths.last().map_or(0.0, |before: &Path| before.offset_m + before.lane.length_m);
+            paths.push(Path { id: link.next, lane, line, entry, offset_m, last: false });
             link = network.link(LinkId(lane.links.start));
         }
         if let Some(path) = paths.last_mut() {
@@ -79,17 +80,30 @@ impl NetworkBuilder {
         paths
     }
 
-    fn compare(&self, a: &Path, b: &Path, found: &mut Vec<(LaneId, Conflict)>) {
-        if std::ptr::eq(a.entry, b.entry) {
-            return;
+    fn compare_ways(&self, way: &[Path], other: &[Path], found: &mut Vec<(LaneId, Conflict)>) {
+        let (Some(first), Some(other_first)) = (way.first(), other.first()) else { return };
+        let parting =
+            (first.entry.from == other_first.entry.from).then(|| Parting::of(&first.strip(), &other_first.strip()));
+        for a in way {
+            for b in other {
+                self.compare(a, b, parting.as_ref(), found);
+            }
         }
+    }
+
+    /// `parting`: where the ways part when both come from one lane.
+    fn compare(&self, a: &Path, b: &Path, parting: Option<&Parting>, found: &mut Vec<(LaneId, Conflict)>) {
         let merge = a.last && b.last && a.entry.to == b.entry.to;
-        let same_source = a.first && b.first && a.entry.from == b.entry.from;
         let is_foe = self.is_foe(a.entry, b.entry) || self.is_foe(b.entry, a.entry);
-        if !merge && !same_source && !is_foe {
+        if !merge && !is_foe && parting.is_none() {
             return;
         }
-        let Some(area) = meeting_of(&a.strip(), &b.strip(), merge, same_source) else { return };
+        let shared = parting.and_then(|parting| parting.shared(a.place(), b.place()));
+        let same_source = shared.is_some();
+        if !merge && !is_foe && !same_source {
+            return;
+        }
+        let Some(area) = meeting_of(&a.strip(), &b.strip(), merge, shared) else { return };
         let [begin_m, end_m, foe_begin_m, foe_end_m] = area;
         let yields = self.yields(a.entry, b.entry);
         let foe_yields = self.yields(b.entry, a.entry);
@@ -118,6 +132,11 @@ struct Strip<'a> {
 }
 
 impl<'a> Path<'a> {
+    /// Start and end on its connection, metres.
+    fn place(&self) -> [f64; 2] {
+        [self.offset_m, self.offset_m + self.lane.length_m]
+    }
+
     fn strip(&'a self) -> Strip<'a> {
         Strip { line: &self.line, width_m: self.lane.width_m, length_m: self.lane.length_m }
     }
@@ -133,37 +152,78 @@ pub(in crate::graph) struct Body<'a> {
     pub length_m: f64,
 }
 
-/// Where two lanes of a junction are in each other's way: begin and end on the first, begin and end on the second, in metres
-/// along the lanes. `merge`: they lead to the same lane; `same_source`: they come from the same one.
-pub(in crate::graph) fn meeting(a: Body<'_>, b: Body<'_>, merge: bool, same_source: bool) -> Option<Area> {
-    let lines = [Polyline::new(a.line), Polyline::new(b.line)];
-    let strip = |at: usize, body: &Body| Strip { line: &lines[at], width_m: body.width_m, length_m: body.length_m };
-    meeting_of(&strip(0, &a), &strip(1, &b), merge, same_source)
+impl Body<'_> {
+    fn strip<'a>(&self, line: &'a Polyline<'a>) -> Strip<'a> {
+        Strip { line, width_m: self.width_m, length_m: self.length_m }
+    }
 }
 
-fn meeting_of(a: &Strip, b: &Strip, merge: bool, same_source: bool) -> Option<Area> {
-    let area = conflict_area(a, b, merge, same_source)?;
-    let ([begin_m, end_m], [foe_begin_m, foe_end_m]) = (on_lane(a, area[0], area[1]), on_lane(b, area[2], area[3]));
-    Some([begin_m, end_m, foe_begin_m, foe_end_m])
+/// Where two ways through a junction that come from one lane part. A vehicle follows another one up to there.
+pub(in crate::graph) enum Parting {
+    /// On their first lanes: the area on both, metres along the lanes.
+    First(Area),
+    /// Not on the shorter one of their first lanes. Until one of the ways ends they are taken to be one, as in SUMO, where a
+    /// vehicle waits for the tail of a left-turner for that long.
+    Never,
+}
+
+impl Parting {
+    fn of(a: &Strip, b: &Strip) -> Self {
+        match a.line.parts_after(b.line, clearance_m(a, b)) {
+            Some(along) => Self::First(on_lanes(a, b, [0.0, along, 0.0, along])),
+            None => Self::Never,
+        }
+    }
+
+    /// Of the first lanes of two ways.
+    pub(in crate::graph) fn of_lanes(a: Body<'_>, b: Body<'_>) -> Self {
+        let lines = [Polyline::new(a.line), Polyline::new(b.line)];
+        Self::of(&a.strip(&lines[0]), &b.strip(&lines[1]))
+    }
+
+    /// The area that two lanes share which begin and end at these distances along their ways, metres; `None` if they do not.
+    pub(in crate::graph) fn shared(&self, [begin, end]: [f64; 2], [other_begin, other_end]: [f64; 2]) -> Option<Area> {
+        match self {
+            Self::First(area) => (begin == 0.0 && other_begin == 0.0).then_some(*area),
+            Self::Never => {
+                let (from, to) = (begin.max(other_begin), end.min(other_end));
+                (from < to).then_some([from - begin, to - begin, from - other_begin, to - other_begin])
+            }
+        }
+    }
+}
+
+/// Where two lanes of a junction are in each other's way: begin and end on the first, begin and end on the second, in metres
+/// along the lanes. `merge`: they lead to the same lane; `shared`: what they share because their ways come from one lane.
+pub(in crate::graph) fn meeting(a: Body<'_>, b: Body<'_>, merge: bool, shared: Option<Area>) -> Option<Area> {
+    let lines = [Polyline::new(a.line), Polyline::new(b.line)];
+    meeting_of(&a.strip(&lines[0]), &b.strip(&lines[1]), merge, shared)
+}
+
+fn meeting_of(a: &Strip, b: &Strip, merge: bool, shared: Option<Area>) -> Option<Area> {
+    if shared.is_some() {
+        return shared;
+    }
+    Some(on_lanes(a, b, conflict_area(a, b, merge)?))
+}
+
+/// Vehicles on centre lines closer than this are in each other's way, metres.
+fn clearance_m(a: &Strip, b: &Strip) -> f64 {
+    CLEARANCE_M.min((a.width_m + b.width_m) / 2.0)
 }
 
 /// The smallest area that holds everything where the two lanes are in each other's way, or `None`.
-fn conflict_area(a: &Strip, b: &Strip, merge: bool, same_source: bool) -> Option<Area> {
+fn conflict_area(a: &Strip, b: &Strip, merge: bool) -> Option<Area> {
     let mut area = None;
-    let clearance_m = CLEARANCE_M.min((a.width_m + b.width_m) / 2.0);
+    let clearance_m = clearance_m(a, b);
     if merge {
-        let close = [(a, b), (b, a)].map(|(x, y)| x.line.length() - x.line.stays_close(y.line, clearance_m, true));
+        let close = [(a, b), (b, a)].map(|(x, y)| x.line.length() - x.line.stays_close(y.line, clearance_m));
         area = Some([close[0], a.line.length(), close[1], b.line.length()]);
     }
-    if same_source {
-        let close = [(a, b), (b, a)].map(|(x, y)| x.line.stays_close(y.line, clearance_m, false));
-        area = Some(join(area, [0.0, close[0], 0.0, close[1]]));
-    }
     for crossing in a.line.crossings(b.line) {
-        // Lines that part or meet touch at their ends; that is covered above.
-        let at_start = same_source && crossing.at < clearance_m;
+        // Lines that meet touch at their ends; that is covered above.
         let at_end = merge && a.line.length() - crossing.at < clearance_m;
-        if at_start || at_end {
+        if at_end {
             continue;
         }
         let half_a = half_extent(&crossing, b.width_m);
@@ -184,9 +244,12 @@ fn join(area: Option<Area>, other: Area) -> Area {
     [area[0].min(other[0]), area[1].max(other[1]), area[2].min(other[2]), area[3].max(other[3])]
 }
 
-/// Scales distances along the shape to the stated length of the lane and clamps them to it.
-fn on_lane(strip: &Strip, begin: f64, end: f64) -> [f64; 2] {
-    let drawn = strip.line.length();
-    let scale = if drawn > 0.0 { strip.length_m / drawn } else { 1.0 };
-    [begin, end].map(|at| (at * scale).clamp(0.0, strip.length_m))
+/// Scales an area along the shapes to the stated lengths of the lanes and clamps it to them.
+fn on_lanes(a: &Strip, b: &Strip, area: Area) -> Area {
+    let on = |strip: &Strip, at: f64| {
+        let drawn = strip.line.length();
+        let scale = if drawn > 0.0 { strip.length_m / drawn } else { 1.0 };
+        (at * scale).clamp(0.0, strip.length_m)
+    };
+    [on(a, area[0]), on(a, area[1]), on(b, area[2]), on(b, area[3])]
 }

@@ -20,7 +20,7 @@ mod signals;
 mod switching;
 
 pub use builder::NetworkBuilder;
-pub(in crate::graph) use conflicts::{Body, meeting};
+pub(in crate::graph) use conflicts::{Body, Parting, meeting};
 pub use index::NetworkIndex;
 pub(in crate::graph) use index::split_lane_name;
 

@@ -78,9 +78,8 @@ impl<'a> Polyline<'a> {
         found
     }
 
-    /// Length from the end (`from_end`) or from the start of this line over which it stays closer than `clearance` to
-    /// the other line.
-    pub(super) fn stays_close(&self, other: &Self, clearance: f64, from_end: bool) -> f64 {
+    /// Length from the end of this line over which it stays closer than `clearance` to the other line.
+    pub(super) fn stays_close(&self, other: &Self, clearance: f64) -> f64 {
         // The distance to a fixed line changes by at most one metre a metre, so a step of what is left to the
         // clearance never jumps over the place where it is reached.
         const PRECISION_M: f64 = 0.05;
@@ -92,7 +91,7 @@ impl<'a> Polyline<'a> {
             if along >= total {
                 break;
             }
-            let point = self.point(if from_end { total - along } else { along });
+            let point = self.point(total - along);
             let left = clearance - other.distance(point);
             if left <= PRECISION_M {
                 return along;
@@ -100,6 +99,23 @@ impl<'a> Polyline<'a> {
             along += left;
         }
         total
+    }
+
+    /// Metres from the starts of both lines after which points at equal distances are farther apart than `clearance`; `None` if
+    /// that does not happen before the shorter line ends.
+    pub(super) fn parts_after(&self, other: &Self, clearance: f64) -> Option<f64> {
+        const PRECISION_M: f64 = 0.01;
+        let total = self.length().min(other.length());
+        let mut along = 0.0;
+        while along < total {
+            // The distance of the two points changes by at most two metres a metre.
+            let left = clearance - length(minus(self.point(along), other.point(along)));
+            if left <= PRECISION_M {
+                return Some(along);
+            }
+            along += left / 2.0;
+        }
+        None
     }
 
     fn point(&self, along: f64) -> [f64; 2] {
