@@ -125,10 +125,9 @@ impl View<'_> {
                     found.v_waiting = found.v_waiting.at_most(v);
                 }
             }
-            // The tail of a vehicle that has driven on is still in the way of those that cross or come from the same lane.
+            // The tail of a vehicle that has driven on is still in the way.
             let over = self.lanes.overhang(conflict.foe);
             if over.back < f64::INFINITY
-                && !conflict.merge
                 && (conflict.same_source || !ignored_ms.is_some_and(|ms| self.tail_has_waited(conflict.foe, ms)))
             {
                 let body = Body { front: f64::INFINITY, back: over.back, speed: over.speed, decel: over.decel };
@@ -142,7 +141,7 @@ impl View<'_> {
     }
 
     /// Whether the vehicle whose tail hangs over the end of an internal lane has stood for `limit_ms`.
-    fn tail_has_waited(&self, lane: LaneId, limit_ms: i64) -> bool {
+    pub(super) fn tail_has_waited(&self, lane: LaneId, limit_ms: i64) -> bool {
         let mut at = lane;
         loop {
             let link = self.lane(at).only_link();

@@ -1,6 +1,6 @@
 //! Before a junction: who has to wait at a link, for signals, foes and those that are nearer to a merge.
 
-use crate::graph::{Aspect, Conflict, Link, Network};
+use crate::graph::{Aspect, Link};
 use crate::ids::{LaneId, LinkId, VehicleId};
 
 use super::approach::{Approach, Claim, Priority, blocks, leave_time};
@@ -171,16 +171,13 @@ impl View<'_> {
                 return true;
             }
         }
-        self.lane(link.from).internal
-            && self.foes_of_second_part(link).any(|(foe_id, merge)| {
-                self.is_approached(foe_id) && self.approaching(foe_id).any(|foe| blocks(&claim, &foe, merge, priority))
-            })
+        self.lane(link.from).internal && self.is_second_part_taken(link)
     }
 
     /// Whether there is anybody to give way to at a link.
     #[inline]
     fn yields_at(&self, link: &Link) -> bool {
-        !link.yields_to.is_empty() || self.lane(link.from).internal && self.foes_of_second_part(link).next().is_some()
+        !link.yields_to.is_empty() || self.lane(link.from).internal && !self.lane(link.next).conflicts.is_empty()
     }
 
     #[inline]
@@ -188,13 +185,29 @@ impl View<'_> {
         self.approaches.is_some_and(|approaches| approaches.is_approached(link))
     }
 
-    /// Vehicles that wait inside the junction go on when nobody to whom they yield is before the end of the way that crosses
-    /// theirs, unless that way has a place to wait, too: the ends of these ways, and whether they lead to the same lane.
-    #[inline]
-    fn foes_of_second_part(&self, link: &Link) -> impl Iterator<Item = (LinkId, bool)> {
-        let network = &self.world.network;
-        let conflicts = network.conflicts[self.lane(link.next).conflicts.range()].iter();
-        conflicts.filter_map(|c| end_of_foe(network, c).map(|end| (end, c.merge)))
+    /// Whether a vehicle on a way that crosses the second part of a way, and that goes first, keeps others from that part: until
+    /// its rear has left the crossing, even where it would have left it in time.
+    fn is_second_part_taken(&self, link: &Link) -> bool {
+        let ignored_ms = self.world.settings.ignore_junction_blocker_ms;
+        self.lane(link.next).conflicts.range().any(|at| {
+            let foe = self.world.conflict_foes[at];
+            let conflict = &self.world.network.conflicts[at];
+            if !conflict.yields || conflict.merge || conflict.same_source || !self.lanes.is_covered(foe) {
+                return false;
+            }
+            let entry = self.lane(foe).entry;
+            if entry.is_none() || self.lane(self.link(entry).from).internal {
+                // It has waited for its second part itself.
+                return false;
+            }
+            let is_before_end = |v: &Vehicle| {
+                v.pos - self.driver(v).length < conflict.foe_end_m
+                    && !ignored_ms.is_some_and(|ms| i64::from(v.waiting_ms) >= ms)
+            };
+            self.lanes.on(foe).iter().any(is_before_end)
+                || self.lanes.overhang(foe).back < conflict.foe_end_m
+                    && !ignored_ms.is_some_and(|ms| self.tail_has_waited(foe, ms))
+        })
     }
 
     /// Whether a vehicle is on the first part of a way in two parts, to which `link` yields. At a signal that shows green to
@@ -243,19 +256,6 @@ impl View<'_> {
         let entry = self.lane(internal).entry;
         entry.is_some() && self.priority(self.link(entry)) == Priority::Major
     }
-}
-
-/// The link at the end of the way of a conflict, where vehicles that wait inside the junction look for those to whom they
-/// yield; `None` where they do not, or where that way is in two parts.
-#[inline]
-pub(super) fn end_of_foe(network: &Network, conflict: &Conflict) -> Option<LinkId> {
-    if !conflict.yields || conflict.same_source {
-        return None;
-    }
-    let foe = network.lane(conflict.foe);
-    let end = foe.only_link();
-    let is_whole = foe.entry.is_some() && !network.lane(network.link(foe.entry).from).internal;
-    (is_whole && end.is_some() && network.link(end).exit).then_some(end)
 }
 
 /// Deceleration with which a vehicle halts before a link.

@@ -12,7 +12,6 @@ use super::car_following::Driver;
 use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
 use super::orders::Overlay;
-use super::right_of_way::end_of_foe;
 use super::routing_schedule::RoutingSchedule;
 use super::sensing::SignalLoops;
 
@@ -133,7 +132,7 @@ impl World {
             junction_degree[edge.to.index()] += 1;
         }
         let stopping = demand.departures.iter().map(|d| !d.stops.is_empty()).collect();
-        let watched = watched(&network);
+        let watched = Marks::of(network.links.iter().map(|l| l.watched));
         let waits_inside = |l: &Link| {
             let first = network.lane(l.next);
             let second = first.only_link();
@@ -191,14 +190,4 @@ impl World {
     pub fn route(&self, id: RouteId) -> &[EdgeId] {
         self.demand.route(id)
     }
-}
-
-/// Links that somebody yields to. Vehicles that wait inside a junction yield at the ends of the ways that cross theirs.
-fn watched(network: &Network) -> Marks {
-    let mut watched = Marks::of(network.links.iter().map(|l| l.watched));
-    for link in network.links.iter().filter(|l| !l.exit && !l.is_entry(network)) {
-        let conflicts = &network.conflicts[network.lane(link.next).conflicts.range()];
-        conflicts.iter().filter_map(|c| end_of_foe(network, c)).for_each(|end| watched.set(end.index()));
-    }
-    watched
 }
