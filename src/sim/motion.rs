@@ -387,7 +387,11 @@ impl View<'_> {
                     if walk.is_open {
                         return;
                     }
-                    walk.wait(halt(), if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
+                    let behind = if priority.is_red_or_yellow() { f64::INFINITY } else { held };
+                    walk.wait(
+                        halt().at_most(behind),
+                        if priority == Priority::Red { vehicle.speed } else { f64::INFINITY },
+                    );
                     return;
                 }
             }

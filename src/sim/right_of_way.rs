@@ -211,14 +211,13 @@ impl View<'_> {
     }
 
     /// Whether a vehicle is on the first part of a way in two parts, to which `link` yields. At a signal that shows green to
-    /// both, that one waits for others.
+    /// both, that one waits for others, and a vehicle before the junction does not wait for it.
     fn is_on_first_part(&self, link: &Link, foe: &Link) -> bool {
         if self.lanes.on(foe.next).is_empty() {
             return false;
         }
-        let entry = if self.lane(link.from).internal { self.entry_of(self.lane(link.next)) } else { link };
         let is_green = |link: &Link| matches!(self.aspect(link), Some(Aspect::Green | Aspect::GreenMajor));
-        !(entry.from != foe.from && is_green(entry) && is_green(foe))
+        self.lane(link.from).internal || link.from == foe.from || !is_green(link) || !is_green(foe)
     }
 
     /// Vehicles that wait for each other at links of equal right give it up by chance, each step anew; those whose foe has
