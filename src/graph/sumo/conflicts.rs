@@ -9,8 +9,6 @@ use crate::ids::{LaneId, LinkId};
 const BODY_WIDTH_M: f64 = 1.8;
 /// Vehicles on centre lines closer than this are in each other's way: a body and some room between.
 const CLEARANCE_M: f64 = 2.5;
-/// A crossing is free when a rear is past it by this much more, metres.
-const ROOM_M: f64 = 0.42;
 /// Paths at a sharper angle would have conflict areas longer than the junction.
 const LEAST_SINE: f64 = 0.2;
 
@@ -231,7 +229,7 @@ fn conflict_area(a: &Strip, b: &Strip, merge: bool) -> Option<Area> {
         let half_a = half_extent(&crossing, b.width_m);
         let half_b = half_extent(&crossing, a.width_m);
         let (at, other_at) = (crossing.at, crossing.other_at);
-        area = Some(join(area, [at - half_a, at + half_a + ROOM_M, other_at - half_b, other_at + half_b + ROOM_M]));
+        area = Some(join(area, [at - half_a, at + half_a, other_at - half_b, other_at + half_b]));
     }
     area
 }
