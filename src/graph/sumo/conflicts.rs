@@ -5,8 +5,6 @@ use super::polyline::{Crossing, Polyline};
 use crate::graph::{Conflict, JunctionKind, Lane, Link, Network, Span};
 use crate::ids::{LaneId, LinkId};
 
-/// Width that vehicles are taken to have here; the widest class of road vehicles is not much wider.
-const BODY_WIDTH_M: f64 = 1.8;
 /// Vehicles on centre lines closer than this are in each other's way: a body and some room between.
 const CLEARANCE_M: f64 = 2.5;
 /// Paths at a sharper angle would have conflict areas longer than the junction.
@@ -234,9 +232,10 @@ fn conflict_area(a: &Strip, b: &Strip, merge: bool) -> Option<Area> {
     area
 }
 
-/// Half of the length over which a body on one line touches the strip of the other, which is `strip_m` wide.
-fn half_extent(crossing: &Crossing, strip_m: f64) -> f64 {
-    (strip_m + BODY_WIDTH_M * crossing.cosine) / 2.0 / crossing.sine.max(LEAST_SINE)
+/// Half of the length of a crossing on one line, where the other lane is `foe_width_m` wide (as vehicles halt before crossings in
+/// SUMO 1.28, at 30 crossings of 26° to 90°).
+fn half_extent(crossing: &Crossing, foe_width_m: f64) -> f64 {
+    foe_width_m / crossing.sine.max(LEAST_SINE) - foe_width_m / 2.0
 }
 
 fn join(area: Option<Area>, other: Area) -> Area {
