@@ -160,7 +160,7 @@ impl View<'_> {
 
     /// Speed behind a body on another way of the junction.
     fn behind(&self, vehicle: &Vehicle, driver: &Driver, place: &Place, body: &Body, start: f64) -> f64 {
-        let speed = if place.gap >= 0.0 || place.on_way {
+        let speed = if place.gap >= 0.0 || place.on_way && start < 0.0 {
             driver.follow_speed(vehicle.speed, place.gap, body.speed, body.decel)
         } else {
             driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).at_least(0.0), driver.decel)

@@ -374,6 +374,8 @@ impl View<'_> {
             let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
             let priority = self.priority(link);
             let decides = !link.exit || link.signal.is_some();
+            // A vehicle that halts at a line follows one behind the line all the same, except at a signal.
+            let behind = if priority.is_red_or_yellow() { f64::INFINITY } else { held };
             // What it would drive to halt before this link.
             let unhindered = walk.v;
             let halt = || self.halt_before(vehicle, driver, priority, seen).at_most(unhindered);
@@ -409,7 +411,7 @@ impl View<'_> {
                     || walk.no_room
                     || (!first && !self.has_room(vehicle, driver, link, index, walk.ahead_m));
                 if lacks_room {
-                    walk.wait(line(), vehicle.speed);
+                    walk.wait(line().at_most(behind), vehicle.speed);
                     return;
                 }
             }
