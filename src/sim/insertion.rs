@@ -384,7 +384,7 @@ impl View<'_> {
             let safe = driver.free_speed(seen, self.allowed(vehicle, driver, next), true);
             check!(wanted.by_road(safe, DiscardCause::SlowLaneAhead));
             let rear = self.lanes.last(link.next);
-            let yields = wanted.yields_to_road;
+            let yields = wanted.yields_to_leaders;
             check!(self.keeps_behind(wanted, driver, seen + rear.back, (rear.speed, rear.decel), yields));
             if let Some(block) = self.world.overlay.block_on(link.next, self.now_ms) {
                 let gap = (seen + block.from_m - driver.min_gap).at_least(0.0);

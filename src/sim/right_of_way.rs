@@ -8,7 +8,7 @@ use super::bounds::Bounds;
 use super::car_following::Driver;
 use super::motion::Walk;
 use super::random::{Purpose, step_key, uniform};
-use super::vehicle::Vehicle;
+use super::vehicle::{Vehicle, flags};
 use super::view::View;
 
 /// Distance kept to a stop line at red or yellow, metres.
@@ -189,7 +189,8 @@ impl View<'_> {
     }
 
     /// Whether a vehicle on a way that crosses the second part of a way, and that goes first, keeps others from that part: until
-    /// its rear has left the crossing, even where it would have left it in time.
+    /// its rear has left the crossing, even where it would have left it in time. One that stands before the crossing because it cannot
+    /// leave the junction lets them go.
     fn is_second_part_taken(&self, link: &Link) -> bool {
         let ignored_ms = self.world.settings.ignore_junction_blocker_ms;
         self.lane(link.next).conflicts.range().any(|at| {
@@ -208,7 +209,9 @@ impl View<'_> {
             let sine = width_m / (0.5 * (conflict.foe_end_m - conflict.foe_begin_m + width_m));
             let free_m = conflict.foe_end_m + REAR_ROOM_M * sine.at_most(1.0);
             let is_before_end = |v: &Vehicle| {
-                v.pos - self.driver(v).length < free_m && !ignored_ms.is_some_and(|ms| i64::from(v.waiting_ms) >= ms)
+                let makes_way = v.is(flags::STUCK) && v.pos < conflict.foe_begin_m;
+                let is_ignored = ignored_ms.is_some_and(|ms| i64::from(v.waiting_ms) >= ms);
+                v.pos - self.driver(v).length < free_m && !makes_way && !is_ignored
             };
             self.lanes.on(foe).iter().any(is_before_end)
                 || self.lanes.overhang(foe).back < free_m && !ignored_ms.is_some_and(|ms| self.tail_has_waited(foe, ms))

@@ -14,9 +14,8 @@ pub(super) struct Crossing {
     /// Distance along the first and along the second line.
     pub at: f64,
     pub other_at: f64,
-    /// Sine and absolute cosine of the angle between them.
+    /// Sine of the angle between them.
     pub sine: f64,
-    pub cosine: f64,
 }
 
 impl<'a> Polyline<'a> {
@@ -71,7 +70,6 @@ impl<'a> Polyline<'a> {
                     at: self.at[i] + s * (self.at[i + 1] - self.at[i]),
                     other_at: other.at[j] + t * (other.at[j + 1] - other.at[j]),
                     sine: turn.abs() / lengths,
-                    cosine: (dot(da, db) / lengths).abs(),
                 });
             }
         }
@@ -161,7 +159,7 @@ mod tests {
         let crossings = Polyline::new(&a).crossings(&Polyline::new(&b));
         assert_eq!(crossings.len(), 1);
         assert!((crossings[0].at - 6.0).abs() < 1e-9 && (crossings[0].other_at - 3.0).abs() < 1e-9);
-        assert!((crossings[0].sine - 1.0).abs() < 1e-9 && crossings[0].cosine < 1e-9);
+        assert!((crossings[0].sine - 1.0).abs() < 1e-9);
     }
 
     #[test]
