@@ -73,6 +73,8 @@ pub struct DemandBuilder<'n> {
     pub(super) routes: Routes,
     pub(super) checked: HashMap<(RouteId, VehicleClass), Result<(), String>>,
     pub(super) departures: Vec<Departure>,
+    /// By departure: the number of its flow in the order of the files, from 1 on; 0 where it is of none.
+    pub(super) flow_of: Vec<u32>,
     pub(super) stops: Vec<Stop>,
     pub(super) vias: Vec<EdgeId>,
     /// By 128-bit hash of a vehicle's id: the last departure with it.
@@ -103,6 +105,7 @@ impl<'n> DemandBuilder<'n> {
             routes: Routes::default(),
             checked: HashMap::new(),
             departures: Vec::new(),
+            flow_of: Vec::new(),
             stops: Vec::new(),
             vias: Vec::new(),
             names: HashMap::new(),
@@ -167,15 +170,13 @@ impl<'n> DemandBuilder<'n> {
         self.shift_departures();
         let mut demand = Demand {
             types: self.types.into_types(),
-            departures: self.departures,
+            departures: in_order(self.departures, &self.flow_of, self.options.begin_ms, self.options.step_ms),
             stops: self.stops,
             places: self.places.into_places(),
             vias: self.vias,
             ..Demand::default()
         };
         self.routes.move_into(&mut demand);
-        // Stable: vehicles of the same time keep the order of the files.
-        demand.departures.sort_by_key(|departure| departure.depart_ms);
         if demand.departures.is_empty() {
             warnings.add("no vehicles", Default::default(), "no vehicle departs during the simulated time");
         }
@@ -285,4 +286,15 @@ pub(super) fn read_param(param: Attributes<'_>, reroutes: &mut Option<bool>) -> 
         *reroutes = param.boolean("value")?;
     }
     Ok(())
+}
+
+/// Departures in the order in which SUMO inserts them: by steps; within a step single vehicles by time, and then those of flows by
+/// flow. What is equal keeps the order of the files.
+fn in_order(departures: Vec<Departure>, flow_of: &[u32], begin_ms: i64, step_ms: i64) -> Vec<Departure> {
+    let step = |time_ms: i64| {
+        (time_ms - begin_ms).div_euclid(step_ms) + i64::from((time_ms - begin_ms).rem_euclid(step_ms) > 0)
+    };
+    let mut numbered: Vec<(u32, Departure)> = flow_of.iter().copied().zip(departures).collect();
+    numbered.sort_by_key(|(flow, departure)| (step(departure.depart_ms), *flow, departure.depart_ms));
+    numbered.into_iter().map(|(_, departure)| departure).collect()
 }

@@ -330,6 +330,7 @@ impl DemandBuilder<'_> {
         }
         let via_span = Span::new(self.vias.len(), via.len());
         self.vias.extend(via);
+        self.flow_of.push(if attributes.element().name == "flow" { self.flows.len() as u32 } else { 0 });
         self.departures.push(Departure {
             name: name.into(),
             depart_ms,
