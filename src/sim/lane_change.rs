@@ -118,7 +118,6 @@ impl Mind {
 /// were written field by field makes the processor wait.
 struct Surroundings<'a, 'n> {
     pub(super) leader: Option<&'n Neighbour<'a>>,
-    pub(super) target_leader: Option<&'n Neighbour<'a>>,
     pub(super) current: LaneChoice,
     pub(super) target: LaneChoice,
     /// The current, the target and the best lane.
@@ -292,12 +291,17 @@ impl LaneChanger {
                 view.consider_block(&vehicle, own_lane, true, &mut leader);
                 leader
             });
-            let target_leader = self.leader_on(view, &vehicle, target_id, &lanes[t], self.heads[t], &changes[start..]);
-            let around = self.look_around(view, &vehicle, leader, &target_leader, first, lanes.len(), l, t);
-            let slot = |lanes: &[Vec<Vehicle>]| {
-                Slot::look(view, &vehicle, target_leader.as_ref(), &lanes[t], self.heads[t], target_id)
+            // Looked for when it matters: often a vehicle stays on its lane whoever is beside.
+            let found: OnceCell<Option<Neighbour<'_>>> = OnceCell::new();
+            let target_leader = |lanes: &[Vec<Vehicle>]| {
+                let look = || self.leader_on(view, &vehicle, target_id, &lanes[t], self.heads[t], &changes[start..]);
+                found.get_or_init(look).as_ref()
             };
-            let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t, slot);
+            let around = self.look_around(view, &vehicle, leader, first, lanes.len(), l, t);
+            let slot = |lanes: &[Vec<Vehicle>]| {
+                Slot::look(view, &vehicle, target_leader(lanes), &lanes[t], self.heads[t], target_id)
+            };
+            let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t, target_leader, slot);
             let gap = wish.change.then(|| slot(lanes));
             let blocked = gap.as_ref().is_some_and(|slot| slot.blocked_leader || slot.blocked_follower);
             if let Some(gap) = gap.filter(|_| !blocked) {
@@ -365,7 +369,6 @@ impl LaneChanger {
         view: &View<'a>,
         vehicle: &Vehicle,
         leader: &'n Option<Neighbour<'a>>,
-        target_leader: &'n Option<Neighbour<'a>>,
         first: LaneId,
         count: usize,
         l: usize,
@@ -396,7 +399,6 @@ impl LaneChanger {
         };
         Surroundings {
             leader: leader.as_ref(),
-            target_leader: target_leader.as_ref(),
             current,
             target,
             current_jam: jam(l),
@@ -458,7 +460,8 @@ fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: 
     }
 }
 
-/// What the vehicle wants with the lane to its right or left. Updates its inclinations and tells blockers.
+/// What the vehicle wants with the lane to its right or left. Updates its inclinations and tells blockers. `leader_there` finds
+/// the leader on that lane, `slot` the gap there.
 #[allow(clippy::too_many_arguments)]
 fn wish<'a: 'n, 'n>(
     view: &View<'a>,
@@ -469,6 +472,7 @@ fn wish<'a: 'n, 'n>(
     around: &Surroundings<'a, 'n>,
     lanes: &mut [Vec<Vehicle>],
     t: usize,
+    leader_there: impl Fn(&[Vec<Vehicle>]) -> Option<&'n Neighbour<'a>>,
     slot: impl Fn(&[Vec<Vehicle>]) -> Slot<'a, 'n>,
 ) -> Wish {
     let driver = view.driver(vehicle);
@@ -491,7 +495,7 @@ fn wish<'a: 'n, 'n>(
     {
         look = 0.5 * (driver.length_with_gap() + n.driver.length_with_gap() + n.gap);
     } else if offset == step
-        && let Some(n) = around.target_leader.filter(halts_before)
+        && let Some(n) = leader_there(lanes).filter(halts_before)
     {
         look = driver.length_with_gap() + n.driver.length_with_gap() + n.gap;
     }
@@ -511,7 +515,7 @@ fn wish<'a: 'n, 'n>(
         let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
         let passes_stopped = around.leader.is_some_and(|n| n.stopped && n.gap < STOPPED_LEADER_M)
             && target_dist.at_most(current_dist) - vehicle.pos > overtake
-            && around.target_leader.is_none_or(|n| !n.stopped || n.gap > overtake);
+            && leader_there(lanes).is_none_or(|n| !n.stopped || n.gap > overtake);
         if passes_stopped {
             current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
         } else if offset == 0
@@ -537,7 +541,7 @@ fn wish<'a: 'n, 'n>(
         let mut reserve: f64 = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
         // A leader there that has to come over here needs room before us.
         let counter = if right { flags::WANTS_LEFT } else { flags::WANTS_RIGHT };
-        if let Some(n) = around.target_leader.filter(|n| n.flags & counter != 0) {
+        if let Some(n) = leader_there(lanes).filter(|n| n.flags & counter != 0) {
             let room = space - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
             let relief = around.current.continues && around.current.link.is_some();
             if n.driver.length_with_gap() <= room || !relief {
@@ -565,10 +569,10 @@ fn wish<'a: 'n, 'n>(
     }
 
     // Speeds to be expected on both lanes.
+    let target_leader = leader_there(lanes);
     let accelerating = |n: Option<&Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
-    let accelerating = accelerating(around.leader) || accelerating(around.target_leader);
-    let target_safe =
-        anticipate(driver, vehicle.speed, around.target_leader, target_dist, target_allowed, accelerating);
+    let accelerating = accelerating(around.leader) || accelerating(target_leader);
+    let target_safe = anticipate(driver, vehicle.speed, target_leader, target_dist, target_allowed, accelerating);
     let here_safe = anticipate(driver, vehicle.speed, around.leader, current_dist, allowed, accelerating);
     let left_threshold = GAIN_THRESHOLD / params.speed_gain.at_least(1e-3);
     let right_threshold = left_threshold / params.speed_gain_right.at_least(1e-3);
@@ -607,13 +611,13 @@ fn wish<'a: 'n, 'n>(
             let mut free_m = (target_dist - driver.brake_gap(allowed)).at_least(0.0);
             // Who may not drive at all has no time for nothing: 0/0.
             let mut free_s = accept_s.min(free_m / allowed);
-            if let Some(n) = around.target_leader.filter(|n| n.speed < allowed) {
+            if let Some(n) = target_leader.filter(|n| n.speed < allowed) {
                 let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel);
                 free_m = free_m.at_most(n.gap - secure).at_least(0.0);
                 free_s = free_s.at_most(free_m / (allowed - n.speed));
             }
             // Nobody wants to return behind one that stands at a stop.
-            if around.target_leader.is_none_or(|n| !n.stopped) {
+            if target_leader.is_none_or(|n| !n.stopped) {
                 mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
             }
             if f64::from(mind.keep_right) * params.keep_right < -right_threshold {

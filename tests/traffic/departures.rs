@@ -264,3 +264,18 @@ fn vehicles_may_come_back_to_the_lane_that_they_left_in_the_same_step() {
         assert_eq!((counts.arrived, counts.running), (25, 0), "seed {seed}");
     }
 }
+
+/// In one step a single vehicle enters before those of flows, and these by flow, whatever their times are.
+#[test]
+fn vehicles_of_one_step_enter_by_flow() {
+    let flow = |id: &str, begin: u32, period: f64| {
+        format!(
+            r#"<flow id="{id}" type="t" begin="{begin}" end="12" period="{period}" departSpeed="max"><route edges="e0 e1"/></flow>"#
+        )
+    };
+    // b.1 is due at 10.9 s, a.1 at 11 s, the single one at 10.95 s.
+    let single = vehicle("single", r#"departSpeed="max""#, "").replace(r#"depart="0""#, r#"depart="10.95""#);
+    let done = drive(SLOW_AHEAD, &[flow("a", 5, 6.0), flow("b", 6, 4.9), single]);
+    let depart_s = |id: &str| done.trips[id].depart_ms / 1000;
+    assert_eq!(["single", "a.1", "b.1"].map(depart_s), [11, 12, 13]);
+}

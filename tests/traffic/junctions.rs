@@ -9,7 +9,7 @@ use tessds::sim::World;
 
 use super::{name, run, world};
 
-const TYPE: &str = r#"<vType id="t" sigma="0" speedDev="0"/>"#;
+const TYPE: &str = r#"<vType id="t" sigma="0" speedDev="0"/><vType id="slow" sigma="0" speedDev="0" maxSpeed="2"/>"#;
 
 fn vehicle(id: &str, depart: u32, route: &str, more: &str) -> String {
     format!(
@@ -93,4 +93,33 @@ fn who_has_blocked_a_junction_long_enough_is_ignored_if_asked_for() {
     };
     assert_eq!([arrival(Some(20)), arrival(Some(5))], [70, 59]);
     assert!(arrival(None) > 195, "the blocker drives on at 170 s");
+}
+
+/// A vehicle turns off at 2 m/s before one that goes straight on: left on a way with a place to wait inside, where the tail counts to
+/// its end, and right, where it counts to where the ways part.
+#[test]
+fn a_vehicle_follows_the_tail_of_one_that_turns_off() {
+    for (net, turn, arrival_s) in
+        [("crossing", "sc cw", 177), ("crossing", "sc ce", 174), ("right_before_left", "sc cw", 175)]
+    {
+        let first = vehicle("first", 0, turn, "").replace(r#"type="t""#, r#"type="slow""#);
+        let world = scene(&format!("junctions/{net}.net.xml"), &[first, vehicle("next", 5, "sc cn", "")]);
+        assert_eq!(arrivals(&world, &run(&world))["next"], arrival_s, "{net}, {turn}");
+    }
+}
+
+/// Opposing flows with left turns, each from one lane.
+#[test]
+fn opposing_flows_from_shared_lanes_pass_a_junction_as_in_sumo() {
+    let flow = |(at, route): (usize, &&str)| {
+        format!(
+            r#"<flow id="{at}" type="t" begin="0" end="300" period="9" departSpeed="max"><route edges="{route}"/></flow>"#
+        )
+    };
+    let flows: Vec<String> = ["sc cn", "sc cw", "nc cs", "nc ce"].iter().enumerate().map(flow).collect();
+    for (net, last_s) in [("crossing", 345), ("wide_lanes", 343)] {
+        let world = scene(&format!("junctions/{net}.net.xml"), &flows);
+        let arrived = arrivals(&world, &run(&world));
+        assert_eq!((arrived.len(), arrived.values().max()), (136, Some(&last_s)), "{net}");
+    }
 }

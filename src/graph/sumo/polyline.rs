@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn merging_lines_stay_close_up_to_the_clearance() {
         let [a, b] = [[[0.0, 0.0], [10.0, 0.0]], [[10.0, 10.0], [10.0, 0.0]]];
-        let close = Polyline::new(&a).stays_close(&Polyline::new(&b), 2.0, true);
+        let close = Polyline::new(&a).stays_close(&Polyline::new(&b), 2.0);
         assert!((close - 2.0).abs() < 0.1, "{close}");
-        let whole = Polyline::new(&a).stays_close(&Polyline::new(&a), 2.0, false);
+        let whole = Polyline::new(&a).stays_close(&Polyline::new(&a), 2.0);
         assert_eq!(whole, 10.0);
     }
 
@@ -176,6 +176,6 @@ mod tests {
         let [a, b] = [[[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [2.0, 2.0]]];
         let [a, b] = [Polyline::new(&a), Polyline::new(&b)];
         assert!(a.crossings(&b).is_empty());
-        assert_eq!(a.stays_close(&b, 1.0, true), 0.0);
+        assert_eq!(a.stays_close(&b, 1.0), 0.0);
     }
 }
