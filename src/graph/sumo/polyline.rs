@@ -172,6 +172,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_from_one_point_part_where_equal_distances_are_far_apart() {
+        let [a, b] = [[[0.0, 0.0], [10.0, 0.0]], [[0.0, 0.0], [0.0, 8.0]]];
+        let [a, b] = [Polyline::new(&a), Polyline::new(&b)];
+        let along = a.parts_after(&b, 2.5).expect("they part");
+        assert!((along - 2.5 / 2f64.sqrt()).abs() < 0.01, "{along}");
+        assert_eq!(a.parts_after(&b, 20.0), None);
+    }
+
+    #[test]
     fn points_on_one_spot_do_no_harm() {
         let [a, b] = [[[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [2.0, 2.0]]];
         let [a, b] = [Polyline::new(&a), Polyline::new(&b)];
