@@ -64,7 +64,7 @@ fn states_of_partitions_have_the_form_of_their_version() {
         });
         bytes.extend(state);
     }
-    check("partitions", &bytes, 0x12a9_4492_8616_5268_9008_5350_a12a_4ae6, "VERSION in src/persist/envelope.rs");
+    check("partitions", &bytes, 0xa369_9066_f164_5a50_c7b9_cac5_f41c_3ee1, "VERSION in src/persist/envelope.rs");
 }
 
 #[test]
@@ -77,5 +77,5 @@ fn compiled_scenarios_have_the_form_of_their_format() {
     let bytes = compiled.encode();
     // Behind magic, format, version of the program and checksum.
     let body = &bytes[8 + 4 + 1 + env!("CARGO_PKG_VERSION").len() + 8..];
-    check("scenarios", body, 0x4e29_a2b2_79c3_c042_a5d5_bda2_8d01_5dc3, "FORMAT in src/scenario/compiled.rs");
+    check("scenarios", body, 0xa325_f55c_9816_65fb_6796_fe4a_7736_4701, "FORMAT in src/scenario/compiled.rs");
 }

@@ -330,6 +330,11 @@ impl Network {
     pub fn link(&self, id: LinkId) -> &Link {
         &self.links[id.index()]
     }
+    /// The lane before an internal one; `NONE` where an edit has taken the connection between them.
+    #[inline]
+    pub fn lane_before(&self, internal: &Lane) -> LaneId {
+        if internal.entry.is_none() { LaneId::NONE } else { self.link(internal.entry).from }
+    }
     /// Ids of the links that leave a lane.
     #[inline]
     pub fn links_of(&self, lane: LaneId) -> impl Iterator<Item = LinkId> + use<> {

@@ -17,7 +17,7 @@ use crate::graph::partition::Cut;
 
 const MAGIC: &[u8; 8] = b"TessDSsc";
 /// To be raised whenever a type of the body changes.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 /// The same scenario may give another result in another version, so versions do not read each other's scenarios.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

@@ -282,7 +282,7 @@ impl Partition {
         let mut p = *passage;
         while p.from_m < p.length_m {
             let l = world.network.lane(at);
-            let previous = if l.internal { world.network.link(l.entry).from } else { from };
+            let previous = if l.internal { world.network.lane_before(l) } else { from };
             if previous.is_none() {
                 return;
             }

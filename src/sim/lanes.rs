@@ -228,7 +228,7 @@ impl Lanes {
         let mut from = came_from;
         while behind < 0.0 {
             let l = world.network.lane(at);
-            let previous = if l.internal { world.network.link(l.entry).from } else { from };
+            let previous = if l.internal { world.network.lane_before(l) } else { from };
             if previous.is_none() {
                 break;
             }

@@ -136,7 +136,7 @@ impl Partition {
                 return;
             }
             let l = world.network.lane(at);
-            let previous = if l.internal { world.network.link(l.entry).from } else { came_from };
+            let previous = if l.internal { world.network.lane_before(l) } else { came_from };
             if previous.is_none() {
                 return;
             }

@@ -110,6 +110,12 @@ fn whatever_is_edited_while_vehicles_drive_has_one_result_and_loses_nobody() {
     assert!(discarded > 10 && rerouted > 10, "{discarded} discarded, {rerouted} rerouted");
 }
 
+/// A vehicle whose tail is still on the way of a connection that an edit takes.
+#[test]
+fn a_tail_may_be_where_a_connection_was() {
+    check_edits_under_traffic("turn_lanes", 7729179763660726706);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
