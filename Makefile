@@ -83,6 +83,9 @@ verify: ## do what CI does: format, lints, dependencies, docs, tests
 .PHONY: check-features
 check-features: ## run the tests of what the default build leaves out, and compile the planted bugs
 	tools/setup.sh system
+	$(CARGO) check --locked --lib --no-default-features
+	$(CARGO) check --locked --lib --no-default-features --features cluster
+	$(CARGO) check --locked --lib --no-default-features --features control
 	$(CARGO) check --locked --bin tessds --features planted-bugs
 	$(CARGO) test --locked --features $(FEATURES) --lib --test traces -- parquet traces collector
 

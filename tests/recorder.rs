@@ -17,7 +17,7 @@ use tessds::diagnostics::{Location, Warnings};
 use tessds::ids::{EdgeId, VehicleId};
 use tessds::output::{Names, Outputs, Reporting};
 use tessds::protocol::{Epoch, OrderNotice, RouteNotice, RunId, Scene};
-use tessds::scenario::{OutputPaths, RunConfig, load};
+use tessds::scenario::{OutputPaths, OutputRequests, RunConfig, load};
 use tessds::sim::report::{RouteCause, StepReport};
 use tessds::sim::{Closing, RunRules};
 use tessds::sim::{NewVehicle, Order, Partition, ReportOptions, RouteGuidance, Scope, World};
@@ -89,15 +89,15 @@ fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: 
     let names = Names::new(Arc::clone(&world.network), Arc::clone(&world.demand));
     let reporting =
         Reporting { partitions: 1, begin_ms: 0, step_ms: 1000, capacity: AHEAD, checkpoints: interval.is_some() };
-    let (paths, requests) = (paths(folder), &world.requests);
+    let (paths, requests) = (paths(folder), OutputRequests::default());
     let core = match state {
         None => {
-            let outputs = Outputs::open(&names, &paths, requests, reporting).expect("new files");
+            let outputs = Outputs::open(&names, &paths, &requests, reporting).expect("new files");
             Core::new(scene(epoch), RULES, outputs, RouteGuidance::new(world))
         }
         Some(bytes) => {
             let state = RecorderState::decode(bytes).expect("an encoded state");
-            let outputs = Outputs::resume(&names, &paths, requests, reporting, &state.outputs).expect("the files");
+            let outputs = Outputs::resume(&names, &paths, &requests, reporting, &state.outputs).expect("the files");
             let guidance = RouteGuidance::restored(world, state.guidance);
             Core::resumed(scene(epoch), RULES, outputs, guidance, state.notices)
         }

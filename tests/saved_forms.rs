@@ -20,7 +20,7 @@ use tessds::simulation::Simulation;
 const STEPS: u64 = 150;
 
 /// Signals, stops, rerouting, and measurements of both kinds.
-fn world() -> Arc<World> {
+fn world() -> (Arc<World>, OutputRequests) {
     let (world, _) = random_world("lights", 150, 1000, &mut Random(5));
     let requests = OutputRequests {
         detectors: vec![DetectorRequest {
@@ -39,12 +39,12 @@ fn world() -> Arc<World> {
         ..OutputRequests::default()
     };
     let (network, demand) = ((*world.network).clone(), (*world.demand).clone());
-    Arc::new(World::new(network, demand, world.settings.clone(), requests))
+    (Arc::new(World::new(network, demand, world.settings.clone(), &requests)), requests)
 }
 
 #[test]
 fn states_of_partitions_have_the_form_of_their_version() {
-    let world = world();
+    let (world, _) = world();
     let script = Arc::new(random_orders(&world, STEPS, 30, &mut Random(7)));
     let cut = random_cut(&world.network, 3, 11).expect("a cut");
     let mut run = Simulation::from_world(&world, &cut).with_orders(&script);
@@ -69,7 +69,8 @@ fn states_of_partitions_have_the_form_of_their_version() {
 
 #[test]
 fn compiled_scenarios_have_the_form_of_their_format() {
-    let World { network, demand, settings, requests, .. } = &*world();
+    let (world, requests) = world();
+    let World { network, demand, settings, .. } = &*world;
     let cut = random_cut(network, 3, 11).expect("a cut");
     let (network, demand, settings, requests) =
         (Arc::clone(network), Arc::clone(demand), settings.clone(), requests.clone());

@@ -2,7 +2,6 @@
 //! and a thin actix shell that feeds it events and carries out its effects.
 
 mod acceptor;
-mod exit_status;
 pub mod front;
 pub mod master;
 pub mod neighbor_handler;
@@ -11,5 +10,5 @@ pub mod recorder;
 pub mod threads;
 pub mod worker;
 
+pub use crate::protocol::ExitStatus;
 pub use acceptor::{accept_all, accept_from};
-pub use exit_status::ExitStatus;

@@ -12,6 +12,7 @@ use crate::graph::edit::{Edit, EditedNetwork};
 use crate::graph::sumo::NetworkIndex;
 use crate::graph::{Aspect, EdgeKind, Signal};
 use crate::ids::{EdgeId, LaneId, SignalId, TypeId, VehicleId};
+use crate::scenario::OutputRequests;
 use crate::sim::{NewVehicle, Order, Scope, World};
 
 /// The type of vehicles of which none is named, as in SUMO.
@@ -20,6 +21,8 @@ const DEFAULT_TYPE: &str = "DEFAULT_VEHTYPE";
 /// Knows the names of a run.
 pub struct Desk {
     world: Arc<World>,
+    /// What is measured.
+    requests: OutputRequests,
     /// Of all partitions.
     scopes: Arc<Vec<Scope>>,
     index: NetworkIndex,
@@ -32,7 +35,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(world: Arc<World>, scopes: Arc<Vec<Scope>>) -> Self {
+    pub fn new(world: Arc<World>, requests: OutputRequests, scopes: Arc<Vec<Scope>>) -> Self {
         let demand = &world.demand;
         let types = demand.types.iter().enumerate().map(|(i, vtype)| (vtype.name.clone(), TypeId::new(i))).collect();
         let vehicles = demand.departures.iter().enumerate().map(|(i, d)| (d.name.clone(), VehicleId::new(i))).collect();
@@ -42,6 +45,7 @@ impl Desk {
             vehicles,
             added: Vec::new(),
             roads: None,
+            requests,
             scopes,
             world,
         }
@@ -110,7 +114,7 @@ impl Desk {
     pub fn check_edits(&self, edits: &[Edit]) -> Result<(), CommandError> {
         let mut edited = EditedNetwork::new(&self.world.network);
         edited.apply(edits)?;
-        self.world.requests.clone().follow(&edited.network, &edited.lanes).map_err(CommandError::Conflict)
+        self.requests.clone().follow(&edited.network, &edited.lanes).map_err(CommandError::Conflict)
     }
 
     /// Notes the names of vehicles that are added, now or as the command log says.

@@ -2,28 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-/// Where a run stands. `Idle → NetLoaded → Building → Running ⇄ Paused → Finished | Stopped | Failed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum RunState {
-    /// Nothing is loaded.
-    #[default]
-    Idle,
-    /// A scenario is read; its network can be looked at and edited. No graph is built.
-    NetLoaded,
-    /// The graph is built, cut and placed.
-    Building,
-    Running,
-    Paused,
-    /// The last step was done.
-    Finished,
-    /// Somebody ended it before.
-    Stopped,
-    /// It could not go on. What is committed stays.
-    Failed,
-}
+pub use crate::observe::RunState;
 
 /// What moves a run from one state to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

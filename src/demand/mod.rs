@@ -24,13 +24,13 @@ mod stopping_place;
 mod stops;
 mod type_reader;
 mod type_registry;
-mod vehicle_class;
 mod vehicle_reader;
 mod vehicle_type;
 mod ways;
 mod weighted;
 mod zones;
 
+pub use crate::graph::VehicleClass;
 pub use builder::{DemandBuilder, DemandOptions};
 pub use clipping::{Clipper, Entry, Piece};
 pub use departure_attributes::DepartureDefaults;
@@ -41,7 +41,6 @@ pub use road_graph::RoadGraph;
 pub use route_search::{Roads, RouteSearch, Travel};
 pub use router::Router;
 pub use stopping_place::{PlaceKind, StoppingPlace, StoppingPlaces};
-pub use vehicle_class::VehicleClass;
 pub use vehicle_type::{CarFollowing, DefaultEmergencyDecel, Idm, LaneChangeParams, SpeedFactor, VehicleType};
 
 use serde::{Deserialize, Serialize};

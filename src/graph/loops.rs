@@ -3,7 +3,7 @@
 
 use super::network::{Lane, Link, Network, Permissions, Turn};
 use super::signal::{Aspect, LaneParameter, Phase, Program, ProgramKind};
-use crate::demand::VehicleClass;
+use crate::graph::VehicleClass;
 use crate::ids::LaneId;
 
 /// Length of road that a vehicle takes in a queue, metres: bounds how far before the line a loop lies.

@@ -14,6 +14,7 @@ mod signal_groups;
 mod subnetwork;
 pub mod sumo;
 mod surroundings;
+mod vehicle_class;
 pub mod view;
 
 pub use area::{Area, middle};
@@ -27,3 +28,4 @@ pub use signal::{Actuation, Aspect, LaneParameter, Phase, Program, ProgramKind, 
 pub use signal_groups::join_actuated_signals;
 pub use subnetwork::Subnetwork;
 pub use surroundings::Surroundings;
+pub use vehicle_class::VehicleClass;

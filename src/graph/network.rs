@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::signal::Signal;
-use crate::demand::VehicleClass;
+use crate::graph::VehicleClass;
 use crate::ids::{EdgeId, JunctionId, LaneId, LinkId, SignalId};
 
 /// A half-open range into one of the pools of a [`Network`].
@@ -29,7 +29,7 @@ impl Span {
     }
 }
 
-/// Set of vehicle classes, one bit per class of [`crate::demand::VehicleClass`].
+/// Set of vehicle classes, one bit per class of [`crate::graph::VehicleClass`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permissions(pub u64);
 

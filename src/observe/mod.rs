@@ -10,6 +10,8 @@ mod messages;
 pub mod metrics;
 mod progress;
 mod role;
+mod run_status;
+mod tallies;
 #[cfg(feature = "program")]
 mod traces;
 mod warnings;
@@ -24,6 +26,8 @@ pub use messages::{Severity, report, report_as, tell_files};
 pub use metrics::Instruments;
 pub use progress::Progress;
 pub use role::Role;
+pub use run_status::{PartitionStatus, RunState, RunStatus, VehicleCounts, WorkerStatus};
+pub use tallies::{Cause, Tallies};
 #[cfg(feature = "program")]
 pub use traces::Origin;
 pub use warnings::warn_all;

@@ -4,7 +4,7 @@ use lz4_flex::block;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{ContentHash, PartName, StoreError};
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 const MAGIC: [u8; 4] = *b"TDSS";
 /// Of the states within. To be raised whenever what is stored of a partition or of the recorder changes its form, or a run would go on

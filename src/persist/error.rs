@@ -1,7 +1,7 @@
 //! What a store may answer instead of a result.
 
 use super::PartId;
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// The closed set of failures. A caller decides by the variant; the text is for people. No text ever holds a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

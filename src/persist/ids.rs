@@ -7,7 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::StoreError;
-use crate::protocol::Epoch;
 
 /// Names become file names and parts of Redis keys, so only letters, digits and `. _ -` are allowed, and no dot in front.
 pub(super) fn check_name(kind: &str, name: &str) -> Result<(), StoreError> {
@@ -22,7 +21,11 @@ pub(super) fn check_name(kind: &str, name: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The name under which a run is stored and resumed; not its [`RunId`](crate::protocol::RunId), which messages carry.
+/// Counts the times that partitions were placed anew. What carries an older epoch changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Epoch(pub u64);
+
+/// The name under which a run is stored and resumed; not its id, which messages carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunName(String);

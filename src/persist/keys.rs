@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ContentHash, PartId, RunName};
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// Name of a part, the same in every store: `STEP-EPOCH-PART-ATTEMPT`, for example `000000000400-2-p7-1`.
 pub(super) fn part_name(id: &PartId) -> String {

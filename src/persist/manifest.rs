@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seal::{seal, unseal};
 use super::{ContentHash, PartId, StoreError, chunks};
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// An uploaded part, with what it takes to notice damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use super::{
     ContentHash, Lease, Manifest, PartId, PartRef, RunName, RunStatus, SnapshotStore, StoreError, StoreFuture, Swept,
     chunks,
 };
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 #[derive(Default)]
 struct Run {

@@ -21,7 +21,7 @@ mod store;
 pub use dir::DirStore;
 pub use envelope::Envelope;
 pub use error::StoreError;
-pub use ids::{ContentHash, PartId, PartName, RunName};
+pub use ids::{ContentHash, Epoch, PartId, PartName, RunName};
 pub use manifest::{Manifest, PartRef};
 pub use memory::MemoryStore;
 pub use open::open;

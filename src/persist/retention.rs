@@ -37,8 +37,8 @@ pub fn plan_sweep(commits: &[Manifest], parts: impl IntoIterator<Item = PartId>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::persist::Epoch;
     use crate::persist::{ContentHash, PartName, PartRef};
-    use crate::protocol::Epoch;
     use proptest::prelude::*;
 
     fn part(step: u64, number: u16, attempt: u32) -> PartId {

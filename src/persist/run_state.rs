@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Holder, Manifest, RunStatus, StoreError};
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// All that ever changes of a run: everything else is written once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{ContentHash, Manifest, PartId, PartRef, RunName, StoreError};
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// Not `Send`: a store connection lives in one actor on one thread (I3).
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 'a>>;

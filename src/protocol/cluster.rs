@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, OrderNotice, RouteNotice, RunId};
-use crate::actors::ExitStatus;
-use crate::actors::partition::{Look, Seen};
+use super::{Epoch, ExitStatus, Look, OrderNotice, RouteNotice, RunId, Seen};
 use crate::persist::{ContentHash, PartRef, RunName};
 use crate::sim::report::StepReport;
 use crate::sim::{Closing, ReportOptions};

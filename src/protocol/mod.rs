@@ -2,6 +2,8 @@
 
 mod cluster;
 mod connection;
+mod exit_status;
+mod look;
 mod network;
 mod opening;
 mod orders;
@@ -10,8 +12,11 @@ mod routes;
 mod tls;
 mod wire;
 
+pub use crate::persist::Epoch;
 pub use cluster::{Hosted, Place, Policy, Stored, ToMaster, ToWorker, Welcome};
 pub use connection::{Connection, ConnectionEnd, SendError};
+pub use exit_status::ExitStatus;
+pub use look::{Look, Seen};
 pub use network::{Listener, LocalNetwork, NetworkFuture, Networking, Stream, TcpNetwork};
 pub use opening::{Opening, OpeningError, Purpose, accept, answer, open};
 pub use orders::OrderNotice;
@@ -36,10 +41,6 @@ impl RunId {
         Self(xxh3_64(name.as_bytes()))
     }
 }
-
-/// Counts the times that partitions were placed anew. What carries an older epoch changes nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Epoch(pub u64);
 
 /// Counts the connections of one link. Frames that come over an older one are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -29,7 +29,7 @@ use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
-use crate::sim::{ReportOptions, RouteGuidance, RunRules, Scope, World};
+use crate::sim::{RouteGuidance, RunRules, Scope, World};
 
 /// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
 const UNCOMMITTED_INTERVALS: u64 = 8;
@@ -124,8 +124,9 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         Arc::clone(&compiled.network),
         Arc::clone(&compiled.demand),
         settings.clone(),
-        compiled.requests.clone(),
+        &compiled.requests,
     ));
+    let requests = compiled.requests.clone();
     let rules = RunRules::of(&world);
     let is_driven = control.as_ref().is_some_and(|control| control.wishes.is_some());
     let horizon = Horizon { window: WINDOW, end: rules.steps, is_driven };
@@ -138,7 +139,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         outlive_store: cluster.on_outage == OnOutage::Continue,
         heartbeat_ms: cluster.heartbeat.then_some(cluster.heartbeat_ms),
         timeout_ms: cluster.timeout_ms,
-        report: ReportOptions::for_outputs(&paths, &world.requests),
+        report: paths.report_options(&requests),
     };
     let start = standing.as_ref().map_or(0, |standing| standing.step);
     let run_meter = instruments.as_ref().map(|instruments| {
@@ -192,7 +193,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     }
     let edits = compiled.revision.edits;
     let (desk, log) = if needs_names {
-        let mut desk = Desk::new(Arc::clone(&world), scopes);
+        let mut desk = Desk::new(Arc::clone(&world), requests.clone(), scopes);
         let log = told(log, edits, &mut desk);
         (Some(desk), log)
     } else {
@@ -207,7 +208,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     let alerts = alerts.resumed(standing.as_ref().and_then(|standing| standing.recorder.still_since));
     let core = match standing {
         Some(standing) => {
-            let outputs = Outputs::resume(&names, &paths, &world.requests, reporting, &standing.recorder.outputs)?;
+            let outputs = Outputs::resume(&names, &paths, &requests, reporting, &standing.recorder.outputs)?;
             let guidance = RouteGuidance::restored(&world, standing.recorder.guidance);
             let core = recorder::Core::resumed(scene, rules, outputs, guidance, standing.recorder.notices);
             (resumed.steps, resumed.parts) = (standing.step, Some(standing.parts));
@@ -215,7 +216,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             core
         }
         None => {
-            let outputs = Outputs::open(&names, &paths, &world.requests, reporting)?;
+            let outputs = Outputs::open(&names, &paths, &requests, reporting)?;
             recorder::Core::new(scene, rules, outputs, RouteGuidance::new(&world))
         }
     };

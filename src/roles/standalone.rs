@@ -48,7 +48,7 @@ pub enum RunError {
 pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Result<Recording, RunError> {
     let Scenario { network, demand, settings, mut requests } = scenario;
     add_whole_run_requests(paths, &mut requests);
-    let world = Arc::new(World::new(network, demand, settings, requests));
+    let world = Arc::new(World::new(network, demand, settings, &requests));
     let Division { mut cut, threads, quiet } = division;
     join_actuated_signals(&world.network, &mut cut);
     let rules = RunRules::of(&world);
@@ -61,10 +61,10 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
         checkpoints: false,
     };
     let names = Names::new(Arc::clone(&world.network), Arc::clone(&world.demand));
-    let outputs = Outputs::open(&names, paths, &world.requests, reporting)?;
+    let outputs = Outputs::open(&names, paths, &requests, reporting)?;
     let Settings { begin_ms, end_ms, step_ms, .. } = world.settings;
     let progress = Progress::new(begin_ms, end_ms, step_ms, quiet);
-    let report = ReportOptions::for_outputs(paths, &world.requests);
+    let report = paths.report_options(&requests);
     let regions = regions(&world, &cut, report)?;
     let guidance = RouteGuidance::new(&world);
     let alerts = Alerts::new(names, &world.settings, false);

@@ -42,7 +42,7 @@ fn desk_of(scenario: &CompiledScenario) -> Desk {
     let CompiledScenario { network, demand, settings, requests, .. } = scenario;
     let world = World::new(Arc::clone(network), Arc::clone(demand), settings.clone(), requests.clone());
     // Which partitions a command concerns is of no interest yet.
-    Desk::new(Arc::new(world), Arc::default())
+    Desk::new(Arc::new(world), requests.clone(), Arc::default())
 }
 
 fn after_edit(scenario: &CompiledScenario, edits: &[Edit]) -> Result<CompiledScenario, String> {

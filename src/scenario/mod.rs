@@ -11,21 +11,22 @@ mod edited;
 mod expand;
 mod indices;
 mod load;
+mod nearest_file;
 mod option_table;
 mod options;
 mod path_bytes;
 mod region;
 mod report;
 mod requests;
-mod settings;
 mod source;
 mod sumo_option;
 mod traffic_cut;
 mod walk;
 
+pub use self::config::RunConfig;
+pub use crate::sim::{CollisionAction, Collisions, RecordedEvents, Rerouting, Settings};
 pub use assignment_file::{read_assignment, write_assignment};
 pub use compiled::{CompiledError, CompiledScenario, Revision};
-pub use config::RunConfig;
 pub use crossings::{Crossing, CrossingEntry, CrossingsHead};
 pub use indices::check as check_indices;
 pub use load::{Scenario, load};
@@ -35,9 +36,8 @@ pub use report::Report;
 pub use requests::{
     AreaRequest, ColumnHeader, CrossingsRequest, DetectorRequest, EmptyEdges, EntryExitRequest, HaltThresholds,
     InstantRequest, MeanDataLevel, MeanDataRequest, OutputFormat, OutputPaths, OutputRequests, OutputStyle,
-    QueueOptions, RecordedEvents, SignalRecord, SignalRequest, VehrouteOptions,
+    QueueOptions, SignalRecord, SignalRequest, VehrouteOptions,
 };
-pub use settings::{CollisionAction, Collisions, Rerouting, Settings};
 pub use source::Source;
 pub use sumo_option::{Kind as OptionKind, Status, SumoOption, Topic};
 pub use traffic_cut::{cut_by_traffic, cut_scenario, default_partitions, weights_of_traffic};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostics::{Location, Warnings};
 use crate::ids::{EdgeId, LaneId, SignalId, TypeId};
+use crate::sim::{MeanDataSpec, MeasureSpec, RecordedEvents, ReportOptions};
 
 /// The output files named in a configuration or on the command line; `None`: not wanted. Paths are resolved (relative
 /// ones in a configuration are relative to its directory).
@@ -73,6 +74,15 @@ impl OutputPaths {
     pub fn needs_unfinished(&self) -> bool {
         (self.tripinfo.is_some() && self.tripinfo_unfinished)
             || (self.vehroute.is_some() && self.vehroute_options.write_unfinished)
+    }
+
+    /// What the outputs of a run need to be told, these and those of additional files.
+    pub fn report_options(&self, requests: &OutputRequests) -> ReportOptions {
+        ReportOptions {
+            fcd: self.needs_every_vehicle() || requests.crossings.is_some() || !requests.entry_exits.is_empty(),
+            digest: false,
+            unfinished: self.needs_unfinished(),
+        }
     }
 
     /// Events that the outputs need.
@@ -194,17 +204,6 @@ pub struct OutputRequests {
     pub events: RecordedEvents,
 }
 
-/// Events that outputs of a run need, beside what is always reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedEvents {
-    /// Routes of trips, and routes that were replaced under way.
-    pub routes: bool,
-    /// When vehicles leave the edges of their routes.
-    pub exit_times: bool,
-    pub lane_changes: bool,
-    pub collisions: bool,
-}
-
 impl OutputRequests {
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let mean_data = self.mean_data.iter().map(|request| &request.file);
@@ -217,7 +216,7 @@ impl OutputRequests {
     }
 
     /// Stretches of lanes on which detectors follow single vehicles, metres from the lane's start; some more than once.
-    pub fn watched_stretches(&self) -> impl Iterator<Item = (LaneId, [f64; 2])> + '_ {
+    pub(super) fn watched_stretches(&self) -> impl Iterator<Item = (LaneId, [f64; 2])> + '_ {
         let whole = |lane: &LaneId| (*lane, [f64::NEG_INFINITY, f64::INFINITY]);
         let areas = self.areas.iter().flat_map(move |area| area.lanes.iter().map(whole));
         let gates = move |request: &'_ EntryExitRequest| -> Vec<_> {
@@ -287,6 +286,31 @@ impl OutputRequests {
         }
         kept.crossings = self.crossings.map(|request| CrossingsRequest { edges: moved(&request.edges), ..request });
         kept
+    }
+}
+
+/// What partitions measure for these outputs.
+impl From<&OutputRequests> for MeasureSpec {
+    fn from(requests: &OutputRequests) -> Self {
+        let mean_data = requests.mean_data.iter().map(|request| MeanDataSpec {
+            period_ms: request.period_ms,
+            begin_ms: request.begin_ms,
+            end_ms: request.end_ms,
+            waiting_speed_mps: request.waiting_speed_mps,
+            vtypes: request.vtypes.clone(),
+        });
+        Self {
+            mean_data: mean_data.collect(),
+            stretches: requests.watched_stretches().collect(),
+            signals: requests.signals.iter().map(|request| request.signal).collect(),
+            events: requests.events,
+        }
+    }
+}
+
+impl From<OutputRequests> for MeasureSpec {
+    fn from(requests: OutputRequests) -> Self {
+        Self::from(&requests)
     }
 }
 

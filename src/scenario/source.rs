@@ -7,8 +7,8 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use super::decoding::{self, Decoder, Encoding};
+use super::nearest_file::did_you_mean_file;
 use crate::diagnostics::InputError;
-use crate::suggest::did_you_mean_file;
 use crate::xml::shorten;
 
 const BUFFER_BYTES: usize = 1 << 18;

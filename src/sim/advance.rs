@@ -259,7 +259,7 @@ impl Partition {
                 vehicle.junction_entry_ms = now_ms as i32;
             }
             vehicle.set(flags::STUCK, false);
-            if owned && world.requests.events.exit_times && !network.lane(at).internal {
+            if owned && world.measures.events.exit_times && !network.lane(at).internal {
                 self.report.edges_left.push((vehicle.id, vehicle.route_index));
             }
             if !is_internal {

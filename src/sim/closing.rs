@@ -36,12 +36,12 @@ pub(super) fn trip_so_far(world: &World, vehicle: &Vehicle) -> TripRecord {
 impl Partition {
     /// The edges of a vehicle's route, if they are to be told.
     pub(super) fn told_route(&self, vehicle: &Vehicle) -> Vec<EdgeId> {
-        if self.world.requests.events.routes { self.route(vehicle.route).to_vec() } else { Vec::new() }
+        if self.world.measures.events.routes { self.route(vehicle.route).to_vec() } else { Vec::new() }
     }
 
     /// Notes that a vehicle on an own road is about to get another route.
     pub(super) fn note_replaced(&mut self, vehicle: &Vehicle, ordered: bool) {
-        if self.world.requests.events.routes {
+        if self.world.measures.events.routes {
             let edges = self.told_route(vehicle);
             let (at_index, time_ms) = (vehicle.route_index, self.now_ms());
             self.ordered.replaced_routes.push(ReplacedRoute { vehicle: vehicle.id, edges, at_index, time_ms, ordered });
@@ -50,8 +50,7 @@ impl Partition {
 
     /// What the recorded signals show in this step; each is told of by who owns it.
     pub(super) fn report_signals(&self, report: &mut StepReport) {
-        for request in &self.world.requests.signals {
-            let signal = request.signal;
+        for &signal in &self.world.measures.signals {
             if !self.scope.owns_signal(&self.world.network, signal) || report.signals.iter().any(|s| s.signal == signal)
             {
                 continue;

@@ -3,10 +3,10 @@
 //! off the lane, or both are taken out, or they drive on and are counted.
 
 use crate::ids::LaneId;
-use crate::scenario::{CollisionAction, Settings};
 
 use super::partition::Partition;
 use super::report::{Collision, TeleportCause, Vaporized};
+use super::settings::{CollisionAction, Settings};
 use super::vehicle::Vehicle;
 use super::world::{TypeParams, World};
 
@@ -90,7 +90,7 @@ impl Partition {
 
     /// Reports a collision if somebody wants to know.
     fn tell_collision(&mut self, lane: LaneId, leader: &Vehicle, follower: &Vehicle) {
-        if self.world.requests.events.collisions {
+        if self.world.measures.events.collisions {
             self.report.collisions.push(Collision {
                 lane,
                 collider: follower.id,

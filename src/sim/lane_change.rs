@@ -305,7 +305,7 @@ impl LaneChanger {
             let gap = wish.change.then(|| slot(lanes));
             let blocked = gap.as_ref().is_some_and(|slot| slot.blocked_leader || slot.blocked_follower);
             if let Some(gap) = gap.filter(|_| !blocked) {
-                let records = view.world.requests.events.lane_changes;
+                let records = view.world.measures.events.lane_changes;
                 changes.push(Change {
                     from: LaneId(first.0 + l as u32),
                     to: target_id,

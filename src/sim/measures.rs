@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{LaneId, VehicleId};
-use crate::scenario::{MeanDataRequest, OutputRequests, Settings};
 
 use super::edited::Renumbering;
+use super::measure_spec::MeanDataSpec;
 use super::report::{IntervalReport, LanePassage, LaneStats, micro};
+use super::settings::Settings;
 use super::vehicle::{Vehicle, flags};
 use super::world::World;
 
@@ -72,9 +73,9 @@ impl SavedMeasures {
 impl Measures {
     /// Vehicles are followed on all lanes with detectors: one on an own lane may reach back to a lane of another partition.
     pub fn new(world: &World) -> Self {
-        let requests: &OutputRequests = &world.requests;
+        let spec = &world.measures;
         let settings = &world.settings;
-        let mean_data = requests
+        let mean_data = spec
             .mean_data
             .iter()
             .enumerate()
@@ -85,7 +86,7 @@ impl Measures {
             })
             .collect();
         let mut watched = Vec::new();
-        for (lane, [from_m, to_m]) in requests.watched_stretches() {
+        for &(lane, [from_m, to_m]) in &spec.stretches {
             watched.resize(world.network.lanes.len(), [f64::INFINITY, f64::NEG_INFINITY]);
             let [first_m, last_m] = &mut watched[lane.index()];
             (*first_m, *last_m) = (first_m.min(from_m), last_m.max(to_m));
@@ -144,7 +145,7 @@ impl Measures {
     /// Applies `change` to the statistics of a lane in every running interval that counts the type.
     pub fn update(&mut self, world: &World, lane: LaneId, vtype: u16, now_ms: i64, change: impl Fn(&mut LaneStats)) {
         for m in &mut self.mean_data {
-            let request = &world.requests.mean_data[m.request as usize];
+            let request = &world.measures.mean_data[m.request as usize];
             if running(request, &world.settings, now_ms) && counts(&request.vtypes, vtype) {
                 change(&mut m.stats[lane.index()]);
             }
@@ -154,7 +155,7 @@ impl Measures {
     /// A vehicle drove (or stood) on an own lane.
     pub fn pass(&mut self, world: &World, p: &Passage, now_ms: i64) {
         for m in &mut self.mean_data {
-            let request = &world.requests.mean_data[m.request as usize];
+            let request = &world.measures.mean_data[m.request as usize];
             if !running(request, &world.settings, now_ms) || !counts(&request.vtypes, p.vtype) {
                 continue;
             }
@@ -206,7 +207,7 @@ impl Measures {
         let end_ms = now_ms + world.settings.step_ms;
         let mut intervals = Vec::new();
         for m in &mut self.mean_data {
-            let request = &world.requests.mean_data[m.request as usize];
+            let request = &world.measures.mean_data[m.request as usize];
             let planned = request.period_ms.map(|p| m.begin_ms + p);
             let over = planned.is_some_and(|e| end_ms >= e) || request.end_ms.is_some_and(|e| end_ms >= e);
             let finished = request.end_ms.is_some_and(|e| m.begin_ms >= e);
@@ -226,7 +227,7 @@ impl Measures {
     }
 }
 
-fn running(request: &MeanDataRequest, settings: &Settings, now_ms: i64) -> bool {
+fn running(request: &MeanDataSpec, settings: &Settings, now_ms: i64) -> bool {
     now_ms >= request.begin_ms.unwrap_or(settings.begin_ms) && request.end_ms.is_none_or(|e| now_ms < e)
 }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::demand::RouteOrigin;
 use crate::graph::{Lane, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
-use crate::scenario::{OutputPaths, OutputRequests};
 
 use super::approach::{Approaches, Distant, Notice, Priority};
 use super::departures::Departures;
@@ -42,17 +41,6 @@ pub struct ReportOptions {
     pub digest: bool,
     /// The trips that are under way at the end.
     pub unfinished: bool,
-}
-
-impl ReportOptions {
-    /// What the outputs of a run need.
-    pub fn for_outputs(paths: &OutputPaths, requests: &OutputRequests) -> Self {
-        Self {
-            fcd: paths.needs_every_vehicle() || requests.crossings.is_some() || !requests.entry_exits.is_empty(),
-            digest: false,
-            unfinished: paths.needs_unfinished(),
-        }
-    }
 }
 
 /// A vehicle whose motion depends on who else approaches a junction.

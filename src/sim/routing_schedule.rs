@@ -1,9 +1,9 @@
 //! When edge speeds are measured and routes are found. Fixed by demand and settings, so all partitions agree (I1).
 
 use crate::demand::Demand;
-use crate::scenario::Settings;
 
 use super::rerouting::is_routed_at_departure;
+use super::settings::Settings;
 
 /// Wished interval between two snapshots of the traffic, ms.
 const PERIOD_MS: i64 = 30_000;
@@ -110,7 +110,7 @@ impl RoutingSchedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Rerouting;
+    use crate::sim::Rerouting;
 
     fn rerouting() -> Rerouting {
         Rerouting {

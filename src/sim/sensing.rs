@@ -3,10 +3,10 @@
 use crate::demand::Demand;
 use crate::graph::{DetectorLoop, Network, loops_of, signal_approaches};
 use crate::ids::{LaneId, SignalId};
-use crate::scenario::Settings;
 
 use super::marks::Marks;
 use super::partition::Partition;
+use super::settings::Settings;
 use super::signals::OCCUPIED;
 use super::vehicle::Vehicle;
 

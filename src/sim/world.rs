@@ -6,14 +6,15 @@ use std::sync::Arc;
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::{EdgeKind, Link, Network};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
-use crate::scenario::{OutputRequests, Settings};
 
 use super::car_following::Driver;
 use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
+use super::measure_spec::MeasureSpec;
 use super::orders::Overlay;
 use super::routing_schedule::RoutingSchedule;
 use super::sensing::SignalLoops;
+use super::settings::Settings;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;
@@ -41,7 +42,7 @@ pub struct World {
     pub network: Arc<Network>,
     pub demand: Arc<Demand>,
     pub settings: Settings,
-    pub requests: OutputRequests,
+    pub measures: MeasureSpec,
     pub types: Vec<TypeParams>,
     /// Vehicle classes that occur in the demand.
     pub classes: Vec<VehicleClass>,
@@ -87,7 +88,7 @@ impl World {
         network: impl Into<Arc<Network>>,
         demand: impl Into<Arc<Demand>>,
         settings: Settings,
-        requests: OutputRequests,
+        measures: impl Into<MeasureSpec>,
     ) -> Self {
         let (network, demand) = (network.into(), demand.into());
         let dt = settings.step_ms as f64 / 1000.0;
@@ -148,7 +149,7 @@ impl World {
             network,
             demand,
             settings,
-            requests,
+            measures: measures.into(),
             types,
             classes,
             dt,

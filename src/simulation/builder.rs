@@ -14,7 +14,7 @@ use crate::output::{Names, Outputs, Reporting, add_whole_run_requests};
 use crate::scenario::{
     OutputPaths, OutputRequests, RunConfig, Scenario, Settings, check_indices, cut_by_traffic, load,
 };
-use crate::sim::{ReportOptions, World};
+use crate::sim::World;
 
 /// Where network and demand come from.
 enum Source {
@@ -161,15 +161,15 @@ impl SimulationBuilder {
         if let Some(paths) = &outputs {
             add_whole_run_requests(paths, &mut requests);
         }
-        let world = Arc::new(World::new(network, demand, settings, requests));
-        let for_outputs = outputs.as_ref().map(|paths| ReportOptions::for_outputs(paths, &world.requests));
+        let world = Arc::new(World::new(network, demand, settings, &requests));
+        let for_outputs = outputs.as_ref().map(|paths| paths.report_options(&requests));
         let mut report = for_outputs.unwrap_or_default();
         report.fcd |= every_vehicle;
-        let outputs = outputs.map(|paths| open(&world, &paths, cut.parts)).transpose()?;
+        let outputs = outputs.map(|paths| open(&world, &paths, &requests, cut.parts)).transpose()?;
         let threads = threads.unwrap_or(cut.parts as usize);
         let warnings = warnings.iter().map(|(kind, at, message, times)| told(kind, &at.to_string(), message, times));
         let warnings = warnings.collect();
-        Ok(Simulation::new(Setup { world, cut, threads, report, outputs, warnings }))
+        Ok(Simulation::new(Setup { world, requests, cut, threads, report, outputs, warnings }))
     }
 
     /// Builds the simulation and goes on from a snapshot.
@@ -189,7 +189,12 @@ fn cut_of(network: &Network, demand: &Demand, settings: &Settings, parts: u32) -
     Ok(cut)
 }
 
-fn open(world: &Arc<World>, paths: &OutputPaths, parts: u32) -> Result<Outputs, SimulationError> {
+fn open(
+    world: &Arc<World>,
+    paths: &OutputPaths,
+    requests: &OutputRequests,
+    parts: u32,
+) -> Result<Outputs, SimulationError> {
     let reporting = Reporting {
         partitions: parts as usize,
         begin_ms: world.settings.begin_ms,
@@ -198,7 +203,7 @@ fn open(world: &Arc<World>, paths: &OutputPaths, parts: u32) -> Result<Outputs, 
         checkpoints: false,
     };
     let names = Names::new(Arc::clone(&world.network), Arc::clone(&world.demand));
-    Ok(Outputs::open(&names, paths, &world.requests, reporting)?)
+    Ok(Outputs::open(&names, paths, requests, reporting)?)
 }
 
 fn told(kind: &str, at: &str, message: &str, times: u64) -> String {

@@ -16,7 +16,7 @@ use crate::graph::sumo::NetworkIndex;
 use crate::graph::{Network, join_actuated_signals};
 use crate::ids::{EdgeId, TypeId, VehicleId};
 use crate::output::{Alerts, LaneShapes, MergedStep, Names, Outputs, TripTotals};
-use crate::scenario::Scenario;
+use crate::scenario::{OutputRequests, Scenario};
 use crate::sim::report::Counts;
 use crate::sim::{
     EditTally, EditedWorld, NewVehicle, Order, Partition, ReportOptions, RouteGuidance, RouteOrders, RunRules, Scope,
@@ -26,6 +26,7 @@ use crate::sim::{
 /// What is made of the scenario once, shared by a simulation and its forks.
 pub(super) struct Base {
     pub world: Arc<World>,
+    pub requests: OutputRequests,
     fingerprint: OnceLock<u128>,
     pub index: OnceLock<NetworkIndex>,
     pub shapes: OnceLock<LaneShapes>,
@@ -34,9 +35,10 @@ pub(super) struct Base {
 }
 
 impl Base {
-    fn new(world: Arc<World>) -> Arc<Self> {
+    fn new(world: Arc<World>, requests: OutputRequests) -> Arc<Self> {
         Arc::new(Self {
             world,
+            requests,
             fingerprint: OnceLock::new(),
             index: OnceLock::new(),
             shapes: OnceLock::new(),
@@ -101,6 +103,7 @@ pub struct Simulation {
 /// What a [`Simulation`] is made of.
 pub(super) struct Setup {
     pub world: Arc<World>,
+    pub requests: OutputRequests,
     pub cut: Cut,
     pub threads: usize,
     pub report: ReportOptions,
@@ -149,16 +152,17 @@ impl Simulation {
     pub fn from_world(world: &Arc<World>, cut: &Cut) -> Self {
         let report = ReportOptions { fcd: true, digest: true, unfinished: true };
         let (world, cut) = (Arc::clone(world), cut.clone());
-        Self::new(Setup { world, cut, threads: 1, report, outputs: None, warnings: Vec::new() })
+        let requests = OutputRequests::default();
+        Self::new(Setup { world, requests, cut, threads: 1, report, outputs: None, warnings: Vec::new() })
     }
 
     pub(super) fn new(setup: Setup) -> Self {
-        let base = Base::new(Arc::clone(&setup.world));
+        let base = Base::new(Arc::clone(&setup.world), setup.requests.clone());
         Self::on(base, setup, None)
     }
 
     fn on(base: Arc<Base>, setup: Setup, scopes: Option<Vec<Scope>>) -> Self {
-        let Setup { world, mut cut, threads, report, outputs, warnings } = setup;
+        let Setup { world, mut cut, threads, report, outputs, warnings, .. } = setup;
         join_actuated_signals(&world.network, &mut cut);
         let scopes = scopes
             .unwrap_or_else(|| (0..cut.parts).map(|part| Scope::new(&world, part as u16, &cut.part_of_edge)).collect());
@@ -430,6 +434,7 @@ impl Simulation {
         let warnings = self.warnings.clone();
         let setup = Setup {
             world: Arc::clone(&world),
+            requests: self.base.requests.clone(),
             cut: self.cut.clone(),
             threads: self.threads,
             report: self.report,
@@ -471,9 +476,9 @@ impl Simulation {
         let EditedNetwork { network, lanes } = edited;
         let mut demand = (*before.demand).clone();
         keep_places(&mut demand, &before.network, network, lanes);
-        let mut requests = before.requests.clone();
+        let mut requests = self.base.requests.clone();
         requests.follow(network, lanes).map_err(SimulationError::Measured)?;
-        let after = Arc::new(World::new(network.clone(), demand, before.settings.clone(), requests));
+        let after = Arc::new(World::new(network.clone(), demand, before.settings.clone(), &requests));
         let mut cut = self.cut.clone();
         cut.grow(network);
         join_actuated_signals(network, &mut cut);
@@ -495,6 +500,7 @@ impl Simulation {
         };
         let setup = Setup {
             world: Arc::clone(&after),
+            requests,
             cut,
             threads: self.threads,
             report: self.report,

@@ -107,6 +107,6 @@ impl Snapshot {
 
 /// Names network, demand, settings and measurements.
 pub(super) fn fingerprint(world: &World) -> u128 {
-    let parts = (&*world.network, &*world.demand, &world.settings, &world.requests);
+    let parts = (&*world.network, &*world.demand, &world.settings, &world.measures);
     xxh3_128(&rmp_serde::to_vec(&parts).expect("the types have nothing that MessagePack cannot hold"))
 }

@@ -367,7 +367,7 @@ impl Simulation {
 
     /// What the loops and areas of additional files see, in the order of the files, loops first.
     pub fn detectors(&self) -> impl Iterator<Item = DetectorReading<'_>> {
-        let requests = &self.base.world.requests;
+        let requests = &self.base.requests;
         let loops = requests.detectors.iter().map(|request| {
             let on_lane = self.last.passages.iter().filter(|passage| passage.lane == request.lane);
             let length_m = |id: VehicleId| {

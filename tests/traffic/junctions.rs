@@ -88,7 +88,7 @@ fn who_has_blocked_a_junction_long_enough_is_ignored_if_asked_for() {
         let ignore_junction_blocker_ms = ignored_s.map(|s| s * 1000);
         let settings = Settings { ignore_junction_blocker_ms, ..patient.settings.clone() };
         let (network, demand) = (Arc::clone(&patient.network), Arc::clone(&patient.demand));
-        let world = Arc::new(World::new(network, demand, settings, patient.requests.clone()));
+        let world = Arc::new(World::new(network, demand, settings, patient.measures.clone()));
         arrivals(&world, &run(&world))["e"]
     };
     assert_eq!([arrival(Some(20)), arrival(Some(5))], [70, 59]);

@@ -13,7 +13,6 @@ mod panel;
 mod run_result;
 mod schedule;
 mod session;
-mod tallies;
 mod workers;
 
 pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
@@ -28,4 +27,4 @@ pub use self::keeper::{
 pub use self::panel::{Panel, Wish};
 pub use self::run_result::RunResult;
 pub use self::schedule::{Act, LogEntry, Told, of_network};
-pub use self::tallies::{Cause, Tallies};
+pub use crate::observe::{Cause, Tallies};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use super::core::{Core, Effect, Event, Look, Place, Seen};
+use super::core::{Core, Effect, Event, Place};
 use super::region::Region;
 use crate::actors::ExitStatus;
 use crate::actors::master::{Exited, PartitionClosed};
@@ -14,6 +14,7 @@ use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
 use crate::actors::recorder::ReportBatch;
 use crate::observe::metrics::PartitionMeter;
 use crate::protocol::{Epoch, Frame, OrderNotice, RouteNotice};
+use crate::protocol::{Look, Seen};
 use crate::sim::PartitionState;
 
 /// How often a wait that goes on is counted.

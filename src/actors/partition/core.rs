@@ -5,12 +5,10 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
 use crate::control::live::MAX_VEHICLES;
-use crate::protocol::{Frame, OrderNotice, RouteNotice, Scene};
+use crate::protocol::{Frame, Look, OrderNotice, RouteNotice, Scene, Seen};
 use crate::sim::report::{RouteUpdate, StepReport};
 use crate::sim::{Closing, HaloError, Observation, Order, PartitionState, Watch};
 
@@ -51,26 +49,6 @@ pub trait Kernel {
 pub struct Place {
     pub scene: Scene,
     pub part: u16,
-}
-
-/// A look at some roads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
-    pub number: u64,
-    /// Steps that are to be done then.
-    pub at_step: u64,
-    pub watch: Watch,
-}
-
-/// What a look has shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
-    pub number: u64,
-    pub part: u16,
-    /// Steps that were done when the look came.
-    pub came_at: u64,
-    /// `None`: the look came too late, its step was past.
-    pub observation: Option<Observation>,
 }
 
 #[derive(Debug)]

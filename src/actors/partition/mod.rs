@@ -8,5 +8,5 @@ pub use self::actor::{
     Begin, Finish, Grant, LookAt, NewOrders, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, SeenRoads, Snapshot,
     Stop,
 };
-pub use self::core::{Core, Effect, Event, Kernel, Look, Place, Seen};
+pub use self::core::{Core, Effect, Event, Kernel, Place};
 pub use self::region::{Neighbourhood, Region};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::report_log::ReportLog;
 use crate::actors::ExitStatus;
-use crate::actors::partition::{Look, Seen};
 use crate::actors::recorder::ReportBatch;
 use crate::persist::{ContentHash, PartRef};
 use crate::planted::planted;
 use crate::protocol::{Epoch, Hosted, OrderNotice, Place, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
+use crate::protocol::{Look, Seen};
 use crate::sim::Closing;
 
 /// Who this worker is.

@@ -11,11 +11,11 @@ use crate::actors::neighbor_handler::{
     self, Accepted, Commit, End, NeighborHandler, Network, PeerAddress, PeerAt, Retention, Retire,
 };
 use crate::actors::partition::{
-    self, Begin, Finish, Grant, Look, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop,
+    self, Begin, Finish, Grant, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop,
 };
 use crate::actors::threads::Thread;
 use crate::observe::Instruments;
-use crate::protocol::{Epoch, OrderNotice, RouteNotice, Scene};
+use crate::protocol::{Epoch, Look, OrderNotice, RouteNotice, Scene};
 
 /// What a handler has been told of its neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use super::builder::NetworkBuilder;
 use super::net::LEAST_SPEED_MPS;
 use crate::attributes::Attributes;
 use crate::coverage::{check_attributes, check_left_out};
-use crate::demand::VehicleClass;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::ClassLimits;
+use crate::graph::VehicleClass;
 use crate::ids::EdgeId;
 use crate::xml::{Element, Node, XmlReader, shorten};
 

@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use crate::demand::VehicleClass;
 use crate::diagnostics::{InputError, Warnings};
 use crate::graph::Permissions;
+use crate::graph::VehicleClass;
 use crate::xml::{Element, XmlReader, shorten};
 
 /// The classes that may use a lane: `allow` names them; otherwise all but those in `disallow`.

@@ -3,8 +3,8 @@
 mod bad_input;
 
 use super::{NetworkBuilder, NetworkIndex};
-use crate::demand::VehicleClass;
 use crate::diagnostics::{InputError, Warnings};
+use crate::graph::VehicleClass;
 use crate::graph::{EdgeKind, JunctionKind, Link, Network, Permissions, ProgramKind, RightOfWay, Turn};
 use crate::ids::LinkId;
 use crate::xml::{Node, XmlReader};

@@ -22,9 +22,8 @@ pub use self::partition::PartitionMeter;
 pub use self::run::{RecorderMeter, RunMeter};
 pub use self::store::{CountedStore, LastAnswer, StoreMeter};
 use super::health::{Health, Pulse};
-use crate::actors::master::Tallies;
-use crate::control::live::RunStatus;
 use crate::observe::Role;
+use crate::observe::{RunStatus, Tallies};
 
 /// Content type of [`Instruments::text`].
 pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;

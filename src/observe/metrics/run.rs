@@ -5,9 +5,7 @@ use std::time::SystemTime;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::{counters, gauge, gauges, registered};
-use crate::actors::master::{Cause, Tallies};
-use crate::control::RunState;
-use crate::control::live::RunStatus;
+use crate::observe::{Cause, RunState, RunStatus, Tallies};
 
 pub struct Metrics {
     state: IntGaugeVec,

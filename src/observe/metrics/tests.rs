@@ -1,7 +1,7 @@
 //! That docs/metrics.md tells what is shown.
 
 use super::*;
-use crate::control::live::{RunStatus, WorkerStatus};
+use crate::observe::{RunStatus, WorkerStatus};
 
 /// A series as a scrape shows it: name and labels, value.
 fn value(text: &str, series: &str) -> Option<f64> {

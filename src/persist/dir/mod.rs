@@ -15,7 +15,7 @@ use super::{
     ContentHash, Lease, Manifest, PartId, PartRef, RunName, RunStatus, SnapshotStore, StoreError, StoreFuture, Swept,
     chunks,
 };
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// Does its work on the threads that the runtime has for what blocks. A dropped future does not stop it.
 pub struct DirStore {

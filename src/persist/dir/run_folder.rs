@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::files;
+use crate::persist::Epoch;
 use crate::persist::keys::{RunFiles, parse_part_name};
 use crate::persist::retention::plan_sweep;
 use crate::persist::run_state::{CommitDecision, RunState};
 use crate::persist::seal::{seal, unseal};
 use crate::persist::{ContentHash, Lease, Manifest, PartId, PartRef, RunName, RunStatus, StoreError, Swept, chunks};
-use crate::protocol::Epoch;
 
 /// The files of one run. Everything that compares an epoch does so under the run's lock; the state file is written last.
 pub(super) struct RunFolder {

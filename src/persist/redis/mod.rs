@@ -26,7 +26,7 @@ use super::{
     ContentHash, Holder, Lease, Manifest, PartId, PartRef, RunName, RunStatus, SnapshotStore, StoreError, StoreFuture,
     Swept, chunks,
 };
-use crate::protocol::Epoch;
+use crate::persist::Epoch;
 
 /// The life of a run's keys is prolonged so many times before they would expire.
 const TOUCHES_PER_LIFE: u64 = 16;

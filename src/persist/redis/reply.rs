@@ -3,8 +3,8 @@
 use ::redis::ScriptInvocation;
 
 use super::connection::{Connection, Effect};
+use crate::persist::Epoch;
 use crate::persist::StoreError;
-use crate::protocol::Epoch;
 
 /// The answer of a script. That the epoch is stale, or somebody else holds the run, has become an error already.
 pub(super) struct Reply(Vec<String>);

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::lookout::{Glance, Standing};
 use super::*;
-use crate::actors::partition::Seen;
 use crate::control::RunState;
 use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
+use crate::protocol::Seen;
 
 /// Bytes of a command that are logged; all of it is in the command log.
 const LOGGED_BYTES: usize = 512;

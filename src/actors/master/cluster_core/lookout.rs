@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::actors::partition::{Look, Seen};
+use crate::protocol::{Look, Seen};
 use crate::sim::{Observation, Watch};
 
 /// A look that takes longer is given up: a partition is lost, or far behind.

@@ -17,11 +17,11 @@ use super::instruction::{Drive, Instruction, KeptPace, Pace, Ticket};
 use super::pace_keeping::PaceKeeping;
 use super::run_result::RunResult;
 use super::schedule::{Act, LogEntry, Schedule, Told};
-use super::tallies::{Cause, Tallies};
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::recorder::Recording;
 use crate::control::CommandError;
+use crate::observe::{Cause, Tallies};
 use crate::persist::{ContentHash, PartRef, RunName};
 use crate::protocol::{
     Epoch, Hosted, OrderNotice, Place, Policy, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome,
