@@ -220,10 +220,12 @@ impl View<'_> {
                 let key = step_key(self.world.settings.seed ^ 1, self.now_ms as u64);
                 (allowed * uniform(key, vehicle.id.0, Purpose::DepartSpeed), true, true)
             }
-            DepartSpeed::Last => (on.last().map_or(allowed, |last| last.speed_mps.at_most(allowed)), true, false),
+            // On an empty lane, as fast as can be.
+            DepartSpeed::Last | DepartSpeed::Avg if on.is_empty() => (allowed, true, true),
+            DepartSpeed::Last => (on[on.len() - 1].speed_mps.at_most(allowed), true, false),
             DepartSpeed::Avg => {
-                let mean = on.iter().map(|body| body.speed_mps).sum::<f64>() / on.len().max(1) as f64;
-                (if on.is_empty() { allowed } else { mean.at_most(allowed) }, true, false)
+                let mean = on.iter().map(|body| body.speed_mps).sum::<f64>() / on.len() as f64;
+                (mean.at_most(allowed), true, false)
             }
         };
         Wanted { speed_mps, yields_to_road, yields_to_leaders }
