@@ -98,7 +98,7 @@ fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: 
         Some(bytes) => {
             let state = RecorderState::decode(bytes).expect("an encoded state");
             let outputs = Outputs::resume(&names, &paths, &requests, reporting, &state.outputs).expect("the files");
-            let guidance = RouteGuidance::restored(world, state.guidance);
+            let guidance = RouteGuidance::restored(world, state.guidance).expect("its own state");
             Core::resumed(scene(epoch), RULES, outputs, guidance, state.notices)
         }
     };

@@ -149,7 +149,7 @@ fn a_saved_guidance_goes_on_with_the_same_orders() {
         if step.time_ms == 240_000 {
             let saved = rmp_serde::to_vec(&first.state()).expect("bytes");
             let state = rmp_serde::from_slice(&saved).expect("the state");
-            second = Some(RouteGuidance::restored(&world, state));
+            second = Some(RouteGuidance::restored(&world, state).expect("its own state"));
         } else if let Some(second) = &mut second {
             second.observe(&step);
             assert_eq!(second.take_orders(), orders);

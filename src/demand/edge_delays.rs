@@ -9,6 +9,9 @@ use crate::ids::EdgeId;
 
 use super::route_search::MIN_SPEED_MPS;
 
+/// No sum of deviations grows so large; several of them can be added without overflow. µm/s.
+const GREATEST_SUM: u64 = 1 << 56;
+
 /// Moving averages of edge speeds. An edge without vehicles counts with its speed limit, so only deviations from the limit
 /// have to be told and kept.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,6 +38,16 @@ impl EdgeDelays {
             sums: vec![0; edges],
             seconds: vec![0.0; edges],
         }
+    }
+
+    /// Whether stored averages are of as many edges and samples as new ones.
+    pub fn fits(&self, new: &Self) -> bool {
+        let is_sum = |sum: &i64| sum.unsigned_abs() < GREATEST_SUM;
+        (self.samples, self.window) == (new.samples, new.window)
+            && (self.sums.len(), self.seconds.len()) == (new.sums.len(), new.seconds.len())
+            && self.buckets.len() <= self.window as usize
+            && self.sums.iter().chain(self.buckets.iter().flatten().map(|(_, sum)| sum)).all(is_sum)
+            && self.seconds.iter().all(|seconds| seconds.is_finite() && *seconds >= 0.0)
     }
 
     /// There are more edges than before, all empty.

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Raised with every change of a message.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// One run of a scenario; not its scenario or seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

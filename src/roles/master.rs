@@ -29,7 +29,7 @@ use crate::persist::SnapshotStore;
 use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
-use crate::sim::{RouteGuidance, RunRules, Scope, World};
+use crate::sim::{RouteGuidance, RunRules, Scope, World, check_routes};
 
 /// Steps beyond the last commit that may be done, in intervals: the bound of the logs (I7).
 const UNCOMMITTED_INTERVALS: u64 = 8;
@@ -209,7 +209,10 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     let core = match standing {
         Some(standing) => {
             let outputs = Outputs::resume(&names, &paths, &requests, reporting, &standing.recorder.outputs)?;
-            let guidance = RouteGuidance::restored(&world, standing.recorder.guidance);
+            let damaged = |error| RunError::Failed(format!("snapshot of step {}: {error}", standing.step));
+            let ways = standing.recorder.notices.iter().flat_map(|notice| &notice.updates);
+            check_routes(&world.network, ways).map_err(damaged)?;
+            let guidance = RouteGuidance::restored(&world, standing.recorder.guidance).map_err(damaged)?;
             let core = recorder::Core::resumed(scene, rules, outputs, guidance, standing.recorder.notices);
             (resumed.steps, resumed.parts) = (standing.step, Some(standing.parts));
             tracing::info!(run = %tenure.run, step = standing.step, "run goes on from its last snapshot");

@@ -145,7 +145,7 @@ impl Partition {
             vehicle.stop_total_ms += step_ms;
         } else {
             if speed <= HALTING_SPEED {
-                vehicle.waiting_count += u16::from(vehicle.waiting_ms == 0);
+                vehicle.waiting_count = vehicle.waiting_count.saturating_add(u16::from(vehicle.waiting_ms == 0));
                 vehicle.waiting_ms += step_ms;
                 vehicle.waiting_total_ms += step_ms;
             } else {
@@ -474,29 +474,26 @@ impl Partition {
             if self.transfers[edge.index()].is_empty() {
                 continue;
             }
-            let list = std::mem::take(&mut self.transfers[edge.index()]);
-            for transfer in list {
-                if transfer.vehicle.is(flags::TELEPORTING) && now_ms >= transfer.ready_ms {
+            let mut list = std::mem::take(&mut self.transfers[edge.index()]);
+            list.retain(|transfer| {
+                let goes_on = transfer.vehicle.is(flags::TELEPORTING) && now_ms >= transfer.ready_ms;
+                if goes_on {
                     self.go_on_beside(transfer.vehicle, now_ms);
-                } else {
-                    self.transfers[edge.index()].push(transfer);
                 }
-            }
+                !goes_on
+            });
+            self.transfers[edge.index()] = list;
         }
         self.scope.known_edges = edges;
-        for (edge, transfer) in std::mem::take(&mut self.entering_transfers) {
+        for (edge, transfer) in self.entering_transfers.drain(..) {
             let list = &mut self.transfers[edge.index()];
             let at = list.partition_point(|t| t.vehicle.id < transfer.vehicle.id);
             list.insert(at, transfer);
         }
-        let world = &self.world;
-        let is_own = |e: &EdgeId| self.scope.owned[world.network.edge(*e).first_lane.index()];
-        self.busy_transfers = self
-            .scope
-            .own_edges
-            .iter()
-            .copied()
-            .filter(|e| !self.transfers[e.index()].is_empty() && is_own(e))
-            .collect();
+        let Self { world, scope, transfers, busy_transfers, .. } = self;
+        let is_own = |e: &EdgeId| scope.owned[world.network.edge(*e).first_lane.index()];
+        let is_busy = |e: &EdgeId| !transfers[e.index()].is_empty() && is_own(e);
+        busy_transfers.clear();
+        busy_transfers.extend(scope.own_edges.iter().copied().filter(is_busy));
     }
 }

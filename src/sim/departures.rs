@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::demand::Departure;
+use crate::demand::{Demand, Departure};
 use crate::ids::{EdgeId, RouteId, VehicleId};
 
 use super::entrance::LaneWish;
+use super::routes::Routes;
 use super::scope::Scope;
 use super::world::World;
 
@@ -35,6 +36,8 @@ pub struct Departures {
     /// By edge, in the order in which they are tried.
     waiting: BTreeMap<EdgeId, VecDeque<Waiting>>,
     waiting_count: u64,
+    /// Empty queues, whose memory is used again.
+    spare: Vec<VecDeque<Waiting>>,
     /// Routes of trips that do not take the one found at load, and how often it was changed while they waited.
     routes: BTreeMap<VehicleId, (RouteId, u16)>,
     /// Vehicles that orders added here, with the edges on which they depart. Their ids are not in order of time.
@@ -51,6 +54,29 @@ pub struct SavedDepartures {
     waiting: Vec<(EdgeId, Vec<VehicleId>)>,
     routes: Vec<(VehicleId, RouteId, u16)>,
     removed: Vec<VehicleId>,
+}
+
+impl SavedDepartures {
+    /// Whether the vehicles are of the demand (with those that orders added), wait where their routes begin, and their time has
+    /// come; `last_ms` is the time of the last step done.
+    pub(super) fn fit(&self, demand: &Demand, routes: &Routes, last_ms: Option<i64>) -> bool {
+        let first_edge = |route: RouteId| routes.get(demand, route).and_then(|edges| edges.first());
+        let departure = |vehicle: VehicleId| demand.departures.get(vehicle.index());
+        let waits = |vehicle: &VehicleId, edge: &EdgeId| {
+            departure(*vehicle).is_some_and(|departure| {
+                first_edge(departure.route) == Some(edge) && last_ms.is_some_and(|ms| departure.depart_ms <= ms)
+            })
+        };
+        let begins_there = |(vehicle, route, _): &(VehicleId, RouteId, u16)| {
+            departure(*vehicle).is_some_and(|departure| {
+                let edge = first_edge(*route);
+                edge.is_some() && edge == first_edge(departure.route)
+            })
+        };
+        self.waiting.iter().all(|(edge, queue)| !queue.is_empty() && queue.iter().all(|vehicle| waits(vehicle, edge)))
+            && self.routes.iter().all(begins_there)
+            && self.removed.iter().all(|vehicle| departure(*vehicle).is_some())
+    }
 }
 
 impl Departures {
@@ -89,7 +115,7 @@ impl Departures {
                 removed += 1;
                 continue;
             }
-            self.waiting.entry(world.route(departure.route)[0]).or_default().push_back(Waiting::new(*id));
+            Self::queue(&mut self.waiting, &mut self.spare, world.route(departure.route)[0], *id);
             self.waiting_count += 1;
         }
         while let Some((_, id)) = self.added_to_come.first().copied().filter(|(depart_ms, _)| *depart_ms <= now_ms) {
@@ -97,11 +123,20 @@ impl Departures {
             if self.removed.remove(&id) {
                 removed += 1;
             } else if let Some(edge) = self.added.get(&id) {
-                self.waiting.entry(*edge).or_default().push_back(Waiting::new(id));
+                Self::queue(&mut self.waiting, &mut self.spare, *edge, id);
                 self.waiting_count += 1;
             }
         }
         removed
+    }
+
+    fn queue(
+        waiting: &mut BTreeMap<EdgeId, VecDeque<Waiting>>,
+        spare: &mut Vec<VecDeque<Waiting>>,
+        edge: EdgeId,
+        vehicle: VehicleId,
+    ) {
+        waiting.entry(edge).or_insert_with(|| spare.pop().unwrap_or_default()).push_back(Waiting::new(vehicle));
     }
 
     /// Where a vehicle departs that is to depart here and has not done so.
@@ -163,6 +198,9 @@ impl Departures {
     pub fn put_back(&mut self, edge: EdgeId, queue: VecDeque<Waiting>) {
         if queue.is_empty() {
             self.waiting.remove(&edge);
+            if queue.capacity() > 0 {
+                self.spare.push(queue);
+            }
         } else {
             self.waiting.insert(edge, queue);
         }

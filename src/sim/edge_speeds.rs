@@ -42,11 +42,16 @@ impl EdgeSpeeds {
         }
     }
 
+    /// How many edges have a sum.
+    pub fn len(&self) -> usize {
+        self.sums.len()
+    }
+
     /// Adds the sums of the edges that are wanted.
     pub fn add(&mut self, other: &Self, wants: impl Fn(EdgeId) -> bool) {
         self.sums.resize(self.sums.len().max(other.sums.len()), 0);
         for (i, sum) in other.sums.iter().enumerate().filter(|(i, _)| wants(EdgeId::new(*i))) {
-            self.sums[i] += sum;
+            self.sums[i] = self.sums[i].saturating_add(*sum);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The state of own roads as bytes for a neighbour that mirrors them.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::ids::{EdgeId, LaneId, SignalId};
 
 use super::scope::Scope;
@@ -41,24 +43,35 @@ impl Mirror {
     }
 }
 
-/// A frame that does not fit what was agreed.
+/// Bytes of roads that do not fit network and demand. The partition that read them must not be stepped any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HaloError {
-    #[error("halo frame is cut off at byte {0}")]
+    #[error("the data end too early, at byte {0}")]
     CutOff(usize),
-    #[error("halo frame has {0} bytes too many")]
+    #[error("the data have {0} bytes too many")]
     TooLong(usize),
-    #[error("halo frame holds a vehicle with an impossible state on lane {0}")]
-    BadVehicle(u32),
+    #[error("the data are damaged: their checksum is wrong")]
+    Checksum,
+    #[error("vehicle {vehicle} has an impossible {field}")]
+    BadVehicle { vehicle: u32, field: &'static str },
+    #[error("signal {signal} has an impossible {field}")]
+    BadSignal { signal: u32, field: &'static str },
 }
+
+/// Bytes of the checksum (XXH3) at the end of a frame.
+const CHECKSUM: usize = size_of::<u64>();
 
 /// Appends counts and records.
-#[derive(Debug, Default)]
-pub struct Writer {
-    pub bytes: Vec<u8>,
+#[derive(Debug)]
+pub struct Writer<'a> {
+    bytes: &'a mut Vec<u8>,
 }
 
-impl Writer {
+impl<'a> Writer<'a> {
+    /// Appends to `bytes`.
+    pub fn new(bytes: &'a mut Vec<u8>) -> Self {
+        Self { bytes }
+    }
     pub fn vehicles(&mut self, vehicles: &[Vehicle]) {
         self.bytes.extend_from_slice(&(vehicles.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(bytemuck::cast_slice(vehicles));
@@ -75,6 +88,11 @@ impl Writer {
             self.bytes.extend_from_slice(&n.to_le_bytes());
         }
     }
+    /// Ends a frame: what was damaged on the way is no frame any more.
+    pub fn seal(self) {
+        let checksum = xxh3_64(self.bytes);
+        self.bytes.extend_from_slice(&checksum.to_le_bytes());
+    }
 }
 
 /// Reads what [`Writer`] wrote.
@@ -85,8 +103,17 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Reads data that were not sealed.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
+    }
+    /// Reads a frame.
+    pub fn sealed(bytes: &'a [u8]) -> Result<Self, HaloError> {
+        let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(HaloError::CutOff(bytes.len()))?;
+        if xxh3_64(content) != u64::from_le_bytes(*checksum) {
+            return Err(HaloError::Checksum);
+        }
+        Ok(Self::new(content))
     }
     fn take(&mut self, n: usize) -> Result<&'a [u8], HaloError> {
         let end = self.at.checked_add(n).filter(|e| *e <= self.bytes.len()).ok_or(HaloError::CutOff(self.at))?;
@@ -94,40 +121,28 @@ impl<'a> Reader<'a> {
         self.at = end;
         Ok(slice)
     }
-    fn count(&mut self, size: usize) -> Result<usize, HaloError> {
-        let raw = self.take(4)?;
+    /// The bytes of the next list of records.
+    pub fn records<T>(&mut self) -> Result<&'a [u8], HaloError> {
+        let raw = self.take(size_of::<u32>())?;
         let n = u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize;
-        n.checked_mul(size).filter(|b| *b <= self.bytes.len() - self.at).ok_or(HaloError::CutOff(self.at))
+        let length = n.checked_mul(size_of::<T>()).ok_or(HaloError::CutOff(self.at))?;
+        self.take(length)
     }
-    fn records<T: bytemuck::Pod>(&mut self, into: &mut Vec<T>) -> Result<(), HaloError> {
-        let length = self.count(size_of::<T>())?;
-        let raw = self.take(length)?;
-        into.clear();
-        into.reserve(length / size_of::<T>());
-        // The frame's bytes need not be aligned for the records.
-        into.extend(raw.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>));
-        Ok(())
-    }
-    pub fn vehicles(&mut self, lane: LaneId, into: &mut Vec<Vehicle>) -> Result<(), HaloError> {
-        self.records(into)?;
-        if into.iter().any(|v| !(v.pos.is_finite() && v.speed.is_finite())) {
-            return Err(HaloError::BadVehicle(lane.0));
-        }
-        Ok(())
-    }
-    pub fn transfers(&mut self, into: &mut Vec<Transfer>) -> Result<(), HaloError> {
-        self.records(into)
-    }
-    pub fn signal(&mut self, s: &mut SignalState) -> Result<(), HaloError> {
+    /// The numbers of the state of a signal; the loops of `s` stay as many as they are.
+    pub fn signal(&mut self, signal: SignalId, s: &mut SignalState) -> Result<(), HaloError> {
         let mut next = || -> Result<i64, HaloError> {
-            let raw = self.take(8)?;
-            Ok(i64::from_le_bytes(raw.try_into().map_err(|_| HaloError::CutOff(0))?))
+            let at = self.at;
+            let raw = self.take(size_of::<i64>())?;
+            Ok(i64::from_le_bytes(raw.try_into().map_err(|_| HaloError::CutOff(at))?))
         };
-        s.program = next()? as u32;
-        s.phase = next()? as u32;
+        let small = |number: i64, field: &'static str| {
+            u32::try_from(number).map_err(|_| HaloError::BadSignal { signal: signal.0, field })
+        };
+        s.program = small(next()?, "program")?;
+        s.phase = small(next()?, "phase")?;
         s.since_ms = next()?;
         s.until_ms = next()?;
-        s.switched = next()? as u32;
+        s.switched = small(next()?, "switched")?;
         s.cycle_ms = next()?;
         for felt in &mut s.loops {
             (felt.entered_us, felt.left_us, felt.green_us) = (next()?, next()?, next()?);
@@ -140,4 +155,9 @@ impl<'a> Reader<'a> {
             rest => Err(HaloError::TooLong(rest)),
         }
     }
+}
+
+/// The records of a list; the bytes need not be aligned for them.
+pub fn each<T: bytemuck::Pod>(records: &[u8]) -> impl ExactSizeIterator<Item = T> + '_ {
+    records.chunks_exact(size_of::<T>()).map(bytemuck::pod_read_unaligned::<T>)
 }

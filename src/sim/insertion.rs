@@ -188,9 +188,12 @@ impl View<'_> {
         let index = usize::from(vehicle.route_index);
         let edge = self.world.network.edge(self.route(vehicle)[index]);
         let choices = self.plans.edge(vehicle.plan, index, edge.lane_count as usize);
-        let mut lanes: Vec<LaneId> = edge.lanes().filter(|l| choices[self.lane(*l).index as usize].allowed).collect();
-        lanes.sort_by_key(|l| choices[self.lane(*l).index as usize].offset.unsigned_abs());
-        lanes.into_iter().find(|lane| self.fits_anywhere(vehicle, *lane, entrance))
+        let choice = |lane: &LaneId| choices[self.lane(*lane).index as usize];
+        // The nearest to the best lane first, of equal ones the rightmost.
+        let distances = 0..edge.lane_count as u16;
+        let at = |distance| edge.lanes().filter(move |lane| choice(lane).offset.unsigned_abs() == distance);
+        let mut lanes = distances.flat_map(at).filter(|lane| choice(lane).allowed);
+        lanes.find(|lane| self.fits_anywhere(vehicle, *lane, entrance))
     }
 
     /// Tries to put a parked vehicle back beside its place.

@@ -107,8 +107,13 @@ impl LaneStore {
 
     /// Replaces the vehicles of a lane.
     pub fn replace(&mut self, lane: LaneId, vehicles: &[Vehicle]) {
-        self.resize(lane, vehicles.len() as u32);
-        self.on_mut(lane).copy_from_slice(vehicles);
+        self.refill(lane, vehicles.len()).copy_from_slice(vehicles);
+    }
+
+    /// Gives a lane room for `len` vehicles, all of which are to be written: what is there has no meaning.
+    pub fn refill(&mut self, lane: LaneId, len: usize) -> &mut [Vehicle] {
+        self.resize(lane, len as u32);
+        self.on_mut(lane)
     }
 
     /// Gives a lane slots for `len` vehicles; the first ones stay. Blocks are never split, so there are never more of a size

@@ -8,6 +8,7 @@ use super::edited::Renumbering;
 use super::measure_spec::MeanDataSpec;
 use super::report::{IntervalReport, LanePassage, LaneStats, micro};
 use super::settings::Settings;
+use super::validation::is_time;
 use super::vehicle::{Vehicle, flags};
 use super::world::World;
 
@@ -61,6 +62,16 @@ pub struct SavedMeasures {
 }
 
 impl SavedMeasures {
+    /// Whether these are intervals of so many requests, on lanes that there are.
+    pub(super) fn fit(&self, requests: usize, is_lane: impl Fn(LaneId) -> bool) -> bool {
+        let is_interval = |(at, (request, begin_ms, lanes)): (usize, &(u32, i64, SavedLanes))| {
+            *request as usize == at
+                && is_time(*begin_ms)
+                && lanes.iter().all(|(lane, stats)| is_lane(*lane) && stats.are_plausible())
+        };
+        self.mean_data.len() == requests && self.mean_data.iter().enumerate().all(is_interval)
+    }
+
     /// Names lanes as in another network; what was measured on lanes that were taken out is gone.
     pub(super) fn renumber(&mut self, to: &Renumbering<'_>) {
         for (_, _, lanes) in &mut self.mean_data {
@@ -94,9 +105,9 @@ impl Measures {
         Self { mean_data, watched, passages: Vec::new() }
     }
 
-    /// What was seen of single vehicles in this step.
-    pub fn take_passages(&mut self) -> Vec<LanePassage> {
-        std::mem::take(&mut self.passages)
+    /// Gives out what was seen of single vehicles in this step, in exchange for an empty list.
+    pub fn swap_passages(&mut self, passages: &mut Vec<LanePassage>) {
+        std::mem::swap(&mut self.passages, passages);
     }
 
     /// Notes a vehicle that is on a lane, or whose rear is, if it is on a watched stretch at some time of the step; `to_m` is

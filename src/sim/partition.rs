@@ -13,7 +13,6 @@ use super::departures::Departures;
 use super::digest::Digest;
 use super::edge_speeds::EdgeSpeeds;
 use super::entrance::{Body, Entrance, LaneWish};
-use super::halo::{HaloError, Mirror, Reader, Writer};
 use super::insertion::Attempt;
 use super::lane_change::{Change, LaneChanger};
 use super::lane_plan::LanePlans;
@@ -89,6 +88,11 @@ pub struct Partition {
     changes_on: Vec<(EdgeId, u32)>,
     entrance: Entrance,
     inserted: Vec<(LaneId, Vehicle)>,
+    /// The changes in the order in which vehicles are taken off their lanes, and those vehicles with their new lanes.
+    change_order: Vec<u32>,
+    changed: Vec<(LaneId, Vehicle)>,
+    /// Edges with vehicles that want to get onto the road.
+    entered_edges: Vec<EdgeId>,
     edge_lanes: Vec<Vec<Vehicle>>,
     /// Own edges on which lanes can be changed.
     wide_edges: Vec<EdgeId>,
@@ -135,6 +139,9 @@ impl Partition {
             changes_on: Vec::new(),
             entrance: Entrance::default(),
             inserted: Vec::new(),
+            change_order: Vec::new(),
+            changed: Vec::new(),
+            entered_edges: Vec::new(),
             edge_lanes: Vec::new(),
             wide_edges,
             busy_wide: Vec::new(),
@@ -164,10 +171,19 @@ impl Partition {
 
     /// Computes state(t+1). The mirrored roads must hold state(t).
     pub fn step(&mut self, options: ReportOptions) -> StepReport {
+        let mut report = StepReport::default();
+        self.step_into(options, &mut report);
+        report
+    }
+
+    /// The same with a report that is used again: what it held is gone, the memory of its lists stays.
+    pub fn step_into(&mut self, options: ReportOptions, report: &mut StepReport) {
         let now_ms = self.now_ms();
         let Ordered { met, removals, touches_ways, replaced_routes } = std::mem::take(&mut self.ordered);
-        self.report =
-            StepReport { time_ms: now_ms, orders_met: met, removals, replaced_routes, ..StepReport::default() };
+        report.clear();
+        std::mem::swap(&mut self.report, report);
+        (self.report.time_ms, self.report.orders_met) = (now_ms, met);
+        (self.report.removals, self.report.replaced_routes) = (removals, replaced_routes);
         self.end_orders(now_ms);
         self.lanes.refresh(&self.world, &self.scope.known_lanes);
         self.signals.advance(&self.world.network, &self.world.loops, self.world.settings.begin_ms, now_ms);
@@ -180,11 +196,11 @@ impl Partition {
             self.read_loops(now_ms);
         }
         self.steps += 1;
-        let mut report = self.finish_report(now_ms, options);
+        std::mem::swap(&mut self.report, report);
+        self.finish_report(now_ms, options, report);
         if touches_ways && self.world.overlay.has_closures() {
             report.detour_requests = self.ask_for_detours();
         }
-        report
     }
 
     /// Decides the motion of every vehicle that is moved here, from state(t).
@@ -279,7 +295,7 @@ impl Partition {
         self.decide_changes(now_ms);
         self.decide_insertions(now_ms);
         self.apply_changes(now_ms);
-        for (lane, mut vehicle) in std::mem::take(&mut self.inserted) {
+        for (lane, mut vehicle) in self.inserted.drain(..) {
             self.plans.settle(&self.world, &mut vehicle, lane);
             self.lanes.place(lane, vehicle);
         }
@@ -346,18 +362,19 @@ impl Partition {
     fn apply_changes(&mut self, now_ms: i64) {
         let changes = std::mem::take(&mut self.changes);
         // Take all out first, the hindmost of a lane first, so that indices stay valid.
-        let mut taken: Vec<(LaneId, Vehicle)> = Vec::with_capacity(changes.len());
-        let mut order: Vec<usize> = (0..changes.len()).collect();
+        let mut order = std::mem::take(&mut self.change_order);
+        order.clear();
+        order.extend(0..changes.len() as u32);
         order.sort_unstable_by(|a, b| {
-            let (a, b) = (&changes[*a], &changes[*b]);
+            let (a, b) = (&changes[*a as usize], &changes[*b as usize]);
             a.from.cmp(&b.from).then(b.index.cmp(&a.index))
         });
-        for i in order {
+        for i in order.iter().map(|i| *i as usize) {
             let change = &changes[i];
             let mut vehicle = self.lanes.vehicles.remove(change.from, change.index);
             vehicle.came_from = beside(&self.world, vehicle.came_from, change.to);
             self.plans.settle(&self.world, &mut vehicle, change.to);
-            taken.push((change.to, vehicle));
+            self.changed.push((change.to, vehicle));
             if let Some(motive) = change.motive {
                 self.report.lane_changes.push(LaneChange {
                     vehicle: vehicle.id,
@@ -374,26 +391,28 @@ impl Partition {
                 self.measures.update(world, change.to, change.vtype, now_ms, |s| s.lane_changed_to += 1);
             }
         }
-        for (lane, vehicle) in taken {
+        for (lane, vehicle) in self.changed.drain(..) {
             self.lanes.place(lane, vehicle);
         }
-        self.changes = changes;
+        (self.changes, self.change_order) = (changes, order);
     }
 
     fn decide_insertions(&mut self, now_ms: i64) {
         self.counts.discarded += self.departures.advance(&self.world, now_ms);
         let mut departures = std::mem::take(&mut self.departures);
-        let mut edges: Vec<EdgeId> = departures.waiting_edges().collect();
+        let mut edges = std::mem::take(&mut self.entered_edges);
+        edges.clear();
+        edges.extend(departures.waiting_edges());
         edges.extend(self.busy_transfers.iter().copied());
         edges.sort_unstable();
         edges.dedup();
-        for edge in edges {
+        for &edge in &edges {
             let changes = self.changes_of(edge);
             self.entrance.open(&self.world, edge, &self.lanes, &self.changes[changes]);
             self.return_transfers(edge, now_ms);
             self.depart_on(edge, &mut departures, now_ms);
         }
-        self.departures = departures;
+        (self.departures, self.entered_edges) = (departures, edges);
     }
 
     /// The lane changes of the step on an edge, among all.
@@ -537,7 +556,7 @@ impl Partition {
         vehicle
     }
 
-    fn finish_report(&mut self, now_ms: i64, options: ReportOptions) -> StepReport {
+    fn finish_report(&mut self, now_ms: i64, options: ReportOptions, report: &mut StepReport) {
         let mut counts = self.counts;
         counts.waiting = self.departures.waiting();
         counts.loaded = self.departures.loaded();
@@ -575,9 +594,8 @@ impl Partition {
             counts.running += here.len() as u64;
             counts.stopped += here.iter().filter(|t| !t.vehicle.is(flags::TELEPORTING)).count() as u64;
         }
-        let mut report = std::mem::take(&mut self.report);
         report.counts = counts;
-        self.report_standstill(&counts, &mut report);
+        self.report_standstill(&counts, report);
         if options.fcd {
             let record = |lane: LaneId, v: &Vehicle| FcdRecord {
                 vehicle: v.id,
@@ -598,14 +616,13 @@ impl Partition {
         }
         if !self.measures.is_idle() {
             report.intervals = self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
-            report.passages = self.measures.take_passages();
+            self.measures.swap_passages(&mut report.passages);
         }
-        self.report_signals(&mut report);
-        self.report_for_routing(now_ms, &mut report);
+        self.report_signals(report);
+        self.report_for_routing(now_ms, report);
         if options.digest {
             report.digest = self.digest().0;
         }
-        report
     }
 
     /// Ends the measuring intervals that are open after the last step.
@@ -633,62 +650,6 @@ impl Partition {
             self.digest_signals(&mut digest);
         }
         digest
-    }
-
-    /// What this partition has to send to one with the scope `other`.
-    pub fn mirror_for(&self, other: &Scope) -> Mirror {
-        Mirror::between(&self.world, &self.scope, other)
-    }
-
-    /// The own roads that `mirror` names, as bytes.
-    pub fn export(&self, mirror: &Mirror) -> Vec<u8> {
-        let mut writer = Writer::default();
-        for lane in &mirror.lanes {
-            writer.vehicles(self.lanes.on(*lane));
-        }
-        for edge in &mirror.edges {
-            writer.transfers(&self.transfers[edge.index()]);
-        }
-        for signal in &mirror.signals {
-            writer.signal(&self.signals.states[signal.index()]);
-        }
-        writer.bytes
-    }
-
-    /// Replaces the mirrored roads that `mirror` names.
-    ///
-    /// # Errors
-    /// When the bytes are not what [`Partition::export`] writes for the same mirror.
-    pub fn import(&mut self, mirror: &Mirror, bytes: &[u8]) -> Result<(), HaloError> {
-        let mut reader = Reader::new(bytes);
-        let mut vehicles = Vec::new();
-        for lane in &mirror.lanes {
-            reader.vehicles(*lane, &mut vehicles)?;
-            self.settle(*lane, &mut vehicles);
-            self.lanes.vehicles.replace(*lane, &vehicles);
-        }
-        for edge in &mirror.edges {
-            let mut transfers = std::mem::take(&mut self.transfers[edge.index()]);
-            reader.transfers(&mut transfers)?;
-            transfers.iter_mut().for_each(|t| self.plan_for(&mut t.vehicle));
-            self.transfers[edge.index()] = transfers;
-        }
-        for signal in &mirror.signals {
-            reader.signal(&mut self.signals.states[signal.index()])?;
-        }
-        reader.finish()
-    }
-
-    /// Makes what is derived of vehicles that came from elsewhere.
-    pub(super) fn settle(&mut self, lane: LaneId, vehicles: &mut [Vehicle]) {
-        for vehicle in vehicles {
-            self.plan_for(vehicle);
-            self.plans.settle(&self.world, vehicle, lane);
-        }
-    }
-
-    pub(super) fn plan_for(&mut self, v: &mut Vehicle) {
-        v.plan = self.plans.plan_of(&self.world, v.id.0, v.route, v.vtype, v.stops_done);
     }
 
     /// The edges of a route.

@@ -272,12 +272,63 @@ pub struct Counts {
     pub vehicle_updates: u64,
 }
 
+impl StepReport {
+    /// Empties it; the memory of its lists stays.
+    pub fn clear(&mut self) {
+        let Self { time_ms, counts, is_still, orders_met, digest, .. } = self;
+        (*time_ms, *counts, *is_still, *orders_met, *digest) = (0, Counts::default(), false, 0, 0);
+        let Self { arrivals, teleports, stops, discards, standing, departed, fcd, intervals, edge_speeds, .. } = self;
+        arrivals.clear();
+        teleports.clear();
+        stops.clear();
+        discards.clear();
+        standing.clear();
+        departed.clear();
+        fcd.clear();
+        intervals.clear();
+        edge_speeds.clear();
+        let Self { route_requests, removals, detour_requests, edges_left, replaced_routes, .. } = self;
+        route_requests.clear();
+        removals.clear();
+        detour_requests.clear();
+        edges_left.clear();
+        replaced_routes.clear();
+        let Self { lane_changes, collisions, passages, signals, .. } = self;
+        lane_changes.clear();
+        collisions.clear();
+        passages.clear();
+        signals.clear();
+    }
+}
+
 impl Counts {
+    /// Whether sums that were stored can be those of a run: adding to them does not overflow.
+    pub(super) fn are_plausible(&self) -> bool {
+        let Self { loaded, inserted, running, waiting, arrived, discarded, collisions, halting, stopped, .. } = *self;
+        let Self { teleports_jam, teleports_yield, teleports_wrong_lane, emergency_stops, emergency_brakings, .. } =
+            *self;
+        let Self { speed_um, relative_speed_millionths, depart_delay_ms, travel_time_ms, vehicle_updates, .. } = *self;
+        let vehicles = [loaded, inserted, running, waiting, arrived, discarded, collisions, halting, stopped];
+        let events = [
+            teleports_jam,
+            teleports_yield,
+            teleports_wrong_lane,
+            emergency_stops,
+            emergency_brakings,
+            vehicle_updates,
+        ];
+        let sums = [speed_um, relative_speed_millionths, depart_delay_ms, travel_time_ms].map(i64::unsigned_abs);
+        vehicles.into_iter().chain(events).chain(sums).all(|number| number < GREATEST_SUM)
+    }
+
     /// Teleports for all reasons but collisions.
     pub fn teleports(&self) -> u64 {
         self.teleports_jam + self.teleports_yield + self.teleports_wrong_lane
     }
 }
+
+/// No sum of a run grows so large; several of them can be added without overflow.
+const GREATEST_SUM: u64 = 1 << 56;
 
 /// Measures of one lane over one interval (`edgeData`, `laneData`).
 ///
@@ -405,6 +456,21 @@ pub struct StepReport {
     pub collisions: Vec<Collision>,
     pub passages: Vec<LanePassage>,
     pub signals: Vec<ShownSignal>,
+}
+
+impl LaneStats {
+    /// Whether sums that were stored can be those of a run: adding to them does not overflow.
+    pub(super) fn are_plausible(&self) -> bool {
+        let Self { sampled_us, distance_um, tail_us, tail_distance_um, length_um_s, waiting_ms, time_loss_us, .. } =
+            *self;
+        let Self { occupied_um_s, relative_speed_us, departed, arrived, entered, left, .. } = *self;
+        let Self { lane_changed_from, lane_changed_to, teleported, vaporized, .. } = *self;
+        let times = [sampled_us, tail_us, waiting_ms, time_loss_us, relative_speed_us];
+        let lengths = [distance_um, tail_distance_um, length_um_s, occupied_um_s];
+        let events = [departed, arrived, entered, left, lane_changed_from, lane_changed_to, teleported, vaporized];
+        times.into_iter().chain(lengths).all(|sum| sum.unsigned_abs() < GREATEST_SUM)
+            && events.into_iter().all(|count| count < u32::MAX / 2)
+    }
 }
 
 impl std::ops::AddAssign for Counts {

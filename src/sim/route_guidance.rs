@@ -19,6 +19,8 @@ use super::report::{RouteCause, RouteRequest, RouteUpdate, RoutingStage, StepRep
 use super::rerouting::is_routed_at_departure;
 use super::routes::Routes;
 use super::routing_schedule::RoutingSchedule;
+use super::state::{StateError, check_standing, holds};
+use super::validation::Validator;
 use super::world::World;
 
 /// New routes, to be given to all partitions ([`Partition::apply_routes`](super::Partition::apply_routes)).
@@ -50,6 +52,30 @@ pub struct GuidanceState {
 }
 
 impl GuidanceState {
+    /// Checks everything in a stored state that is used as an index.
+    fn check(&self, world: &Arc<World>) -> Result<(), StateError> {
+        let validator = Validator::new(world, world.settings.begin_ms);
+        let edge_count = world.network.edges.len();
+        check_standing(&self.log.standing, world)?;
+        let is_like_new = match (&self.delays, &RouteGuidance::new(world).state.delays) {
+            (Some(saved), Some(new)) => saved.fits(new),
+            (None, None) => true,
+            _ => false,
+        };
+        holds(is_like_new, "edge speeds")?;
+        // Routes are kept when the traffic or orders may need them.
+        let has_routes = self.delays.is_some() || !self.log.is_empty();
+        holds(!has_routes || self.routes.fit(&world.demand, edge_count), "routes")?;
+        holds((0..1 << 40).contains(&self.snapshots), "number of traffic snapshots")?;
+        let vehicles = world.demand.departures.len() + self.log.standing.added.len();
+        let is_update = |vehicle: VehicleId, edges: &[EdgeId]| vehicle.index() < vehicles && validator.is_way(edges);
+        let mut given = self.given.iter().flat_map(|orders| &orders.updates);
+        holds(given.all(|update| is_update(update.vehicle, &update.edges)), "routes given out")?;
+        let mut assigned = self.assigned.iter();
+        holds(assigned.all(|(vehicle, assigned)| is_update(*vehicle, &assigned.edges)), "routes of vehicles to come")?;
+        holds(self.log.to_come().all(|order| order.is_within(&validator)), "orders to come")
+    }
+
     /// What goes on in a network that was edited. `new_routes` were given to vehicles then, in this order; routes that do not
     /// lead through any more are not given out.
     pub(super) fn carried(
@@ -118,11 +144,15 @@ impl RouteGuidance {
     }
 
     /// Goes on from a state that was saved after its orders had been taken. `world` is that of network and demand.
-    pub fn restored(world: &Arc<World>, state: Option<GuidanceState>) -> Self {
-        let Some(state) = state else { return Self::new(world) };
+    ///
+    /// # Errors
+    /// The state is not one of this network and demand.
+    pub fn restored(world: &Arc<World>, state: Option<GuidanceState>) -> Result<Self, StateError> {
+        let Some(state) = state else { return Ok(Self::new(world)) };
+        state.check(world)?;
         let mut guidance = Self::with(world, state);
         guidance.lay_over();
-        guidance
+        Ok(guidance)
     }
 
     fn with(world: &Arc<World>, state: GuidanceState) -> Self {

@@ -46,6 +46,25 @@ impl Routes {
         if id.index() < self.base { &demand.route_edges[span] } else { &self.edges[span] }
     }
 
+    /// The edges of a route that may not exist.
+    #[inline]
+    pub fn get<'a>(&'a self, demand: &'a Demand, id: RouteId) -> Option<&'a [EdgeId]> {
+        let span = self.spans.get(id.index())?.range();
+        Some(if id.index() < self.base { &demand.route_edges[span] } else { &self.edges[span] })
+    }
+
+    /// Whether routes that were stored are those of the demand and appended ones, over edges below `edge_count`.
+    pub fn fit(&self, demand: &Demand, edge_count: usize) -> bool {
+        let is_known = self.base == demand.routes.len() && self.spans.starts_with(&demand.routes);
+        let is_within = |span: &Route| {
+            (1..=u32::from(u16::MAX)).contains(&span.len)
+                && u64::from(span.start) + u64::from(span.len) <= self.edges.len() as u64
+        };
+        is_known
+            && self.spans[self.base..].iter().all(is_within)
+            && self.edges.iter().all(|edge| edge.index() < edge_count)
+    }
+
     /// The id of a sequence of edges, which is appended if it is new.
     pub fn intern(&mut self, demand: &Demand, edges: &[EdgeId]) -> RouteId {
         if self.by_hash.is_empty() {

@@ -27,12 +27,12 @@ impl Partition {
             && self.busy_transfers.is_empty()
             && self.departures.have_all_come();
         if report.is_still && self.steps.is_multiple_of(NAMED_EVERY_STEPS) {
-            report.standing = self.standing();
+            self.name_standing(&mut report.standing);
         }
     }
 
     /// The foremost vehicles of their lanes and of the queues of those that wait to depart, those with the lowest ids.
-    fn standing(&self) -> Vec<Standing> {
+    fn name_standing(&self, all: &mut Vec<Standing>) {
         let first_of = |lane: &LaneId| self.lanes.on(*lane).first().map(|vehicle| (*lane, vehicle));
         let on_road = self.scope.own_lanes.iter().filter_map(first_of).map(|(lane, vehicle)| Standing {
             vehicle: vehicle.id,
@@ -44,10 +44,9 @@ impl Partition {
             lane: self.world.network.edge(edge).first_lane,
             waits_for: WaitsFor::Departure,
         });
-        let mut all: Vec<Standing> = on_road.chain(waiting).collect();
+        all.extend(on_road.chain(waiting));
         all.sort_unstable_by_key(|standing| standing.vehicle);
         all.truncate(NAMED);
-        all
     }
 
     /// What the foremost vehicle of a lane waits for.

@@ -1,7 +1,10 @@
 //! The complete own state of a partition between two steps, as a snapshot keeps it. A partition of the same cut goes on
 //! from its own state; one of another cut picks what it owns out of the states of all.
 
+mod checks;
 mod renumbering;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,11 @@ use super::partition::Partition;
 use super::report::Counts;
 use super::routes::Routes;
 use super::signals::SignalState;
+use super::transfer::Transfer;
+use super::validation::Validator;
+use super::vehicle::Vehicle;
+pub use checks::check_routes;
+pub(super) use checks::{check_standing, holds};
 
 /// State of one partition after `steps` steps. Holds nothing that is derived: lane plans and marks are made anew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,8 +62,12 @@ pub struct PartitionState {
 /// A state that cannot be gone on from.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    #[error("saved roads do not fit the network: {0}")]
+    #[error("the saved roads do not fit network and demand: {0}")]
     Roads(#[from] HaloError),
+    #[error("the saved {0} do not fit network and demand")]
+    Content(&'static str),
+    #[error("the saved state is of partition {saved}, not of partition {expected}")]
+    Part { saved: u16, expected: u16 },
     #[error("saved states are of different steps ({0} and {1})")]
     Steps(u64, u64),
     #[error("the state that was read has digest {found:032x}, the one that was saved {saved:032x}")]
@@ -66,14 +78,15 @@ impl Partition {
     /// Copies the own state. To be called between two steps.
     pub fn save(&self) -> PartitionState {
         let (mut lanes, mut edges) = (Vec::new(), Vec::new());
-        let (mut vehicles, mut transfers) = (Writer::default(), Writer::default());
+        let (mut vehicles, mut transfers) = (Vec::new(), Vec::new());
+        let (mut on_lanes, mut beside) = (Writer::new(&mut vehicles), Writer::new(&mut transfers));
         for &lane in self.scope.own_lanes.iter().filter(|lane| !self.lanes.on(**lane).is_empty()) {
             lanes.push(lane);
-            vehicles.vehicles(self.lanes.on(lane));
+            on_lanes.vehicles(self.lanes.on(lane));
         }
         for &edge in self.busy_transfers.iter().filter(|edge| !self.transfers[edge.index()].is_empty()) {
             edges.push(edge);
-            transfers.transfers(&self.transfers[edge.index()]);
+            beside.transfers(&self.transfers[edge.index()]);
         }
         let is_own = |s: &SignalId| self.scope.owns_signal(&self.world.network, *s);
         let (own, others): (Vec<_>, Vec<_>) = (0..self.signals.states.len()).map(SignalId::new).partition(is_own);
@@ -87,8 +100,8 @@ impl Partition {
             digest: self.digest().0,
             lanes,
             edges,
-            vehicles: vehicles.bytes,
-            transfers: transfers.bytes,
+            vehicles,
+            transfers,
             signals: states(own),
             other_signals: states(others),
             standing: self.world.overlay.standing.clone(),
@@ -105,8 +118,10 @@ impl Partition {
     /// Goes on from the state that this partition saved. The partition must be new.
     ///
     /// # Errors
-    /// The state is not one of this partition, network and demand.
+    /// The state is not one of this partition, network and demand. The partition must not be stepped then.
     pub fn restore(&mut self, state: &PartitionState) -> Result<(), StateError> {
+        state.check_ownership(self)?;
+        state.check_base(&self.world)?;
         self.plans.routes = state.routes.clone();
         self.steps = state.steps;
         self.lay_over(&state.standing);
@@ -129,9 +144,10 @@ impl Partition {
     /// go to the first partition.
     ///
     /// # Errors
-    /// The states are not of one step, or not of this network and demand.
+    /// The states are not of one step, or not of this network and demand. The partition must not be stepped then.
     pub fn restore_share(&mut self, states: &[PartitionState]) -> Result<(), StateError> {
         let Some(first) = states.first() else { return Ok(()) };
+        states.iter().try_for_each(|state| state.check_base(&self.world))?;
         self.plans.routes = first.routes.clone();
         self.steps = first.steps;
         let mut standing = Standing::default();
@@ -167,23 +183,22 @@ impl Partition {
         wants: impl Fn(LaneId) -> bool,
         wants_edge: impl Fn(EdgeId) -> bool,
     ) -> Result<(), StateError> {
+        let world = Arc::clone(&self.world);
+        let validator = Validator::new(&world, self.now_ms());
+        state.check_content(self, &validator)?;
         let mut reader = Reader::new(&state.vehicles);
-        let mut vehicles = Vec::new();
         for &lane in &state.lanes {
-            reader.vehicles(lane, &mut vehicles)?;
+            let records = reader.records::<Vehicle>()?;
             if wants(lane) {
-                self.settle(lane, &mut vehicles);
-                self.lanes.vehicles.replace(lane, &vehicles);
+                self.take_vehicles(&validator, lane, records)?;
             }
         }
         reader.finish()?;
         let mut reader = Reader::new(&state.transfers);
-        let mut transfers = Vec::new();
         for &edge in &state.edges {
-            reader.transfers(&mut transfers)?;
+            let records = reader.records::<Transfer>()?;
             if wants_edge(edge) {
-                transfers.iter_mut().for_each(|t| self.plan_for(&mut t.vehicle));
-                std::mem::swap(&mut self.transfers[edge.index()], &mut transfers);
+                self.take_transfers(&validator, edge, records)?;
                 self.busy_transfers.push(edge);
             }
         }
@@ -200,7 +215,11 @@ impl Partition {
     fn finish_restoring(&mut self) {
         self.busy_transfers.sort_unstable();
         self.signals.restored(&self.world.network);
-        let last_ms = (self.steps > 0).then(|| self.now_ms() - self.world.settings.step_ms);
-        self.departures.restored(&self.world, last_ms);
+        self.departures.restored(&self.world, self.last_ms());
+    }
+
+    /// Time of the last step done; `None` before the first one.
+    fn last_ms(&self) -> Option<i64> {
+        (self.steps > 0).then(|| self.now_ms() - self.world.settings.step_ms)
     }
 }

@@ -100,6 +100,8 @@ pub mod flags {
     pub const CRAWLS: u16 = 4096;
     /// Stands inside a junction because of one that will not move soon: others may go first.
     pub const STUCK: u16 = 8192;
+    /// All bits that have a meaning.
+    pub const ALL: u16 = (STUCK << 1) - 1;
     /// What every step decides anew of its way ahead.
     pub const OF_STEP: u16 = WAITS_AT_LINK | CRAWLS | EMERGENCY;
     /// All that lane changers tell each other for one step.

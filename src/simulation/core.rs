@@ -20,7 +20,7 @@ use crate::scenario::{OutputRequests, Scenario};
 use crate::sim::report::Counts;
 use crate::sim::{
     EditTally, EditedWorld, NewVehicle, Order, Partition, ReportOptions, RouteGuidance, RouteOrders, RunRules, Scope,
-    World,
+    StateError, World, check_routes,
 };
 
 /// What is made of the scenario once, shared by a simulation and its forks.
@@ -453,7 +453,9 @@ impl Simulation {
         let mut resumed = resumed
             .map_err(|_| damaged("an id points to nothing".to_owned()))?
             .map_err(|error| damaged(error.to_string()))?;
-        resumed.guidance = RouteGuidance::restored(&world, run.guidance.clone());
+        let unfit = |error: StateError| damaged(error.to_string());
+        check_routes(&world.network, run.routes.iter().flat_map(|routes| &routes.updates)).map_err(unfit)?;
+        resumed.guidance = RouteGuidance::restored(&world, run.guidance.clone()).map_err(unfit)?;
         resumed.guidance.added().for_each(|new| resumed.alerts.admit(new));
         let alerts = std::mem::replace(&mut resumed.alerts, alerts(&world));
         resumed.alerts = alerts.resumed(run.still_since);

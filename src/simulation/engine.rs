@@ -157,7 +157,7 @@ fn run(task: Task, borders: &[Border]) -> Outcome {
 }
 
 fn work(task: Task, borders: &[Border]) -> Outcome {
-    let Task { part, mut partition, frames, plan } = task;
+    let Task { part, mut partition, mut frames, plan } = task;
     let border = &borders[part];
     for (mirror, frame) in border.incoming.iter().zip(&frames) {
         partition.import(mirror, frame).map_err(|error| format!("partition {part}: {error}"))?;
@@ -169,7 +169,11 @@ fn work(task: Task, borders: &[Border]) -> Outcome {
         partition.apply_routes(&routes.updates);
     }
     let report = partition.step(plan.options);
-    let frames = border.outgoing.iter().map(|(_, _, mirror)| partition.export(mirror)).collect();
+    // What came in is read: its memory is used for what goes out.
+    frames.resize_with(border.outgoing.len(), Vec::new);
+    for ((_, _, mirror), frame) in border.outgoing.iter().zip(&mut frames) {
+        partition.export_into(mirror, frame);
+    }
     Ok(Done { part, partition, report, frames })
 }
 

@@ -1,11 +1,14 @@
 //! Bad input to the real program: each is an error with file, line and element and exit code 2, or a warning and a run;
 //! never a panic, a hang, or unbounded memory (I9).
 
+#[path = "../common/mod.rs"]
+mod common;
 mod damaged;
 mod demand;
 mod files;
 mod hostile;
 mod networks;
+mod roads;
 mod sumo_line;
 
 use std::fs;

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test uses a part
 
 pub mod demand;
+pub mod exchange;
 pub mod invariants;
 pub mod orders;
 pub mod runs;

@@ -10,7 +10,7 @@ fn folder(target: &str) -> PathBuf {
 
 /// In the order of their names.
 pub fn inputs(target: &str) -> Vec<Vec<u8>> {
-    let entries = std::fs::read_dir(folder(target)).expect("a corpus");
+    let Ok(entries) = std::fs::read_dir(folder(target)) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).expect("an input")).collect()
@@ -19,6 +19,7 @@ pub fn inputs(target: &str) -> Vec<Vec<u8>> {
 /// Keeps an input; where.
 pub fn keep(target: &str, input: &[u8]) -> String {
     let path = folder(target).join(format!("found-{:016x}", xxh3_64(input)));
+    std::fs::create_dir_all(folder(target)).expect("a folder of the repository");
     std::fs::write(&path, input).expect("room");
     path.display().to_string()
 }

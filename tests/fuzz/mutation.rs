@@ -1,7 +1,7 @@
 //! Input that is almost good.
 
 /// Longest input, bytes.
-const LONGEST: usize = 4096;
+const LONGEST: usize = 1 << 15;
 /// What readers stumble over: bounds of numbers, marks of JSON, and heads of MessagePack.
 const PIECES: &[&[u8]] = &[
     b"null",

@@ -11,16 +11,22 @@ use tessds::protocol::{
 };
 use tokio::io::AsyncWriteExt;
 
+use super::roads;
+
 pub struct Target {
     pub name: &'static str,
+    /// Cases in a normal run of the tests.
+    pub cases: u64,
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Panics when something is wrong; says whether the bytes were good.
     pub check: fn(&[u8]) -> bool,
 }
 
 pub const TARGETS: &[Target] = &[
-    Target { name: "messages", seeds: messages, check: message },
-    Target { name: "frames", seeds: frames, check: frame },
+    Target { name: "messages", cases: 50_000, seeds: messages, check: message },
+    Target { name: "frames", cases: 50_000, seeds: frames, check: frame },
+    Target { name: "roads", cases: 10_000, seeds: roads::frames, check: roads::frame },
+    Target { name: "snapshots", cases: 3_000, seeds: roads::snapshots, check: roads::snapshot },
 ];
 
 /// One message for every command, with every argument.

@@ -82,11 +82,12 @@ fn mirrors(scenario: CompiledScenario) -> BTreeMap<(u16, u16), Mirror> {
     pairs.map(|pair| (pair, mirror(pair))).collect()
 }
 
-/// A frame without what its receiver computes anew: where in a partition's tables a vehicle's plan is depends on its history.
+/// A frame without its checksum and what its receiver computes anew: where in a partition's tables a vehicle's plan is depends on
+/// its history.
 fn without_derived(frame: &[u8], mirror: &Mirror) -> Vec<u8> {
     /// What a vehicle beside the road has in addition.
     const BESIDE: usize = 64;
-    let mut bytes = frame.to_vec();
+    let mut bytes = frame[..frame.len().saturating_sub(size_of::<u64>())].to_vec();
     let mut at = 0;
     let lanes = mirror.lanes.iter().map(|_| size_of::<Vehicle>());
     let edges = mirror.edges.iter().map(|_| size_of::<Vehicle>() + BESIDE);

@@ -16,6 +16,8 @@ use crate::sim::{Closing, HaloError, Observation, Order, PartitionState, Watch};
 const REPORT_BATCH: usize = 16;
 /// Neighbours are never more than one step ahead.
 const FRAMES_AHEAD: usize = 2;
+/// Frames to a neighbour whose buffers are used again: it may not have read the last ones.
+const FRAMES_KEPT: usize = FRAMES_AHEAD + 1;
 /// Vehicles that a look shows at most: one more than anybody is shown (I7).
 const SEEN_VEHICLES: usize = MAX_VEHICLES + 1;
 
@@ -25,12 +27,12 @@ pub trait Kernel {
     fn steps(&self) -> u64;
     /// Computes the next step from the own roads and those imported from all neighbours.
     fn step(&mut self) -> StepReport;
-    /// The own roads that a neighbour mirrors.
-    fn export(&self, neighbour: usize) -> Vec<u8>;
+    /// Writes the own roads that a neighbour mirrors into a buffer, instead of what it holds.
+    fn export(&self, neighbour: usize, bytes: &mut Vec<u8>);
     /// Takes over the roads of a neighbour.
     ///
     /// # Errors
-    /// The bytes are not what the neighbour's export makes.
+    /// The bytes are not what the neighbour's export makes. The state must not be used any more then.
     fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError>;
     /// Takes over new routes, when all roads show the state before the next step.
     fn apply_routes(&mut self, updates: &[RouteUpdate]);
@@ -98,6 +100,8 @@ pub struct Core<K> {
     kernel: K,
     /// Frames not yet read, by neighbour; the first is for the next step.
     inbox: Vec<VecDeque<Arc<Frame>>>,
+    /// The last frames to each neighbour, the oldest first: the buffer of one that nobody else keeps is used again.
+    outbox: Vec<VecDeque<Arc<Frame>>>,
     horizon: u64,
     /// The horizon that was told last. A master that has replaced another one begins with a lower one.
     told_horizon: u64,
@@ -128,6 +132,7 @@ impl<K: Kernel> Core<K> {
             saved_at: kernel.steps(),
             kernel,
             inbox: vec![VecDeque::new(); neighbours],
+            outbox: vec![VecDeque::new(); neighbours],
             horizon: 0,
             told_horizon: 0,
             routes: VecDeque::new(),
@@ -291,45 +296,61 @@ impl<K: Kernel> Core<K> {
     }
 
     fn step(&mut self, effects: &mut Vec<Effect>) {
-        for neighbour in 0..self.inbox.len() {
-            let Some(frame) = self.inbox[neighbour].pop_front() else { continue };
-            if let Err(error) = self.kernel.import(neighbour, &frame.bytes) {
-                let reason = format!("frame of partition {} for step {}: {error}", frame.from, frame.step);
-                return self.exit(ExitStatus::Failed { reason }, effects);
-            }
-        }
         let step = self.kernel.steps();
         let due = self.orders.partition_point(|notice| notice.at_step <= step);
         let orders: Vec<_> = self.orders.drain(..due).collect();
         let due = self.routes.partition_point(|notice| notice.at_step <= step);
         let routes: Vec<_> = self.routes.drain(..due).collect();
-        let Self { kernel, .. } = self;
+        let Self { kernel, inbox, .. } = self;
         let compute = || {
+            for (neighbour, frames) in inbox.iter_mut().enumerate() {
+                let Some(frame) = frames.pop_front() else { continue };
+                let bad = |error| format!("frame of partition {} for step {}: {error}", frame.from, frame.step);
+                kernel.import(neighbour, &frame.bytes).map_err(bad)?;
+            }
             orders.iter().for_each(|notice| kernel.apply_orders(&notice.orders));
             routes.iter().for_each(|notice| kernel.apply_routes(&notice.updates));
-            kernel.step()
+            Ok(kernel.step())
         };
-        // After a panic the state is never used again, so nobody sees it broken.
+        // After a panic or a bad frame the state is never used again, so nobody sees it broken.
         match catch_unwind(AssertUnwindSafe(compute)) {
-            Ok(report) => {
+            Ok(Ok(report)) => {
                 self.reports.push(report);
                 self.export(effects);
                 if self.snapshot_interval.is_some_and(|interval| (step + 1).is_multiple_of(interval)) {
                     self.save(effects);
                 }
             }
+            Ok(Err(reason)) => self.exit(ExitStatus::Failed { reason }, effects),
             Err(panic) => self.exit(ExitStatus::Panicked { step, message: message_of(&*panic) }, effects),
         }
     }
 
     /// Sends the own roads, as they are now, to all neighbours.
     fn export(&mut self, effects: &mut Vec<Effect>) {
-        let Place { scene, part } = self.place;
-        let step = self.kernel.steps();
-        for neighbour in 0..self.inbox.len() {
-            let bytes = self.kernel.export(neighbour);
-            effects.push(Effect::Send { neighbour, frame: Arc::new(Frame { scene, from: part, step, bytes }) });
+        for neighbour in 0..self.outbox.len() {
+            let frame = self.next_frame(neighbour);
+            effects.push(Effect::Send { neighbour, frame });
         }
+    }
+
+    /// The frame for a neighbour, in the memory of an older one where the link and the neighbour are done with that.
+    fn next_frame(&mut self, neighbour: usize) -> Arc<Frame> {
+        let Place { scene, part } = self.place;
+        let (step, sent) = (self.kernel.steps(), &mut self.outbox[neighbour]);
+        let oldest = if sent.len() < FRAMES_KEPT { None } else { sent.pop_front() };
+        let mut frame = oldest.unwrap_or_else(|| Arc::new(Frame { scene, from: part, step, bytes: Vec::new() }));
+        if let Some(again) = Arc::get_mut(&mut frame) {
+            again.step = step;
+            self.kernel.export(neighbour, &mut again.bytes);
+        } else {
+            // It is still needed: a frame of about that size takes its place.
+            let mut bytes = Vec::with_capacity(frame.bytes.len());
+            self.kernel.export(neighbour, &mut bytes);
+            frame = Arc::new(Frame { scene, from: part, step, bytes });
+        }
+        sent.push_back(Arc::clone(&frame));
+        frame
     }
 
     fn flush(&mut self, effects: &mut Vec<Effect>) {
@@ -382,6 +403,8 @@ mod tests {
         /// Steps before which orders were applied, and how many.
         ordered: Vec<(u64, usize)>,
         panics_in: Option<u64>,
+        /// The frame at which the import panics.
+        chokes_on: Option<u64>,
     }
 
     impl Kernel for Counter {
@@ -393,11 +416,13 @@ mod tests {
             self.steps += 1;
             StepReport { time_ms: self.steps as i64, ..StepReport::default() }
         }
-        fn export(&self, _: usize) -> Vec<u8> {
-            vec![self.steps as u8]
+        fn export(&self, _: usize, bytes: &mut Vec<u8>) {
+            bytes.clear();
+            bytes.push(self.steps as u8);
         }
         fn import(&mut self, _: usize, bytes: &[u8]) -> Result<(), HaloError> {
             let [byte] = bytes else { return Err(HaloError::TooLong(bytes.len() - 1)) };
+            assert_ne!(Some(u64::from(*byte)), self.chokes_on, "planted");
             self.imported.push(*byte);
             Ok(())
         }
@@ -518,6 +543,39 @@ mod tests {
         };
         assert!(message.contains("planted"));
         assert_eq!(run(&mut core, Event::Granted { horizon: 20 }), []);
+    }
+
+    #[test]
+    fn a_panic_in_the_import_of_a_frame_ends_the_partition_with_step_and_message() {
+        let mut core = Core::new(PLACE, Counter { chokes_on: Some(1), ..Counter::default() }, 1, None);
+        run(&mut core, Event::Granted { horizon: 9 });
+        run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 0) });
+        let effects = run(&mut core, Event::FrameArrived { neighbour: 0, frame: frame(1, 1) });
+        let Some(Effect::Exit(ExitStatus::Panicked { step: 1, message })) = effects.last() else {
+            panic!("{effects:?}")
+        };
+        assert!(message.contains("planted"));
+    }
+
+    /// Frames that the link still keeps are never written over.
+    #[test]
+    fn buffers_of_frames_are_used_again_when_nobody_else_has_them() {
+        let mut core = Core::new(PLACE, Counter::default(), 1, None);
+        run(&mut core, Event::Granted { horizon: 50 });
+        let next = |core: &mut Core<Counter>, step| {
+            let effects = run(core, Event::FrameArrived { neighbour: 0, frame: frame(1, step) });
+            let sent =
+                effects.into_iter().find_map(|e| if let Effect::Send { frame, .. } = e { Some(frame) } else { None });
+            sent.expect("a frame for every step")
+        };
+        let kept: Vec<Arc<Frame>> = (0..10).map(|step| next(&mut core, step)).collect();
+        for (step, kept) in (1..).zip(&kept) {
+            assert_eq!((kept.step, &kept.bytes[..]), (step, &[step as u8][..]));
+        }
+        drop(kept);
+        let places: Vec<usize> = (10..20).map(|step| next(&mut core, step).bytes.as_ptr() as usize).collect();
+        assert_eq!(places[..3], places[3..6]);
+        assert_eq!(places[..3], places[6..9]);
     }
 
     #[test]

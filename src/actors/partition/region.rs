@@ -74,8 +74,8 @@ impl Kernel for Region {
         }
         self.partition.step(self.report)
     }
-    fn export(&self, neighbour: usize) -> Vec<u8> {
-        self.partition.export(&self.borders[neighbour].outgoing)
+    fn export(&self, neighbour: usize, bytes: &mut Vec<u8>) {
+        self.partition.export_into(&self.borders[neighbour].outgoing, bytes);
     }
     fn import(&mut self, neighbour: usize, bytes: &[u8]) -> Result<(), HaloError> {
         self.partition.import(&self.borders[neighbour].incoming, bytes)

@@ -4,6 +4,7 @@ use super::{NewVehicle, Order};
 use crate::demand::VehicleClass;
 use crate::graph::{EdgeKind, ProgramKind, Signal};
 use crate::ids::{EdgeId, LaneId, SignalId, VehicleId};
+use crate::sim::validation::Validator;
 use crate::sim::world::World;
 
 /// Slowest limit, m/s: who drives slower counts as halting, and is teleported some time.
@@ -102,6 +103,26 @@ impl Order {
                 Err(OrderError::Section { lane, from_m: *from_m, to_m: *to_m, length_m })
             }
             Self::Unblock { lane } => exist(world, &[*lane]),
+        }
+    }
+}
+
+impl Order {
+    /// Whether lanes, signals and edges of an order that was stored exist; it was [checked](Self::check) when it was given.
+    pub(in crate::sim) fn is_within(&self, validator: &Validator<'_>) -> bool {
+        match self {
+            Self::LimitSpeed { lanes, .. } | Self::Close { lanes } | Self::Open { lanes } => {
+                lanes.iter().all(|lane| validator.is_lane(*lane))
+            }
+            Self::ShowPhase { signal, .. } | Self::RunProgram { signal, .. } | Self::ShowAspects { signal, .. } => {
+                validator.is_signal(*signal)
+            }
+            Self::AddVehicle(new) => {
+                new.vtype.index() < validator.world().demand.types.len() && validator.is_way(&new.edges)
+            }
+            Self::Reroute { edges, .. } => validator.is_way(edges),
+            Self::RemoveVehicle { .. } | Self::LimitVehicle { .. } => true,
+            Self::Block { lane, .. } | Self::Unblock { lane } => validator.is_lane(*lane),
         }
     }
 }

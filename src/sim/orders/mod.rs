@@ -20,5 +20,5 @@ pub use diversions::Assigned;
 pub use log::OrderLog;
 pub use order::{NewVehicle, Order};
 pub use overlay::Overlay;
-pub use standing::Standing;
+pub use standing::{Section, Standing};
 pub use watch::{Observation, SeenEdge, SeenSignal, SeenVehicle, Watch};

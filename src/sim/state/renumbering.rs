@@ -2,31 +2,35 @@
 
 use super::{PartitionState, StateError};
 use crate::sim::edited::Renumbering;
-use crate::sim::halo::{Reader, Writer};
+use crate::sim::halo::{Reader, Writer, each};
+use crate::sim::transfer::Transfer;
+use crate::sim::vehicle::Vehicle;
 
 impl PartitionState {
     /// Names everything as in the new network, before the step that computes `now_ms`. Nobody may be on a lane that was taken
     /// out. The digest is another one then, and is left to who restores the state and saves it again.
     pub(in crate::sim) fn renumber(&mut self, to: &Renumbering<'_>, now_ms: i64) -> Result<(), StateError> {
-        let mut reader = Reader::new(&self.vehicles);
-        let (mut writer, mut vehicles) = (Writer::default(), Vec::new());
+        let (mut reader, mut vehicles) = (Reader::new(&self.vehicles), Vec::new());
+        let mut moved = Vec::with_capacity(self.vehicles.len());
         for lane in &mut self.lanes {
-            reader.vehicles(*lane, &mut vehicles)?;
+            vehicles.clear();
+            vehicles.extend(each::<Vehicle>(reader.records::<Vehicle>()?));
             vehicles.iter_mut().for_each(|vehicle| to.vehicle(vehicle));
-            writer.vehicles(&vehicles);
+            Writer::new(&mut moved).vehicles(&vehicles);
             *lane = to.lane(*lane);
         }
         reader.finish()?;
-        self.vehicles = writer.bytes;
-        let mut reader = Reader::new(&self.transfers);
-        let (mut writer, mut transfers) = (Writer::default(), Vec::new());
+        self.vehicles = moved;
+        let (mut reader, mut transfers) = (Reader::new(&self.transfers), Vec::new());
+        let mut moved = Vec::with_capacity(self.transfers.len());
         for _ in &self.edges {
-            reader.transfers(&mut transfers)?;
+            transfers.clear();
+            transfers.extend(each::<Transfer>(reader.records::<Transfer>()?));
             transfers.iter_mut().for_each(|transfer| to.vehicle(&mut transfer.vehicle));
-            writer.transfers(&transfers);
+            Writer::new(&mut moved).transfers(&transfers);
         }
         reader.finish()?;
-        self.transfers = writer.bytes;
+        self.transfers = moved;
         for (signal, state) in self.signals.iter_mut().chain(&mut self.other_signals) {
             to.signal(*signal, state, now_ms);
         }
