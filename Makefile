@@ -7,8 +7,13 @@ SHELL := bash
 CARGO ?= cargo
 EXAMPLE := examples/helsinki
 OUT := out
-TESSDS = $(or $(CARGO_TARGET_DIR),target)/release/tessds
-TESTED = $(or $(CARGO_TARGET_DIR),target)/debug/tessds
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+TESSDS = $(BUILT)/release/tessds
+DEMO = $(BUILT)/demo/tessds
+TESTED = $(BUILT)/debug/tessds
+# Lints and documentation are made beside the tests: cargo lets one process at a time into a folder.
+LINTED = $(BUILT)/lints
+JOBS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 2 ? 2 : n)))
 
 # Further scenario folders for `make fidelity` and `make bench`, and further flags for their scripts.
 SCENARIOS ?=
@@ -38,9 +43,10 @@ build: ## build the release binary, also as tessds-sumo
 	ln -sf tessds $(dir $(TESSDS))tessds-sumo
 
 .PHONY: demo
-demo: build ## run the bundled example and write its outputs to out/
+demo: ## run the bundled example and write its outputs to out/; the program is optimised less than by 'make build'
+	$(CARGO) build --profile demo --locked --bin tessds
 	mkdir -p $(OUT)
-	$(TESSDS) run -c $(EXAMPLE)/run.sumocfg --seed 1 \
+	$(DEMO) run -c $(EXAMPLE)/run.sumocfg --seed 1 \
 	    --tripinfo-output $(OUT)/tripinfo.xml --edgedata-output $(OUT)/edgedata.xml \
 	    --summary-output $(OUT)/summary.xml --statistic-output $(OUT)/statistics.xml --report-json $(OUT)/report.json
 	@echo "outputs are in $(OUT)/"
@@ -55,12 +61,30 @@ picture: demo ## draw the demo's run as docs/picture.svg
 setup: ## install what tests and measurements need
 	tools/setup.sh
 
+.PHONY: check
+check: ## the quick loop: format, lints, unit tests
+	$(CARGO) fmt --check
+	CARGO_TARGET_DIR=$(LINTED) $(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked --lib --bins
+
 .PHONY: test
 test: ## run all tests
 	tools/setup.sh system scenarios
+	$(MAKE) --no-print-directory test-programs
+	$(MAKE) --no-print-directory run-tests
+
+# Compiles what the tests need, and runs those that need nothing of it.
+.PHONY: test-programs
+test-programs:
 	python3 -m unittest discover -s tools
-	$(CARGO) test --locked --doc
 	$(CARGO) build --locked
+	if $(CARGO) nextest --version >/dev/null 2>&1; \
+	then $(CARGO) nextest run --locked --no-run; \
+	else $(CARGO) test --locked --lib --bins --tests --no-run; fi
+	$(CARGO) test --locked --doc
+
+.PHONY: run-tests
+run-tests:
 	tools/chaos.py --quick --seed 1 --runs 4 --tessds $(TESTED)
 	if $(CARGO) nextest --version >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked; \
@@ -71,14 +95,18 @@ check-dependencies: ## check licences, origin and known vulnerabilities of all c
 	tools/setup.sh dependencies
 	tools/check_dependencies.sh
 
+.PHONY: lints
+lints:
+	$(MAKE) --no-print-directory check-dependencies
+	CARGO_TARGET_DIR=$(LINTED) $(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
+	CARGO_TARGET_DIR=$(LINTED) RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+
 .PHONY: verify
 verify: ## do what CI does: format, lints, dependencies, docs, tests
 	$(CARGO) fmt --check
-	tools/setup.sh system
-	$(MAKE) --no-print-directory check-dependencies
-	$(CARGO) clippy --locked --all-targets --features $(FEATURES) -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
-	$(MAKE) --no-print-directory test
+	tools/setup.sh system scenarios
+	$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target lints test-programs
+	$(MAKE) --no-print-directory run-tests
 
 .PHONY: check-features
 check-features: ## run the tests of what the default build leaves out, and compile the planted bugs
@@ -87,7 +115,7 @@ check-features: ## run the tests of what the default build leaves out, and compi
 	$(CARGO) check --locked --lib --no-default-features --features cluster
 	$(CARGO) check --locked --lib --no-default-features --features control
 	$(CARGO) check --locked --bin tessds --features planted-bugs
-	$(CARGO) test --locked --features $(FEATURES) --lib --test traces -- parquet traces collector
+	$(CARGO) test --locked --features $(FEATURES) --lib --test integration -- parquet traces collector
 
 .PHONY: image
 image: build ## build the image without Docker and start the program in it; needs root, buildah and debootstrap
@@ -127,12 +155,12 @@ soak: ## run a cluster for MINUTES, half of it fault tolerant, and watch what it
 
 .PHONY: fuzz
 fuzz: ## feed mutated messages and frames to their readers for MINUTES; what is found is kept in tests/corpus/
-	MINUTES=$(MINUTES) SEED=$(SEED) $(CARGO) test --locked --test fuzz -- --ignored --nocapture for_minutes
+	MINUTES=$(MINUTES) SEED=$(SEED) $(CARGO) test --locked --test integration -- --ignored --nocapture fuzz::for_minutes
 
 .PHONY: simulate
 simulate: ## whole clusters in simulation: SEED=first RUNS=number
-	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked --test simulate -- \
-	    --ignored --nocapture many_seeds
+	SEED=$(SEED) RUNS=$(RUNS) $(CARGO) test --locked --test integration -- \
+	    --ignored --nocapture simulate::many_seeds
 
 # As in src/ by their names.
 PLANTED := keep-partitions keep-no-log commit-early forget-reports keep-tails
@@ -140,8 +168,8 @@ PLANTED := keep-partitions keep-no-log commit-early forget-reports keep-tails
 .PHONY: simulate-proof
 simulate-proof: ## show that the simulation sees bugs that are planted in the program
 	for bug in $(PLANTED); do \
-	    TESSDS_PLANT=$$bug $(CARGO) test --locked --features planted-bugs --test simulate -- \
-	        --ignored --nocapture a_bug_that_is_planted || exit 1; \
+	    TESSDS_PLANT=$$bug $(CARGO) test --locked --features planted-bugs --test integration -- \
+	        --ignored --nocapture simulate::a_bug_that_is_planted || exit 1; \
 	done
 
 .PHONY: fidelity

@@ -1,13 +1,11 @@
 //! What workers read instead of XML: the same scenario, and the same run.
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 
-use common::demand::random_walks;
-use common::runs::Run;
-use common::scenarios::{extra, helsinki, net, nets, scenario};
+use crate::common::demand::random_walks;
+use crate::common::runs::Run;
+use crate::common::scenarios::{extra, helsinki, net, nets, scenario};
 use tessds::graph::partition::random_cut;
 use tessds::scenario::{CompiledScenario, OutputRequests, Revision, Scenario, Settings};
 use tessds::sim::World;
@@ -58,7 +56,7 @@ fn every_kind_of_junction_and_departure_is_the_same_after_compiling() {
     }
 }
 
-/// Times and sizes, for `docs/performance.md`: `cargo test --release --test compiled -- --ignored --nocapture`, with the
+/// Times and sizes, for `docs/performance.md`: `cargo test --release --test integration -- --ignored --nocapture compiled::`, with the
 /// folder of a scenario in `TESSDS_EXTRA_SCENARIOS`.
 #[test]
 #[ignore = "a measurement"]

@@ -1,14 +1,12 @@
 //! I1 and I2: one result, whatever the cut and however often it is run; nothing lost, nothing twice, nobody inside another.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::demand::{Random, random_world};
-use common::runs::{Script, compare};
-use common::scenarios::{extra, helsinki, nets, resco, scenario};
+use crate::common::demand::{Random, random_world};
+use crate::common::runs::{Script, compare};
+use crate::common::scenarios::{extra, helsinki, nets, resco, scenario};
 use proptest::prelude::*;
 use tessds::actors::recorder::Recording;
 use tessds::graph::partition::{Cut, random_cut};

@@ -1,17 +1,15 @@
 //! Exactly-once outputs: a recorder that crashes and is resumed from a checkpoint writes the files of an undisturbed run, and
 //! gives out the same routes.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::demand::Random;
-use common::saved_form;
-use common::scenarios::root;
+use crate::common::demand::Random;
+use crate::common::saved_form;
+use crate::common::scenarios::root;
 use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, ReportBatch};
 use tessds::diagnostics::{Location, Warnings};
 use tessds::ids::{EdgeId, VehicleId};

@@ -1,14 +1,12 @@
 //! Whoever changes the form of what is stored of a run has to give it another version: the bytes stored of a small run are
 //! those that they were when the version was raised last. (What is stored of the recorder: `tests/recorder.rs`.)
 
-mod common;
-
 use std::sync::Arc;
 
-use common::demand::{Random, random_world};
-use common::orders::random_orders;
-use common::runs::Run;
-use common::saved_form::check;
+use crate::common::demand::{Random, random_world};
+use crate::common::orders::random_orders;
+use crate::common::runs::Run;
+use crate::common::saved_form::check;
 use tessds::graph::partition::random_cut;
 use tessds::ids::{EdgeId, TypeId};
 use tessds::scenario::{

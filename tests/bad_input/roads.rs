@@ -11,8 +11,8 @@ use tessds::ids::{LaneId, RouteId, VehicleId};
 use tessds::sim::{HaloError, Mirror, Partition, PartitionState, ReportOptions, Scope, StateError, Vehicle, World};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::common::demand::{Random, random_world};
-use super::common::exchange::Exchanging;
+use crate::common::demand::{Random, random_world};
+use crate::common::exchange::Exchanging;
 
 const STEPS: u64 = 90;
 
@@ -156,7 +156,8 @@ fn a_frame_with_an_impossible_signal_is_refused() {
     refused(6, i64::MIN, "loops");
 }
 
-type Queue = (u32, Vec<u32>);
+/// By edge the vehicles that wait; new routes; vehicles that were taken away.
+type Departures = (Vec<(u32, Vec<u32>)>, Vec<(u32, u32, u16)>, Vec<u32>);
 type Signal = (u32, (u32, u32, i64, i64, u32, i64, Vec<(i64, i64, i64)>));
 
 /// A [`PartitionState`] of a run without orders and measurements, with all that is private in the original.
@@ -172,8 +173,7 @@ struct Stored {
     signals: Vec<Signal>,
     other_signals: Vec<Signal>,
     standing: Orders,
-    /// By edge the vehicles that wait; new routes; vehicles that were taken away.
-    departures: (Vec<Queue>, Vec<(u32, u32, u16)>, Vec<u32>),
+    departures: Departures,
     /// Spans, how many are the demand's, and the edges of the others.
     routes: (Vec<(u32, u32)>, u64, Vec<u32>),
     measures: (Vec<(u32, i64, Vec<()>)>,),

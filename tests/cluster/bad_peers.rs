@@ -13,8 +13,8 @@ use tessds::protocol::{
     Epoch, Generation, Hosted, Purpose, RunId, Stored, ToMaster, ToWorker, VERSION, decode, encode,
 };
 
-use crate::process::{Process, wait_until};
-use crate::run::{Plan, RUN};
+use super::process::{Process, wait_until};
+use super::run::{Plan, RUN};
 
 fn framed(message: &impl Serialize) -> Vec<u8> {
     let message = encode(message).expect("a message");

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::run::{Cluster, Plan, RUN};
+use super::run::{Cluster, Plan, RUN};
 
 /// Of every kind.
 const COMMANDS: &str = r#"{"step": 0, "command": {"type1":"up","type2":"edge","param":[{"action":"speed","edge":"35062275","speed":"4"}]}}

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::wait_until;
-use crate::run::{Plan, steady_port};
+use super::process::wait_until;
+use super::run::{Plan, steady_port};
 
 /// What `tessds ctl` says; `None`: nobody answers.
 fn ctl(address: &str, words: &[&str]) -> Option<Value> {

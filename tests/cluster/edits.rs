@@ -1,6 +1,6 @@
 //! Edits of the network while the run goes on.
 
-use crate::run::{Cluster, Plan};
+use super::run::{Cluster, Plan};
 
 /// Roads come and go, lanes, connections and programs change; orders in between.
 const COMMANDS: &str = r#"{"step": 60, "command": {"type1":"up","type2":"edge","param":[{"action":"close","lane":"30259739#0_0"}]}}

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::process::{Process, wait_until};
-use crate::run::{Cluster, Plan};
+use super::process::{Process, wait_until};
+use super::run::{Cluster, Plan};
 
 const STEPS: u64 = 1500;
 

@@ -1,7 +1,7 @@
 //! Fault tolerance and heartbeats, on and off.
 
-use crate::process::Process;
-use crate::run::{Plan, steady_port};
+use super::process::Process;
+use super::run::{Plan, steady_port};
 
 #[test]
 fn all_four_combinations_of_fault_tolerance_and_heartbeat_run() {

@@ -1,8 +1,8 @@
 //! One link that is cut again and again.
 
-use crate::process::{Process, wait_until};
-use crate::relay::{Fate, Relay};
-use crate::run::{Plan, steady_port};
+use super::process::{Process, wait_until};
+use super::relay::{Fate, Relay};
+use super::run::{Plan, steady_port};
 
 const STEPS: u64 = 2000;
 /// Both sides have said hello by then, and hardly a frame is through.

@@ -1,6 +1,6 @@
 //! Runs of a part of the network.
 
-use crate::run::Plan;
+use super::run::Plan;
 
 /// The middle of the example, a quarter of its area.
 const MIDDLE: &str = "260,415,780,1247";

@@ -1,7 +1,7 @@
 //! Runs that nothing is done to.
 
-use crate::redis_server::RedisServer;
-use crate::run::Plan;
+use super::redis_server::RedisServer;
+use super::run::Plan;
 
 #[test]
 fn four_workers_give_the_result_of_one_process() {

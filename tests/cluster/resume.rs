@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::run::{Cluster, Plan, RUN};
+use super::run::{Cluster, Plan, RUN};
 
 /// The workers do not come back: the sooner that is taken for sure, the sooner the test is over.
 fn plan(workers: usize) -> Plan {

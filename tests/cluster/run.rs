@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use super::process::Process;
 
 /// The name of the run in its store.
 pub const RUN: &str = "rush-hour";

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::process::wait_until;
-use crate::run::{Cluster, Plan};
+use super::process::wait_until;
+use super::run::{Cluster, Plan};
 
 const WORKERS: usize = 60;
 const STEPS: u64 = 300;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::program::Program;
+use super::program::Program;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const GLOBAL: &[u8] = br#"{"type2":"global","type1":"down"}"#;

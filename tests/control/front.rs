@@ -1,6 +1,6 @@
 //! What is answered before, while and after a run is there.
 
-use crate::program::Program;
+use super::program::Program;
 
 /// As front ends send them.
 const MESSAGES: [&str; 5] = [

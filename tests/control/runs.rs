@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::Program;
+use super::program::Program;
 
 fn tessds(folder: &std::path::Path, arguments: &[&str]) -> String {
     let done =

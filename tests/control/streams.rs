@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::program::Program;
+use super::program::Program;
 
 #[test]
 fn many_clients_see_the_run_and_one_that_never_reads_holds_nobody_up() {

@@ -10,9 +10,9 @@ use tessds::scenario::{OutputRequests, Settings};
 use tessds::settings::PartitionSettings;
 use tessds::sim::World;
 
-use super::common::demand::{Random, random_walks};
-use super::common::runs::{Script, compare};
-use super::common::scenarios::{helsinki, net, nets, scenario};
+use crate::common::demand::{Random, random_walks};
+use crate::common::runs::{Script, compare};
+use crate::common::scenarios::{helsinki, net, nets, scenario};
 
 /// Gives each edge to a partition at random, or leaves it open; `share` of ten are given.
 fn at_random(network: &Network, parts: u32, share: usize, seed: u64) -> Assignment {

@@ -4,7 +4,7 @@ use tessds::graph::partition::most_parts;
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::settings::PartitionSettings;
 
-use super::common::scenarios::{helsinki, scenario};
+use crate::common::scenarios::{helsinki, scenario};
 
 fn parts(settings: PartitionSettings, hosts: Hosts) -> Result<u32, String> {
     let scenario = scenario(&helsinki(), 60);

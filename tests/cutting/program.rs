@@ -134,7 +134,7 @@ fn a_region_runs_alone_by_itself_and_with_a_store_and_gives_one_result() {
 }
 
 fn middle_of_the_example() -> String {
-    let scenario = super::common::scenarios::scenario(&super::common::scenarios::helsinki(), 1);
+    let scenario = crate::common::scenarios::scenario(&crate::common::scenarios::helsinki(), 1);
     let [x0, y0, x1, y1] = scenario.network.location.boundary;
     let between = |a: f64, b: f64, share: f64| a + (b - a) * share;
     let corners = [between(x0, x1, 0.25), between(y0, y1, 0.25), between(x0, x1, 0.75), between(y0, y1, 0.75)];

@@ -6,7 +6,7 @@ use tessds::demand::{ArrivalPos, DepartPos, DepartSpeed};
 use tessds::diagnostics::Warnings;
 use tessds::scenario::{Region, RegionSource, RunConfig, Scenario, load};
 
-/// `tests/data/loading/small.net.xml`, drawn in `tests/loading/main.rs`, with one vehicle on each of these routes.
+/// `tests/data/loading/small.net.xml`, drawn in `tests/loading/mod.rs`, with one vehicle on each of these routes.
 fn small(routes: &[&str]) -> Scenario {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r.rou.xml");

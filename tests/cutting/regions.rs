@@ -16,8 +16,8 @@ use tessds::scenario::{
     CompiledScenario, OutputPaths, OutputRequests, Region, RegionSource, Revision, Scenario, Settings,
 };
 
-use super::common::demand::{Random, random_walks};
-use super::common::scenarios::{extra, helsinki, net, nets, resco, scenario};
+use crate::common::demand::{Random, random_walks};
+use crate::common::scenarios::{extra, helsinki, net, nets, resco, scenario};
 
 /// The middle of a network, with about the given share of its width and height.
 pub fn middle(scenario: &Scenario, share: f64) -> RegionSource {

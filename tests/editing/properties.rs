@@ -12,10 +12,10 @@ use tessds::roles::standalone::{Division, run};
 use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Revision, Scenario, Settings};
 use tessds::sim::World;
 
+use super::random::{new_edge, random_edit, roads};
 use crate::common::demand::{Random, random_walks, rerouting};
 use crate::common::runs::{Script, compare};
 use crate::common::scenarios::{net, nets};
-use crate::random::{new_edge, random_edit, roads};
 
 /// As many edits as are possible of `tries` random ones, in messages of one to three.
 fn edit_at_random(network: &Network, tries: usize, random: &mut Random) -> (EditedNetwork, usize) {

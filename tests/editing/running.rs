@@ -9,10 +9,10 @@ use tessds::graph::partition::{Cut, most_parts, random_cut};
 use tessds::scenario::{OutputRequests, Settings};
 use tessds::sim::{EditTally, World};
 
+use super::random::{new_edge, random_edit, roads};
 use crate::common::demand::{Random, random_walks, rerouting};
 use crate::common::runs::{Run, whole};
 use crate::common::scenarios::{net, nets};
-use crate::random::{new_edge, random_edit, roads};
 use tessds::simulation::Simulation;
 
 const EDITED_AT: u64 = 60;

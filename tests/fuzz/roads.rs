@@ -11,8 +11,8 @@ use tessds::sim::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::common::demand::{Random, random_world};
-use super::common::exchange::Exchanging;
+use crate::common::demand::{Random, random_world};
+use crate::common::exchange::Exchanging;
 
 /// Steps after which frames and states are kept.
 const KEPT: std::ops::Range<u64> = 60..76;

@@ -8,7 +8,7 @@ use tessds::sim::World;
 use tessds::sim::report::Vaporized;
 
 use super::Input;
-use super::common::runs::{Run, Script, compare, whole};
+use crate::common::runs::{Run, Script, compare, whole};
 
 /// The steps of two minutes.
 fn run(routes: &str, options: &[(&str, &str)]) -> Vec<MergedStep> {

@@ -1,9 +1,9 @@
 //! Processes that stay when their run is finished, as in a StatefulSet, which starts again whatever ends.
 
-use crate::health::becomes;
-use crate::process::Process;
-use crate::scrape::{Scrape, get};
-use crate::site::Site;
+use super::health::becomes;
+use super::process::Process;
+use super::scrape::{Scrape, get};
+use super::site::Site;
 
 const STAYS: &str = "the run is over; this process stays until it is told to end";
 const SHORT: [&str; 2] = ["-e", "60"];

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::process::{Process, wait_until};
-use crate::scrape::get;
-use crate::site::{Site, example, start};
+use super::process::{Process, wait_until};
+use super::scrape::get;
+use super::site::{Site, example, start};
 
 /// Waits until a process says this of its readiness.
 pub fn becomes(address: &str, status: u16, reason: &str) {

@@ -1,7 +1,7 @@
 //! The log of a process as a file.
 
-use crate::process::Process;
-use crate::site::example;
+use super::process::Process;
+use super::site::example;
 
 #[test]
 fn a_process_writes_its_log_to_a_file_as_well() {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::scrape::Scrape;
-use crate::site::Site;
+use super::scrape::Scrape;
+use super::site::Site;
 
 const STEPS: u64 = 400;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Process, wait_until};
-use crate::scrape::{ask, get};
+use super::process::{Process, wait_until};
+use super::scrape::{ask, get};
 
 /// Processes of one run, each with the address of its health and metrics.
 pub struct Site {

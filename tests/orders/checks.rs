@@ -7,9 +7,9 @@ use tessds::ids::{LaneId, SignalId, TypeId, VehicleId};
 use tessds::scenario::{OutputRequests, Settings};
 use tessds::sim::{NewVehicle, Order, World};
 
-use super::common::demand::random_walks;
-use super::common::scenarios::net;
 use super::{edge, lanes, two_ways};
+use crate::common::demand::random_walks;
+use crate::common::scenarios::net;
 
 /// What the check says; empty when the order is good.
 fn check(world: &World, order: &Order) -> String {

@@ -3,8 +3,8 @@
 use tessds::ids::{EdgeId, RouteId, VehicleId};
 use tessds::sim::{NewVehicle, Order, Watch};
 
-use super::common::runs::{Run, whole};
 use super::{edge, lanes, script, two_ways};
+use crate::common::runs::{Run, whole};
 use tessds::simulation::Simulation;
 
 fn names(run: &Simulation, route: RouteId) -> Vec<&str> {

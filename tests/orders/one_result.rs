@@ -8,11 +8,11 @@ use tessds::ids::{EdgeId, LaneId, VehicleId};
 use tessds::scenario::cut_scenario;
 use tessds::sim::{Order, World};
 
-use super::common::demand::{Random, random_world};
-use super::common::orders::random_orders;
-use super::common::runs::{Run, compare, whole};
-use super::common::scenarios::{helsinki, nets, scenario};
 use super::script;
+use crate::common::demand::{Random, random_world};
+use crate::common::orders::random_orders;
+use crate::common::runs::{Run, compare, whole};
+use crate::common::scenarios::{helsinki, nets, scenario};
 
 /// One case of random demand and orders on one of the small networks, cut at random.
 fn check_random(name: &str, seed: u64, vehicles: usize, times: usize, step_ms: i64) -> Result<(), String> {

@@ -7,10 +7,10 @@ use tessds::ids::SignalId;
 use tessds::scenario::{OutputRequests, Settings};
 use tessds::sim::{Order, SeenSignal, Watch, World};
 
-use super::common::demand::random_walks;
-use super::common::runs::{Run, whole};
-use super::common::scenarios::net;
 use super::script;
+use crate::common::demand::random_walks;
+use crate::common::runs::{Run, whole};
+use crate::common::scenarios::net;
 use tessds::simulation::Simulation;
 
 const SIGNAL: SignalId = SignalId(0);

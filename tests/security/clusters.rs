@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use crate::certificates::{Authority, Files, HERE};
-use crate::peers::tls;
-use crate::run::{Cluster, Plan};
+use super::certificates::{Authority, Files, HERE};
+use super::peers::tls;
+use super::run::{Cluster, Plan};
 use tessds::protocol::{Networking, Purpose, open};
 
 fn over_tls(steps: u64, files: &Files) -> Cluster {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustls::{ClientConnection, StreamOwned};
 use tessds::tls::{client_config, server_name};
 
-use crate::certificates::{Authority, Files, HERE, Pair};
-use crate::program::Program;
+use super::certificates::{Authority, Files, HERE, Pair};
+use super::program::Program;
 
 fn gateway(files: &Files) -> Program {
     let settings = files.path("control.toml");

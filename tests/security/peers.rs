@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::certificates::{Authority, Files, HERE};
+use super::certificates::{Authority, Files, HERE};
 
 pub fn tls(files: &Files) -> TlsNetwork {
     TlsNetwork::new(Arc::new(TcpNetwork), files.tls()).expect("good files")

@@ -3,8 +3,8 @@
 use tessds::protocol::{Listener, Networking, TlsNetwork};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::certificates::{Authority, Files, HERE};
-use crate::peers::{connected, meet, tls};
+use super::certificates::{Authority, Files, HERE};
+use super::peers::{connected, meet, tls};
 
 async fn call(network: &TlsNetwork, listener: &mut dyn Listener) -> Result<(), String> {
     let (caller, called) = meet(listener, network).await;

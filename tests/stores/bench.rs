@@ -2,7 +2,7 @@
 
 use tessds::persist::{DirStore, MemoryStore, PartRef, RunName, SnapshotStore, open};
 
-use crate::redis_server::RedisServer;
+use super::redis_server::RedisServer;
 
 pub type Store = Box<dyn SnapshotStore>;
 

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use tessds::persist::{StoreError, open};
 
+use super::redis_server::RedisServer;
+use super::support::{block_on, check_readable, run_name, snapshot};
 use crate::expect;
-use crate::redis_server::RedisServer;
-use crate::support::{block_on, check_readable, run_name, snapshot};
 
 /// Connections made before or during a black hole stay dead; those made after it work.
 struct Relay {

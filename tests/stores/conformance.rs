@@ -7,9 +7,9 @@ use tessds::persist::chunks::CHUNK_BYTES;
 use tessds::persist::{ContentHash, PartId, PartName, PartRef, RunName, StoreError};
 use tessds::protocol::Epoch;
 
-use crate::bench::{Bench, Damage, Guard, Store, directory, memory, redis};
+use super::bench::{Bench, Damage, Guard, Store, directory, memory, redis};
+use super::support::{block_on, check_readable, id, manifest, noise, run_name, snapshot};
 use crate::expect;
-use crate::support::{block_on, check_readable, id, manifest, noise, run_name, snapshot};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(150);

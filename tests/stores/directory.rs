@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use tessds::persist::{DirStore, SnapshotStore, StoreError};
 
+use super::support::{block_on, check_readable, id, noise, run_name, snapshot};
 use crate::expect;
-use crate::support::{block_on, check_readable, id, noise, run_name, snapshot};
 
 const LONG: Duration = Duration::from_secs(60);
 const FOLDER: &str = "TESSDS_TEST_STORE";
@@ -21,7 +21,13 @@ fn folder() -> Option<PathBuf> {
 /// This program again, as a process of its own that does one of the tests below.
 fn child(test: &str) -> [String; 5] {
     let program = std::env::current_exe().expect("this program").to_string_lossy().into_owned();
-    [program, "--exact".to_owned(), format!("directory::{test}"), "--ignored".to_owned(), "--nocapture".to_owned()]
+    [
+        program,
+        "--exact".to_owned(),
+        format!("stores::directory::{test}"),
+        "--ignored".to_owned(),
+        "--nocapture".to_owned(),
+    ]
 }
 
 #[test]

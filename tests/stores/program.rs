@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tessds::persist::{DirStore, SnapshotStore};
 
-use crate::support::{block_on, id, manifest, noise, run_name};
+use super::support::{block_on, id, manifest, noise, run_name};
 
 fn tessds(arguments: &[&str], store: &str) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_tessds"))

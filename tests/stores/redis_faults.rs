@@ -8,9 +8,9 @@ use tessds::persist::{Manifest, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::Epoch;
 use tessds::roles::launch::{Claim, launch};
 
+use super::redis_server::{RedisServer, free_port};
+use super::support::{block_on, check_readable, id, manifest, noise, run_name, snapshot};
 use crate::expect;
-use crate::redis_server::{RedisServer, free_port};
-use crate::support::{block_on, check_readable, id, manifest, noise, run_name, snapshot};
 
 const LONG: Duration = Duration::from_secs(60);
 

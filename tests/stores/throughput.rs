@@ -1,12 +1,12 @@
 //! How fast large parts come and go; run it with
-//! `cargo test --release --test stores -- --ignored --nocapture throughput`.
+//! `cargo test --release --test integration -- --ignored --nocapture stores::throughput`.
 
 use std::time::{Duration, Instant};
 
 use tessds::persist::{DirStore, SnapshotStore, open};
 
-use crate::redis_server::RedisServer;
-use crate::support::{block_on, id, noise, run_name};
+use super::redis_server::RedisServer;
+use super::support::{block_on, id, noise, run_name};
 
 const BYTES: usize = 64 << 20;
 const ROUNDS: u16 = 7;
@@ -26,7 +26,7 @@ fn measure(name: &str, store: &mut dyn SnapshotStore) {
             let since = Instant::now();
             assert!(store.get_part(&run, &part).await.unwrap() == bytes);
             down.push(rate(since));
-            let manifest = crate::support::manifest(u64::from(round), epoch, vec![part]);
+            let manifest = super::support::manifest(u64::from(round), epoch, vec![part]);
             let since = Instant::now();
             store.commit(&run, &manifest).await.unwrap();
             commits.push(since.elapsed().as_secs_f64() * 1e3);

@@ -6,8 +6,8 @@ use tessds::graph::{loops_of, signal_approaches};
 use tessds::ids::SignalId;
 use tessds::sim::{Watch, World};
 
+use super::world;
 use crate::common::runs::{Run, Script, compare, whole};
-use crate::world;
 
 /// When which phase begins, s.
 fn phases(world: &std::sync::Arc<World>, seconds: u64) -> Vec<(u64, u32)> {

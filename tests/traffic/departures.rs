@@ -10,9 +10,9 @@ use tessds::scenario::{Rerouting, RunConfig, load};
 use tessds::sim::World;
 use tessds::sim::report::{Discard, DiscardCause, TripRecord};
 
-use super::common::demand::Random;
-use super::common::scenarios::root;
 use super::{name, run, world};
+use crate::common::demand::Random;
+use crate::common::scenarios::root;
 
 const TYPES: &str =
     r#"<vType id="t" sigma="0" speedDev="0"/><vType id="slow" sigma="0" speedDev="0" speedFactor="0.9"/>"#;

@@ -9,9 +9,6 @@
 //! W --a--J------b-------E--d--F        P --x-- Q
 //! ```
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod acting;
 mod as_sumo;
 mod bad_input;

@@ -3,8 +3,6 @@
 
 mod cluster;
 mod commands;
-#[path = "../common/mod.rs"]
-mod common;
 mod crashes;
 mod faults;
 mod hub;

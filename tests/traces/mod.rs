@@ -1,23 +1,15 @@
 //! Traces of real processes, as a collector gets them.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on may as well panic; the lint sees that only in test functions"
-)]
-
 mod collector;
-#[allow(dead_code, reason = "shared with the tests of clusters, which use more of it")]
-#[path = "../cluster/process.rs"]
-mod process;
-#[allow(dead_code, reason = "shared with the tests of clusters, which use more of it")]
-#[path = "../cluster/run.rs"]
-mod run;
+
+use crate::cluster::process;
+use crate::cluster::run;
 
 use std::collections::BTreeSet;
 
-use crate::collector::{Collector, Span};
-use crate::process::Process;
-use crate::run::{Plan, RUN};
+use self::collector::{Collector, Span};
+use self::process::Process;
+use self::run::{Plan, RUN};
 
 fn named<'a>(spans: &'a [Span], name: &str) -> Vec<&'a Span> {
     spans.iter().filter(|span| span.name == name).collect()

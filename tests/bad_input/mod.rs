@@ -1,8 +1,6 @@
 //! Bad input to the real program: each is an error with file, line and element and exit code 2, or a warning and a run;
 //! never a panic, a hang, or unbounded memory (I9).
 
-#[path = "../common/mod.rs"]
-mod common;
 mod damaged;
 mod demand;
 mod files;
@@ -18,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// `tests/data/loading/small.net.xml`, drawn in `tests/loading/main.rs`.
+/// `tests/data/loading/small.net.xml`, drawn in `tests/loading/mod.rs`.
 const NET: &str = include_str!("../data/loading/small.net.xml");
 const GOOD_ROUTES: &str = r#"<routes><trip id="t" from="a" to="d" depart="0"/></routes>"#;
 /// Far more than any of these runs takes, even on a busy machine.

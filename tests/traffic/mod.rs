@@ -1,8 +1,5 @@
 //! Small scenarios in which nothing is left to chance: vehicles do what they do in SUMO 1.28.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod actuated;
 mod departures;
 mod junctions;
@@ -11,8 +8,8 @@ mod stops;
 use std::fs;
 use std::sync::Arc;
 
-use common::runs::{Run, Script, compare, whole};
-use common::scenarios::root;
+use crate::common::runs::{Run, Script, compare, whole};
+use crate::common::scenarios::root;
 use tessds::demand::Demand;
 use tessds::graph::partition::random_cut;
 use tessds::output::MergedStep;

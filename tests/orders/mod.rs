@@ -1,8 +1,5 @@
 //! Orders of operators: the same result for every cut and after every restore (I1, I2), and what each of them does.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod checks;
 mod effects;
 mod one_result;
@@ -10,8 +7,8 @@ mod signals;
 
 use std::sync::Arc;
 
-use common::runs::Script;
-use common::scenarios::root;
+use crate::common::runs::Script;
+use crate::common::scenarios::root;
 use tessds::demand::RouteOrigin;
 use tessds::ids::{EdgeId, LaneId};
 use tessds::scenario::{RunConfig, load};

@@ -1,13 +1,6 @@
 //! Bytes that nobody meant: messages of clients, and what comes over connections. Mutations of good input and of the corpus
 //! (`tests/corpus/`); not guided by coverage. `make fuzz MINUTES=10` goes on for longer, and leaves what it finds in the corpus.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on may as well panic; the lint sees that only in test functions"
-)]
-
-#[path = "../common/mod.rs"]
-mod common;
 mod corpus;
 mod mutation;
 mod roads;
