@@ -332,6 +332,12 @@ impl View<'_> {
             }
         } else {
             walk.crawls = crawls(vehicle, driver, walk.v);
+            if plan.link.is_some() && self.falls_in(plan.link, seen) {
+                if self.approaches.is_none() {
+                    return None;
+                }
+                walk.v = walk.v.at_most(self.zip(vehicle, driver, self.link(plan.link), seen));
+            }
         }
         if (walk.waits || walk.crawls) && self.in_roundabout(lane_id) {
             // Who is in a roundabout keeps its right.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::demand::{Demand, LaneChangeParams, VehicleClass};
-use crate::graph::{EdgeKind, Link, Network};
+use crate::graph::{EdgeKind, Link, Network, RightOfWay};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
 use super::car_following::Driver;
@@ -71,6 +71,8 @@ pub struct World {
     pub watched: Marks,
     /// Links onto the first part of a way in two parts, at whose end vehicles wait inside the junction.
     pub two_part: Marks,
+    /// Links at which vehicles merge like a zipper.
+    pub merges: Marks,
     /// Lanes beside which there are others.
     pub wide: Marks,
     /// Loops of actuated signals.
@@ -113,7 +115,10 @@ impl World {
             .collect();
         let limit = network.highest_limit_mps();
         let factor = demand.departures.iter().map(|d| f64::from(d.speed_factor)).fold(1.0, f64::max);
-        let mut reach_m: f64 = 0.0;
+        // Vehicles fall in at an alternating merge from where they see it on.
+        let is_merge = |link: &Link| link.right_of_way == RightOfWay::Zipper;
+        let mut reach_m: f64 =
+            network.links.iter().filter(|link| is_merge(link)).map(|link| link.visibility_m).fold(0.0, f64::max);
         let mut stride_m: f64 = 0.0;
         let mut announce_m: f64 = 0.0;
         let longest = types.iter().map(|t| t.driver.length_with_gap()).fold(0.0, f64::max);
@@ -140,6 +145,7 @@ impl World {
             l.is_entry(&network) && first.internal && second.is_some() && !network.link(second).exit
         };
         let two_part = Marks::of(network.links.iter().map(waits_inside));
+        let merges = Marks::of(network.links.iter().map(is_merge));
         let wide = Marks::of(network.lanes.iter().map(|l| network.edge(l.edge).lane_count > 1));
         let loops = SignalLoops::new(&network, &demand, &settings);
         let conflict_foes = network.conflicts.iter().map(|c| c.foe).collect();
@@ -165,6 +171,7 @@ impl World {
             collision_gap_m,
             watched,
             two_part,
+            merges,
             wide,
             loops,
             conflict_foes,
