@@ -69,7 +69,8 @@ def run(command, path, span, cpu):
         return {"exit": "not XML", "errors": [str(error)]}
     with tempfile.TemporaryDirectory(prefix="tessds-acceptance-") as work:
         trips, statistic = f"{work}/trips.xml", f"{work}/statistic.xml"
-        outputs = ["--tripinfo-output", trips, "--statistic-output", statistic, "--end", f"{end:g}"]
+        # Without a port neither program waits for a client.
+        outputs = ["--tripinfo-output", trips, "--statistic-output", statistic, "--end", f"{end:g}", "--remote-port", "0"]
         done = subprocess.run(
             [*command, "-c", path.name, *outputs], cwd=path.parent, stdin=subprocess.DEVNULL, capture_output=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu)), check=False)

@@ -153,6 +153,10 @@ impl RunConfig {
         if self.net.is_none() {
             return fail("no road network given; set net-file".to_owned());
         }
+        // A client would wait for a server that never answers.
+        if let Some(port) = self.given.get("remote-port").filter(|port| port.trim().parse() != Ok(0)) {
+            return fail(format!("option remote-port: '{port}' has to be 0: this version has no TraCI server"));
+        }
         let Settings { begin_ms, end_ms, .. } = self.settings;
         if let Some(end_ms) = end_ms
             && end_ms < begin_ms

@@ -279,8 +279,8 @@ impl Options<'_> {
                     return Ok(Effect::Changed("lane changes take no time"));
                 }
             }
-            // A client would wait for a server that never answers.
-            "remote-port" if whole(value)? != 0 => return Err("0: this version has no TraCI server"),
+            // Refused with the other options, since a later value may be 0.
+            "remote-port" => {}
             "configuration-file" | "threads" | "help" | "version" => {}
             _ => return Ok(Effect::NotTaken),
         }

@@ -107,11 +107,11 @@ fn resco_and_libsignal_and_sumo_itself_start() {
 
 #[test]
 fn a_port_is_refused_as_long_as_nobody_would_answer() {
-    let mut warnings = Warnings::default();
-    let mut set = |value| {
-        let at = Location::file("command line");
-        RunConfig::default().set("remote-port", value, Path::new(""), at, &mut warnings)
+    let set = |ports: &[&str]| {
+        let options = ports.iter().map(|port| ("remote-port", *port)).chain([("net-file", "a.net.xml")]);
+        RunConfig::from_command_line(None, options, &mut Warnings::default())
     };
-    assert!(set("8813").expect_err("a port").to_string().contains("no TraCI server"));
-    assert!(set("0").is_ok());
+    assert!(set(&["8813"]).expect_err("a port").to_string().contains("no TraCI server"));
+    assert!(set(&["0"]).is_ok());
+    assert!(set(&["8813", "0"]).is_ok(), "the command line takes back what a configuration says");
 }
