@@ -10,6 +10,7 @@ use super::collector::MergedStep;
 use super::document::Kind::{Count, Number, Text, Time};
 use super::document::{Document, Table, Tag};
 use super::sink::{Names, RunEnd, Sink};
+use crate::demand::VehicleClass;
 use crate::graph::{Edge, EdgeKind};
 use crate::ids::{EdgeId, LaneId};
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
@@ -89,7 +90,10 @@ impl MeanData {
         lanes.iter().for_each(|(_, stats)| sum += *stats);
         let network = &self.names.network;
         let speed_limit_mps = edge.lanes().map(|lane| network.lane(lane).speed_mps).fold(0.0, f64::max);
-        let extent = Extent { length_m: edge.length_m, speed_limit_mps, lanes: f64::from(edge.lane_count), period_s };
+        // As in SUMO, lanes on which only pedestrians may go, or no class at all, do not count.
+        let walkers = VehicleClass::Pedestrian.bit();
+        let driven = edge.lanes().filter(|lane| network.lane(*lane).allowed.0 & !walkers != 0).count().max(1);
+        let extent = Extent { length_m: edge.length_m, speed_limit_mps, lanes: driven as f64, period_s };
         measures(Tag::new(out, 2, "edge").text("id", &edge.name), request, &extent, &sum).empty();
     }
 
@@ -240,6 +244,9 @@ impl Sink for MeanData {
 mod tests {
     use super::*;
     use crate::output::testing::{mean_data, names, written};
+    use std::sync::Arc;
+
+    use crate::graph::Permissions;
     use crate::sim::report::StepReport;
 
     /// Five vehicles of 4.3 m that crossed an edge of 22.36 m: the numbers of a run of SUMO 1.28.
@@ -259,9 +266,13 @@ mod tests {
     }
 
     fn text_of(request: MeanDataRequest, lanes: Vec<(LaneId, LaneStats)>) -> String {
+        text_with(names(), request, lanes)
+    }
+
+    fn text_with(names: Names, request: MeanDataRequest, lanes: Vec<(LaneId, LaneStats)>) -> String {
         let interval = IntervalReport { request: 0, begin_ms: 0, end_ms: 900_000, lanes };
         let step = MergedStep::of([StepReport { intervals: vec![interval], ..StepReport::default() }]);
-        written(&mut MeanData::new(names(), &[request], |_| true), &[step], &RunEnd::default())
+        written(&mut MeanData::new(names, &[request], |_| true), &[step], &RunEnd::default())
     }
 
     const MEASURES: &str = r#"sampledSeconds="18.21" traveltime="3.05" overlapTraveltime="3.64" density="0.76" overlapDensity="0.90" laneDensity="0.76" occupancy="0.33" waitingTime="0.00" timeLoss="1.79" speed="7.32" speedRelative="0.88" departed="0" arrived="0" entered="5" left="5" laneChangedFrom="0" laneChangedTo="0" flow="20.00" distance="111.80""#;
@@ -284,6 +295,20 @@ mod tests {
 "#
             )
         );
+    }
+
+    #[test]
+    fn lanes_for_pedestrians_do_not_count() {
+        let lane_density = |allowed: Permissions| {
+            let mut names = names();
+            Arc::make_mut(&mut names.network).lanes[3].allowed = allowed;
+            let text = text_with(names, mean_data(MeanDataLevel::Edge), vec![(LaneId(2), crossed())]);
+            text.split(" laneDensity=").nth(1).and_then(|rest| rest.split('"').nth(1)).map(str::to_owned)
+        };
+        let walkers = Permissions(VehicleClass::Pedestrian.bit());
+        let both = Permissions(VehicleClass::Bicycle.bit() | walkers.0);
+        let found = [Permissions::ALL, both, walkers, Permissions::NONE].map(lane_density);
+        assert_eq!(found.map(Option::unwrap_or_default), ["0.08", "0.08", "0.17", "0.17"]);
     }
 
     #[test]

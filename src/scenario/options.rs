@@ -221,7 +221,10 @@ impl Options<'_> {
             "probability" => rerouting.probability = number(value)?.clamp(0.0, 1.0),
             "period" => rerouting.period_ms = time(value)?.max(0),
             "pre-period" => rerouting.pre_period_ms = time(value)?.max(0),
-            "adaptation-interval" => rerouting.adaptation_interval_ms = time(value)?.max(0),
+            "adaptation-interval" => match time(value)? {
+                ms if ms >= 0 => rerouting.adaptation_interval_ms = ms,
+                _ => return Err("a time that is not negative"),
+            },
             "adaptation-steps" => {
                 rerouting.adaptation_steps = whole(value)?.clamp(0, 1 << 20) as u32;
                 if rerouting.adaptation_steps == 0 {

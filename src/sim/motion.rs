@@ -333,9 +333,8 @@ impl View<'_> {
         } else {
             walk.crawls = crawls(vehicle, driver, walk.v);
             if plan.link.is_some() && self.falls_in(plan.link, seen) {
-                if self.approaches.is_none() {
-                    return None;
-                }
+                // Decided when it is known who approaches.
+                self.approaches?;
                 walk.v = walk.v.at_most(self.zip(vehicle, driver, self.link(plan.link), seen));
             }
         }

@@ -25,6 +25,7 @@ use super::prefetch::{Ahead, prefetch, prefetch_head};
 use super::random;
 use super::report::{Counts, Discard, FcdRecord, IntervalReport, LaneChange, StepReport, micro};
 use super::scope::Scope;
+use super::settings::Settings;
 use super::signals::Signals;
 use super::transfer::Transfer;
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -521,7 +522,10 @@ impl Partition {
         self.entrance.insert(&self.world, lane, Body::of(&vehicle));
         self.inserted.push((lane, vehicle));
         self.counts.inserted += 1;
-        self.counts.depart_delay_ms += now_ms - self.world.demand.departures[vehicle.id.index()].depart_ms;
+        let depart_ms = self.world.demand.departures[vehicle.id.index()].depart_ms;
+        // As in SUMO, from the step before its time on.
+        let Settings { begin_ms, step_ms, .. } = self.world.settings;
+        self.counts.depart_delay_ms += now_ms - (depart_ms - (depart_ms - begin_ms).rem_euclid(step_ms));
         self.report.departed.push((vehicle.id, edge));
         if !self.measures.is_idle() {
             self.measures.update(&self.world, lane, vehicle.vtype, now_ms, |s| s.departed += 1);

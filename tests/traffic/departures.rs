@@ -265,6 +265,15 @@ fn vehicles_may_come_back_to_the_lane_that_they_left_in_the_same_step() {
     }
 }
 
+/// The mean of the summary counts whole steps, the delay of a trip does not.
+#[test]
+fn delays_of_departures_are_counted_in_steps_as_in_sumo() {
+    let late = |id: &str, depart: &str| vehicle(id, "", "").replace(r#"depart="0""#, &format!(r#"depart="{depart}""#));
+    let world = world(SLOW_AHEAD, &[TYPES, &late("a", "10.1"), &late("b", "40.9")].concat(), "");
+    let delays: Vec<_> = run(&world).iter().map(|step| step.counts.depart_delay_ms).collect();
+    assert_eq!((delays[12], delays[45]), (1000, 2000));
+}
+
 /// In one step a single vehicle enters before those of flows, and these by flow, whatever their times are.
 #[test]
 fn vehicles_of_one_step_enter_by_flow() {
