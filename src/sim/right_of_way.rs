@@ -230,9 +230,11 @@ impl View<'_> {
             if !conflict.yields || conflict.merge || conflict.same_source || !self.lanes.is_covered(foe) {
                 return false;
             }
-            let entry = self.lane(foe).entry;
-            if entry.is_none() || self.lane(self.link(entry).from).internal {
-                // It has waited for its second part itself.
+            let (entry, end) = (self.lane(foe).entry, self.lane(foe).only_link());
+            let is_whole =
+                entry.is_some() && !self.lane(self.link(entry).from).internal && end.is_some() && self.link(end).exit;
+            if !is_whole {
+                // A vehicle on a way in two parts waits inside, too.
                 return false;
             }
             // From the length of a crossing follows its angle.
