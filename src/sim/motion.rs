@@ -394,11 +394,8 @@ impl View<'_> {
                     if walk.is_open {
                         return;
                     }
-                    let behind = if priority.is_red_or_yellow() { f64::INFINITY } else { held };
-                    walk.wait(
-                        halt().at_most(behind),
-                        if priority == Priority::Red { vehicle.speed } else { f64::INFINITY },
-                    );
+                    walk.wait(halt(), if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
+                    walk.v = walk.v.at_most(behind);
                     return;
                 }
             }
@@ -416,7 +413,7 @@ impl View<'_> {
                     || walk.no_room
                     || (!first && !self.has_room(vehicle, driver, link, index, walk.ahead_m));
                 if lacks_room {
-                    walk.wait(line().at_most(behind), vehicle.speed);
+                    walk.wait(line(), vehicle.speed);
                     return;
                 }
             }
