@@ -5,12 +5,12 @@
 use crate::graph::Link;
 use crate::ids::{LaneId, LinkId};
 
-use super::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
 use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::junction::{Conflicts, ROOM_LOOK_LENGTHS};
+use super::models::car_following::Driver;
+use super::models::right_of_way::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
+use super::models::right_of_way::junction::{Conflicts, ROOM_LOOK_LENGTHS};
+use super::models::right_of_way::yielding::{MINOR_OFFSET_M, stop_decel};
 use super::random::{Purpose, uniform};
-use super::right_of_way::{MINOR_OFFSET_M, stop_decel};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 
@@ -473,7 +473,7 @@ impl View<'_> {
     }
 
     /// Speed that leaves room for a vehicle near the start of a coming road that has to change onto the lane ahead, which
-    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::lane_change)).
+    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::models::lane_change)).
     fn let_in(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> Option<f64> {
         if !self.world.wide.has(lane_id.index()) {
             return None;
@@ -512,7 +512,7 @@ impl View<'_> {
         let slowest = driver.min_next_speed(old).at_most(safe.at_least(driver.min_next_speed_emergency(old)));
         let fastest = allowed.at_least(safe).at_most(driver.max_next_speed(old)).at_most(safe).at_least(slowest);
         let mut speed = fastest;
-        if driver.idm.is_none() && driver.sigma > 0.0 {
+        if driver.dawdles() {
             let random = uniform(step_key, vehicle.id.0, Purpose::Dawdle);
             let lost = driver.sigma * random * driver.dt * if fastest < driver.accel { fastest } else { driver.accel };
             speed = (fastest - lost).at_least(slowest).at_least(0.0);

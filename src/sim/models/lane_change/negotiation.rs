@@ -2,10 +2,10 @@
 
 use crate::graph::Lane;
 
-use super::bounds::Bounds;
-use super::lane_change::{Mind, Slot};
-use super::vehicle::{Vehicle, flags};
-use super::view::View;
+use super::{Mind, Slot};
+use crate::sim::bounds::Bounds;
+use crate::sim::vehicle::{Vehicle, flags};
+use crate::sim::view::View;
 
 /// m/s that a vehicle which is to overtake a helper may be faster.
 const HELP_OVERTAKE: f64 = 10.0 / 3.6;
@@ -19,7 +19,7 @@ const ON_RAMP_M: f64 = 200.0;
 
 /// An urgent change: settles with blocking vehicles who goes first, and adapts the own speed.
 #[allow(clippy::too_many_arguments)]
-pub(super) fn negotiate(
+pub(in crate::sim) fn negotiate(
     view: &View<'_>,
     mind: &mut Mind,
     vehicle: &Vehicle,

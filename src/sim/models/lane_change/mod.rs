@@ -2,19 +2,23 @@
 //! follow the route, cooperative changes to let others in, changes to gain speed, and the return to the right. Decided
 //! from the places after the move, front to back over the whole edge; a change takes effect at once.
 
+mod negotiation;
+pub mod neighbour;
+mod roundabout;
+
 use std::cell::OnceCell;
 
 use crate::ids::{LaneId, LinkId};
 
-use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::lane_plan::LaneChoice;
-use super::negotiation::negotiate;
-use super::neighbour::{Neighbour, are_siblings};
-use super::report::{ChangeMotive, ChangeReason, GapTo};
-use super::roundabout::{roundabout_bonus, roundabouts_ahead};
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
-use super::view::View;
+use crate::sim::bounds::Bounds;
+use crate::sim::lane_plan::LaneChoice;
+use crate::sim::models::car_following::Driver;
+use crate::sim::report::{ChangeMotive, ChangeReason, GapTo};
+use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
+use crate::sim::view::View;
+use negotiation::negotiate;
+use neighbour::{Neighbour, are_siblings};
+use roundabout::{roundabout_bonus, roundabouts_ahead};
 
 /// Seconds of driving that a vehicle looks ahead for lanes of its route.
 const LOOK_FORWARD_S: f64 = 10.0;
@@ -75,12 +79,12 @@ impl Wish {
 
 /// What a vehicle changes of itself while it considers lanes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mind {
+pub(in crate::sim) struct Mind {
     /// As the fields of [`Vehicle`].
-    pub(super) look_ahead_speed: f32,
-    pub(super) speed_gain: f32,
-    pub(super) keep_right: f32,
-    pub(super) advice: f32,
+    pub(in crate::sim) look_ahead_speed: f32,
+    pub(in crate::sim) speed_gain: f32,
+    pub(in crate::sim) keep_right: f32,
+    pub(in crate::sim) advice: f32,
     flags: u16,
 }
 
@@ -117,22 +121,22 @@ impl Mind {
 /// What is ahead of a vehicle that considers a change. Neighbours are referred to and not copied: a copy right after they
 /// were written field by field makes the processor wait.
 struct Surroundings<'a, 'n> {
-    pub(super) leader: Option<&'n Neighbour<'a>>,
-    pub(super) current: LaneChoice,
-    pub(super) target: LaneChoice,
+    pub(in crate::sim) leader: Option<&'n Neighbour<'a>>,
+    pub(in crate::sim) current: LaneChoice,
+    pub(in crate::sim) target: LaneChoice,
     /// The current, the target and the best lane.
-    pub(super) current_jam: Jam,
-    pub(super) target_jam: Jam,
-    pub(super) best_jam: Jam,
+    pub(in crate::sim) current_jam: Jam,
+    pub(in crate::sim) target_jam: Jam,
+    pub(in crate::sim) best_jam: Jam,
     /// Metres by which the lanes count as longer because they go round a roundabout.
-    pub(super) bonus: f64,
+    pub(in crate::sim) bonus: f64,
 }
 
 /// Vehicles ahead on a lane and its continuation; added up only when they matter.
-pub(super) struct Jam {
+pub(in crate::sim) struct Jam {
     /// Metres taken by those ahead on the edge.
-    pub(super) here_m: f64,
-    pub(super) link: LinkId,
+    pub(in crate::sim) here_m: f64,
+    pub(in crate::sim) link: LinkId,
 }
 
 impl Jam {
@@ -144,11 +148,11 @@ impl Jam {
 }
 
 /// The gap on the target lane that a vehicle would change into.
-pub(super) struct Slot<'a, 'n> {
-    pub(super) leader: Option<&'n Neighbour<'a>>,
-    pub(super) follower: Option<Neighbour<'a>>,
-    pub(super) blocked_leader: bool,
-    pub(super) blocked_follower: bool,
+pub(in crate::sim) struct Slot<'a, 'n> {
+    pub(in crate::sim) leader: Option<&'n Neighbour<'a>>,
+    pub(in crate::sim) follower: Option<Neighbour<'a>>,
+    pub(in crate::sim) blocked_leader: bool,
+    pub(in crate::sim) blocked_follower: bool,
 }
 
 impl<'a, 'n> Slot<'a, 'n> {
@@ -673,7 +677,7 @@ fn halved(dt: f64) -> f64 {
 
 /// The speed that a lane promises in the near future.
 fn anticipate(
-    driver: &super::car_following::Driver,
+    driver: &crate::sim::models::car_following::Driver,
     speed: f64,
     leader: Option<&Neighbour<'_>>,
     dist: f64,
@@ -683,7 +687,7 @@ fn anticipate(
     let future = match (leader, accelerating) {
         (Some(n), true) => {
             let soon = speed + driver.accel - driver.accel * driver.dt;
-            let most = if driver.idm.is_none() { driver.max_next_speed(soon).at_most(allowed) } else { allowed };
+            let most = driver.promised_speed(soon, allowed);
             driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel)
         }
         (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel),
