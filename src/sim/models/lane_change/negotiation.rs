@@ -1,11 +1,9 @@
 //! How a vehicle that urgently has to change lanes settles with those in its way who goes first.
 
-use crate::graph::Lane;
-
-use super::{Mind, Slot};
+use super::neighbour::Neighbour;
+use super::{Case, Mind, Slot};
 use crate::sim::bounds::Bounds;
 use crate::sim::vehicle::{Vehicle, flags};
-use crate::sim::view::View;
 
 /// m/s that a vehicle which is to overtake a helper may be faster.
 const HELP_OVERTAKE: f64 = 10.0 / 3.6;
@@ -17,22 +15,26 @@ const URGENCY: f64 = 2.0;
 const CUT_IN_SPEED: f64 = 27.0;
 const ON_RAMP_M: f64 = 200.0;
 
+/// Room for an urgent change.
+pub(super) struct Room {
+    /// Metres to the end of the lane.
+    pub space_m: f64,
+    /// Metres at its end that are left to others.
+    pub reserve_m: f64,
+    /// Lanes to the best one, to the left if positive.
+    pub offset: i16,
+}
+
 /// An urgent change: settles with blocking vehicles who goes first, and adapts the own speed.
-#[allow(clippy::too_many_arguments)]
-pub(in crate::sim) fn negotiate(
-    view: &View<'_>,
+pub(super) fn negotiate(
+    case: &Case<'_, '_, '_>,
     mind: &mut Mind,
-    vehicle: &Vehicle,
-    lane: &Lane,
-    right: bool,
     slot: &Slot<'_, '_>,
     lanes: &mut [Vec<Vehicle>],
-    t: usize,
-    space: f64,
-    reserve: f64,
-    offset: i16,
+    room: &Room,
 ) {
-    let driver = view.driver(vehicle);
+    let &Case { vehicle, driver, .. } = case;
+    let &Room { space_m: space, reserve_m: reserve, offset } = room;
     let dt = driver.dt;
     let remaining_s =
         (space / f64::from(mind.look_ahead_speed).at_least(1e-3) / f64::from(offset.abs().max(1)) / URGENCY)
@@ -41,61 +43,94 @@ pub(in crate::sim) fn negotiate(
     if f64::from(mind.advice) >= vehicle.speed - driver.decel * dt {
         planned = planned.at_most(f64::from(mind.advice));
     }
-    let advise = |mind: &mut Mind, speed: f64| mind.advice = mind.advice.min(speed as f32);
+    if let Some(leader) = slot.leader {
+        let Some(speed) =
+            settle_with_leader(case, mind, (leader, slot.blocked_leader), lanes, room, (planned, remaining_s))
+        else {
+            return;
+        };
+        planned = speed;
+    }
+    settle_with_follower(case, mind, slot, lanes, planned, remaining_s);
+}
 
-    if let Some(n) = slot.leader {
-        let next_speed = n.speed - dt * (-n.accel).at_least(1.0);
-        let next_gap = n.gap + dt * (next_speed - planned);
-        if slot.blocked_leader {
-            let dv = planned - n.speed;
-            let overtake_m = (n.gap
-                + n.driver.length_with_gap()
-                + driver.length
-                + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
-            .at_least(0.0);
-            let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
-            let congested = vehicle.speed < 60.0 / 3.6 || lane.speed_mps < 60.1 / 3.6;
-            let cannot = dv < 0.0
-                || (!right && !congested)
-                || space - reserve - driver.brake_gap(vehicle.speed) < overtake_m
-                || remaining_s < overtake_s;
-            if cannot && !n.stopped {
-                if let Some(i) = n.index {
-                    lanes[t][i].flags |= flags::BLOCKS_AS_LEADER;
-                }
-                let target = driver.min_next_speed(vehicle.speed).at_least(driver.follow_speed(
-                    vehicle.speed,
-                    next_gap,
-                    next_speed.at_least(0.0),
-                    n.driver.apparent_decel,
-                ));
-                if target < vehicle.speed {
-                    let decel = driver.decel.at_most(MIN_FALL_BEHIND.at_least((vehicle.speed - target) / remaining_s));
-                    planned = planned.at_most((vehicle.speed - decel * dt).at_least(0.0));
-                    advise(mind, planned);
-                } else {
-                    advise(mind, target);
-                }
+/// Settles with the leader on the lane beside; returns the speed that is planned then, or nothing where it is overtaken.
+fn settle_with_leader(
+    case: &Case<'_, '_, '_>,
+    mind: &mut Mind,
+    (n, is_blocked): (&Neighbour<'_>, bool),
+    lanes: &mut [Vec<Vehicle>],
+    room: &Room,
+    (planned, remaining_s): (f64, f64),
+) -> Option<f64> {
+    let &Case { vehicle, driver, .. } = case;
+    let &Room { space_m: space, reserve_m: reserve, .. } = room;
+    let dt = driver.dt;
+    let mut planned = planned;
+    let next_speed = n.speed - dt * (-n.accel).at_least(1.0);
+    let next_gap = n.gap + dt * (next_speed - planned);
+    if is_blocked {
+        let dv = planned - n.speed;
+        let overtake_m = (n.gap
+            + n.driver.length_with_gap()
+            + driver.length
+            + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
+        .at_least(0.0);
+        let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
+        let congested = vehicle.speed < 60.0 / 3.6 || case.lane.speed_mps < 60.1 / 3.6;
+        let cannot = dv < 0.0
+            || (!case.right && !congested)
+            || space - reserve - driver.brake_gap(vehicle.speed) < overtake_m
+            || remaining_s < overtake_s;
+        if cannot && !n.stopped {
+            if let Some(i) = n.index {
+                lanes[case.beside][i].flags |= flags::BLOCKS_AS_LEADER;
+            }
+            let target = driver.min_next_speed(vehicle.speed).at_least(driver.follow_speed(
+                vehicle.speed,
+                next_gap,
+                next_speed.at_least(0.0),
+                n.driver.apparent_decel,
+            ));
+            if target < vehicle.speed {
+                let decel = driver.decel.at_most(MIN_FALL_BEHIND.at_least((vehicle.speed - target) / remaining_s));
+                planned = planned.at_most((vehicle.speed - decel * dt).at_least(0.0));
+                advise(mind, planned);
             } else {
-                // Overtake: the leader should not accelerate.
-                if let Some(i) = n.index {
-                    let leader = &mut lanes[t][i];
-                    leader.advice = leader.advice.min(n.speed as f32);
-                }
-                return;
+                advise(mind, target);
             }
         } else {
-            // Stay behind the future leader.
-            let target =
-                driver.follow_speed(vehicle.speed, next_gap, next_speed.at_least(0.0), n.driver.apparent_decel);
-            planned = planned.at_most(target);
-            advise(mind, target);
+            // Overtake: the leader should not accelerate.
+            if let Some(i) = n.index {
+                let leader = &mut lanes[case.beside][i];
+                leader.advice = leader.advice.min(n.speed as f32);
+            }
+            return None;
         }
+    } else {
+        // Stay behind the future leader.
+        let target = driver.follow_speed(vehicle.speed, next_gap, next_speed.at_least(0.0), n.driver.apparent_decel);
+        planned = planned.at_most(target);
+        advise(mind, target);
     }
+    Some(planned)
+}
+
+/// Settles with the follower on the lane beside.
+fn settle_with_follower(
+    case: &Case<'_, '_, '_>,
+    mind: &mut Mind,
+    slot: &Slot<'_, '_>,
+    lanes: &mut [Vec<Vehicle>],
+    planned: f64,
+    remaining_s: f64,
+) {
+    let &Case { vehicle, driver, lane, right, .. } = case;
+    let dt = driver.dt;
     let Some(n) = &slot.follower else { return };
     let help = |lanes: &mut [Vec<Vehicle>], speed: f64, blocking: bool| {
         if let Some(i) = n.index {
-            let follower = &mut lanes[t][i];
+            let follower = &mut lanes[case.beside][i];
             follower.advice = follower.advice.min(speed.at_least(0.0) as f32);
             if blocking {
                 follower.flags |= flags::BLOCKS_AS_FOLLOWER;
@@ -140,4 +175,9 @@ pub(in crate::sim) fn negotiate(
     } else if slot.blocked_leader {
         help(lanes, cut_in(0.0), false);
     }
+}
+
+/// Advises the vehicle itself to drive no faster.
+fn advise(mind: &mut Mind, speed: f64) {
+    mind.advice = mind.advice.min(speed as f32);
 }

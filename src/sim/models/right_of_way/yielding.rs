@@ -38,6 +38,17 @@ const ZIP_LEAST_SPEED_MPS: f64 = 1.0;
 /// Most links that are looked at for a circle.
 const LONGEST_CIRCLE: usize = 16;
 
+/// A vehicle that comes to a link.
+#[derive(Clone, Copy)]
+pub(in crate::sim) struct AtLink<'a> {
+    pub vehicle: &'a Vehicle,
+    pub driver: &'a Driver,
+    pub link_id: LinkId,
+    pub priority: Priority,
+    /// Metres to the link.
+    pub seen_m: f64,
+}
+
 impl View<'_> {
     /// Distance before the line where a vehicle halts.
     #[inline]
@@ -55,19 +66,15 @@ impl View<'_> {
         driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
     }
 
-    /// Whether the vehicle must not pass the link now.
-    #[allow(clippy::too_many_arguments)] // one decision, seven facts
+    /// Whether the vehicle must not pass the link now. `v_pass` is its speed at the link, `beyond` what it may drive behind it.
     pub(in crate::sim) fn must_wait(
         &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        link_id: LinkId,
-        priority: Priority,
-        seen: f64,
+        at: &AtLink<'_>,
         v_pass: impl FnOnce() -> f64,
         beyond: impl FnOnce() -> f64,
         walk: &mut Walk,
     ) -> bool {
+        let &AtLink { vehicle, driver, link_id, priority, seen_m: seen } = at;
         let link = self.link(link_id);
         let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
         match priority {
@@ -97,9 +104,7 @@ impl View<'_> {
             walk.v = walk.v.at_most(self.zip(vehicle, driver, link, seen));
             return false;
         }
-        if self.yields_at(link)
-            && self.is_blocked(vehicle, driver, link_id, priority, seen, v_pass(), beyond(), walk.v, can_brake)
-        {
+        if self.yields_at(link) && self.is_blocked(at, v_pass(), beyond(), walk.v, can_brake) {
             // Too fast to halt even with full braking: get through (before a light it halts all the same).
             let hopeless = !can_brake
                 && link.signal.is_none()
@@ -154,20 +159,9 @@ impl View<'_> {
         v
     }
 
-    /// Whether a foe with the right of way keeps the vehicle from entering.
-    #[allow(clippy::too_many_arguments)]
-    pub(in crate::sim) fn is_blocked(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        link_id: LinkId,
-        priority: Priority,
-        seen: f64,
-        v_pass: f64,
-        beyond: f64,
-        v: f64,
-        can_brake: bool,
-    ) -> bool {
+    /// Whether a foe with the right of way keeps the vehicle, which may drive `v` before the link, from entering.
+    fn is_blocked(&self, at: &AtLink<'_>, v_pass: f64, beyond: f64, v: f64, can_brake: bool) -> bool {
+        let &AtLink { vehicle, driver, link_id, priority, seen_m: seen } = at;
         let link = self.link(link_id);
         let is_equal = priority == Priority::Equal;
         if is_equal && vehicle.waiting_ms > 0 && self.gives_up(vehicle.id) && self.is_in_circle(link_id) {
