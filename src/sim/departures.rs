@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::demand::{Demand, Departure};
 use crate::ids::{EdgeId, RouteId, VehicleId};
 
-use super::entrance::LaneWish;
+use super::models::insertion::entrance::LaneWish;
 use super::routes::Routes;
 use super::scope::Scope;
 use super::world::World;

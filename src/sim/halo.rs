@@ -4,8 +4,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::ids::{EdgeId, LaneId, SignalId};
 
+use super::models::signals::SignalState;
 use super::scope::Scope;
-use super::signals::SignalState;
 use super::transfer::Transfer;
 use super::vehicle::Vehicle;
 use super::world::World;

@@ -190,7 +190,8 @@ impl LanePlans {
             prefetch_before(world, edges, index);
             let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
             let onward = edges.get(index + 1).copied();
-            choices_of(world, edges[index], onward, &next, slot, stop, &mut here, &mut next_offsets);
+            let road = Road { edge: edges[index], next_edge: onward, slot, stop };
+            choices_of(world, road, &next, &mut here, &mut next_offsets);
             self.edges[plan + index] = if let [only] = here[..] { pack(only) } else { self.store(edges[index], &here) };
             std::mem::swap(&mut here, &mut next);
         }
@@ -246,18 +247,25 @@ fn prefetch_before(world: &World, edges: &[EdgeId], index: usize) {
     }
 }
 
-/// Puts the choices on `edge` into `choices`; `next` are those on the edge behind it.
-#[allow(clippy::too_many_arguments)] // one edge in the context of its route, and two lists that are used again
-fn choices_of(
-    world: &World,
+/// An edge in the context of a route.
+struct Road {
     edge: EdgeId,
     next_edge: Option<EdgeId>,
-    next: &[LaneChoice],
+    /// Of the vehicle's class.
     slot: u16,
+    /// Where it stops on this edge: lane and metres along it.
     stop: Option<(LaneId, f64)>,
+}
+
+/// Puts the choices on a road into `choices`; `next` are those on the edge behind it, `next_offsets` is a list used again.
+fn choices_of(
+    world: &World,
+    road: Road,
+    next: &[LaneChoice],
     choices: &mut Vec<LaneChoice>,
     next_offsets: &mut Vec<i16>,
 ) {
+    let Road { edge, next_edge, slot, stop } = road;
     let network = &world.network;
     let class = world.classes[usize::from(slot)];
     // A stop inside the junction asks for a way, one on the road for a lane.

@@ -1,37 +1,28 @@
 //! The kernel: how vehicles move in one step. Pure: no actor, socket, clock, file or store, and no arithmetic beyond
 //! `+ - * / sqrt` and comparisons, so that every machine computes the same bits.
 //!
-//! A step reads state(t) and writes state(t+1): `motion` decides how far everyone drives, with `right_of_way` before a
-//! junction and `junction` in and behind it (`meeting`: where two ways meet); `advance` drives; `lane_change`, with
-//! `negotiation`, and `insertion` decide from the places reached; and `partition` puts it together.
+//! A step reads state(t) and writes state(t+1): `motion` decides how far everyone drives, by the [`models`] of car following
+//! and right of way; `advance` drives; the models of lane changing and insertion decide from the places reached; and
+//! `partition` puts it together.
 
-mod actuation;
 mod advance;
-mod approach;
 mod bounds;
-mod car_following;
 mod closing;
 mod collision;
 mod departures;
 mod digest;
 mod edge_speeds;
 mod edited;
-mod entrance;
 mod exchange;
 mod halo;
-mod insertion;
-mod junction;
-mod lane_change;
 mod lane_plan;
 mod lane_store;
 mod lanes;
 mod marks;
 mod measure_spec;
 mod measures;
-mod meeting;
+mod models;
 mod motion;
-mod negotiation;
-mod neighbour;
 mod orders;
 mod partition;
 mod prefetch;
@@ -39,8 +30,6 @@ mod random;
 mod reading;
 pub mod report;
 mod rerouting;
-mod right_of_way;
-mod roundabout;
 mod route_guidance;
 mod routes;
 mod routing_schedule;
@@ -48,7 +37,6 @@ mod run_rules;
 mod scope;
 mod sensing;
 mod settings;
-mod signals;
 mod standstill;
 mod state;
 mod stopping;
@@ -58,11 +46,11 @@ mod vehicle;
 mod view;
 mod world;
 
-pub use car_following::Driver;
 pub use digest::Digest;
 pub use edited::{Carried, EditTally, EditedWorld};
 pub use halo::{HaloError, Mirror};
 pub use measure_spec::{MeanDataSpec, MeasureSpec, RecordedEvents};
+pub use models::car_following::Driver;
 pub use orders::{NewVehicle, Observation, Order, OrderError, SeenEdge, SeenSignal, SeenVehicle, Watch};
 pub use partition::{Partition, ReportOptions};
 pub use route_guidance::{GuidanceState, RouteGuidance, RouteOrders};

@@ -5,12 +5,12 @@
 use crate::graph::Link;
 use crate::ids::{LaneId, LinkId};
 
-use super::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
 use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::junction::{Conflicts, ROOM_LOOK_LENGTHS};
+use super::models::car_following::Driver;
+use super::models::right_of_way::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
+use super::models::right_of_way::junction::{Conflicts, ROOM_LOOK_LENGTHS};
+use super::models::right_of_way::yielding::{AtLink, MINOR_OFFSET_M, stop_decel};
 use super::random::{Purpose, uniform};
-use super::right_of_way::{MINOR_OFFSET_M, stop_decel};
 use super::vehicle::{HALTING_SPEED, Vehicle, flags};
 use super::view::View;
 
@@ -326,7 +326,7 @@ impl View<'_> {
         if seen < plan.look_m {
             let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
             run_up.limit = run_up.limit.at_most(led_to);
-            self.look_beyond(vehicle, driver, lane_id, plan, seen, run_up, &mut walk);
+            self.look_beyond(vehicle, driver, lane_id, plan, run_up, &mut walk);
             if walk.is_open {
                 return None;
             }
@@ -345,22 +345,20 @@ impl View<'_> {
         Some(self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key))
     }
 
-    /// Walks the links ahead and lowers the speed to what they allow.
-    #[allow(clippy::too_many_arguments)] // one walk, from where pass one left off
+    /// Walks the links ahead and lowers the speed to what they allow; it begins with the run-up to the lane's end.
     fn look_beyond(
         &self,
         vehicle: &Vehicle,
         driver: &Driver,
         lane_id: LaneId,
         plan: &Follow,
-        seen: f64,
         run_up: RunUp,
         walk: &mut Walk,
     ) {
         let look = plan.look_m;
         let slowest = driver.min_next_speed(vehicle.speed);
         let own_lane = lane_id;
-        let (mut lane_id, mut seen, mut run_up) = (lane_id, seen, run_up);
+        let (mut lane_id, mut seen, mut run_up) = (lane_id, run_up.way_m, run_up);
         let mut index = usize::from(vehicle.route_index);
         let mut first = true;
         let mut known = Some(plan.link);
@@ -390,7 +388,8 @@ impl View<'_> {
             if decides {
                 let v_pass = || run_up.speed(driver);
                 let beyond = || limit.at_most(held).at_most(conflict().v);
-                if self.must_wait(vehicle, driver, link_id, priority, seen, v_pass, beyond, walk) {
+                let at = AtLink { vehicle, driver, link_id, priority, seen_m: seen };
+                if self.must_wait(&at, v_pass, beyond, walk) {
                     if walk.is_open {
                         return;
                     }
@@ -470,7 +469,7 @@ impl View<'_> {
     }
 
     /// Speed that leaves room for a vehicle near the start of a coming road that has to change onto the lane ahead, which
-    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::lane_change)).
+    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::models::lane_change)).
     fn let_in(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> Option<f64> {
         if !self.world.wide.has(lane_id.index()) {
             return None;
@@ -509,7 +508,7 @@ impl View<'_> {
         let slowest = driver.min_next_speed(old).at_most(safe.at_least(driver.min_next_speed_emergency(old)));
         let fastest = allowed.at_least(safe).at_most(driver.max_next_speed(old)).at_most(safe).at_least(slowest);
         let mut speed = fastest;
-        if driver.idm.is_none() && driver.sigma > 0.0 {
+        if driver.dawdles() {
             let random = uniform(step_key, vehicle.id.0, Purpose::Dawdle);
             let lost = driver.sigma * random * driver.dt * if fastest < driver.accel { fastest } else { driver.accel };
             speed = (fastest - lost).at_least(slowest).at_least(0.0);

@@ -5,9 +5,9 @@ use crate::graph::{DetectorLoop, Network, loops_of, signal_approaches};
 use crate::ids::{LaneId, SignalId};
 
 use super::marks::Marks;
+use super::models::signals::OCCUPIED;
 use super::partition::Partition;
 use super::settings::Settings;
-use super::signals::OCCUPIED;
 use super::vehicle::Vehicle;
 
 /// All loops of the network.

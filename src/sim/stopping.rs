@@ -4,7 +4,7 @@ use crate::demand::Stop;
 use crate::ids::{EdgeId, LaneId};
 
 use super::bounds::Bounds;
-use super::car_following::Driver;
+use super::models::car_following::Driver;
 use super::motion::Move;
 use super::partition::Partition;
 use super::report::StopRecord;

@@ -4,8 +4,8 @@
 use crate::graph::Network;
 use crate::ids::{EdgeId, LaneId, SignalId, VehicleId};
 
+use super::models::signals::{OCCUPIED, SignalState};
 use super::routes::Routes;
-use super::signals::{OCCUPIED, SignalState};
 use super::transfer::Transfer;
 use super::vehicle::{Vehicle, flags};
 use super::world::World;

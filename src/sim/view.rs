@@ -3,13 +3,13 @@
 use crate::graph::{Aspect, Lane, Link};
 use crate::ids::{EdgeId, LaneId, LinkId};
 
-use super::approach::{Approaches, Priority};
 use super::bounds::Bounds;
-use super::car_following::Driver;
 use super::lane_plan::LanePlans;
 use super::lanes::Lanes;
+use super::models::car_following::Driver;
+use super::models::right_of_way::approach::{Approaches, Priority};
+use super::models::signals::Signals;
 use super::prefetch::prefetch;
-use super::signals::Signals;
 use super::transfer::Transfer;
 use super::vehicle::{Vehicle, flags};
 use super::world::{TypeParams, World};

@@ -7,10 +7,10 @@ use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::{EdgeKind, Link, Network, RightOfWay};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
-use super::car_following::Driver;
 use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
 use super::measure_spec::MeasureSpec;
+use super::models::car_following::Driver;
 use super::orders::Overlay;
 use super::routing_schedule::RoutingSchedule;
 use super::sensing::SignalLoops;

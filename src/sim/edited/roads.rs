@@ -2,10 +2,10 @@
 
 use crate::graph::{Network, ProgramKind};
 use crate::ids::{LaneId, SignalId};
-use crate::sim::actuation;
+use crate::sim::models::signals::actuation;
+use crate::sim::models::signals::{SignalState, enter_program, links_of, unused_loops};
 use crate::sim::report::TripRecord;
 use crate::sim::sensing::SignalLoops;
-use crate::sim::signals::{SignalState, enter_program, links_of, unused_loops};
 use crate::sim::vehicle::Vehicle;
 
 /// How saved states name what is in another place now.

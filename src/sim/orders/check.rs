@@ -82,7 +82,7 @@ impl Order {
             }
             Self::ShowAspects { signal, aspects } => {
                 let signal = known(world, *signal)?;
-                let links = crate::sim::signals::links_of(signal);
+                let links = crate::sim::models::signals::links_of(signal);
                 if aspects.len() == links {
                     return Ok(());
                 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::graph::{Aspect, ProgramKind};
 use crate::ids::SignalId;
 use crate::sim::digest::Digest;
+use crate::sim::models::signals::switch_to;
 use crate::sim::partition::Partition;
-use crate::sim::signals::switch_to;
 
 impl Partition {
     /// Returns whether an own signal shows the phase now. The present program may have no such phase.

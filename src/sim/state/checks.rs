@@ -4,10 +4,10 @@ use super::{PartitionState, StateError};
 use crate::demand::{ArrivalPos, DepartPos, DepartSpeed};
 use crate::graph::Network;
 use crate::ids::LaneId;
+use crate::sim::models::signals::links_of;
 use crate::sim::orders::{NewVehicle, Section, Standing};
 use crate::sim::partition::Partition;
 use crate::sim::report::{RouteUpdate, TripRecord};
-use crate::sim::signals::links_of;
 use crate::sim::validation::{Validator, is_time};
 use crate::sim::world::World;
 

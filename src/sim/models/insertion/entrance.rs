@@ -4,11 +4,11 @@
 
 use crate::ids::{EdgeId, LaneId};
 
-use super::lane_change::Change;
-use super::lanes::Lanes;
-use super::random::{Purpose, uniform};
-use super::vehicle::Vehicle;
-use super::world::World;
+use crate::sim::lanes::Lanes;
+use crate::sim::models::lane_change::Change;
+use crate::sim::random::{Purpose, uniform};
+use crate::sim::vehicle::Vehicle;
+use crate::sim::world::World;
 
 /// A vehicle on a lane of the edge.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,18 @@
 //! Car following: the speed that a driver may reach in the next step behind a leader, before an obstacle, or before a
 //! lower limit. Semi-implicit Euler: the speed is changed first, then driven for the whole step.
 //!
-//! Krauss' model as SUMO's default uses it (S. Krauss, *Microscopic Modeling of Traffic Flow*, 1998; the discrete stopping
-//! distance is that of braking by a fixed amount each step), and the IDM (Treiber, Hennecke, Helbing, 2000).
+//! A [`Driver`] has the parameters that all models share and a [`Model`], which is a variant with a file of its own. Only this
+//! folder tells the models apart: elsewhere it is the driver who is asked.
+
+mod idm;
+mod krauss;
 
 use crate::demand::{CarFollowing, VehicleClass, VehicleType};
 
-use super::bounds::Bounds;
-use super::vehicle::HALTING_SPEED;
+use crate::sim::bounds::Bounds;
+use crate::sim::vehicle::HALTING_SPEED;
+
+use idm::Idm;
 
 /// Distance that is kept from every obstacle against rounding, metres.
 const GAP_EPS_M: f64 = 0.001;
@@ -15,6 +20,13 @@ const GAP_EPS_M: f64 = 0.001;
 const NO_WHOLE_STEP: f64 = 1.0 - 1e-6;
 /// Slack of the bounds that spare an exact computation, metres: far beyond all rounding.
 const BOUND_SLACK_M: f64 = 1e-3;
+
+/// What differs between car-following models.
+#[derive(Clone, Copy, Debug)]
+enum Model {
+    Krauss,
+    Idm(Idm),
+}
 
 /// The driving parameters of a vehicle type, ready for a step length.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +44,7 @@ pub struct Driver {
     pub desired_max_speed: f64,
     /// Decides which speed limit holds.
     pub class: VehicleClass,
-    /// Exponent and sub-step of the IDM; `None`: Krauss.
-    pub idm: Option<(f64, f64)>,
+    model: Model,
     /// Step length, seconds.
     pub dt: f64,
     /// 1/(2·`decel`) and the slack of [`Driver::longest_way`]; in bounds only, never in a result.
@@ -55,9 +66,9 @@ impl Driver {
             max_speed: vtype.max_speed_mps,
             desired_max_speed: vtype.desired_max_speed_mps,
             class: vtype.class,
-            idm: match vtype.model {
-                CarFollowing::Krauss => None,
-                CarFollowing::Idm(idm) => Some((idm.delta, idm.stepping_s)),
+            model: match vtype.model {
+                CarFollowing::Krauss => Model::Krauss,
+                CarFollowing::Idm(parameters) => Model::Idm(Idm::new(parameters)),
             },
             half_per_decel: 0.5 / vtype.decel_mps2,
             way_slack_m: 0.125 * vtype.decel_mps2 * dt * dt + BOUND_SLACK_M,
@@ -131,7 +142,7 @@ impl Driver {
     /// The lower one of `v` and [`Driver::follow_speed`], which is computed only where it may be the lower one.
     #[inline]
     pub fn at_most_following(&self, v: f64, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
-        if self.idm.is_none()
+        if matches!(self.model, Model::Krauss)
             && v <= self.max_next_speed(speed)
             && self.surely_safe_behind(v, gap_m, leader_speed, leader_decel)
         {
@@ -194,70 +205,21 @@ impl Driver {
         n * b + r
     }
 
-    /// Greatest speed that is safe behind a leader that is `gap_m` ahead (minimum gap already taken off).
-    #[inline]
-    pub fn safe_follow_speed(
-        &self,
-        gap_m: f64,
-        speed: f64,
-        leader_speed: f64,
-        leader_decel: f64,
-        inserting: bool,
-    ) -> f64 {
-        // A leader that brakes harder than we do still leaves us our own, longer way.
-        let lead_way = brake_gap(leader_speed, self.decel.at_least(leader_decel), 0.0, self.dt);
-        let safe = self.safe_stop_speed(gap_m + lead_way, self.decel, self.tau);
-        if inserting || self.decel == self.emergency_decel {
-            return safe;
-        }
-        let wanted = (speed - safe) / self.dt;
-        if wanted <= self.decel + 1e-9 {
-            return safe;
-        }
-        // Harder braking than comfortable would be needed: brake no harder than the situation really asks for.
-        let needed = 1.2 * self.emergency_need(gap_m, speed, leader_speed, leader_decel);
-        let decel = needed.at_least(self.decel).at_most(wanted);
-        (speed - decel * self.dt).at_least(0.0)
-    }
-
-    /// Constant deceleration that just avoids a collision, m/s².
-    fn emergency_need(&self, gap_m: f64, speed: f64, leader_speed: f64, leader_decel: f64) -> f64 {
-        if gap_m <= 0.0 {
-            return self.emergency_decel;
-        }
-        let lead_way = 0.5 * leader_speed * leader_speed / leader_decel;
-        let both_stop = 0.5 * speed * speed / (gap_m + lead_way);
-        if both_stop <= leader_decel {
-            return both_stop;
-        }
-        0.5 * (speed * speed - leader_speed * leader_speed) / gap_m
-    }
-
     /// Speed for the next step behind a leader.
     #[inline]
     pub fn follow_speed(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
-        match self.idm {
-            None => self
-                .safe_follow_speed(gap_m, speed, leader_speed, leader_decel, false)
-                .at_most(self.max_next_speed(speed)),
-            Some(_) => self.idm_speed(gap_m, speed, leader_speed, self.max_speed),
+        match &self.model {
+            Model::Krauss => krauss::follow_speed(self, speed, gap_m, leader_speed, leader_decel),
+            Model::Idm(idm) => idm.speed(self, gap_m, speed, leader_speed, self.max_speed),
         }
     }
 
     /// Speed for the next step before an obstacle that stands `gap_m` ahead.
     #[inline]
     pub fn stop_speed(&self, speed: f64, gap_m: f64, decel: f64) -> f64 {
-        match self.idm {
-            None => self.safe_stop_speed(gap_m, decel, self.dt).at_most(self.max_next_speed(speed)),
-            Some(_) => {
-                if gap_m < 0.01 {
-                    0.0
-                } else {
-                    // The distance kept to a leader is not kept to a stop line.
-                    self.idm_speed(gap_m + self.min_gap, speed, 0.0, self.max_speed)
-                        .at_most(self.safe_stop_speed(gap_m, decel, self.dt))
-                }
-            }
+        match &self.model {
+            Model::Krauss => krauss::stop_speed(self, speed, gap_m, decel),
+            Model::Idm(idm) => idm.stop_speed(self, speed, gap_m, decel),
         }
     }
 
@@ -304,48 +266,29 @@ impl Driver {
         (speed * speed + 2.0 * self.accel * dist_m.at_least(0.0)).sqrt().at_most(self.max_speed.at_least(speed))
     }
 
-    /// One step of the IDM in sub-steps.
-    fn idm_speed(&self, gap_m: f64, speed: f64, leader_speed: f64, desired: f64) -> f64 {
-        let Some((delta, stepping)) = self.idm else { return speed };
-        let rounds = (self.dt / stepping + 0.5).floor().at_least(1.0);
-        let h = self.dt / rounds;
-        let double_root = 2.0 * (self.accel * self.decel).sqrt();
-        let mut v = speed;
-        let mut gap = gap_m + self.min_gap;
-        for _ in 0..rounds as u32 {
-            let s_star = self.min_gap + (v * self.tau + v * (v - leader_speed) / double_root).at_least(0.0);
-            let g = gap.at_least(0.01);
-            let interaction = s_star / g;
-            let acc = self.accel * (1.0 - power(v / desired.at_least(0.01), delta) - interaction * interaction);
-            v = (v + acc * h).at_least(0.0);
-            gap -= (v - leader_speed).at_least(0.0) * h;
-        }
-        v
-    }
-
-    /// Free-road acceleration of the IDM towards `desired`; Krauss just accelerates.
+    /// Speed of the next step on a free road towards `desired`.
     #[inline]
     pub fn free_next_speed(&self, speed: f64, desired: f64) -> f64 {
-        match self.idm {
-            None => self.max_next_speed(speed).at_most(desired),
-            Some(_) => self.idm_speed(1e4, speed, desired, desired),
+        match &self.model {
+            Model::Krauss => self.max_next_speed(speed).at_most(desired),
+            Model::Idm(idm) => idm.speed(self, 1e4, speed, desired, desired),
         }
     }
-}
 
-/// `base` to a small non-negative exponent by multiplication and square roots only (exponents are rounded to quarters).
-fn power(base: f64, exponent: f64) -> f64 {
-    let quarters = (exponent * 4.0 + 0.5).floor().at_least(0.0) as u32;
-    let fourth_root = base.at_least(0.0).sqrt().sqrt();
-    let (mut result, mut factor, mut n) = (1.0, fourth_root, quarters);
-    while n > 0 {
-        if n & 1 == 1 {
-            result *= factor;
-        }
-        factor *= factor;
-        n >>= 1;
+    /// Whether the driver loses speed by chance.
+    #[inline]
+    pub fn dawdles(&self) -> bool {
+        matches!(self.model, Model::Krauss) && self.sigma > 0.0
     }
-    result
+
+    /// The greatest speed that it may come to from `speed`, of at most `allowed`, when it gauges what a lane promises.
+    #[inline]
+    pub fn promised_speed(&self, speed: f64, allowed: f64) -> f64 {
+        match &self.model {
+            Model::Krauss => self.max_next_speed(speed).at_most(allowed),
+            Model::Idm(_) => allowed,
+        }
+    }
 }
 
 /// `f64::floor` without the call into the C library that it is on processors before SSE4.1.

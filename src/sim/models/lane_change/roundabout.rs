@@ -2,8 +2,8 @@
 
 use crate::ids::{LaneId, LinkId};
 
-use super::vehicle::Vehicle;
-use super::view::View;
+use crate::sim::vehicle::Vehicle;
+use crate::sim::view::View;
 
 /// Exits that make the inner lane worth while.
 const MIN_JUNCTIONS: u32 = 2;

@@ -4,29 +4,36 @@ use crate::graph::{Conflict, Lane, Link};
 use crate::ids::LaneId;
 
 use super::approach::Priority;
-use super::bounds::Bounds;
-use super::car_following::Driver;
 use super::meeting::{Body, Meeting, Place};
-use super::right_of_way::MINOR_OFFSET_M;
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
-use super::view::View;
+use super::yielding::MINOR_OFFSET_M;
+use crate::sim::bounds::Bounds;
+use crate::sim::models::car_following::Driver;
+use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
+use crate::sim::view::View;
 
 /// How far beyond a junction room is looked for, in vehicle lengths.
-pub(super) const ROOM_LOOK_LENGTHS: f64 = 5.0;
+pub(in crate::sim) const ROOM_LOOK_LENGTHS: f64 = 5.0;
 /// Who has stood for longer than this inside a junction will not make room soon, ms.
 const BLOCKAGE_MS: u32 = 5000;
 
 impl View<'_> {
     /// Whether vehicles must not enter this junction from `lane` without room behind it.
     #[inline]
-    pub(super) fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
+    pub(in crate::sim) fn keeps_clear(&self, lane: LaneId, link: &Link) -> bool {
         is_kept_clear(link) && !self.lane(lane).internal && !self.in_roundabout(lane)
     }
 
     /// Room behind the junction for the whole vehicle, so that it does not block the crossing (keepClear). Only standing
     /// traffic counts: who moves will make room. `ahead_m` is taken by vehicles before it on its own lane; the link leaves the
     /// `index`-th edge of its route.
-    pub(super) fn has_room(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, index: usize, ahead_m: f64) -> bool {
+    pub(in crate::sim) fn has_room(
+        &self,
+        vehicle: &Vehicle,
+        driver: &Driver,
+        link: &Link,
+        index: usize,
+        ahead_m: f64,
+    ) -> bool {
         let to = link.to;
         if !self.lanes.is_held(to) && self.lane(to).length_m > ROOM_LOOK_LENGTHS * driver.length {
             // Nobody stands on the first road behind the junction, and it is long enough.
@@ -79,7 +86,7 @@ impl View<'_> {
 
     /// What the vehicles on ways of the junction that cross, join or part from its way over `lane_id` leave. `start` is the
     /// distance from the vehicle's front to the start of that lane (negative when it is on it).
-    pub(super) fn mind_conflicts(
+    pub(in crate::sim) fn mind_conflicts(
         &self,
         vehicle: &Vehicle,
         driver: &Driver,
@@ -141,7 +148,7 @@ impl View<'_> {
     }
 
     /// Whether the vehicle whose tail hangs over the end of an internal lane has stood for `limit_ms`.
-    pub(super) fn tail_has_waited(&self, lane: LaneId, limit_ms: i64) -> bool {
+    pub(in crate::sim) fn tail_has_waited(&self, lane: LaneId, limit_ms: i64) -> bool {
         let mut at = lane;
         loop {
             let link = self.lane(at).only_link();
@@ -241,7 +248,7 @@ impl View<'_> {
     }
 
     /// The link by which a way through a junction begins.
-    pub(super) fn entry_of(&self, lane: &Lane) -> &Link {
+    pub(in crate::sim) fn entry_of(&self, lane: &Lane) -> &Link {
         let mut link = self.link(lane.entry);
         while self.lane(link.from).internal {
             link = self.link(self.lane(link.from).entry);
@@ -259,7 +266,7 @@ fn is_kept_clear(link: &Link) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Conflicts {
     /// The speed that they allow; infinite when there are none.
-    pub(super) v: f64,
+    pub(in crate::sim) v: f64,
     /// The part of `v` that is due to those that will not move soon, and whether there are any.
     v_waiting: f64,
     waiting: bool,
@@ -271,7 +278,7 @@ impl Conflicts {
     /// Whether the vehicle stands because of one that will not move soon. `wanted` is what it would drive without them, `halt`
     /// what it may drive in any case because it halts before the junction then.
     #[inline]
-    pub(super) fn stuck(&self, wanted: f64, halt: impl Fn() -> f64) -> bool {
+    pub(in crate::sim) fn stuck(&self, wanted: f64, halt: impl Fn() -> f64) -> bool {
         self.waiting && wanted.at_most(self.v_waiting) < HALTING_SPEED && halt() < HALTING_SPEED
     }
 }

@@ -4,18 +4,20 @@
 //! What SUMO's words for places and speeds mean is told in its documentation (*Definition of Vehicles, Vehicle Types, and
 //! Routes*; *Vehicle Insertion*) and was measured where that leaves it open.
 
+pub mod entrance;
+
 use crate::demand::{DepartLane, DepartPos, DepartSpeed, Departure};
 use crate::ids::LaneId;
 
-use super::approach::Priority;
-use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::entrance::{Body, Entrance, LaneWish};
-use super::random::{Purpose, step_key, uniform};
-use super::report::DiscardCause;
-use super::stopping::PLACE_EPS_M;
-use super::vehicle::Vehicle;
-use super::view::View;
+use self::entrance::{Body, Entrance, LaneWish};
+use crate::sim::bounds::Bounds;
+use crate::sim::models::car_following::Driver;
+use crate::sim::models::right_of_way::approach::Priority;
+use crate::sim::random::{Purpose, step_key, uniform};
+use crate::sim::report::DiscardCause;
+use crate::sim::stopping::PLACE_EPS_M;
+use crate::sim::vehicle::Vehicle;
+use crate::sim::view::View;
 
 /// Random places that `random_free` tries.
 const RANDOM_TRIES: u64 = 10;
@@ -86,7 +88,7 @@ impl View<'_> {
     pub fn lane_wish(&self, vehicle: &Vehicle, departure: &Departure) -> LaneWish {
         let edge = self.world.network.edge(self.route(vehicle)[0]);
         let choices = self.plans.edge(vehicle.plan, 0, edge.lane_count as usize);
-        let set = |matches: &dyn Fn(&super::lane_plan::LaneChoice) -> bool| {
+        let set = |matches: &dyn Fn(&crate::sim::lane_plan::LaneChoice) -> bool| {
             let bits = choices.iter().take(64).enumerate().filter(|(_, choice)| choice.allowed && matches(choice));
             bits.fold(0, |set, (index, _)| set | 1u64 << index)
         };
@@ -111,7 +113,7 @@ impl View<'_> {
             DepartLane::Allowed => freest(set(&|choice| choice.continues)),
             DepartLane::Best | DepartLane::BestProb => {
                 let leads_on = choices.iter().any(|choice| choice.allowed && choice.continues);
-                let is_usable = |choice: &super::lane_plan::LaneChoice| choice.continues || !leads_on;
+                let is_usable = |choice: &crate::sim::lane_plan::LaneChoice| choice.continues || !leads_on;
                 let usable = choices.iter().filter(|choice| choice.allowed && is_usable(choice));
                 let longest = usable.map(|choice| choice.length_m).fold(0.0, f32::max);
                 freest(set(&|choice| is_usable(choice) && choice.length_m >= longest))

@@ -1,5 +1,7 @@
 //! The state of the traffic lights: which phase each shows, and until when.
 
+pub mod actuation;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
 use crate::ids::SignalId;
 
-use super::actuation;
-use super::sensing::{Loops, SignalLoops};
+use crate::sim::sensing::{Loops, SignalLoops};
 
 /// A signal's state between two steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,17 +4,17 @@ use crate::graph::{Aspect, Link};
 use crate::ids::{LaneId, LinkId, VehicleId};
 
 use super::approach::{Approach, Claim, Priority, blocks, leave_time};
-use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::motion::Walk;
-use super::random::{Purpose, step_key, uniform};
-use super::vehicle::{Vehicle, flags};
-use super::view::View;
+use crate::sim::bounds::Bounds;
+use crate::sim::models::car_following::Driver;
+use crate::sim::motion::Walk;
+use crate::sim::random::{Purpose, step_key, uniform};
+use crate::sim::vehicle::{Vehicle, flags};
+use crate::sim::view::View;
 
 /// Distance kept to a stop line at red or yellow, metres.
 const RED_OFFSET_M: f64 = 1.0;
 /// Distance kept to the line of a minor link, metres.
-pub(super) const MINOR_OFFSET_M: f64 = 0.1;
+pub(in crate::sim) const MINOR_OFFSET_M: f64 = 0.1;
 /// Drivers brake at least this hard for yellow, m/s² (SUMO `tls.yellow.min-decel`).
 const YELLOW_DECEL: f64 = 3.0;
 /// Probability per step that a vehicle in a circle of waiting ones at links of equal right gives up its right. (Of 228
@@ -38,10 +38,21 @@ const ZIP_LEAST_SPEED_MPS: f64 = 1.0;
 /// Most links that are looked at for a circle.
 const LONGEST_CIRCLE: usize = 16;
 
+/// A vehicle that comes to a link.
+#[derive(Clone, Copy)]
+pub(in crate::sim) struct AtLink<'a> {
+    pub vehicle: &'a Vehicle,
+    pub driver: &'a Driver,
+    pub link_id: LinkId,
+    pub priority: Priority,
+    /// Metres to the link.
+    pub seen_m: f64,
+}
+
 impl View<'_> {
     /// Distance before the line where a vehicle halts.
     #[inline]
-    pub(super) fn line_offset(&self, driver: &Driver, priority: Priority, speed: f64, seen: f64) -> f64 {
+    pub(in crate::sim) fn line_offset(&self, driver: &Driver, priority: Priority, speed: f64, seen: f64) -> f64 {
         let wanted = if priority.is_red_or_yellow() || priority == Priority::Major { RED_OFFSET_M } else { 0.0 };
         let spare = seen - driver.brake_gap_with(speed, stop_decel(driver, priority), 0.0);
         let offset = if spare >= 0.0 { wanted.at_most(spare) } else { wanted };
@@ -50,24 +61,20 @@ impl View<'_> {
 
     /// The speed that halts the vehicle before the link.
     #[inline]
-    pub(super) fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
+    pub(in crate::sim) fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
         let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).at_least(0.0);
         driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
     }
 
-    /// Whether the vehicle must not pass the link now.
-    #[allow(clippy::too_many_arguments)] // one decision, seven facts
-    pub(super) fn must_wait(
+    /// Whether the vehicle must not pass the link now. `v_pass` is its speed at the link, `beyond` what it may drive behind it.
+    pub(in crate::sim) fn must_wait(
         &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        link_id: LinkId,
-        priority: Priority,
-        seen: f64,
+        at: &AtLink<'_>,
         v_pass: impl FnOnce() -> f64,
         beyond: impl FnOnce() -> f64,
         walk: &mut Walk,
     ) -> bool {
+        let &AtLink { vehicle, driver, link_id, priority, seen_m: seen } = at;
         let link = self.link(link_id);
         let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
         match priority {
@@ -97,9 +104,7 @@ impl View<'_> {
             walk.v = walk.v.at_most(self.zip(vehicle, driver, link, seen));
             return false;
         }
-        if self.yields_at(link)
-            && self.is_blocked(vehicle, driver, link_id, priority, seen, v_pass(), beyond(), walk.v, can_brake)
-        {
+        if self.yields_at(link) && self.is_blocked(at, v_pass(), beyond(), walk.v, can_brake) {
             // Too fast to halt even with full braking: get through (before a light it halts all the same).
             let hopeless = !can_brake
                 && link.signal.is_none()
@@ -116,7 +121,7 @@ impl View<'_> {
 
     /// Whether a vehicle, `seen` metres before the link at the end of its lane, begins to fall in at an alternating merge.
     #[inline]
-    pub(super) fn falls_in(&self, link_id: LinkId, seen: f64) -> bool {
+    pub(in crate::sim) fn falls_in(&self, link_id: LinkId, seen: f64) -> bool {
         if !self.world.merges.has(link_id.index()) {
             return false;
         }
@@ -126,7 +131,7 @@ impl View<'_> {
 
     /// Speed behind the vehicles that are nearer to an alternating merge: they go first, and the vehicle opens the gap for them
     /// before it gets there.
-    pub(super) fn zip(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, seen: f64) -> f64 {
+    pub(in crate::sim) fn zip(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, seen: f64) -> f64 {
         let mut v = f64::INFINITY;
         let left_s = seen / vehicle.speed.at_least(ZIP_LEAST_SPEED_MPS);
         let by_time = (ZIP_BEGIN_S - left_s) / (ZIP_BEGIN_S - ZIP_END_S);
@@ -154,20 +159,9 @@ impl View<'_> {
         v
     }
 
-    /// Whether a foe with the right of way keeps the vehicle from entering.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn is_blocked(
-        &self,
-        vehicle: &Vehicle,
-        driver: &Driver,
-        link_id: LinkId,
-        priority: Priority,
-        seen: f64,
-        v_pass: f64,
-        beyond: f64,
-        v: f64,
-        can_brake: bool,
-    ) -> bool {
+    /// Whether a foe with the right of way keeps the vehicle, which may drive `v` before the link, from entering.
+    fn is_blocked(&self, at: &AtLink<'_>, v_pass: f64, beyond: f64, v: f64, can_brake: bool) -> bool {
+        let &AtLink { vehicle, driver, link_id, priority, seen_m: seen } = at;
         let link = self.link(link_id);
         let is_equal = priority == Priority::Equal;
         if is_equal && vehicle.waiting_ms > 0 && self.gives_up(vehicle.id) && self.is_in_circle(link_id) {
@@ -292,7 +286,7 @@ impl View<'_> {
     }
 
     /// Whether the link that leads onto an internal lane has priority over its foes.
-    pub(super) fn enters_with_priority(&self, internal: LaneId) -> bool {
+    pub(in crate::sim) fn enters_with_priority(&self, internal: LaneId) -> bool {
         let entry = self.lane(internal).entry;
         entry.is_some() && self.priority(self.link(entry)) == Priority::Major
     }
@@ -300,7 +294,7 @@ impl View<'_> {
 
 /// Deceleration with which a vehicle halts before a link.
 #[inline]
-pub(super) fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
+pub(in crate::sim) fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
     if priority.is_red_or_yellow() {
         YELLOW_DECEL.at_most(driver.emergency_decel).at_least(driver.decel)
     } else {

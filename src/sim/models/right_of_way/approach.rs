@@ -4,10 +4,10 @@
 use crate::graph::{Aspect, Link, RightOfWay};
 use crate::ids::{LaneId, LinkId, VehicleId};
 
-use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::marks::Marks;
-use super::prefetch::prefetch;
+use crate::sim::bounds::Bounds;
+use crate::sim::marks::Marks;
+use crate::sim::models::car_following::Driver;
+use crate::sim::prefetch::prefetch;
 
 /// A vehicle that will pass a link unless something changes. Times are seconds from now.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub struct Distant {
     pub lane: LaneId,
     /// Among the vehicles of the lane.
     pub index: u32,
-    /// Of its [`Follow`](super::motion::Follow).
+    /// Of its [`Follow`](crate::sim::motion::Follow).
     pub speed: f64,
     pub is_led: bool,
     pub ahead_m: f64,

@@ -2,33 +2,30 @@
 //! follow the route, cooperative changes to let others in, changes to gain speed, and the return to the right. Decided
 //! from the places after the move, front to back over the whole edge; a change takes effect at once.
 
+mod cooperative;
+mod keep_right;
+mod negotiation;
+pub mod neighbour;
+mod roundabout;
+mod speed_gain;
+mod strategic;
+
 use std::cell::OnceCell;
 
+use crate::graph::Lane;
 use crate::ids::{LaneId, LinkId};
+use crate::sim::bounds::Bounds;
+use crate::sim::lane_plan::LaneChoice;
+use crate::sim::models::car_following::Driver;
+use crate::sim::report::{ChangeMotive, ChangeReason, GapTo};
+use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
+use crate::sim::view::View;
 
-use super::bounds::Bounds;
-use super::car_following::Driver;
-use super::lane_plan::LaneChoice;
-use super::negotiation::negotiate;
-use super::neighbour::{Neighbour, are_siblings};
-use super::report::{ChangeMotive, ChangeReason, GapTo};
-use super::roundabout::{roundabout_bonus, roundabouts_ahead};
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
-use super::view::View;
+use neighbour::{Neighbour, are_siblings};
+use roundabout::{roundabout_bonus, roundabouts_ahead};
 
-/// Seconds of driving that a vehicle looks ahead for lanes of its route.
-const LOOK_FORWARD_S: f64 = 10.0;
 /// Share of the remembered look-ahead speed that is kept per second.
 const LOOK_AHEAD_MEMORY: f64 = 0.9;
-/// Seconds of free driving on the right that make returning there certain.
-const KEEP_RIGHT_S: f64 = 5.0;
-/// Gains are taken relative to at least this speed, m/s.
-const GAIN_BASE_SPEED: f64 = 10.0;
-/// Nobody leaves a best lane for one that ends within this, metres.
-const TURN_LANE_M: f64 = 200.0;
-/// Stopped leaders within this distance are overtaken, metres.
-const STOPPED_LEADER_M: f64 = 100.0;
-const GAIN_THRESHOLD: f64 = 0.2;
 
 /// An accepted change: vehicle `index` of `from` goes to `to`.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +72,12 @@ impl Wish {
 
 /// What a vehicle changes of itself while it considers lanes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mind {
+struct Mind {
     /// As the fields of [`Vehicle`].
-    pub(super) look_ahead_speed: f32,
-    pub(super) speed_gain: f32,
-    pub(super) keep_right: f32,
-    pub(super) advice: f32,
+    look_ahead_speed: f32,
+    speed_gain: f32,
+    keep_right: f32,
+    advice: f32,
     flags: u16,
 }
 
@@ -117,22 +114,22 @@ impl Mind {
 /// What is ahead of a vehicle that considers a change. Neighbours are referred to and not copied: a copy right after they
 /// were written field by field makes the processor wait.
 struct Surroundings<'a, 'n> {
-    pub(super) leader: Option<&'n Neighbour<'a>>,
-    pub(super) current: LaneChoice,
-    pub(super) target: LaneChoice,
+    leader: Option<&'n Neighbour<'a>>,
+    current: LaneChoice,
+    target: LaneChoice,
     /// The current, the target and the best lane.
-    pub(super) current_jam: Jam,
-    pub(super) target_jam: Jam,
-    pub(super) best_jam: Jam,
+    current_jam: Jam,
+    target_jam: Jam,
+    best_jam: Jam,
     /// Metres by which the lanes count as longer because they go round a roundabout.
-    pub(super) bonus: f64,
+    bonus: f64,
 }
 
 /// Vehicles ahead on a lane and its continuation; added up only when they matter.
-pub(super) struct Jam {
+struct Jam {
     /// Metres taken by those ahead on the edge.
-    pub(super) here_m: f64,
-    pub(super) link: LinkId,
+    here_m: f64,
+    link: LinkId,
 }
 
 impl Jam {
@@ -144,11 +141,11 @@ impl Jam {
 }
 
 /// The gap on the target lane that a vehicle would change into.
-pub(super) struct Slot<'a, 'n> {
-    pub(super) leader: Option<&'n Neighbour<'a>>,
-    pub(super) follower: Option<Neighbour<'a>>,
-    pub(super) blocked_leader: bool,
-    pub(super) blocked_follower: bool,
+struct Slot<'a, 'n> {
+    leader: Option<&'n Neighbour<'a>>,
+    follower: Option<Neighbour<'a>>,
+    blocked_leader: bool,
+    blocked_follower: bool,
 }
 
 impl<'a, 'n> Slot<'a, 'n> {
@@ -203,6 +200,37 @@ impl<'a, 'n> Slot<'a, 'n> {
     }
 }
 
+/// One edge and what has been decided on it so far: changes from index `start` on.
+struct Traffic<'e> {
+    first: LaneId,
+    lanes: &'e mut [Vec<Vehicle>],
+    changes: &'e mut Vec<Change>,
+    start: usize,
+}
+
+/// The lane of a vehicle and the one beside that it considers, among the `count` lanes of an edge.
+#[derive(Clone, Copy)]
+struct Sides {
+    first: LaneId,
+    count: usize,
+    own: usize,
+    other: usize,
+}
+
+/// One vehicle that considers one lane beside its own.
+struct Case<'c, 'a, 'n> {
+    view: &'c View<'a>,
+    vehicle: &'c Vehicle,
+    driver: &'c Driver,
+    /// Its lane.
+    lane: &'c Lane,
+    /// The lane beside is to the right.
+    right: bool,
+    /// Index of the lane beside on the edge.
+    beside: usize,
+    around: &'c Surroundings<'a, 'n>,
+}
+
 /// Scratch space for one edge at a time.
 #[derive(Debug, Default)]
 pub struct LaneChanger {
@@ -234,7 +262,8 @@ impl LaneChanger {
             let Some((l, _)) = at else { break };
             let index = self.heads[l];
             if lanes[l][index].flags & flags::STOPPED == 0 {
-                self.consider(view, first, lanes, l, index, start, changes);
+                let mut edge = Traffic { first, lanes: &mut *lanes, changes: &mut *changes, start };
+                self.consider(view, &mut edge, l, index);
             }
             let driver = view.driver(&lanes[l][index]);
             self.taken_m[l] += driver.length_with_gap();
@@ -242,17 +271,10 @@ impl LaneChanger {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // one vehicle in the context of its edge
-    fn consider(
-        &self,
-        view: &View<'_>,
-        first: LaneId,
-        lanes: &mut [Vec<Vehicle>],
-        l: usize,
-        index: usize,
-        start: usize,
-        changes: &mut Vec<Change>,
-    ) {
+    /// Decides for vehicle `index` on lane `l` of the edge.
+    fn consider(&self, view: &View<'_>, edge: &mut Traffic<'_>, l: usize, index: usize) {
+        let Traffic { first, lanes, changes, start } = edge;
+        let (first, start) = (*first, *start);
         let vehicle = lanes[l][index];
         let mut mind = Mind::of(&vehicle);
         let driver = view.driver(&vehicle);
@@ -297,11 +319,13 @@ impl LaneChanger {
                 let look = || self.leader_on(view, &vehicle, target_id, &lanes[t], self.heads[t], &changes[start..]);
                 found.get_or_init(look).as_ref()
             };
-            let around = self.look_around(view, &vehicle, leader, first, lanes.len(), l, t);
+            let sides = Sides { first, count: lanes.len(), own: l, other: t };
+            let around = self.look_around(view, &vehicle, leader, sides);
             let slot = |lanes: &[Vec<Vehicle>]| {
                 Slot::look(view, &vehicle, target_leader(lanes), &lanes[t], self.heads[t], target_id)
             };
-            let wish = wish(view, &mut mind, &vehicle, lane, right, &around, lanes, t, target_leader, slot);
+            let case = Case { view, vehicle: &vehicle, driver, lane, right, beside: t, around: &around };
+            let wish = case.wish(&mut mind, lanes, target_leader, slot);
             let gap = wish.change.then(|| slot(lanes));
             let blocked = gap.as_ref().is_some_and(|slot| slot.blocked_leader || slot.blocked_follower);
             if let Some(gap) = gap.filter(|_| !blocked) {
@@ -363,16 +387,12 @@ impl LaneChanger {
     }
 
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // two lanes of an edge, seen by one vehicle
     fn look_around<'a, 'n>(
         &self,
         view: &View<'a>,
         vehicle: &Vehicle,
         leader: &'n Option<Neighbour<'a>>,
-        first: LaneId,
-        count: usize,
-        l: usize,
-        t: usize,
+        Sides { first, count, own: l, other: t }: Sides,
     ) -> Surroundings<'a, 'n> {
         let lane = |lane: usize| LaneId(first.0 + lane as u32);
         // Inside a junction the lanes of the road behind it count.
@@ -460,235 +480,50 @@ fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: 
     }
 }
 
-/// What the vehicle wants with the lane to its right or left. Updates its inclinations and tells blockers. `leader_there` finds
-/// the leader on that lane, `slot` the gap there.
-#[allow(clippy::too_many_arguments)]
-fn wish<'a: 'n, 'n>(
-    view: &View<'a>,
-    mind: &mut Mind,
-    vehicle: &Vehicle,
-    lane: &crate::graph::Lane,
-    right: bool,
-    around: &Surroundings<'a, 'n>,
-    lanes: &mut [Vec<Vehicle>],
-    t: usize,
-    leader_there: impl Fn(&[Vec<Vehicle>]) -> Option<&'n Neighbour<'a>>,
-    slot: impl Fn(&[Vec<Vehicle>]) -> Slot<'a, 'n>,
-) -> Wish {
-    let driver = view.driver(vehicle);
-    let params = &view.params(vehicle).lane_change;
-    let step: i16 = if right { -1 } else { 1 };
-    let (mut current_dist, target_dist) = (f64::from(around.current.length_m), f64::from(around.target.length_m));
-    current_dist += around.bonus;
-    let target_dist = target_dist + around.bonus;
-    let both_best = around.current.offset == 0 && around.target.offset == 0;
-    let offset = if both_best { step } else { around.current.offset };
-    let to_best = (right && offset < 0) || (!right && offset > 0);
-    let rest = current_dist - vehicle.pos;
-
-    let look_speed = f64::from(mind.look_ahead_speed);
-    let mut look = look_speed * LOOK_FORWARD_S * params.strategic * if right { 1.0 } else { params.lookahead_left };
-    look += driver.length_with_gap() * 2.0;
-    let halts_before = |n: &&Neighbour<'_>| n.stopped && n.gap < rest;
-    if offset == 0
-        && let Some(n) = around.leader.filter(halts_before)
-    {
-        look = 0.5 * (driver.length_with_gap() + n.driver.length_with_gap() + n.gap);
-    } else if offset == step
-        && let Some(n) = leader_there(lanes).filter(halts_before)
-    {
-        look = driver.length_with_gap() + n.driver.length_with_gap() + n.gap;
-    }
-    if params.strategic < 0.0 {
-        look = -1e3;
-    }
-    let too_short = |dist: f64, changes: i16| dist / f64::from(changes.max(1)) < look;
-
-    let allowed = view.allowed(vehicle, driver, lane);
-    let target_lane = LaneId((lane_id_of(lane, view)).0.wrapping_add_signed(i32::from(step)));
-    let target_allowed = view.allowed(vehicle, driver, view.lane(target_lane));
-
-    let is_short = |taken_m: f64| too_short(rest - taken_m, offset.abs());
-    let urgent = if to_best && offset == around.current.offset && around.best_jam.is(view, vehicle, is_short) {
-        true
-    } else {
-        let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
-        let passes_stopped = around.leader.is_some_and(|n| n.stopped && n.gap < STOPPED_LEADER_M)
-            && target_dist.at_most(current_dist) - vehicle.pos > overtake
-            && leader_there(lanes).is_none_or(|n| !n.stopped || n.gap > overtake);
-        if passes_stopped {
-            current_dist = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
-        } else if offset == 0
-            && around.leader.is_none_or(|n| !n.stopped)
-            && target_dist < TURN_LANE_M
-            && around.bonus == 0.0
-        {
+impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
+    /// What the vehicle wants with the lane beside, motive by motive. Updates its inclinations and tells blockers. `leader_there`
+    /// finds the leader on that lane, `slot` the gap there.
+    fn wish(
+        &self,
+        mind: &mut Mind,
+        lanes: &mut [Vec<Vehicle>],
+        leader_there: impl Fn(&[Vec<Vehicle>]) -> Option<&'n Neighbour<'a>>,
+        slot: impl Fn(&[Vec<Vehicle>]) -> Slot<'a, 'n>,
+    ) -> Wish {
+        let ways = self.ways(mind, lanes, &leader_there);
+        if let Some(wish) = self.strategic(&ways, mind, lanes, &leader_there, slot) {
+            return wish;
+        }
+        if self.around.bonus > 0.0 {
+            // Use the inner lanes of a roundabout.
+            return if self.right { Wish::STAY } else { Wish::GAIN };
+        }
+        if self.lane.internal {
+            // Inside a junction nobody changes for speed or to keep right.
+            return Wish::NONE;
+        }
+        let target_leader = leader_there(lanes);
+        let promise = self.promise(&ways, target_leader);
+        if self.right && ways.offset == 0 && self.lane.speed_mps > 80.0 / 3.6 && ways.look_speed > HALTING_SPEED {
+            // Do not get stranded on the on-ramp of a motorway.
             return Wish::STAY;
-        } else if !to_best || offset == 0 {
-            let leaves_no_room = |taken_m: f64| {
-                let room = (target_dist - vehicle.pos - taken_m).at_least(0.0);
-                (!to_best && too_short(room, offset.abs() + 2)) || (offset == 0 && room * 2.0 < look)
-            };
-            let jams = [&around.current_jam, &around.target_jam];
-            if jams.iter().any(|jam| jam.is(view, vehicle, leaves_no_room)) {
-                return Wish::STAY;
-            }
         }
-        passes_stopped
-    };
-    if urgent {
-        let space = current_dist - vehicle.pos;
-        let mut reserve: f64 = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
-        // A leader there that has to come over here needs room before us.
-        let counter = if right { flags::WANTS_LEFT } else { flags::WANTS_RIGHT };
-        if let Some(n) = leader_there(lanes).filter(|n| n.flags & counter != 0) {
-            let room = space - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
-            let relief = around.current.continues && around.current.link.is_some();
-            if n.driver.length_with_gap() <= room || !relief {
-                reserve = reserve.at_least(n.driver.length_with_gap());
-            }
+        if self.helps(&ways, mind, &promise) {
+            return Wish::HELP;
         }
-        let place = space - reserve - driver.min_gap - 1.0;
-        if reserve > 0.0 && place > 0.0 {
-            let halt =
-                driver.stop_speed(vehicle.speed, place, driver.decel).at_least(driver.min_next_speed(vehicle.speed));
-            mind.advice = mind.advice.min(halt as f32);
-        }
-        let slot = slot(lanes);
-        negotiate(view, mind, vehicle, lane, right, &slot, lanes, t, space, reserve, offset);
-        return Wish::URGENT;
-    }
-
-    if around.bonus > 0.0 {
-        // Use the inner lanes of a roundabout.
-        return if right { Wish::STAY } else { Wish::GAIN };
-    }
-    if lane.internal {
-        // Inside a junction nobody changes for speed or to keep right.
-        return Wish::NONE;
-    }
-
-    // Speeds to be expected on both lanes.
-    let target_leader = leader_there(lanes);
-    let accelerating = |n: Option<&Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
-    let accelerating = accelerating(around.leader) || accelerating(target_leader);
-    let target_safe = anticipate(driver, vehicle.speed, target_leader, target_dist, target_allowed, accelerating);
-    let here_safe = anticipate(driver, vehicle.speed, around.leader, current_dist, allowed, accelerating);
-    let left_threshold = GAIN_THRESHOLD / params.speed_gain.at_least(1e-3);
-    let right_threshold = left_threshold / params.speed_gain_right.at_least(1e-3);
-    let gain = f64::from(mind.speed_gain);
-
-    if right && offset == 0 && lane.speed_mps > 80.0 / 3.6 && look_speed > HALTING_SPEED {
-        // Do not get stranded on the on-ramp of a motorway.
-        return Wish::STAY;
-    }
-
-    let mut inconvenience = if right { gain / right_threshold } else { -gain / left_threshold };
-    inconvenience = inconvenience.at_least(here_safe / target_safe.at_least(1e-3) - 1.0).at_most(1.0);
-    let asked = mind.is(if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT });
-    if mind.is(flags::BLOCKS_AS_FOLLOWER)
-        && asked
-        && inconvenience <= params.cooperative
-        && (to_best || target_dist / f64::from(offset.abs() + 1) > look)
-    {
-        return Wish::HELP;
-    }
-
-    let relative = (target_safe - here_safe) / target_safe.at_least(GAIN_BASE_SPEED);
-    let dt = driver.dt;
-    let half_life = if dt == 1.0 { 0.5 } else { halved(dt) };
-    if right {
-        if here_safe - 5.0 / 3.6 > target_safe {
-            if mind.speed_gain < 0.0 {
-                mind.speed_gain *= half_life as f32;
-            }
+        let is_worth_it = if self.right {
+            self.gains_right(&ways, mind, &promise, target_leader)
         } else {
-            if mind.speed_gain < 0.0 || relative > 0.0 {
-                mind.speed_gain -= (dt * relative) as f32;
-            }
-            let road_factor = allowed / lane.speed_mps;
-            let accept_s = 7.0 * road_factor * vehicle.speed.at_least(1.0);
-            let mut free_m = (target_dist - driver.brake_gap(allowed)).at_least(0.0);
-            // Who may not drive at all has no time for nothing: 0/0.
-            let mut free_s = accept_s.min(free_m / allowed);
-            if let Some(n) = target_leader.filter(|n| n.speed < allowed) {
-                let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel);
-                free_m = free_m.at_most(n.gap - secure).at_least(0.0);
-                free_s = free_s.at_most(free_m / (allowed - n.speed));
-            }
-            // Nobody wants to return behind one that stands at a stop.
-            if target_leader.is_none_or(|n| !n.stopped) {
-                mind.keep_right -= (dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
-            }
-            if f64::from(mind.keep_right) * params.keep_right < -right_threshold {
-                return Wish::KEEP_RIGHT;
-            }
+            self.gains_left(mind, &promise)
+        };
+        if let Some(wish) = is_worth_it {
+            return wish;
         }
-        if f64::from(mind.speed_gain) < -right_threshold && target_dist / vehicle.speed.at_least(0.1) > 20.0 {
-            return Wish::GAIN;
+        let gain = if self.right { mind.speed_gain < 0.0 } else { mind.speed_gain > 0.0 };
+        let params = &self.view.params(self.vehicle).lane_change;
+        if ways.to_best && ways.offset == self.around.current.offset && params.strategic >= 0.0 && gain {
+            return Wish::STRATEGIC;
         }
-    } else {
-        if here_safe > target_safe {
-            if mind.speed_gain > 0.0 {
-                mind.speed_gain *= half_life as f32;
-            }
-        } else if mind.speed_gain > 0.0 || relative > 0.0 {
-            mind.speed_gain += (dt * relative) as f32;
-        }
-        if f64::from(mind.speed_gain) > left_threshold && relative > 1e-3 {
-            return Wish::GAIN;
-        }
+        Wish::NONE
     }
-    if to_best
-        && offset == around.current.offset
-        && params.strategic >= 0.0
-        && (if right { mind.speed_gain < 0.0 } else { mind.speed_gain > 0.0 })
-    {
-        return Wish::STRATEGIC;
-    }
-    Wish::NONE
-}
-
-fn lane_id_of(lane: &crate::graph::Lane, view: &View<'_>) -> LaneId {
-    LaneId(view.world.network.edge(lane.edge).first_lane.0 + lane.index)
-}
-
-/// ½ to the power of a step length below or above one second, by square roots.
-fn halved(dt: f64) -> f64 {
-    let (mut result, mut factor, mut rest) = (1.0, 0.5f64, dt);
-    while rest >= 1.0 {
-        result *= 0.5;
-        rest -= 1.0;
-    }
-    for _ in 0..12 {
-        factor = factor.sqrt();
-        rest *= 2.0;
-        if rest >= 1.0 {
-            result *= factor;
-            rest -= 1.0;
-        }
-    }
-    result
-}
-
-/// The speed that a lane promises in the near future.
-fn anticipate(
-    driver: &super::car_following::Driver,
-    speed: f64,
-    leader: Option<&Neighbour<'_>>,
-    dist: f64,
-    allowed: f64,
-    accelerating: bool,
-) -> f64 {
-    let future = match (leader, accelerating) {
-        (Some(n), true) => {
-            let soon = speed + driver.accel - driver.accel * driver.dt;
-            let most = if driver.idm.is_none() { driver.max_next_speed(soon).at_most(allowed) } else { allowed };
-            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel)
-        }
-        (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel),
-        (None, true) => driver.at_most_halting(driver.max_next_speed(speed).at_most(allowed), dist),
-        (None, false) => driver.at_most_halting(allowed, dist),
-    };
-    future.at_least(0.0)
 }

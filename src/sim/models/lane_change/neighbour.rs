@@ -3,10 +3,10 @@
 use crate::graph::{Lane, Network};
 use crate::ids::{LaneId, LinkId};
 
-use super::car_following::Driver;
-use super::lane_plan::LaneChoice;
-use super::vehicle::Vehicle;
-use super::view::View;
+use crate::sim::lane_plan::LaneChoice;
+use crate::sim::models::car_following::Driver;
+use crate::sim::vehicle::Vehicle;
+use crate::sim::view::View;
 
 /// Another vehicle, seen along one lane.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Neighbour<'a> {
     pub index: Option<usize>,
     /// Stands at a stop.
     pub stopped: bool,
-    /// Its [`flags`](super::vehicle::flags); 0 when it is on another edge.
+    /// Its [`flags`](crate::sim::vehicle::flags); 0 when it is on another edge.
     pub flags: u16,
 }
 
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
     }
 
     /// A body of which only the rear is known; it is taken to brake like the vehicle that looks at it.
-    fn body(&self, gap: f64, rear: super::lanes::Rear, driver: &'a Driver) -> Neighbour<'a> {
+    fn body(&self, gap: f64, rear: crate::sim::lanes::Rear, driver: &'a Driver) -> Neighbour<'a> {
         Neighbour { gap, speed: rear.speed, accel: rear.accel, driver, index: None, stopped: false, flags: 0 }
     }
 

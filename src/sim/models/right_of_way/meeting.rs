@@ -3,41 +3,41 @@
 
 use crate::graph::Conflict;
 
-use super::car_following::Driver;
+use crate::sim::models::car_following::Driver;
 
 /// A vehicle on another way: its places along its lane, metres, and how it drives.
-pub(super) struct Body {
-    pub(super) front: f64,
-    pub(super) back: f64,
-    pub(super) speed: f64,
-    pub(super) decel: f64,
+pub(in crate::sim) struct Body {
+    pub(in crate::sim) front: f64,
+    pub(in crate::sim) back: f64,
+    pub(in crate::sim) speed: f64,
+    pub(in crate::sim) decel: f64,
 }
 
 /// Two ways of a junction that meet. All lengths are metres.
-pub(super) struct Meeting<'a> {
-    pub(super) conflict: &'a Conflict,
+pub(in crate::sim) struct Meeting<'a> {
+    pub(in crate::sim) conflict: &'a Conflict,
     /// From the vehicle's front to the start of its own way; negative when it is on it.
-    pub(super) start: f64,
-    pub(super) length_m: f64,
-    pub(super) foe_length_m: f64,
+    pub(in crate::sim) start: f64,
+    pub(in crate::sim) length_m: f64,
+    pub(in crate::sim) foe_length_m: f64,
 }
 
 /// Where the vehicle meets the body.
 #[derive(Debug, PartialEq)]
-pub(super) struct Place {
+pub(in crate::sim) struct Place {
     /// Metres to the crossing, up to which it may drive; `None` where it has to follow instead.
-    pub(super) meet: Option<f64>,
+    pub(in crate::sim) meet: Option<f64>,
     /// Metres to the body's back, as if both ways were one behind the meeting point.
-    pub(super) gap: f64,
+    pub(in crate::sim) gap: f64,
     /// The body is where the ways meet already: it cannot let the vehicle go first any more.
-    pub(super) in_the_way: bool,
+    pub(in crate::sim) in_the_way: bool,
     /// The body's tail is on the way of the vehicle, which can follow it however near it is.
-    pub(super) on_way: bool,
+    pub(in crate::sim) on_way: bool,
 }
 
 impl Meeting<'_> {
     /// Where they meet, or `None` when one of them is past that.
-    pub(super) fn place(&self, body: &Body, driver: &Driver) -> Option<Place> {
+    pub(in crate::sim) fn place(&self, body: &Body, driver: &Driver) -> Option<Place> {
         let c = self.conflict;
         if c.merge {
             let meet = self.start + c.begin_m;

@@ -6,8 +6,8 @@
 
 use crate::graph::{DetectorLoop, Phase, Program, Signal};
 
-use super::sensing::Loops;
-use super::signals::{LoopState, OCCUPIED, SignalState};
+use super::{LoopState, OCCUPIED, SignalState};
+use crate::sim::sensing::Loops;
 
 /// Phases are extended by whole seconds.
 const SECOND_MS: i64 = 1000;
@@ -28,7 +28,7 @@ pub fn begin(signal: &Signal, state: &mut SignalState, begin_ms: i64) {
 /// begin of the run.
 pub fn join(signal: &Signal, state: &mut SignalState, begin_ms: i64, now_ms: i64) {
     let mut first = state.clone();
-    super::signals::enter_program(signal, &mut first, state.program, begin_ms);
+    super::enter_program(signal, &mut first, state.program, begin_ms);
     let phases = &signal.programs[state.program as usize].phases;
     let cycle_ms: i64 = phases.iter().map(least_ms).sum();
     if phases.is_empty() || cycle_ms <= 0 {
@@ -272,7 +272,7 @@ mod tests {
             switches: Box::default(),
             lanes: (0..3).map(LaneId).collect(),
         };
-        let loops_felt = super::super::signals::unused_loops(Some(&loops), 0);
+        let loops_felt = super::super::unused_loops(Some(&loops), 0);
         let mut state =
             SignalState { program: 0, phase: 0, since_ms: 0, until_ms: 0, switched: 0, cycle_ms: 0, loops: loops_felt };
         begin(&signal, &mut state, 0);

@@ -1,0 +1,134 @@
+//! Lane changes to gain speed: the speeds that both lanes promise, and the inclination that grows with the difference.
+
+use crate::ids::LaneId;
+use crate::sim::bounds::Bounds;
+use crate::sim::models::car_following::Driver;
+
+use super::neighbour::Neighbour;
+use super::strategic::Ways;
+use super::{Case, Mind, Wish};
+
+/// Gains are taken relative to at least this speed, m/s.
+const GAIN_BASE_SPEED: f64 = 10.0;
+const GAIN_THRESHOLD: f64 = 0.2;
+/// A lane to the right may promise less than the own one by this, m/s.
+const SLOWER_RIGHT_MPS: f64 = 5.0 / 3.6;
+
+/// Speeds to be expected soon, m/s, and what they mean.
+pub(super) struct Promise {
+    pub here: f64,
+    pub target: f64,
+    /// What the vehicle may drive on its lane.
+    pub allowed: f64,
+    /// Difference, relative to the speed on the lane beside.
+    relative: f64,
+    /// Inclinations from which the vehicle changes.
+    pub left_threshold: f64,
+    pub right_threshold: f64,
+}
+
+impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
+    #[inline]
+    pub(super) fn promise(&self, ways: &Ways<'_>, target_leader: Option<&Neighbour<'_>>) -> Promise {
+        let &Self { view, vehicle, driver, lane, right, around, .. } = self;
+        let own = LaneId(view.world.network.edge(lane.edge).first_lane.0 + lane.index);
+        let beside = LaneId(own.0.wrapping_add_signed(if right { -1 } else { 1 }));
+        let allowed = view.allowed(vehicle, driver, lane);
+        let target_allowed = view.allowed(vehicle, driver, view.lane(beside));
+        let speeds_up = |n: Option<&Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
+        let accelerating = speeds_up(around.leader) || speeds_up(target_leader);
+        let speed = vehicle.speed;
+        let target = anticipate(driver, speed, target_leader, ways.target_m, target_allowed, accelerating);
+        let here = anticipate(driver, speed, around.leader, ways.current_m, allowed, accelerating);
+        let left_threshold = GAIN_THRESHOLD / ways.params.speed_gain.at_least(1e-3);
+        let right_threshold = left_threshold / ways.params.speed_gain_right.at_least(1e-3);
+        let relative = (target - here) / target.at_least(GAIN_BASE_SPEED);
+        Promise { here, target, allowed, relative, left_threshold, right_threshold }
+    }
+
+    /// The inclination to change to the right, for speed or to keep right there.
+    #[inline]
+    pub(super) fn gains_right(
+        &self,
+        ways: &Ways<'_>,
+        mind: &mut Mind,
+        promise: &Promise,
+        target_leader: Option<&Neighbour<'_>>,
+    ) -> Option<Wish> {
+        let dt = self.driver.dt;
+        if promise.here - SLOWER_RIGHT_MPS > promise.target {
+            if mind.speed_gain < 0.0 {
+                mind.speed_gain *= half_life(dt) as f32;
+            }
+        } else {
+            if mind.speed_gain < 0.0 || promise.relative > 0.0 {
+                mind.speed_gain -= (dt * promise.relative) as f32;
+            }
+            if self.keeps_right(ways, mind, promise, target_leader) {
+                return Some(Wish::KEEP_RIGHT);
+            }
+        }
+        let gains = f64::from(mind.speed_gain) < -promise.right_threshold;
+        (gains && ways.target_m / self.vehicle.speed.at_least(0.1) > 20.0).then_some(Wish::GAIN)
+    }
+
+    /// The inclination to change to the left.
+    #[inline]
+    pub(super) fn gains_left(&self, mind: &mut Mind, promise: &Promise) -> Option<Wish> {
+        let dt = self.driver.dt;
+        if promise.here > promise.target {
+            if mind.speed_gain > 0.0 {
+                mind.speed_gain *= half_life(dt) as f32;
+            }
+        } else if mind.speed_gain > 0.0 || promise.relative > 0.0 {
+            mind.speed_gain += (dt * promise.relative) as f32;
+        }
+        let gains = f64::from(mind.speed_gain) > promise.left_threshold;
+        (gains && promise.relative > 1e-3).then_some(Wish::GAIN)
+    }
+}
+
+#[inline]
+fn half_life(dt: f64) -> f64 {
+    if dt == 1.0 { 0.5 } else { halved(dt) }
+}
+
+/// ½ to the power of a step length below or above one second, by square roots.
+fn halved(dt: f64) -> f64 {
+    let (mut result, mut factor, mut rest) = (1.0, 0.5f64, dt);
+    while rest >= 1.0 {
+        result *= 0.5;
+        rest -= 1.0;
+    }
+    for _ in 0..12 {
+        factor = factor.sqrt();
+        rest *= 2.0;
+        if rest >= 1.0 {
+            result *= factor;
+            rest -= 1.0;
+        }
+    }
+    result
+}
+
+/// The speed that a lane promises in the near future.
+fn anticipate(
+    driver: &Driver,
+    speed: f64,
+    leader: Option<&Neighbour<'_>>,
+    dist: f64,
+    allowed: f64,
+    accelerating: bool,
+) -> f64 {
+    let future = match (leader, accelerating) {
+        (Some(n), true) => {
+            let soon = speed + driver.accel - driver.accel * driver.dt;
+            let most = driver.promised_speed(soon, allowed);
+            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel)
+        }
+        (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel),
+        (None, true) => driver.at_most_halting(driver.max_next_speed(speed).at_most(allowed), dist),
+        (None, false) => driver.at_most_halting(allowed, dist),
+    };
+    future.at_least(0.0)
+}
