@@ -77,7 +77,8 @@ fn named_files<'d>(document: &'d str, folder: &Path) -> Vec<(&'d str, PathBuf)> 
 
 #[test]
 fn files_that_documents_name_exist() {
-    let mut documents: Vec<PathBuf> = ["README.md", "SECURITY.md", "CONTRIBUTING.md"].map(|name| root().join(name)).into();
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md"].map(|name| root().join(name)).into();
     for folder in ["docs", "deploy", "examples", "tests"] {
         files(&root().join(folder), "md", &mut documents);
     }
