@@ -246,6 +246,22 @@ pub struct Conflict {
     pub foe_yields: bool,
 }
 
+impl Conflict {
+    /// The same place as the other lane has it; `lane` is the one that this conflict is of.
+    pub fn mirrored(&self, lane: LaneId) -> Self {
+        Self {
+            foe: lane,
+            begin_m: self.foe_begin_m,
+            end_m: self.foe_end_m,
+            foe_begin_m: self.begin_m,
+            foe_end_m: self.end_m,
+            yields: self.foe_yields,
+            foe_yields: self.yields,
+            ..*self
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JunctionKind {
     Priority,

@@ -1,25 +1,19 @@
 //! A scenario as one block of bytes, so that who joins a run needs neither its files nor the time to read them.
-//!
-//! ```text
-//! magic (8) | format (u32) | length of the program's version (u8), the version | xxh3 of the body (u64) | body
-//! ```
-//! Numbers are little-endian; the body is MessagePack. Equal scenarios give equal bytes, so a hash of them names the scenario.
+//! Equal scenarios give equal bytes, so a hash of them names the scenario.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
+use super::sealed::{Seal, SealError, VERSION};
 use super::{OutputRequests, Settings, indices};
 use crate::demand::Demand;
 use crate::graph::Network;
 use crate::graph::partition::Cut;
 
-const MAGIC: &[u8; 8] = b"TessDSsc";
 /// To be raised whenever a type of the body changes.
 const FORMAT: u32 = 7;
-/// The same scenario may give another result in another version, so versions do not read each other's scenarios.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+const SEAL: Seal = Seal { magic: b"TessDSsc", format: FORMAT };
 
 /// Why bytes are no scenario for this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +28,16 @@ pub enum CompiledError {
     OtherVersion { version: String, format: u32 },
     #[error("the compiled scenario is damaged ({0}); compile it again")]
     Damaged(String),
+}
+
+impl From<SealError> for CompiledError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::OtherKind => Self::NotCompiled,
+            SealError::OtherVersion { version, format } => Self::OtherVersion { version, format },
+            SealError::Damaged(what) => Self::Damaged(what.to_owned()),
+        }
+    }
 }
 
 /// All that a process has to know of a scenario to simulate a part of it.
@@ -60,18 +64,7 @@ impl CompiledScenario {
     /// The scenario as bytes; the same bytes for equal scenarios.
     pub fn encode(&self) -> Vec<u8> {
         let Self { network, demand, settings, requests, cut, revision } = self;
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(FORMAT.to_le_bytes());
-        bytes.push(VERSION.len() as u8);
-        bytes.extend(VERSION.as_bytes());
-        let checksum_at = bytes.len();
-        bytes.extend([0; size_of::<u64>()]);
-        let body = bytes.len();
-        rmp_serde::encode::write(&mut bytes, &(&**network, &**demand, settings, requests, cut, revision))
-            .expect("the types have nothing that MessagePack cannot hold, and a byte buffer takes all");
-        let checksum = xxh3_64(&bytes[body..]);
-        bytes[checksum_at..body].copy_from_slice(&checksum.to_le_bytes());
-        bytes
+        SEAL.close(&(&**network, &**demand, settings, requests, cut, revision))
     }
 
     /// Reads what [`encode`](Self::encode) wrote. Takes any bytes: memory stays within a small multiple of their number, and
@@ -80,20 +73,7 @@ impl CompiledScenario {
     /// # Errors
     /// The bytes are something else, of another version of the program, or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, CompiledError> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(CompiledError::NotCompiled)?;
-        let cut_off = || CompiledError::Damaged("it is cut off".to_owned());
-        let (format, rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
-        let (&length, rest) = rest.split_first().ok_or_else(cut_off)?;
-        let (version, rest) = rest.split_at_checked(usize::from(length)).ok_or_else(cut_off)?;
-        let format = u32::from_le_bytes(*format);
-        if format != FORMAT || version != VERSION.as_bytes() {
-            return Err(CompiledError::OtherVersion { version: String::from_utf8_lossy(version).into_owned(), format });
-        }
-        let (checksum, body) = rest.split_first_chunk().ok_or_else(cut_off)?;
-        if xxh3_64(body) != u64::from_le_bytes(*checksum) {
-            return Err(CompiledError::Damaged("its checksum is wrong".to_owned()));
-        }
-        Self::decode_body(body)
+        Self::decode_body(SEAL.open(bytes)?)
     }
 
     /// A checksum says nothing about who made it, so the body is not trusted either.
@@ -153,7 +133,7 @@ mod tests {
     }
 
     fn body_at() -> usize {
-        MAGIC.len() + 4 + 1 + VERSION.len() + 8
+        SEAL.magic.len() + 4 + 1 + VERSION.len() + 8
     }
 
     #[test]
@@ -162,7 +142,7 @@ mod tests {
         assert_eq!(CompiledScenario::decode(b"").err(), Some(CompiledError::NotCompiled));
         assert_eq!(CompiledScenario::decode(b"<net version=\"1.20\"/>").err(), Some(CompiledError::NotCompiled));
         let mut other = bytes.clone();
-        other[MAGIC.len()] += 1;
+        other[SEAL.magic.len()] += 1;
         let error = CompiledScenario::decode(&other).err().unwrap();
         assert_eq!(error, CompiledError::OtherVersion { version: VERSION.to_owned(), format: FORMAT + 1 });
         assert!(error.to_string().contains("same version"), "{error}");

@@ -18,6 +18,7 @@ mod path_bytes;
 mod region;
 mod report;
 mod requests;
+pub(crate) mod sealed;
 mod source;
 mod sumo_option;
 mod traffic_cut;

@@ -5,6 +5,7 @@ use crate::graph::edit::EditError;
 use crate::graph::partition::CutError;
 use crate::ids::VehicleId;
 use crate::output::OutputError;
+use crate::scenario::sealed::SealError;
 use crate::sim::OrderError;
 
 /// Why a simulation cannot be built, or cannot do what it was asked for.
@@ -55,4 +56,14 @@ pub enum SnapshotError {
     Damaged(String),
     #[error("the snapshot is of a run with another network, demand, settings or measurements")]
     OtherScenario,
+}
+
+impl From<SealError> for SnapshotError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::OtherKind => Self::NotASnapshot,
+            SealError::OtherVersion { version, format } => Self::OtherVersion { version, format },
+            SealError::Damaged(what) => Self::Damaged(what.to_owned()),
+        }
+    }
 }

@@ -160,14 +160,7 @@ impl Draft {
         for (x, y, conflict) in found {
             is_foe |= !conflict.same_source;
             self.lanes[x].conflicts.push((y, conflict));
-            let mirrored = Conflict {
-                begin_m: conflict.foe_begin_m,
-                end_m: conflict.foe_end_m,
-                foe_begin_m: conflict.begin_m,
-                foe_end_m: conflict.end_m,
-                ..conflict
-            };
-            self.lanes[y].conflicts.push((x, mirrored));
+            self.lanes[y].conflicts.push((x, conflict.mirrored(conflict.foe)));
         }
         is_foe
     }

@@ -108,17 +108,7 @@ impl NetworkBuilder {
         let conflict =
             Conflict { foe: b.id, begin_m, end_m, foe_begin_m, foe_end_m, merge, same_source, yields, foe_yields };
         found.push((a.id, conflict));
-        let mirrored = Conflict {
-            foe: a.id,
-            begin_m: foe_begin_m,
-            end_m: foe_end_m,
-            foe_begin_m: begin_m,
-            foe_end_m: end_m,
-            yields: foe_yields,
-            foe_yields: yields,
-            ..conflict
-        };
-        found.push((b.id, mirrored));
+        found.push((b.id, conflict.mirrored(a.id)));
     }
 }
 
