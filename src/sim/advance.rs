@@ -64,7 +64,7 @@ impl Partition {
         let decided = self.moves.get(self.first_move(lane))?;
         let l = self.world.network.lane(lane);
         let link = first.own_link(l);
-        (first.pos + decided.speed * self.world.dt > l.length_m && link.is_some()).then_some(link)
+        (first.pos_m + decided.speed * self.world.dt > l.length_m && link.is_some()).then_some(link)
     }
 
     /// Moves the vehicles of a lane; how many stay on it. These are the first of the list then.
@@ -120,11 +120,11 @@ impl Partition {
         let params = &self.world.types[usize::from(vehicle.vtype)];
         let driver = params.driver;
         let length = self.world.network.lane(lane).length_m;
-        let old_speed = vehicle.speed;
+        let old_speed = vehicle.speed_mps;
         let speed = if decided.speed < 1e-4 { 0.0 } else { decided.speed };
-        vehicle.speed = speed;
-        vehicle.accel = ((speed - old_speed) / dt) as f32;
-        vehicle.advice = f32::INFINITY;
+        vehicle.speed_mps = speed;
+        vehicle.accel_mps2 = ((speed - old_speed) / dt) as f32;
+        vehicle.advice_mps = f32::INFINITY;
         if own && decided.flags & !vehicle.flags & flags::EMERGENCY != 0 {
             self.counts.emergency_brakings += 1;
         }
@@ -133,9 +133,9 @@ impl Partition {
         let allowed = self.world.overlay.pace(vehicle, allowed);
         let step_ms = self.world.settings.step_ms as u32;
         let way = speed * dt;
-        let from = vehicle.pos;
-        vehicle.pos += way;
-        vehicle.odometer += way;
+        let from = vehicle.pos_m;
+        vehicle.pos_m += way;
+        vehicle.odometer_m += way;
         let stops = self.world.has_stops(vehicle.id);
         if stops && self.at_stop(vehicle, lane, decided, now_ms) {
             return Fate::Leaves;
@@ -153,15 +153,15 @@ impl Partition {
             }
             let wished = if stops { speed_to_reach(vehicle, &driver, allowed, now_ms) } else { allowed };
             if wished > 0.0 && speed < wished && !decided.is_for_stop {
-                vehicle.time_loss += dt * (wished - speed) / wished;
+                vehicle.time_loss_s += dt * (wished - speed) / wished;
             }
         }
         // Who has a link to go on by is not on its last edge.
-        if vehicle.pos <= length && (vehicle.link.is_some() || !self.has_arrived(vehicle, lane)) {
+        if vehicle.pos_m <= length && (vehicle.link.is_some() || !self.has_arrived(vehicle, lane)) {
             if own && !self.measures.is_idle() {
-                let passage = stay(vehicle, lane, from, speed, allowed, driver.length, dt);
+                let passage = stay(vehicle, lane, from, speed, allowed, driver.length_m, dt);
                 self.measures.pass(&self.world, &passage, now_ms);
-                if from < driver.length {
+                if from < driver.length_m {
                     self.measure_overhang(vehicle, lane, &passage, now_ms);
                 }
             }
@@ -184,7 +184,7 @@ impl Partition {
             let length = network.lane(at).length_m;
             let owned = self.scope.owned[at.index()];
             let arrived = self.has_arrived(vehicle, at);
-            let leaves = !arrived && vehicle.pos > length;
+            let leaves = !arrived && vehicle.pos_m > length;
             let link = if leaves {
                 self.plans.next_link(&world, vehicle, at, usize::from(vehicle.route_index))
             } else {
@@ -192,28 +192,28 @@ impl Partition {
             };
             if leaves && link.is_none() {
                 // The road ends here for it; it may not drive on.
-                let over = vehicle.pos - length;
-                vehicle.pos = length;
-                vehicle.odometer -= over;
-                vehicle.speed = 0.0;
+                let over = vehicle.pos_m - length;
+                vehicle.pos_m = length;
+                vehicle.odometer_m -= over;
+                vehicle.speed_mps = 0.0;
                 if owned {
                     self.counts.emergency_stops += 1;
                 }
             }
             let passes = leaves && link.is_some();
-            let to = if passes { length } else { vehicle.pos };
+            let to = if passes { length } else { vehicle.pos_m };
             if owned && !self.measures.is_idle() {
                 let allowed = world.allowed_speed(at, driver, vehicle.speed_factor);
                 let allowed = world.overlay.pace(vehicle, allowed);
                 let passage = Passage {
                     lane: at,
                     from_m: from,
-                    to_m: vehicle.pos,
+                    to_m: vehicle.pos_m,
                     time_s: if speed > 0.0 { ((to - from) / speed).clamp(0.0, dt) } else { dt },
                     speed,
                     allowed,
                     stopped: vehicle.is(flags::STOPPED),
-                    length_m: driver.length,
+                    length_m: driver.length_m,
                     vtype: vehicle.vtype,
                     vehicle: vehicle.id,
                     entered,
@@ -222,7 +222,8 @@ impl Partition {
                 self.measures.pass(&world, &passage, now_ms);
                 // While it goes on, the lanes behind see it from where it ends up.
                 if !passes {
-                    let whole = Passage { from_m: vehicle.pos - speed * dt, to_m: vehicle.pos, time_s: dt, ..passage };
+                    let whole =
+                        Passage { from_m: vehicle.pos_m - speed * dt, to_m: vehicle.pos_m, time_s: dt, ..passage };
                     self.measure_overhang(vehicle, at, &whole, now_ms);
                 }
                 if arrived {
@@ -248,7 +249,7 @@ impl Partition {
                     if allowed > 0.0 { dt * (allowed - speed).max(0.0) / allowed } else { 0.0 }
                 };
                 let correction = lost(at) - lost(lane);
-                vehicle.time_loss += correction;
+                vehicle.time_loss_s += correction;
                 self.plans.settle(&world, vehicle, at);
                 return Fate::Enters(at);
             }
@@ -266,7 +267,7 @@ impl Partition {
                 vehicle.route_index += 1;
                 vehicle.came_from = at;
             }
-            vehicle.pos -= length;
+            vehicle.pos_m -= length;
             from -= length;
             at = link.next;
             entered = true;
@@ -305,7 +306,7 @@ impl Partition {
             // Also one behind the place of arrival is made first.
             return false;
         }
-        vehicle.pos > self.arrival_pos(vehicle, lane) - PLACE_EPS_M
+        vehicle.pos_m > self.arrival_pos(vehicle, lane) - PLACE_EPS_M
     }
 
     /// Where on a lane of its last edge the vehicle ends its trip, metres from the lane's start.
@@ -338,18 +339,18 @@ impl Partition {
             &[
                 now_ms,
                 depart_ms,
-                micro(vehicle.odometer),
-                micro(vehicle.time_loss),
+                micro(vehicle.odometer_m),
+                micro(vehicle.time_loss_s),
                 i64::from(vehicle.waiting_total_ms),
             ],
         );
-        let overshoot = vehicle.pos - arrival_pos_m;
+        let overshoot = vehicle.pos_m - arrival_pos_m;
         self.report.arrivals.push(TripRecord {
             arrival_ms: now_ms,
             arrival_lane: lane,
             arrival_pos_m,
-            arrival_speed_mps: vehicle.speed,
-            route_length_m: vehicle.odometer - overshoot,
+            arrival_speed_mps: vehicle.speed_mps,
+            route_length_m: vehicle.odometer_m - overshoot,
             edges: self.told_route(vehicle),
             ..trip_so_far(&world, vehicle)
         });
@@ -429,7 +430,7 @@ impl Partition {
         }
         vehicle.set(flags::TELEPORTING, true);
         vehicle.waiting_ms = 0;
-        vehicle.speed = 0.0;
+        vehicle.speed_mps = 0.0;
         vehicle.came_from = LaneId::NONE;
         vehicle.flags &= !flags::MESSAGES;
         self.go_on_beside(vehicle, now_ms);
@@ -456,14 +457,14 @@ impl Partition {
         let edge = world.network.edge(here);
         if next >= route.len() {
             let own = self.scope.owned[edge.first_lane.index()];
-            vehicle.pos = edge.length_m;
+            vehicle.pos_m = edge.length_m;
             self.arrive(&vehicle, edge.first_lane, own, now_ms);
             return;
         }
         vehicle.route_index = next as u16;
         let speed = world.network.lane(edge.first_lane).speed_mps.max(1.0);
         let ready_ms = now_ms + (edge.length_m / speed * 1000.0) as i64;
-        vehicle.odometer += edge.length_m;
+        vehicle.odometer_m += edge.length_m;
         self.entering_transfers.push((here, Transfer::new(vehicle, ready_ms)));
     }
 

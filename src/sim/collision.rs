@@ -16,20 +16,20 @@ const OVERLAP_EPS_M: f64 = 1e-6;
 /// Gap below which two vehicles may have collided, metres; whether they have is decided for the few pairs that are so close.
 pub(super) fn widest_collision_gap_m(settings: &Settings, types: &[TypeParams]) -> f64 {
     let factor = settings.collisions.min_gap_factor.unwrap_or(0.0);
-    types.iter().map(|t| t.driver.min_gap * factor).fold(0.0, f64::max) - OVERLAP_EPS_M
+    types.iter().map(|t| t.driver.min_gap_m * factor).fold(0.0, f64::max) - OVERLAP_EPS_M
 }
 
 /// Whether two vehicles that follow each other on a lane are close enough to have collided.
 #[inline]
 pub(super) fn may_collide(world: &World, leader: &Vehicle, follower: &Vehicle) -> bool {
-    leader.pos - world.types[usize::from(leader.vtype)].driver.length < follower.pos + world.collision_gap_m
+    leader.pos_m - world.types[usize::from(leader.vtype)].driver.length_m < follower.pos_m + world.collision_gap_m
 }
 
 /// Whether a gap in metres is a collision for the driver of the rear vehicle: without `collision.mingap-factor` an overlap, with
 /// it also a gap below that share of the minimum gap.
 fn is_collision(world: &World, gap_m: f64, follower: &Vehicle) -> bool {
     let factor = world.settings.collisions.min_gap_factor.unwrap_or(0.0);
-    gap_m < world.types[usize::from(follower.vtype)].driver.min_gap * factor - OVERLAP_EPS_M
+    gap_m < world.types[usize::from(follower.vtype)].driver.min_gap_m * factor - OVERLAP_EPS_M
 }
 
 impl Partition {
@@ -50,7 +50,7 @@ impl Partition {
         let world = std::sync::Arc::clone(&self.world);
         let mut at = 1;
         while let [leader, follower] = self.lanes.on(lane)[at - 1..(at + 1).min(self.lanes.on(lane).len())] {
-            let gap_m = leader.pos - world.types[usize::from(leader.vtype)].driver.length - follower.pos;
+            let gap_m = leader.pos_m - world.types[usize::from(leader.vtype)].driver.length_m - follower.pos_m;
             if !is_collision(&world, gap_m, &follower) {
                 at += 1;
                 continue;
@@ -95,10 +95,10 @@ impl Partition {
                 lane,
                 collider: follower.id,
                 victim: leader.id,
-                collider_speed_mps: follower.speed,
-                victim_speed_mps: leader.speed,
-                collider_pos_m: follower.pos,
-                victim_pos_m: leader.pos,
+                collider_speed_mps: follower.speed_mps,
+                victim_speed_mps: leader.speed_mps,
+                collider_pos_m: follower.pos_m,
+                victim_pos_m: leader.pos_m,
             });
         }
     }
@@ -106,7 +106,7 @@ impl Partition {
     /// Whether two vehicles that go on after their collision have come together in this step: before it they were apart, or one
     /// of them was not there.
     fn collides_first(&self, gap_m: f64, leader: &Vehicle, follower: &Vehicle, now_ms: i64) -> bool {
-        let gap_before_m = gap_m - (leader.speed - follower.speed) * self.world.dt;
+        let gap_before_m = gap_m - (leader.speed_mps - follower.speed_mps) * self.world.dt;
         let last_step_ms = now_ms - self.world.settings.step_ms;
         let is_new = |vehicle: &Vehicle| i64::from(vehicle.depart_ms) >= last_step_ms;
         is_new(leader) || is_new(follower) || !is_collision(&self.world, gap_before_m, follower)

@@ -32,7 +32,9 @@ impl EdgeSpeeds {
                     // As in SUMO: who may choose finds the queue of one lane only half as bad.
                     let empty = if vehicles.is_empty() { micro(world.network.lane(lane).speed_mps) } else { 0 };
                     count += vehicles.len().max(1) as i64;
-                    sum = vehicles.iter().fold(sum.saturating_add(empty), |sum, v| sum.saturating_add(micro(v.speed)));
+                    sum = vehicles
+                        .iter()
+                        .fold(sum.saturating_add(empty), |sum, v| sum.saturating_add(micro(v.speed_mps)));
                 }
                 let limit = micro(world.network.lane(edge.first_lane).speed_mps);
                 let lag = &mut self.sums[edge_id.index()];

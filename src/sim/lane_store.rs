@@ -155,11 +155,11 @@ mod tests {
     use super::*;
 
     fn vehicle(pos: u32) -> Vehicle {
-        Vehicle { pos: f64::from(pos), ..Vehicle::zeroed() }
+        Vehicle { pos_m: f64::from(pos), ..Vehicle::zeroed() }
     }
 
     fn places(store: &LaneStore, lane: u32) -> Vec<u32> {
-        store.on(LaneId(lane)).iter().map(|v| v.pos as u32).collect()
+        store.on(LaneId(lane)).iter().map(|v| v.pos_m as u32).collect()
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
                 }
                 4..7 if at < list.len() => {
                     let removed = list.remove(at);
-                    assert_eq!(store.remove(LaneId(lane), at).pos as u32, removed);
+                    assert_eq!(store.remove(LaneId(lane), at).pos_m as u32, removed);
                 }
                 7 => {
                     list.truncate(at);

@@ -83,7 +83,7 @@ impl Lanes {
         let at = self
             .on(lane)
             .iter()
-            .rposition(|v| v.pos > vehicle.pos || (v.pos == vehicle.pos && v.id < vehicle.id))
+            .rposition(|v| v.pos_m > vehicle.pos_m || (v.pos_m == vehicle.pos_m && v.id < vehicle.id))
             .map_or(0, |i| i + 1);
         self.vehicles.insert(lane, at, vehicle);
     }
@@ -174,10 +174,10 @@ impl Lanes {
             let driver = &world.types[usize::from(last.vtype)].driver;
             let came_from = last.came_from;
             let rear = Rear {
-                back: last.pos - driver.length,
-                speed: last.speed,
-                decel: driver.apparent_decel,
-                accel: f64::from(last.accel),
+                back: last.pos_m - driver.length_m,
+                speed: last.speed_mps,
+                decel: driver.apparent_decel_mps2,
+                accel: f64::from(last.accel_mps2),
             };
             if self.rear[i].back == f64::INFINITY {
                 self.shown.push(lane);
@@ -185,13 +185,13 @@ impl Lanes {
             self.covered.set(i);
             self.rear[i] = rear;
             let mut is_held = last.is(flags::WAITS_AT_LINK | flags::CRAWLS | flags::STOPPED);
-            let tail_held = is_held || last.speed < HALTING_SPEED;
+            let tail_held = is_held || last.speed_mps < HALTING_SPEED;
             let mut occupied_m = 0.0;
             let mut all_flags = 0;
             for v in self.vehicles.on(lane) {
                 all_flags |= v.flags;
                 occupied_m += world.types[usize::from(v.vtype)].driver.length_with_gap();
-                is_held |= v.speed < HALTING_SPEED;
+                is_held |= v.speed_mps < HALTING_SPEED;
             }
             self.occupied_m[i] = occupied_m;
             if all_flags & flags::STOPPED != 0 {
@@ -211,7 +211,7 @@ impl Lanes {
     #[inline]
     fn prefetch_tail(&self, world: &World, lane: LaneId) {
         if let Some(last) = self.vehicles.on(lane).last()
-            && last.pos < HANGING_M
+            && last.pos_m < HANGING_M
         {
             prefetch(&world.network.lanes, lane.index());
             if last.came_from.is_some() {

@@ -252,7 +252,7 @@ pub fn stay(vehicle: &Vehicle, lane: LaneId, from_m: f64, speed: f64, allowed: f
     Passage {
         lane,
         from_m,
-        to_m: vehicle.pos,
+        to_m: vehicle.pos_m,
         time_s: dt,
         speed,
         allowed,

@@ -66,23 +66,23 @@ impl View<'_> {
         let mut wished = self.allowed(vehicle, driver, lane);
         if self.world.overlay.is_limited(lane_id) || vehicle.is(flags::LIMITED) {
             // A limit that comes all at once is no reason to brake hard.
-            wished = wished.at_least(driver.min_next_speed(vehicle.speed));
+            wished = wished.at_least(driver.min_next_speed(vehicle.speed_mps));
         }
-        let mut v = driver.free_next_speed(vehicle.speed, wished);
+        let mut v = driver.free_next_speed(vehicle.speed_mps, wished);
         if let Some(leader) = ahead {
             let lead = self.driver(leader);
-            let gap = leader.pos - lead.length - vehicle.pos - driver.min_gap;
+            let gap = leader.pos_m - lead.length_m - vehicle.pos_m - driver.min_gap_m;
             // Too far away to matter.
             if gap < self.world.reach_m {
                 is_led = true;
-                v = driver.at_most_following(v, vehicle.speed, gap, leader.speed, lead.apparent_decel);
+                v = driver.at_most_following(v, vehicle.speed_mps, gap, leader.speed_mps, lead.apparent_decel_mps2);
             }
         } else {
             let over = self.lanes.overhang(lane_id);
-            let gap = over.back - vehicle.pos - driver.min_gap;
+            let gap = over.back - vehicle.pos_m - driver.min_gap_m;
             if gap < self.world.reach_m {
                 is_led = true;
-                v = driver.at_most_following(v, vehicle.speed, gap, over.speed, over.decel);
+                v = driver.at_most_following(v, vehicle.speed_mps, gap, over.speed, over.decel);
             }
         }
         (v.at_least(0.0), is_led)
@@ -91,8 +91,9 @@ impl View<'_> {
     /// How the vehicle comes to the end of its lane: while a leader holds it up it is not taken to gain speed.
     #[inline]
     fn run_up(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, plan: &Follow) -> RunUp {
-        let allowed = self.allowed(vehicle, driver, self.lane(lane_id)).at_least(driver.min_next_speed(vehicle.speed));
-        let from = driver.max_next_speed(vehicle.speed).at_most(allowed);
+        let allowed =
+            self.allowed(vehicle, driver, self.lane(lane_id)).at_least(driver.min_next_speed(vehicle.speed_mps));
+        let from = driver.max_next_speed(vehicle.speed_mps).at_most(allowed);
         RunUp { way_m: seen, from, limit: if plan.is_led { plan.speed.at_most(allowed) } else { allowed } }
     }
 
@@ -127,10 +128,10 @@ impl View<'_> {
             braked_speed: braked_speed(driver, dist_m, goes_on, arrival_speed),
             dist_m,
             speed: coming.speed,
-            length_m: driver.length,
-            leave_s: leave_time(arrival_s, arrival_speed, leave_speed, via_length_m + driver.length),
+            length_m: driver.length_m,
+            leave_s: leave_time(arrival_s, arrival_speed, leave_speed, via_length_m + driver.length_m),
             leave_speed,
-            decel: driver.decel,
+            decel: driver.decel_mps2,
             waiting_ms: coming.waiting_ms,
             waits: coming.waits,
         }
@@ -166,7 +167,7 @@ impl View<'_> {
         let own_lane = lane_id;
         let mut lane_id = lane_id;
         let mut index = usize::from(vehicle.route_index);
-        let mut seen = self.lane(lane_id).length_m - vehicle.pos;
+        let mut seen = self.lane(lane_id).length_m - vehicle.pos_m;
         let ahead_m = plan.ahead_m;
         let mut v = plan.speed;
         let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
@@ -175,7 +176,7 @@ impl View<'_> {
         let inside = self.lane(lane_id).internal;
         let far = seen >= look && !inside;
         if inside {
-            let found = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9);
+            let found = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos_m - 1e-9);
             plan.inside = Some(found);
             v = v.at_most(found.v);
             run_up.limit = run_up.limit.at_most(found.v);
@@ -184,7 +185,7 @@ impl View<'_> {
         let mut slowed = false;
         let (mut roads_m, mut inner_m) = (0.0, 0.0);
         while seen < self.world.announce_m {
-            let from_m = if lane_id == own_lane { vehicle.pos } else { 0.0 };
+            let from_m = if lane_id == own_lane { vehicle.pos_m } else { 0.0 };
             if v <= STANDS || self.halts_on(vehicle, lane_id, index, from_m) {
                 return;
             }
@@ -194,7 +195,7 @@ impl View<'_> {
             }
             let link = self.link(link_id);
             let priority = self.priority(link);
-            let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
+            let can_brake = || driver.can_brake(vehicle.speed_mps, stop_decel(driver, priority), seen);
             if priority.is_red_or_yellow() && can_brake() {
                 return;
             }
@@ -228,7 +229,7 @@ impl View<'_> {
             if self.world.watched.has(link_id.index()) {
                 let mut arrival_speed = run_up.speed(driver);
                 if slows {
-                    let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel, 0.0);
+                    let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel_mps2, 0.0);
                     arrival_speed = arrival_speed.at_most(driver.speed_after(link.visibility_m, at_sight));
                 }
                 tell(
@@ -239,7 +240,7 @@ impl View<'_> {
                         waits: vehicle.is(flags::WAITS_AT_LINK) && vehicle.waiting_ms > 0,
                         waiting_ms: vehicle.waiting_ms,
                         dist_m: seen,
-                        speed: vehicle.speed,
+                        speed: vehicle.speed_mps,
                         goes_on: v,
                         arrival_speed,
                         limit: limit.at_most(led),
@@ -249,10 +250,10 @@ impl View<'_> {
             if far {
                 return;
             }
-            let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
+            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen);
             // A limit that is not lower slows nobody down.
             if limit < v {
-                v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed)));
+                v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed_mps)));
             }
             run_up = RunUp { way_m: next.length_m, from: v, limit: limit.at_most(held).at_most(led) };
             v = v.at_most(held);
@@ -268,7 +269,7 @@ impl View<'_> {
             }
             lane_id = link.next;
             seen += next.length_m;
-            let enough = (ROOM_LOOK_LENGTHS * driver.length).at_least(driver.length + inner_m);
+            let enough = (ROOM_LOOK_LENGTHS * driver.length_m).at_least(driver.length_m + inner_m);
             if seen >= look && roads_m > enough {
                 return;
             }
@@ -279,7 +280,7 @@ impl View<'_> {
     #[inline]
     fn held_by_rear(&self, speed: f64, driver: &Driver, lane_id: LaneId, start: f64) -> f64 {
         let rear = self.lanes.last(lane_id);
-        let gap = start + rear.back - driver.min_gap;
+        let gap = start + rear.back - driver.min_gap_m;
         if gap < self.world.reach_m {
             driver.at_most_following(driver.max_next_speed(speed), speed, gap, rear.speed, rear.decel)
         } else {
@@ -302,22 +303,22 @@ impl View<'_> {
             for_stop: f64::INFINITY,
             ..Walk::default()
         };
-        let seen = lane.length_m - vehicle.pos;
+        let seen = lane.length_m - vehicle.pos_m;
         if self.world.has_stops(vehicle.id) {
-            let from_m = vehicle.pos + driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
+            let from_m = vehicle.pos_m + driver.brake_gap_with(vehicle.speed_mps, driver.decel_mps2, 0.0);
             if let Some(halt) = self.stop_halt(vehicle, lane_id, usize::from(vehicle.route_index), from_m) {
                 (walk.may_stop, walk.lot) = (halt.may_stop, halt.lot);
-                walk.for_stop = halt.allows(driver, vehicle.speed, -vehicle.pos);
+                walk.for_stop = halt.allows(driver, vehicle.speed_mps, -vehicle.pos_m);
                 walk.v = walk.v.at_most(walk.for_stop);
             }
         }
-        if let Some(before_m) = self.block_on(vehicle, lane_id, vehicle.pos) {
-            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed, before_m - vehicle.pos, driver.decel));
+        if let Some(before_m) = self.block_on(vehicle, lane_id, vehicle.pos_m) {
+            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed_mps, before_m - vehicle.pos_m, driver.decel_mps2));
         }
         let mut led_to = f64::INFINITY;
         if lane.internal {
             // Ways may meet long before the lane ends.
-            let find = || self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos - 1e-9);
+            let find = || self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos_m - 1e-9);
             let conflict = plan.inside.unwrap_or_else(find);
             walk.stuck = conflict.stuck(walk.v, || 0.0);
             walk.v = walk.v.at_most(conflict.v);
@@ -356,7 +357,7 @@ impl View<'_> {
         walk: &mut Walk,
     ) {
         let look = plan.look_m;
-        let slowest = driver.min_next_speed(vehicle.speed);
+        let slowest = driver.min_next_speed(vehicle.speed_mps);
         let own_lane = lane_id;
         let (mut lane_id, mut seen, mut run_up) = (lane_id, run_up.way_m, run_up);
         let mut index = usize::from(vehicle.route_index);
@@ -367,14 +368,15 @@ impl View<'_> {
             if link_id.is_none() {
                 if !self.is_last_edge(vehicle, index) {
                     // The lane does not lead on: wait at its end for a chance to change.
-                    let halt = driver.stop_speed(vehicle.speed, (seen - MINOR_OFFSET_M).at_least(0.0), driver.decel);
-                    walk.wait(halt, vehicle.speed);
+                    let halt =
+                        driver.stop_speed(vehicle.speed_mps, (seen - MINOR_OFFSET_M).at_least(0.0), driver.decel_mps2);
+                    walk.wait(halt, vehicle.speed_mps);
                 }
                 return;
             }
             let link = self.link(link_id);
             let limit = self.allowed(vehicle, driver, self.lane(link.next));
-            let held = self.held_by_rear(vehicle.speed, driver, link.next, seen);
+            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen);
             let priority = self.priority(link);
             let decides = !link.exit || link.signal.is_some();
             // A vehicle that halts at a line follows one behind the line all the same, except at a signal.
@@ -393,7 +395,7 @@ impl View<'_> {
                     if walk.is_open {
                         return;
                     }
-                    walk.wait(halt(), if priority == Priority::Red { vehicle.speed } else { f64::INFINITY });
+                    walk.wait(halt(), if priority == Priority::Red { vehicle.speed_mps } else { f64::INFINITY });
                     walk.v = walk.v.at_most(behind);
                     return;
                 }
@@ -406,13 +408,13 @@ impl View<'_> {
             // At least it can drive up to the line.
             let line = || if decides { halt() } else { 0.0 };
             let conflict = conflict();
-            if self.keeps_clear(lane_id, link) && driver.can_brake(vehicle.speed, driver.decel, seen) {
+            if self.keeps_clear(lane_id, link) && driver.can_brake(vehicle.speed_mps, driver.decel_mps2, seen) {
                 let lacks_room = conflict.stuck(over.at_most(held), line)
                     || over.at_most(held) <= STANDS
                     || walk.no_room
                     || (!first && !self.has_room(vehicle, driver, link, index, walk.ahead_m));
                 if lacks_room {
-                    walk.wait(line(), vehicle.speed);
+                    walk.wait(line(), vehicle.speed_mps);
                     return;
                 }
             }
@@ -451,18 +453,20 @@ impl View<'_> {
         start: f64,
         walk: &mut Walk,
     ) -> bool {
-        let slowest = driver.min_next_speed(vehicle.speed);
+        let slowest = driver.min_next_speed(vehicle.speed_mps);
         let mut halts = false;
         if self.world.has_stops(vehicle.id) {
-            let from_m = driver.brake_gap_with(vehicle.speed, driver.decel, 0.0) - start;
+            let from_m = driver.brake_gap_with(vehicle.speed_mps, driver.decel_mps2, 0.0) - start;
             if let Some(halt) = self.stop_halt(vehicle, lane_id, index, from_m) {
-                walk.for_stop = halt.allows(driver, vehicle.speed, start).at_least(slowest);
+                walk.for_stop = halt.allows(driver, vehicle.speed_mps, start).at_least(slowest);
                 walk.v = walk.v.at_most(walk.for_stop);
                 halts = halt.speed == 0.0;
             }
         }
         if let Some(before_m) = self.block_on(vehicle, lane_id, 0.0) {
-            walk.v = walk.v.at_most(driver.stop_speed(vehicle.speed, start + before_m, driver.decel).at_least(slowest));
+            walk.v = walk
+                .v
+                .at_most(driver.stop_speed(vehicle.speed_mps, start + before_m, driver.decel_mps2).at_least(slowest));
             halts = true;
         }
         halts
@@ -485,12 +489,12 @@ impl View<'_> {
                     continue;
                 }
                 let lead = self.driver(other);
-                let gap = start + other.pos - lead.length - driver.min_gap;
+                let gap = start + other.pos_m - lead.length_m - driver.min_gap_m;
                 if gap > 0.0 && gap < self.world.reach_m {
                     // Room has to be left after the next step, too.
                     let after = |v: f64| {
-                        let gap = gap + driver.dt * (other.speed - v);
-                        driver.follow_speed(vehicle.speed, gap, other.speed, lead.apparent_decel)
+                        let gap = gap + driver.dt_s * (other.speed_mps - v);
+                        driver.follow_speed(vehicle.speed_mps, gap, other.speed_mps, lead.apparent_decel_mps2)
                     };
                     let speed = after(after(0.0));
                     v = Some(v.map_or(speed, |v| v.at_most(speed)));
@@ -504,17 +508,20 @@ impl View<'_> {
     #[inline]
     fn finish(&self, vehicle: &Vehicle, driver: &Driver, walk: &Walk, allowed: f64, step_key: u64) -> Move {
         let safe = walk.v;
-        let old = vehicle.speed;
+        let old = vehicle.speed_mps;
         let slowest = driver.min_next_speed(old).at_most(safe.at_least(driver.min_next_speed_emergency(old)));
         let fastest = allowed.at_least(safe).at_most(driver.max_next_speed(old)).at_most(safe).at_least(slowest);
         let mut speed = fastest;
         if driver.dawdles() {
             let random = uniform(step_key, vehicle.id.0, Purpose::Dawdle);
-            let lost = driver.sigma * random * driver.dt * if fastest < driver.accel { fastest } else { driver.accel };
+            let lost = driver.sigma
+                * random
+                * driver.dt_s
+                * if fastest < driver.accel_mps2 { fastest } else { driver.accel_mps2 };
             speed = (fastest - lost).at_least(slowest).at_least(0.0);
         }
-        if vehicle.advice < f32::INFINITY {
-            let advice = f64::from(vehicle.advice);
+        if vehicle.advice_mps < f32::INFINITY {
+            let advice = f64::from(vehicle.advice_mps);
             if advice >= slowest - 1e-6 {
                 speed = speed.at_most(advice.at_least(slowest));
             }
@@ -544,7 +551,7 @@ impl View<'_> {
 /// Whether the vehicle is slow because of a leader: `v` is what it may drive.
 #[inline]
 fn crawls(vehicle: &Vehicle, driver: &Driver, v: f64) -> bool {
-    v < driver.decel && v < driver.max_next_speed(vehicle.speed)
+    v < driver.decel_mps2 && v < driver.max_next_speed(vehicle.speed_mps)
 }
 
 /// How a vehicle comes to a link: from `from` it accelerates over `way_m`, up to `limit`.
@@ -605,15 +612,15 @@ mod tests {
 
     fn car() -> (Driver, Vehicle) {
         let driver = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
-        (driver, Vehicle { speed: 2.0, ..Vehicle::zeroed() })
+        (driver, Vehicle { speed_mps: 2.0, ..Vehicle::zeroed() })
     }
 
     #[test]
     fn who_is_slowed_by_a_leader_crawls_and_who_speeds_up_freely_does_not() {
         let (driver, vehicle) = car();
         assert!(crawls(&vehicle, &driver, 2.5));
-        assert!(!crawls(&vehicle, &driver, driver.max_next_speed(vehicle.speed)));
-        let fast = Vehicle { speed: 12.0, ..vehicle };
+        assert!(!crawls(&vehicle, &driver, driver.max_next_speed(vehicle.speed_mps)));
+        let fast = Vehicle { speed_mps: 12.0, ..vehicle };
         assert!(!crawls(&fast, &driver, 10.0), "10 m/s is no crawling");
     }
 

@@ -236,13 +236,13 @@ impl Partition {
             for (index, vehicle) in lanes.on(lane).iter().enumerate() {
                 let index = index as u32;
                 let driver = view.driver(vehicle);
-                let seen = length - vehicle.pos;
+                let seen = length - vehicle.pos_m;
                 let (speed, is_led) = view.follow(vehicle, ahead, lane);
                 let mut plan = Follow {
                     speed,
                     is_led,
                     ahead_m,
-                    look_m: view.look_beyond_lane(driver, vehicle.speed, seen),
+                    look_m: view.look_beyond_lane(driver, vehicle.speed_mps, seen),
                     ..Follow::default()
                 };
                 let is_near = seen < plan.look_m;
@@ -381,8 +381,8 @@ impl Partition {
                     vehicle: vehicle.id,
                     from: change.from,
                     to: change.to,
-                    pos_m: vehicle.pos,
-                    speed_mps: vehicle.speed,
+                    pos_m: vehicle.pos_m,
+                    speed_mps: vehicle.speed_mps,
                     motive,
                 });
             }
@@ -517,8 +517,8 @@ impl Partition {
     /// A vehicle begins its trip; place and speed were found for it.
     fn depart(&mut self, mut vehicle: Vehicle, lane: LaneId, edge: EdgeId, now_ms: i64) {
         vehicle.depart_lane = lane;
-        vehicle.depart_pos = vehicle.pos as f32;
-        vehicle.depart_speed = vehicle.speed as f32;
+        vehicle.depart_pos_m = vehicle.pos_m as f32;
+        vehicle.depart_speed_mps = vehicle.speed_mps as f32;
         self.entrance.insert(&self.world, lane, Body::of(&vehicle));
         self.inserted.push((lane, vehicle));
         self.counts.inserted += 1;
@@ -549,7 +549,7 @@ impl Partition {
         vehicle.vtype = vtype;
         vehicle.speed_factor = departure.speed_factor;
         vehicle.came_from = LaneId::NONE;
-        vehicle.advice = f32::INFINITY;
+        vehicle.advice_mps = f32::INFINITY;
         vehicle.depart_ms = now_ms as i32;
         vehicle.set(flags::LIMITED, self.world.overlay.standing.paces.contains_key(&id));
         if route != departure.route {
@@ -584,13 +584,13 @@ impl Partition {
             let limit_mps = road.speed_mps;
             for v in self.lanes.on(lane) {
                 counts.running += 1;
-                counts.halting += u64::from(v.speed < HALTING_SPEED);
+                counts.halting += u64::from(v.speed_mps < HALTING_SPEED);
                 if v.is(flags::STOPPED) {
                     counts.stopped += 1;
                     continue;
                 }
-                counts.speed_um += micro(v.speed);
-                counts.relative_speed_millionths += micro(v.speed / limit_mps.max(HALTING_SPEED));
+                counts.speed_um += micro(v.speed_mps);
+                counts.relative_speed_millionths += micro(v.speed_mps / limit_mps.max(HALTING_SPEED));
             }
         }
         for edge in &self.busy_transfers {
@@ -604,12 +604,12 @@ impl Partition {
             let record = |lane: LaneId, v: &Vehicle| FcdRecord {
                 vehicle: v.id,
                 lane,
-                pos_m: v.pos,
-                speed_mps: v.speed,
-                accel_mps2: v.accel,
+                pos_m: v.pos_m,
+                speed_mps: v.speed_mps,
+                accel_mps2: v.accel_mps2,
                 waiting_ms: v.waiting_ms,
-                odometer_m: v.odometer,
-                time_loss_s: v.time_loss,
+                odometer_m: v.odometer_m,
+                time_loss_s: v.time_loss_s,
             };
             for &lane in &self.scope.own_lanes {
                 report.fcd.extend(self.lanes.on(lane).iter().map(|v| record(lane, v)));

@@ -93,7 +93,7 @@ impl Partition {
             index += 1;
         } else {
             let speed = self.world.allowed_speed(lane, driver, vehicle.speed_factor).max(0.1);
-            left_s -= (l.length_m - vehicle.pos) / speed;
+            left_s -= (l.length_m - vehicle.pos_m) / speed;
             if left_s > 0.0 {
                 index += 1;
             }
@@ -159,6 +159,7 @@ impl Partition {
         }
         let turns_off = !l.internal && old.get(bound + 1) != new.get(bound + 1);
         let driver = &self.world.types[usize::from(vehicle.vtype)].driver;
-        !vehicle.is(flags::TELEPORTING) && (!turns_off || vehicle.pos + driver.brake_gap(vehicle.speed) < l.length_m)
+        !vehicle.is(flags::TELEPORTING)
+            && (!turns_off || vehicle.pos_m + driver.brake_gap(vehicle.speed_mps) < l.length_m)
     }
 }

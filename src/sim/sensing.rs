@@ -106,9 +106,9 @@ impl Partition {
     /// where its front is now.
     pub(super) fn pass_loops(&mut self, vehicle: &Vehicle, lane: LaneId, now_ms: i64) {
         let Self { world, signals, .. } = self;
-        let speed = vehicle.speed;
-        let length = world.types[usize::from(vehicle.vtype)].driver.length;
-        let (mut from_m, mut to_m) = (vehicle.pos - speed * world.dt, vehicle.pos);
+        let speed = vehicle.speed_mps;
+        let length = world.types[usize::from(vehicle.vtype)].driver.length_m;
+        let (mut from_m, mut to_m) = (vehicle.pos_m - speed * world.dt, vehicle.pos_m);
         let mut at = lane;
         let mut came_from = vehicle.came_from;
         loop {
@@ -162,11 +162,11 @@ impl Partition {
                     front_m >= detector.pos_m && back_m <= detector.pos_m + detector.length_m
                 };
                 let is_over = |v: &Vehicle| {
-                    let length = world.types[usize::from(v.vtype)].driver.length;
-                    covers(v.pos - length, v.pos) && loops.detects(at, v.vtype)
+                    let length = world.types[usize::from(v.vtype)].driver.length_m;
+                    covers(v.pos_m - length, v.pos_m) && loops.detects(at, v.vtype)
                 };
                 let over = lanes.overhang(detector.lane);
-                let mut before = lanes.on(detector.lane).iter().take_while(|v| v.pos >= detector.pos_m);
+                let mut before = lanes.on(detector.lane).iter().take_while(|v| v.pos_m >= detector.pos_m);
                 if covers(over.back, f64::INFINITY) || before.any(is_over) {
                     // One that did not drive onto it changed lanes, or began its trip there.
                     if state.left_us != OCCUPIED && state.entered_us < now_ms * 1000 {

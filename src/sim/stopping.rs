@@ -43,7 +43,7 @@ impl StopHalt {
         if self.speed > 0.0 {
             driver.free_speed(gap_m.at_least(0.0), self.speed, false)
         } else {
-            driver.stop_speed(speed, gap_m, driver.decel)
+            driver.stop_speed(speed, gap_m, driver.decel_mps2)
         }
     }
 }
@@ -121,14 +121,14 @@ impl<'a> View<'a> {
         let mut front_m = stop.end_m;
         loop {
             let backs = self.standing_at(stop, place).filter_map(|other| {
-                let back_m = other.pos - self.driver(other).length;
-                (other.pos > front_m - driver.length && back_m < front_m).then_some(back_m)
+                let back_m = other.pos_m - self.driver(other).length_m;
+                (other.pos_m > front_m - driver.length_m && back_m < front_m).then_some(back_m)
             });
             let nearest = backs.fold(f64::NEG_INFINITY, f64::max);
             if nearest == f64::NEG_INFINITY {
                 break;
             }
-            front_m = nearest - driver.min_gap;
+            front_m = nearest - driver.min_gap_m;
         }
         let may_stop = front_m >= stop.start_m - PLACE_EPS_M;
         // Who came to stand at the place beside the lane right before it is no reason to brake hard.
@@ -140,10 +140,10 @@ impl<'a> View<'a> {
     fn free_lot(&self, vehicle: &Vehicle, stop: &'a Stop, place: u32, lane: LaneId, from_m: f64) -> StopHalt {
         let lots_m = &self.world.demand.places[place as usize].lots_m;
         let driver = self.driver(vehicle);
-        let (mut taken, mut longest_m) = (0, driver.length);
+        let (mut taken, mut longest_m) = (0, driver.length_m);
         for parked in self.standing_at(stop, place) {
             taken += 1;
-            longest_m = longest_m.at_least(self.driver(parked).length);
+            longest_m = longest_m.at_least(self.driver(parked).length_m);
         }
         let on = self.lanes.on(lane);
         if lane == stop.lane && on.iter().any(|other| other.id == vehicle.id) {
@@ -153,10 +153,10 @@ impl<'a> View<'a> {
             };
             for other in on.iter().take_while(|other| other.id != vehicle.id).filter(comes) {
                 taken += 1;
-                longest_m = longest_m.at_least(self.driver(other).length);
+                longest_m = longest_m.at_least(self.driver(other).length_m);
             }
         }
-        let is_taken = |lot_m: f64| self.standing_at(stop, place).any(|parked| parked.pos == lot_m);
+        let is_taken = |lot_m: f64| self.standing_at(stop, place).any(|parked| parked.pos_m == lot_m);
         let free = || lots_m.iter().enumerate().filter(|(_, lot_m)| !is_taken(**lot_m));
         let reached = free().find(|(_, lot_m)| **lot_m >= from_m - LOT_EPS_M).or_else(|| free().next_back());
         match reached {
@@ -165,7 +165,7 @@ impl<'a> View<'a> {
                 StopHalt { at_m, speed: 0.0, may_stop: true, lot: lot as u16 }
             }
             _ => {
-                let behind_m = lots_m[0] - longest_m - driver.min_gap - FULL_EPS_M;
+                let behind_m = lots_m[0] - longest_m - driver.min_gap_m - FULL_EPS_M;
                 StopHalt { at_m: behind_m.at_least(from_m).at_most(stop.end_m), speed: 0.0, may_stop: false, lot: 0 }
             }
         }
@@ -176,7 +176,7 @@ impl<'a> View<'a> {
     #[inline]
     pub fn block_on(&self, vehicle: &Vehicle, lane: LaneId, from_m: f64) -> Option<f64> {
         let block = self.world.overlay.block_on(lane, self.now_ms).filter(|block| from_m < block.from_m)?;
-        Some((block.from_m - self.driver(vehicle).min_gap).at_least(from_m).at_least(0.0))
+        Some((block.from_m - self.driver(vehicle).min_gap_m).at_least(from_m).at_least(0.0))
     }
 
     /// Whether the vehicle halts on `lane` for a stop or before a blocked section.
@@ -222,13 +222,13 @@ impl Partition {
         let reached = on_edge
             && decided.may_stop
             && !is_leaving
-            && vehicle.speed <= HALTING_SPEED
-            && vehicle.pos >= stop.start_m - PLACE_EPS_M
-            && vehicle.pos <= stop.end_m + PLACE_EPS_M;
+            && vehicle.speed_mps <= HALTING_SPEED
+            && vehicle.pos_m >= stop.start_m - PLACE_EPS_M
+            && vehicle.pos_m <= stop.end_m + PLACE_EPS_M;
         if !reached {
             let edge_of = |lane: LaneId| world.network.lane(lane).edge;
             let slack_m = if stop.speed_mps > 0.0 { 0.0 } else { PLACE_EPS_M };
-            let is_beyond = || vehicle.pos > stop.end_m + slack_m && edge_of(lane) == edge_of(stop.lane);
+            let is_beyond = || vehicle.pos_m > stop.end_m + slack_m && edge_of(lane) == edge_of(stop.lane);
             if u32::from(vehicle.route_index) > stop.route_index || (on_edge && is_beyond()) {
                 self.leave_stop(vehicle, lane, now_ms);
             }
@@ -237,21 +237,21 @@ impl Partition {
         let edge = world.network.lane(lane).edge;
         if let Some(lot_m) = lot_of(&world, stop, decided.lot) {
             let is_given = |(beside, other): &(EdgeId, Transfer)| {
-                *beside == edge && other.vehicle.pos == lot_m && other.vehicle.came_from == lane
+                *beside == edge && other.vehicle.pos_m == lot_m && other.vehicle.came_from == lane
             };
             if self.entering_transfers.iter().any(is_given) {
                 // Somebody ahead took the lot in this step.
                 return false;
             }
-            vehicle.pos = lot_m;
+            vehicle.pos_m = lot_m;
         }
         vehicle.stop_ms = now_ms as i32;
         if !stop.parking {
             vehicle.set(flags::STOPPED, true);
             return false;
         }
-        vehicle.speed = 0.0;
-        vehicle.accel = 0.0;
+        vehicle.speed_mps = 0.0;
+        vehicle.accel_mps2 = 0.0;
         vehicle.waiting_ms = 0;
         // While parked, the lane that it came from is the one beside it.
         vehicle.came_from = lane;
@@ -297,7 +297,7 @@ fn stop_record(world: &World, vehicle: &Vehicle, lane: LaneId, ended_ms: i64) ->
         vehicle: vehicle.id,
         stop: world.stop_index(vehicle),
         lane,
-        pos_m: vehicle.pos,
+        pos_m: vehicle.pos_m,
         parking: stop.parking,
         started_ms: i64::from(vehicle.stop_ms),
         ended_ms,
@@ -312,5 +312,5 @@ pub(super) fn speed_to_reach(vehicle: &Vehicle, driver: &Driver, allowed: f64, n
         return allowed;
     }
     let since_s = (now_ms - i64::from(vehicle.stop_ms)) as f64 / 1000.0;
-    allowed.at_most(driver.accel * (since_s + driver.dt))
+    allowed.at_most(driver.accel_mps2 * (since_s + driver.dt_s))
 }

@@ -91,7 +91,7 @@ impl<'a> Validator<'a> {
     #[inline]
     pub fn on_lane(&self, v: &Vehicle, site: &Site, routes: &Routes) -> Result<(), BadField> {
         self.vehicle(v, site, routes)?;
-        ensure(v.pos >= -POS_EPS_M && v.pos <= site.length_m + POS_EPS_M, "pos")?;
+        ensure(v.pos_m >= -POS_EPS_M && v.pos_m <= site.length_m + POS_EPS_M, "pos")?;
         ensure(!v.is(flags::TELEPORTING), "flags")
     }
 
@@ -109,7 +109,7 @@ impl<'a> Validator<'a> {
             lane = v.came_from;
         }
         self.vehicle(v, &Site::of_lane(network, lane), routes)?;
-        ensure(v.pos.abs() <= MAX_NUMBER, "pos")
+        ensure(v.pos_m.abs() <= MAX_NUMBER, "pos")
     }
 
     #[inline]
@@ -128,10 +128,11 @@ impl<'a> Validator<'a> {
         ensure(v.depart_lane.index() < lanes, "depart_lane")?;
         ensure(v.flags & !flags::ALL == 0, "flags")?;
         // Comparisons with NaN are false.
-        ensure(v.speed >= 0.0 && v.speed <= MAX_SPEED_MPS, "speed")?;
-        ensure(!v.advice.is_nan(), "advice")?;
-        let sums = v.time_loss.abs() <= MAX_NUMBER && v.odometer.abs() <= MAX_NUMBER;
-        let numbers = [v.accel, v.look_ahead_speed, v.speed_gain, v.keep_right, v.depart_pos, v.depart_speed];
+        ensure(v.speed_mps >= 0.0 && v.speed_mps <= MAX_SPEED_MPS, "speed")?;
+        ensure(!v.advice_mps.is_nan(), "advice")?;
+        let sums = v.time_loss_s.abs() <= MAX_NUMBER && v.odometer_m.abs() <= MAX_NUMBER;
+        let numbers =
+            [v.accel_mps2, v.look_ahead_speed_mps, v.speed_gain, v.keep_right, v.depart_pos_m, v.depart_speed_mps];
         ensure(sums && numbers.iter().all(|number| number.is_finite()), "number")?;
         let longest_ms = v.waiting_ms.max(v.waiting_total_ms).max(v.stop_total_ms);
         ensure(longest_ms <= self.elapsed_ms, "waiting or stopping time")

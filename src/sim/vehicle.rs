@@ -15,16 +15,15 @@ pub const HALTING_SPEED: f64 = 0.1;
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub struct Vehicle {
-    /// Front bumper along the lane, metres.
-    pub pos: f64,
-    /// m/s.
-    pub speed: f64,
+    /// Front bumper along the lane.
+    pub pos_m: f64,
+    pub speed_mps: f64,
     pub id: VehicleId,
     pub vtype: u16,
     pub flags: u16,
     pub speed_factor: f32,
-    /// Change of speed in the last step, m/s².
-    pub accel: f32,
+    /// Change of speed in the last step.
+    pub accel_mps2: f32,
     /// The link by which it leaves its lane, kept so that no step has to look into the plan; NONE at the end of its route,
     /// where its lane does not lead on, and on internal lanes. Derived: no part of the state or the digest, and computed
     /// anew by who receives the vehicle.
@@ -38,18 +37,18 @@ pub struct Vehicle {
     /// Time since it last moved, ms; 0 while it moves or stands at a stop.
     pub waiting_ms: u32,
     /// Speed advised by vehicles that want to change lanes, for one step; infinite when there is none.
-    pub advice: f32,
+    pub advice_mps: f32,
     /// Internal lane over which it came onto its lane, or NONE.
     pub came_from: LaneId,
     /// When it entered the junction that it is in, ms.
     pub junction_entry_ms: i32,
-    /// Lane change: slowly decaying speed that sets how far it looks ahead, m/s.
-    pub look_ahead_speed: f32,
+    /// Lane change: slowly decaying speed that sets how far it looks ahead.
+    pub look_ahead_speed_mps: f32,
 
-    /// Sum of time lost against the wished speed, seconds.
-    pub time_loss: f64,
-    /// Metres driven.
-    pub odometer: f64,
+    /// Sum of time lost against the wished speed.
+    pub time_loss_s: f64,
+    /// Way driven.
+    pub odometer_m: f64,
     /// Lane change: inclination to gain speed to the left (positive) or right (negative).
     pub speed_gain: f32,
     /// Lane change: inclination to return to the right (negative grows stronger).
@@ -59,8 +58,8 @@ pub struct Vehicle {
     pub waiting_total_ms: u32,
     pub depart_ms: i32,
     pub depart_lane: LaneId,
-    pub depart_pos: f32,
-    pub depart_speed: f32,
+    pub depart_pos_m: f32,
+    pub depart_speed_mps: f32,
     /// At a stop: when that began; afterwards: when the last stop ended. ms.
     pub stop_ms: i32,
     /// Sum of stopping times, ms.

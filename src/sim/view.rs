@@ -91,7 +91,7 @@ impl<'a> View<'a> {
     #[inline]
     fn link_of_first(&self, lane: LaneId) -> Option<LinkId> {
         let first = self.lanes.on(lane).first()?;
-        let near = self.lane(lane).length_m - first.pos < self.world.reach_m;
+        let near = self.lane(lane).length_m - first.pos_m < self.world.reach_m;
         let link = if near { self.own_link(first, lane) } else { LinkId::NONE };
         link.is_some().then_some(link)
     }
@@ -157,7 +157,7 @@ impl<'a> View<'a> {
     #[inline]
     pub fn look_ahead(&self, driver: &Driver, speed: f64) -> f64 {
         let fastest = driver.max_next_speed(speed);
-        (fastest * driver.dt + driver.brake_gap(fastest)).at_most(self.world.reach_m)
+        (fastest * driver.dt_s + driver.brake_gap(fastest)).at_most(self.world.reach_m)
     }
 
     /// Willingness to press into a junction, 0…1.

@@ -123,8 +123,8 @@ impl World {
         let mut announce_m: f64 = 0.0;
         let longest = types.iter().map(|t| t.driver.length_with_gap()).fold(0.0, f64::max);
         for t in &types {
-            let v = (limit * factor).min(t.driver.max_speed);
-            reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel * dt) + longest);
+            let v = (limit * factor).min(t.driver.max_speed_mps);
+            reach_m = reach_m.max(v * dt + t.driver.brake_gap(v + t.driver.accel_mps2 * dt) + longest);
             stride_m = stride_m.max(v * dt);
             announce_m = announce_m.max(v * ANNOUNCE_S);
         }

@@ -49,14 +49,14 @@ impl<'s> VehicleView<'s> {
     }
     /// Front bumper along the lane, metres.
     pub fn position_m(&self) -> f64 {
-        self.state.pos
+        self.state.pos_m
     }
     pub fn speed_mps(&self) -> f64 {
-        self.state.speed
+        self.state.speed_mps
     }
     /// Change of speed in the last step.
     pub fn acceleration_mps2(&self) -> f64 {
-        f64::from(self.state.accel)
+        f64::from(self.state.accel_mps2)
     }
     pub fn length_m(&self) -> f64 {
         self.partition.world().demand.types[usize::from(self.state.vtype)].length_m
@@ -71,11 +71,11 @@ impl<'s> VehicleView<'s> {
     }
     /// Time lost so far against the speed that the driver wishes, seconds.
     pub fn time_loss_s(&self) -> f64 {
-        self.state.time_loss
+        self.state.time_loss_s
     }
     /// Distance driven, metres.
     pub fn odometer_m(&self) -> f64 {
-        self.state.odometer
+        self.state.odometer_m
     }
     /// Simulated time of its insertion, ms.
     pub fn departed_ms(&self) -> i64 {

@@ -84,15 +84,15 @@ fn a_frame_with_an_impossible_vehicle_is_refused() {
     refused(|v| v.came_from = LaneId(1_000_000), "came_from");
     refused(|v| v.depart_lane = LaneId::NONE, "depart_lane");
     refused(|v| v.flags |= 1 << 15, "flags");
-    refused(|v| v.pos = f64::NAN, "pos");
-    refused(|v| v.pos = -1.0, "pos");
-    refused(|v| v.pos = 1e6, "pos");
-    refused(|v| v.speed = f64::INFINITY, "speed");
-    refused(|v| v.speed = -1.0, "speed");
+    refused(|v| v.pos_m = f64::NAN, "pos");
+    refused(|v| v.pos_m = -1.0, "pos");
+    refused(|v| v.pos_m = 1e6, "pos");
+    refused(|v| v.speed_mps = f64::INFINITY, "speed");
+    refused(|v| v.speed_mps = -1.0, "speed");
     refused(|v| v.speed_factor = 1.25, "speed_factor");
-    refused(|v| v.accel = f32::NAN, "number");
-    refused(|v| v.advice = f32::NAN, "advice");
-    refused(|v| v.time_loss = f64::NAN, "number");
+    refused(|v| v.accel_mps2 = f32::NAN, "number");
+    refused(|v| v.advice_mps = f32::NAN, "advice");
+    refused(|v| v.time_loss_s = f64::NAN, "number");
     refused(|v| v.waiting_total_ms = u32::MAX, "waiting or stopping time");
     // What is derived is never read.
     let derived = case.with(|v| (v.plan, v.link) = (u32::MAX, tessds::ids::LinkId(7)));

@@ -22,26 +22,26 @@ pub fn no_overlap<'v>(world: &World, vehicles: impl Iterator<Item = &'v (LaneId,
         by_lane.entry(*lane).or_default().push(vehicle);
     }
     for (lane, mut vehicles) in by_lane {
-        vehicles.sort_by(|a, b| b.pos.total_cmp(&a.pos).then(a.id.cmp(&b.id)));
+        vehicles.sort_by(|a, b| b.pos_m.total_cmp(&a.pos_m).then(a.id.cmp(&b.id)));
         let name = || world.network.lane_name(lane);
         let vehicle_name = |v: &Vehicle| &world.demand.departures[v.id.index()].name;
         for v in &vehicles {
-            if !(v.pos >= 0.0 && v.pos <= world.network.lane(lane).length_m + 1e-6 && v.speed >= 0.0) {
-                return Err(format!("{} is at {} m of {} with {} m/s", vehicle_name(v), v.pos, name(), v.speed));
+            if !(v.pos_m >= 0.0 && v.pos_m <= world.network.lane(lane).length_m + 1e-6 && v.speed_mps >= 0.0) {
+                return Err(format!("{} is at {} m of {} with {} m/s", vehicle_name(v), v.pos_m, name(), v.speed_mps));
             }
         }
         for pair in vehicles.windows(2) {
             let (leader, follower) = (pair[0], pair[1]);
-            let back = leader.pos - world.types[usize::from(leader.vtype)].driver.length;
-            if back < follower.pos - 1e-6 {
+            let back = leader.pos_m - world.types[usize::from(leader.vtype)].driver.length_m;
+            if back < follower.pos_m - 1e-6 {
                 return Err(format!(
                     "on {} the back of {} is at {back} m ({} m/s), behind the front of {} at {} m ({} m/s)",
                     name(),
                     vehicle_name(leader),
-                    leader.speed,
+                    leader.speed_mps,
                     vehicle_name(follower),
-                    follower.pos,
-                    follower.speed
+                    follower.pos_m,
+                    follower.speed_mps
                 ));
             }
         }

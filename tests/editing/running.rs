@@ -31,7 +31,7 @@ fn world(name: &str, seed: u64) -> Arc<World> {
 fn places(run: &Simulation) -> BTreeMap<u32, (String, u64, u64)> {
     let world = run.first().world();
     let place = |(id, (lane, vehicle)): (tessds::ids::VehicleId, (_, tessds::sim::Vehicle))| {
-        (id.0, (world.network.lane_name(lane), vehicle.pos.to_bits(), vehicle.speed.to_bits()))
+        (id.0, (world.network.lane_name(lane), vehicle.pos_m.to_bits(), vehicle.speed_mps.to_bits()))
     };
     run.by_id().into_iter().map(place).collect()
 }

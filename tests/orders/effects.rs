@@ -61,13 +61,13 @@ fn a_limited_road_is_driven_slowly_until_the_limit_is_taken_back() {
     let limit = |mps| vec![Order::LimitSpeed { lanes: lanes(&world, "in"), mps }];
     let orders = script([(100, limit(Some(3.0))), (200, limit(None))]);
     let mut run = whole(&world).with_orders(&orders);
-    let fastest = |run: &Simulation| run.by_id().values().map(|(_, v)| v.speed).fold(0.0, f64::max);
+    let fastest = |run: &Simulation| run.by_id().values().map(|(_, v)| v.speed_mps).fold(0.0, f64::max);
     for step in 0..260u64 {
         let report = run.stepped();
         assert_eq!(report.counts.collisions + report.counts.emergency_brakings, 0, "step {step}");
         let in_lanes = lanes(&world, "in");
         let on_road = run.by_id().into_values().filter(|(lane, _)| in_lanes.contains(lane));
-        let speed = on_road.map(|(_, v)| v.speed / f64::from(v.speed_factor)).fold(0.0, f64::max);
+        let speed = on_road.map(|(_, v)| v.speed_mps / f64::from(v.speed_factor)).fold(0.0, f64::max);
         if (110..200).contains(&step) {
             assert!(speed <= 3.0 + 1e-6, "{speed} m/s in step {step}");
         }
@@ -87,8 +87,8 @@ fn nobody_passes_a_blocked_section_of_a_single_lane_until_its_time() {
         let report = run.stepped();
         assert_eq!(report.counts.collisions, 0);
         for (id, (at, vehicle)) in run.by_id() {
-            let was_before = before.get(&id).is_none_or(|(old, v)| *old != lane || v.pos <= 100.0);
-            if at == lane && vehicle.pos > 100.0 && was_before {
+            let was_before = before.get(&id).is_none_or(|(old, v)| *old != lane || v.pos_m <= 100.0);
+            if at == lane && vehicle.pos_m > 100.0 && was_before {
                 passed.push(step);
             }
         }
@@ -153,7 +153,7 @@ fn a_vehicle_takes_the_way_and_the_speed_that_it_is_told() {
     }
     let (_, found) = run.by_id()[&vehicle];
     assert_eq!(names(&run, found.route), ["in", "as", "sb", "out"]);
-    assert!(found.speed <= 5.0 && found.speed > 3.0, "{found:?}");
+    assert!(found.speed_mps <= 5.0 && found.speed_mps > 3.0, "{found:?}");
     assert_eq!(found.reroutes, 1);
 }
 

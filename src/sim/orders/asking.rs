@@ -38,8 +38,8 @@ impl Partition {
         let closed = here + 1 + world.overlay.first_closed(&world.network, edges.get(here + 1..)?)?;
         // The new way can begin at the end of this edge if it can still halt there in the step after the next.
         let driver = &world.types[usize::from(vehicle.vtype)].driver;
-        let needed_m = vehicle.speed * world.dt + driver.brake_gap(driver.max_next_speed(vehicle.speed));
-        let is_late = !l.internal && vehicle.pos + needed_m >= l.length_m;
+        let needed_m = vehicle.speed_mps * world.dt + driver.brake_gap(driver.max_next_speed(vehicle.speed_mps));
+        let is_late = !l.internal && vehicle.pos_m + needed_m >= l.length_m;
         let from_index = (here + usize::from(is_late)).min(closed - 1) as u16;
         Some(RouteRequest { vehicle: vehicle.id, stage: RoutingStage::Driving, route: vehicle.route, from_index })
     }

@@ -14,8 +14,8 @@ impl Partition {
             self.lanes.on(*lane).iter().map(|v| SeenVehicle {
                 vehicle: v.id,
                 lane: *lane,
-                pos_m: v.pos,
-                speed_mps: v.speed,
+                pos_m: v.pos_m,
+                speed_mps: v.speed_mps,
                 waiting_ms: v.waiting_ms,
             })
         });
@@ -42,8 +42,8 @@ impl Partition {
         let (mut vehicles, mut halting, mut speed_sum) = (0, 0, 0.0);
         for v in self.world.network.edge(edge).lanes().flat_map(|lane| self.lanes.on(lane)) {
             vehicles += 1;
-            halting += u32::from(v.speed < HALTING_SPEED && !v.is(flags::STOPPED));
-            speed_sum += v.speed;
+            halting += u32::from(v.speed_mps < HALTING_SPEED && !v.is(flags::STOPPED));
+            speed_sum += v.speed_mps;
         }
         let mean_speed_mps = (vehicles > 0).then(|| speed_sum / f64::from(vehicles));
         SeenEdge { edge, vehicles, mean_speed_mps, halting }

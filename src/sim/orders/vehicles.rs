@@ -55,8 +55,8 @@ impl Partition {
         self.ordered.removals.push(TripRecord {
             arrival_ms: now_ms,
             arrival_lane: lane,
-            arrival_pos_m: vehicle.pos,
-            arrival_speed_mps: vehicle.speed,
+            arrival_pos_m: vehicle.pos_m,
+            arrival_speed_mps: vehicle.speed_mps,
             ..trip
         });
     }
@@ -112,7 +112,7 @@ impl Partition {
             // It turns off at the end of its lane, and has to be able to halt before that.
             let driver = &self.world.types[usize::from(vehicle.vtype)].driver;
             let length_m = self.world.network.lane(lane).length_m;
-            return (vehicle.pos + driver.brake_gap(vehicle.speed) < length_m).then_some(at);
+            return (vehicle.pos_m + driver.brake_gap(vehicle.speed_mps) < length_m).then_some(at);
         }
         Some(at)
     }

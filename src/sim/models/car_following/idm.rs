@@ -22,16 +22,17 @@ impl Idm {
 
     /// The speed of the next step, `gap_m` behind a leader (minimum gap already taken off) and with the wish to drive `desired`.
     pub(super) fn speed(&self, driver: &Driver, gap_m: f64, speed: f64, leader_speed: f64, desired: f64) -> f64 {
-        let rounds = (driver.dt / self.stepping_s + 0.5).floor().at_least(1.0);
-        let h = driver.dt / rounds;
-        let double_root = 2.0 * (driver.accel * driver.decel).sqrt();
+        let rounds = (driver.dt_s / self.stepping_s + 0.5).floor().at_least(1.0);
+        let h = driver.dt_s / rounds;
+        let double_root = 2.0 * (driver.accel_mps2 * driver.decel_mps2).sqrt();
         let mut v = speed;
-        let mut gap = gap_m + driver.min_gap;
+        let mut gap = gap_m + driver.min_gap_m;
         for _ in 0..rounds as u32 {
-            let s_star = driver.min_gap + (v * driver.tau + v * (v - leader_speed) / double_root).at_least(0.0);
+            let s_star = driver.min_gap_m + (v * driver.headway_s + v * (v - leader_speed) / double_root).at_least(0.0);
             let g = gap.at_least(0.01);
             let interaction = s_star / g;
-            let acc = driver.accel * (1.0 - power(v / desired.at_least(0.01), self.delta) - interaction * interaction);
+            let acc =
+                driver.accel_mps2 * (1.0 - power(v / desired.at_least(0.01), self.delta) - interaction * interaction);
             v = (v + acc * h).at_least(0.0);
             gap -= (v - leader_speed).at_least(0.0) * h;
         }
@@ -44,8 +45,11 @@ impl Idm {
             return 0.0;
         }
         // The distance kept to a leader is not kept to a stop line.
-        self.speed(driver, gap_m + driver.min_gap, speed, 0.0, driver.max_speed)
-            .at_most(driver.safe_stop_speed(gap_m, decel, driver.dt))
+        self.speed(driver, gap_m + driver.min_gap_m, speed, 0.0, driver.max_speed_mps).at_most(driver.safe_stop_speed(
+            gap_m,
+            decel,
+            driver.dt_s,
+        ))
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn follow_speed(driver: &Driver, speed: f64, gap_m: f64, leader_speed
 /// The speed of the next step before an obstacle that stands `gap_m` ahead.
 #[inline]
 pub(super) fn stop_speed(driver: &Driver, speed: f64, gap_m: f64, decel: f64) -> f64 {
-    driver.safe_stop_speed(gap_m, decel, driver.dt).at_most(driver.max_next_speed(speed))
+    driver.safe_stop_speed(gap_m, decel, driver.dt_s).at_most(driver.max_next_speed(speed))
 }
 
 impl Driver {
@@ -30,25 +30,25 @@ impl Driver {
         inserting: bool,
     ) -> f64 {
         // A leader that brakes harder than we do still leaves us our own, longer way.
-        let lead_way = brake_gap(leader_speed, self.decel.at_least(leader_decel), 0.0, self.dt);
-        let safe = self.safe_stop_speed(gap_m + lead_way, self.decel, self.tau);
-        if inserting || self.decel == self.emergency_decel {
+        let lead_way = brake_gap(leader_speed, self.decel_mps2.at_least(leader_decel), 0.0, self.dt_s);
+        let safe = self.safe_stop_speed(gap_m + lead_way, self.decel_mps2, self.headway_s);
+        if inserting || self.decel_mps2 == self.emergency_decel_mps2 {
             return safe;
         }
-        let wanted = (speed - safe) / self.dt;
-        if wanted <= self.decel + 1e-9 {
+        let wanted = (speed - safe) / self.dt_s;
+        if wanted <= self.decel_mps2 + 1e-9 {
             return safe;
         }
         // Harder braking than comfortable would be needed: brake no harder than the situation really asks for.
         let needed = 1.2 * self.emergency_need(gap_m, speed, leader_speed, leader_decel);
-        let decel = needed.at_least(self.decel).at_most(wanted);
-        (speed - decel * self.dt).at_least(0.0)
+        let decel = needed.at_least(self.decel_mps2).at_most(wanted);
+        (speed - decel * self.dt_s).at_least(0.0)
     }
 
     /// Constant deceleration that just avoids a collision, m/s².
     fn emergency_need(&self, gap_m: f64, speed: f64, leader_speed: f64, leader_decel: f64) -> f64 {
         if gap_m <= 0.0 {
-            return self.emergency_decel;
+            return self.emergency_decel_mps2;
         }
         let lead_way = 0.5 * leader_speed * leader_speed / leader_decel;
         let both_stop = 0.5 * speed * speed / (gap_m + lead_way);

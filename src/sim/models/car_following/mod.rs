@@ -31,78 +31,78 @@ enum Model {
 /// The driving parameters of a vehicle type, ready for a step length.
 #[derive(Clone, Copy, Debug)]
 pub struct Driver {
-    pub accel: f64,
-    pub decel: f64,
-    pub emergency_decel: f64,
-    pub apparent_decel: f64,
-    pub tau: f64,
+    pub accel_mps2: f64,
+    pub decel_mps2: f64,
+    pub emergency_decel_mps2: f64,
+    pub apparent_decel_mps2: f64,
+    pub headway_s: f64,
     pub sigma: f64,
-    pub length: f64,
-    pub min_gap: f64,
-    pub max_speed: f64,
-    /// The driver goes no faster on an empty road, times its speed factor, m/s.
-    pub desired_max_speed: f64,
+    pub length_m: f64,
+    pub min_gap_m: f64,
+    pub max_speed_mps: f64,
+    /// The driver goes no faster on an empty road, times its speed factor.
+    pub desired_max_speed_mps: f64,
     /// Decides which speed limit holds.
     pub class: VehicleClass,
     model: Model,
-    /// Step length, seconds.
-    pub dt: f64,
-    /// 1/(2·`decel`) and the slack of [`Driver::longest_way`]; in bounds only, never in a result.
+    /// Step length.
+    pub dt_s: f64,
+    /// 1/(2·`decel_mps2`) and the slack of [`Driver::longest_way`]; in bounds only, never in a result.
     half_per_decel: f64,
     way_slack_m: f64,
 }
 
 impl Driver {
-    pub fn new(vtype: &VehicleType, dt: f64) -> Self {
+    pub fn new(vtype: &VehicleType, dt_s: f64) -> Self {
         Self {
-            accel: vtype.accel_mps2,
-            decel: vtype.decel_mps2,
-            emergency_decel: vtype.emergency_decel_mps2.at_least(vtype.decel_mps2),
-            apparent_decel: vtype.apparent_decel_mps2,
-            tau: vtype.tau_s,
+            accel_mps2: vtype.accel_mps2,
+            decel_mps2: vtype.decel_mps2,
+            emergency_decel_mps2: vtype.emergency_decel_mps2.at_least(vtype.decel_mps2),
+            apparent_decel_mps2: vtype.apparent_decel_mps2,
+            headway_s: vtype.tau_s,
             sigma: vtype.sigma,
-            length: vtype.length_m,
-            min_gap: vtype.min_gap_m,
-            max_speed: vtype.max_speed_mps,
-            desired_max_speed: vtype.desired_max_speed_mps,
+            length_m: vtype.length_m,
+            min_gap_m: vtype.min_gap_m,
+            max_speed_mps: vtype.max_speed_mps,
+            desired_max_speed_mps: vtype.desired_max_speed_mps,
             class: vtype.class,
             model: match vtype.model {
                 CarFollowing::Krauss => Model::Krauss,
                 CarFollowing::Idm(parameters) => Model::Idm(Idm::new(parameters)),
             },
             half_per_decel: 0.5 / vtype.decel_mps2,
-            way_slack_m: 0.125 * vtype.decel_mps2 * dt * dt + BOUND_SLACK_M,
-            dt,
+            way_slack_m: 0.125 * vtype.decel_mps2 * dt_s * dt_s + BOUND_SLACK_M,
+            dt_s,
         }
     }
 
     /// Speed on an empty lane with this limit, m/s.
     #[inline]
     pub fn desired_speed(&self, limit_mps: f64, speed_factor: f32) -> f64 {
-        (limit_mps.at_most(self.desired_max_speed) * f64::from(speed_factor)).at_most(self.max_speed)
+        (limit_mps.at_most(self.desired_max_speed_mps) * f64::from(speed_factor)).at_most(self.max_speed_mps)
     }
 
     #[inline]
     pub fn length_with_gap(&self) -> f64 {
-        self.length + self.min_gap
+        self.length_m + self.min_gap_m
     }
 
     /// Greatest speed after one step.
     #[inline]
     pub fn max_next_speed(&self, speed: f64) -> f64 {
-        (speed + self.accel * self.dt).at_most(self.max_speed)
+        (speed + self.accel_mps2 * self.dt_s).at_most(self.max_speed_mps)
     }
 
     /// Lowest speed after one step of comfortable braking.
     #[inline]
     pub fn min_next_speed(&self, speed: f64) -> f64 {
-        (speed - self.decel * self.dt).at_least(0.0)
+        (speed - self.decel_mps2 * self.dt_s).at_least(0.0)
     }
 
     /// Lowest speed after one step of full braking.
     #[inline]
     pub fn min_next_speed_emergency(&self, speed: f64) -> f64 {
-        (speed - self.emergency_decel * self.dt).at_least(0.0)
+        (speed - self.emergency_decel_mps2 * self.dt_s).at_least(0.0)
     }
 
     /// A bound of the way to a halt (braking by `decel` or harder after `headway_s`) that takes no division and no root.
@@ -110,13 +110,13 @@ impl Driver {
     /// between, so it exceeds that by b·dt²/8 at most.
     #[inline]
     fn longest_way(&self, speed: f64, headway_s: f64) -> f64 {
-        speed * (headway_s - 0.5 * self.dt + speed * self.half_per_decel) + self.way_slack_m
+        speed * (headway_s - 0.5 * self.dt_s + speed * self.half_per_decel) + self.way_slack_m
     }
 
     /// A bound of what is driven in a step at full acceleration and then needed to halt, metres.
     #[inline]
     pub fn longest_look(&self, speed: f64) -> f64 {
-        self.longest_way(self.max_next_speed(speed), self.tau + self.dt)
+        self.longest_way(self.max_next_speed(speed), self.headway_s + self.dt_s)
     }
 
     /// Whether [`Driver::brake_gap_with`] of `decel`, which is the own or a greater one, is at most `gap_m`.
@@ -128,14 +128,14 @@ impl Driver {
     /// Certain that [`Driver::safe_stop_speed`] with the own deceleration and reaction time is at least `speed`.
     #[inline]
     pub fn surely_halts_within(&self, speed: f64, gap_m: f64) -> bool {
-        gap_m - GAP_EPS_M > self.longest_way(speed, self.tau)
+        gap_m - GAP_EPS_M > self.longest_way(speed, self.headway_s)
     }
 
     /// Certain that [`Driver::safe_follow_speed`] is at least `speed`.
     #[inline]
     pub fn surely_safe_behind(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> bool {
-        let half_per_decel = if leader_decel <= self.decel { self.half_per_decel } else { 0.5 / leader_decel };
-        let lead_way = leader_speed * (leader_speed * half_per_decel - 0.5 * self.dt);
+        let half_per_decel = if leader_decel <= self.decel_mps2 { self.half_per_decel } else { 0.5 / leader_decel };
+        let lead_way = leader_speed * (leader_speed * half_per_decel - 0.5 * self.dt_s);
         self.surely_halts_within(speed, gap_m + lead_way.at_least(0.0))
     }
 
@@ -167,20 +167,20 @@ impl Driver {
         if self.surely_halts_within(v, gap_m) {
             v
         } else {
-            v.at_most(self.safe_stop_speed(gap_m, self.decel, self.tau))
+            v.at_most(self.safe_stop_speed(gap_m, self.decel_mps2, self.headway_s))
         }
     }
 
     /// Metres driven until standing when braking by `decel` each step, plus `headway_s` at the present speed.
     #[inline]
     pub fn brake_gap_with(&self, speed: f64, decel: f64, headway_s: f64) -> f64 {
-        brake_gap(speed, decel, headway_s, self.dt)
+        brake_gap(speed, decel, headway_s, self.dt_s)
     }
 
     /// Braking distance including the reaction time.
     #[inline]
     pub fn brake_gap(&self, speed: f64) -> f64 {
-        brake_gap(speed, self.decel, self.tau, self.dt)
+        brake_gap(speed, self.decel_mps2, self.headway_s, self.dt_s)
     }
 
     /// Greatest speed from which it is possible to halt within `gap_m`, reacting after `headway_s`.
@@ -190,7 +190,7 @@ impl Driver {
         if g < 0.0 {
             return 0.0;
         }
-        let s = self.dt;
+        let s = self.dt_s;
         let b = decel * s;
         let t = headway_s;
         if g < NO_WHOLE_STEP * b * t {
@@ -210,7 +210,7 @@ impl Driver {
     pub fn follow_speed(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
         match &self.model {
             Model::Krauss => krauss::follow_speed(self, speed, gap_m, leader_speed, leader_decel),
-            Model::Idm(idm) => idm.speed(self, gap_m, speed, leader_speed, self.max_speed),
+            Model::Idm(idm) => idm.speed(self, gap_m, speed, leader_speed, self.max_speed_mps),
         }
     }
 
@@ -226,31 +226,31 @@ impl Driver {
     /// Distance behind a leader from which it can always be followed safely, metres.
     #[inline]
     pub fn secure_gap(&self, speed: f64, leader_speed: f64, leader_decel: f64) -> f64 {
-        let lead_way = brake_gap(leader_speed, self.decel.at_least(leader_decel), 0.0, self.dt);
-        (brake_gap(speed, self.decel, self.tau, self.dt) - lead_way).at_least(0.0)
+        let lead_way = brake_gap(leader_speed, self.decel_mps2.at_least(leader_decel), 0.0, self.dt_s);
+        (brake_gap(speed, self.decel_mps2, self.headway_s, self.dt_s) - lead_way).at_least(0.0)
     }
 
     /// Highest speed now from which `target` can be reached within `dist_m` by comfortable braking.
     #[inline]
     pub fn free_speed(&self, dist_m: f64, target: f64, inserting: bool) -> f64 {
-        let v = target * self.dt;
+        let v = target * self.dt_s;
         if dist_m < v {
             return target;
         }
-        let b = self.decel * self.dt * self.dt;
+        let b = self.decel_mps2 * self.dt_s * self.dt_s;
         let c = b + 2.0 * v;
         let y = (((c * c + 8.0 * b * dist_m).sqrt() - b) * 0.5 - v) / b;
         let y = y.at_least(0.0);
         let full = floor(y);
         let exact = (full * full + full) * 0.5 * b + full * v + if y > full { v } else { 0.0 };
-        let gain = (full + if inserting { 1.0 } else { 0.0 }) * self.decel * self.dt;
-        ((dist_m - exact).at_least(0.0) / (full + 1.0)) / self.dt + gain + target
+        let gain = (full + if inserting { 1.0 } else { 0.0 }) * self.decel_mps2 * self.dt_s;
+        ((dist_m - exact).at_least(0.0) / (full + 1.0)) / self.dt_s + gain + target
     }
 
     /// Least time to cover `dist_m` when changing from `speed` to `arrival_speed` on the way, seconds.
     #[inline]
     pub fn minimal_arrival_time(&self, dist_m: f64, speed: f64, arrival_speed: f64) -> f64 {
-        let a = if arrival_speed >= speed { self.accel } else { -self.decel };
+        let a = if arrival_speed >= speed { self.accel_mps2 } else { -self.decel_mps2 };
         let time = if a == 0.0 { 0.0 } else { (arrival_speed - speed) / a };
         let way = time * (arrival_speed + speed) * 0.5;
         if dist_m >= way {
@@ -263,7 +263,9 @@ impl Driver {
     /// Speed after accelerating over `dist_m`.
     #[inline]
     pub fn speed_after(&self, dist_m: f64, speed: f64) -> f64 {
-        (speed * speed + 2.0 * self.accel * dist_m.at_least(0.0)).sqrt().at_most(self.max_speed.at_least(speed))
+        (speed * speed + 2.0 * self.accel_mps2 * dist_m.at_least(0.0))
+            .sqrt()
+            .at_most(self.max_speed_mps.at_least(speed))
     }
 
     /// Speed of the next step on a free road towards `desired`.
@@ -355,7 +357,7 @@ mod tests {
         let driver = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
         for i in 0..4600 {
             let gap = f64::from(i) * 0.001;
-            let (g, b, t) = (gap - GAP_EPS_M, driver.decel, driver.tau);
+            let (g, b, t) = (gap - GAP_EPS_M, driver.decel_mps2, driver.headway_s);
             let root = (1.0 + 4.0 * ((2.0 * g / b - t) + t * t)).max(0.0).sqrt();
             let n = floor(0.5 - (t - 0.5 * root)).max(0.0);
             let exact = n * b + (g - (0.5 * n * (n - 1.0) * b + n * b * t)) / (n + t);

@@ -21,7 +21,7 @@ pub struct Body {
 
 impl Body {
     pub fn of(vehicle: &Vehicle) -> Self {
-        Self { pos_m: vehicle.pos, speed_mps: vehicle.speed, vtype: vehicle.vtype }
+        Self { pos_m: vehicle.pos_m, speed_mps: vehicle.speed_mps, vtype: vehicle.vtype }
     }
 }
 

@@ -134,11 +134,11 @@ impl View<'_> {
         let driver = self.driver(vehicle);
         let length = self.lane(lane_id).length_m;
         let wanted = self.wanted(vehicle, departure.depart_speed, lane_id, entrance);
-        let base = (driver.length + PLACE_EPS_M).at_most(length);
+        let base = (driver.length_m + PLACE_EPS_M).at_most(length);
         let id = vehicle.id.0;
         let drawn = |attempt: u64| {
             let key = step_key(self.world.settings.seed ^ attempt, self.now_ms as u64);
-            let from = driver.length.at_most(length);
+            let from = driver.length_m.at_most(length);
             from + uniform(key, id, Purpose::DepartPos) * (length - from)
         };
         let pos = match departure.depart_pos {
@@ -155,8 +155,8 @@ impl View<'_> {
             DepartPos::Last => match entrance.on(lane_id).last() {
                 Some(last) => {
                     let leader = self.body_driver(last);
-                    let gap = driver.secure_gap(wanted.speed_mps, last.speed_mps, leader.apparent_decel);
-                    last.pos_m - leader.length - driver.min_gap - gap - PLACE_EPS_M
+                    let gap = driver.secure_gap(wanted.speed_mps, last.speed_mps, leader.apparent_decel_mps2);
+                    last.pos_m - leader.length_m - driver.min_gap_m - gap - PLACE_EPS_M
                 }
                 None => self.last_place(vehicle, wanted.speed_mps, lane_id),
             },
@@ -178,9 +178,9 @@ impl View<'_> {
     fn last_place(&self, vehicle: &Vehicle, speed_mps: f64, lane_id: LaneId) -> f64 {
         let driver = self.driver(vehicle);
         let end = (self.lane(lane_id).length_m - PLACE_EPS_M).at_least(0.0);
-        let there = Vehicle { pos: end, speed: speed_mps, ..*vehicle };
+        let there = Vehicle { pos_m: end, speed_mps, ..*vehicle };
         self.leader_beyond(&there, lane_id).map_or(end, |leader| {
-            let gap = driver.secure_gap(speed_mps, leader.speed, driver.apparent_decel);
+            let gap = driver.secure_gap(speed_mps, leader.speed, driver.apparent_decel_mps2);
             end + (leader.gap - gap - PLACE_EPS_M).at_most(0.0)
         })
     }
@@ -200,7 +200,7 @@ impl View<'_> {
 
     /// Tries to put a parked vehicle back beside its place.
     pub fn try_leave_parking(&self, vehicle: &mut Vehicle, lane: LaneId, entrance: &Entrance) -> bool {
-        let pos = vehicle.pos;
+        let pos = vehicle.pos_m;
         let wanted = self.wanted(vehicle, DepartSpeed::Given(0.0), lane, entrance);
         !self.world.overlay.is_closed(lane) && self.fits(vehicle, wanted, lane, pos, entrance).fits()
     }
@@ -220,7 +220,7 @@ impl View<'_> {
             DepartSpeed::UpTo(v) => (v.at_most(allowed), true, true),
             DepartSpeed::Max => (allowed, true, true),
             DepartSpeed::Desired => (allowed, true, false),
-            DepartSpeed::SpeedLimit => (lane.speed_mps.at_most(driver.max_speed), true, false),
+            DepartSpeed::SpeedLimit => (lane.speed_mps.at_most(driver.max_speed_mps), true, false),
             DepartSpeed::Random => {
                 let key = step_key(self.world.settings.seed ^ 1, self.now_ms as u64);
                 (allowed * uniform(key, vehicle.id.0, Purpose::DepartSpeed), true, true)
@@ -243,13 +243,13 @@ impl View<'_> {
         let on = entrance.on(lane_id);
         let slowed = |ahead: Option<&Body>, gap_m: f64| {
             let safe = ahead.map_or(f64::INFINITY, |body| {
-                let gap_m = gap_m + body.speed_mps * driver.dt;
-                let decel = self.body_driver(body).apparent_decel;
+                let gap_m = gap_m + body.speed_mps * driver.dt_s;
+                let decel = self.body_driver(body).apparent_decel_mps2;
                 driver.safe_follow_speed(gap_m, wanted.speed_mps, body.speed_mps, decel, true)
             });
             Wanted { speed_mps: wanted.speed_mps.at_most(safe), yields_to_road: true, yields_to_leaders: true }
         };
-        let mut attempt = self.fits(vehicle, slowed(on.last(), driver.min_gap), lane_id, 0.0, entrance);
+        let mut attempt = self.fits(vehicle, slowed(on.last(), driver.min_gap_m), lane_id, 0.0, entrance);
         for (index, behind) in on.iter().enumerate().rev() {
             if attempt.fits() {
                 break;
@@ -257,8 +257,8 @@ impl View<'_> {
             let ahead = index.checked_sub(1).map(|index| &on[index]);
             let wanted = slowed(ahead, 0.0);
             let follower = self.body_driver(behind);
-            let gap = follower.secure_gap(behind.speed_mps, wanted.speed_mps, driver.apparent_decel);
-            let pos = behind.pos_m + follower.min_gap + gap + driver.length + PLACE_EPS_M;
+            let gap = follower.secure_gap(behind.speed_mps, wanted.speed_mps, driver.apparent_decel_mps2);
+            let pos = behind.pos_m + follower.min_gap_m + gap + driver.length_m + PLACE_EPS_M;
             attempt = self.fits(vehicle, wanted, lane_id, pos, entrance);
         }
         attempt
@@ -268,9 +268,9 @@ impl View<'_> {
     fn fits_anywhere(&self, vehicle: &mut Vehicle, lane: LaneId, entrance: &Entrance) -> bool {
         let driver = self.driver(vehicle);
         let length = self.lane(lane).length_m;
-        let base = (driver.length + PLACE_EPS_M).at_most(length);
+        let base = (driver.length_m + PLACE_EPS_M).at_most(length);
         let wanted = self.wanted(vehicle, DepartSpeed::Max, lane, entrance);
-        let behind = |body: &Body| body.pos_m - self.body_driver(body).length - driver.min_gap - 1e-3;
+        let behind = |body: &Body| body.pos_m - self.body_driver(body).length_m - driver.min_gap_m - 1e-3;
         let places = std::iter::once(length).chain(entrance.on(lane).iter().map(behind)).chain(std::iter::once(base));
         let mut places = places.filter(|place| *place >= base);
         places.any(|pos| self.fits(vehicle, wanted, lane, pos, entrance).fits())
@@ -284,17 +284,17 @@ impl View<'_> {
         if pos < 0.0 || pos > lane.length_m {
             return Attempt::Refused;
         }
-        let back = pos - driver.length;
+        let back = pos - driver.length_m;
         let on = entrance.on(lane_id);
         // Leaders on the lane, and what blocks it.
         let ahead = on.partition_point(|body| body.pos_m >= pos);
         let nearest = ahead.checked_sub(1).map(|index| {
             let leader = self.body_driver(&on[index]);
-            (on[index].pos_m - leader.length, on[index].speed_mps, leader.apparent_decel)
+            (on[index].pos_m - leader.length_m, on[index].speed_mps, leader.apparent_decel_mps2)
         });
         let over = self.lanes.overhang(lane_id);
         let block = self.world.overlay.block_on(lane_id, self.now_ms).filter(|block| back < block.to_m);
-        let block = block.map(|block| (block.from_m, 0.0, driver.decel));
+        let block = block.map(|block| (block.from_m, 0.0, driver.decel_mps2));
         for (leader_back, leader_speed, leader_decel) in
             [nearest, Some((over.back, over.speed, over.decel)), block].into_iter().flatten()
         {
@@ -304,20 +304,20 @@ impl View<'_> {
         check!(self.fits_beyond(vehicle, lane_id, pos, &mut wanted));
         // Followers must be able to keep their distance.
         let follower_ok = |gap: f64, follower_speed: f64, d: &Driver| {
-            gap >= 0.0 && gap >= d.secure_gap(follower_speed, wanted.speed_mps, driver.apparent_decel)
+            gap >= 0.0 && gap >= d.secure_gap(follower_speed, wanted.speed_mps, driver.apparent_decel_mps2)
         };
         let is_kept = match on.get(ahead) {
             Some(body) => {
                 let follower = self.body_driver(body);
-                follower_ok(back - body.pos_m - follower.min_gap, body.speed_mps, follower)
+                follower_ok(back - body.pos_m - follower.min_gap_m, body.speed_mps, follower)
             }
             None => self.follower_behind(back, lane_id).is_none_or(|n| follower_ok(n.gap, n.speed, n.driver)),
         };
         if !is_kept {
             return Attempt::Refused;
         }
-        vehicle.pos = pos;
-        vehicle.speed = wanted.speed_mps;
+        vehicle.pos_m = pos;
+        vehicle.speed_mps = wanted.speed_mps;
         Attempt::Fits
     }
 
@@ -330,7 +330,7 @@ impl View<'_> {
         (speed, decel): (f64, f64),
         yields: bool,
     ) -> Attempt {
-        let gap = dist_m - driver.min_gap;
+        let gap = dist_m - driver.min_gap_m;
         if gap < 0.0 {
             return Attempt::Refused;
         }
@@ -344,7 +344,7 @@ impl View<'_> {
     fn fits_beyond(&self, vehicle: &Vehicle, lane_id: LaneId, pos: f64, wanted: &mut Wanted) -> Attempt {
         let driver = self.driver(vehicle);
         // It has to be able to halt there after the coming step.
-        let halting = |gap_m: f64| driver.safe_stop_speed(gap_m, driver.decel, driver.dt);
+        let halting = |gap_m: f64| driver.safe_stop_speed(gap_m, driver.decel_mps2, driver.dt_s);
         let mut seen = self.lane(lane_id).length_m - pos;
         let mut index = usize::from(vehicle.route_index);
         let mut at = lane_id;
@@ -352,7 +352,7 @@ impl View<'_> {
         loop {
             if self.world.has_stops(vehicle.id) {
                 let start_m = seen - self.lane(at).length_m;
-                let from_m = driver.brake_gap_with(wanted.speed_mps, driver.decel, 0.0) - start_m;
+                let from_m = driver.brake_gap_with(wanted.speed_mps, driver.decel_mps2, 0.0) - start_m;
                 let halt = self.stop_halt(vehicle, at, index, from_m);
                 if let Some(halt) = halt.filter(|halt| halt.at_m >= passed || halt.speed > 0.0) {
                     let gap = start_m + halt.at_m;
@@ -365,7 +365,7 @@ impl View<'_> {
                 }
             }
             passed = 0.0;
-            let look = driver.brake_gap(wanted.speed_mps) + driver.min_gap;
+            let look = driver.brake_gap(wanted.speed_mps) + driver.min_gap_m;
             if seen >= look.at_most(self.world.reach_m) {
                 return Attempt::Fits;
             }
@@ -394,7 +394,7 @@ impl View<'_> {
             let yields = wanted.yields_to_leaders;
             check!(self.keeps_behind(wanted, driver, seen + rear.back, (rear.speed, rear.decel), yields));
             if let Some(block) = self.world.overlay.block_on(link.next, self.now_ms) {
-                let gap = (seen + block.from_m - driver.min_gap).at_least(0.0);
+                let gap = (seen + block.from_m - driver.min_gap_m).at_least(0.0);
                 check!(wanted.by_others(halting(gap), wanted.yields_to_road));
             }
             if !next.internal {

@@ -23,18 +23,18 @@ impl Case<'_, '_, '_> {
         let &Self { vehicle, driver, lane, .. } = self;
         let &Promise { allowed, right_threshold, .. } = promise;
         let road_factor = allowed / lane.speed_mps;
-        let accept_s = 7.0 * road_factor * vehicle.speed.at_least(1.0);
+        let accept_s = 7.0 * road_factor * vehicle.speed_mps.at_least(1.0);
         let mut free_m = (ways.target_m - driver.brake_gap(allowed)).at_least(0.0);
         // A maximum speed of 0 would give 0/0 here.
         let mut free_s = accept_s.min(free_m / allowed);
         if let Some(n) = target_leader.filter(|n| n.speed < allowed) {
-            let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel);
+            let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel_mps2);
             free_m = free_m.at_most(n.gap - secure).at_least(0.0);
             free_s = free_s.at_most(free_m / (allowed - n.speed));
         }
         // A vehicle does not return behind one that stands at a stop.
         if target_leader.is_none_or(|n| !n.stopped) {
-            mind.keep_right -= (driver.dt * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
+            mind.keep_right -= (driver.dt_s * right_threshold * (free_s / accept_s) / KEEP_RIGHT_S) as f32;
         }
         f64::from(mind.keep_right) * ways.params.keep_right < -right_threshold
     }

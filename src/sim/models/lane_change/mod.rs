@@ -83,13 +83,22 @@ struct Mind {
 
 impl Mind {
     fn of(vehicle: &Vehicle) -> Self {
-        let Vehicle { look_ahead_speed, speed_gain, keep_right, advice, flags, .. } = *vehicle;
+        let Vehicle {
+            look_ahead_speed_mps: look_ahead_speed, speed_gain, keep_right, advice_mps: advice, flags, ..
+        } = *vehicle;
         Self { look_ahead_speed, speed_gain, keep_right, advice, flags }
     }
 
     fn keep(self, vehicle: &mut Vehicle) {
         let Self { look_ahead_speed, speed_gain, keep_right, advice, flags } = self;
-        *vehicle = Vehicle { look_ahead_speed, speed_gain, keep_right, advice, flags, ..*vehicle };
+        *vehicle = Vehicle {
+            look_ahead_speed_mps: look_ahead_speed,
+            speed_gain,
+            keep_right,
+            advice_mps: advice,
+            flags,
+            ..*vehicle
+        };
     }
 
     /// A new lane, a new mind.
@@ -159,14 +168,14 @@ impl<'a, 'n> Slot<'a, 'n> {
         target_id: LaneId,
     ) -> Self {
         let driver = view.driver(vehicle);
-        let back = vehicle.pos - driver.length;
+        let back = vehicle.pos_m - driver.length_m;
         let follower = match target.get(head) {
             Some(follower) => {
                 let d = view.driver(follower);
                 Some(Neighbour {
-                    gap: back - follower.pos - d.min_gap,
-                    speed: follower.speed,
-                    accel: f64::from(follower.accel),
+                    gap: back - follower.pos_m - d.min_gap_m,
+                    speed: follower.speed_mps,
+                    accel: f64::from(follower.accel_mps2),
                     driver: d,
                     index: Some(head),
                     stopped: view.is_stopped(follower),
@@ -176,25 +185,30 @@ impl<'a, 'n> Slot<'a, 'n> {
             None => view.follower_behind(back, target_id),
         };
         // How both would drive in a moment.
-        let tau = driver.tau.at_most(1.0);
+        let tau = driver.headway_s.at_most(1.0);
         let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).at_least(0.0);
-        let own_next = (vehicle.speed + tau * f64::from(vehicle.accel).at_least(0.0)).at_least(vehicle.speed);
+        let own_next =
+            (vehicle.speed_mps + tau * f64::from(vehicle.accel_mps2).at_least(0.0)).at_least(vehicle.speed_mps);
         let factor = 1.0 / view.params(vehicle).lane_change.assertive.at_least(0.01);
         let blocked_leader = leader.is_some_and(|n| {
             n.gap < 0.0
                 || n.gap
                     < factor
                         * driver.secure_gap(
-                            own_next.at_least(vehicle.speed),
+                            own_next.at_least(vehicle.speed_mps),
                             next_speed(n).at_most(n.speed),
-                            n.driver.apparent_decel,
+                            n.driver.apparent_decel_mps2,
                         )
         });
         let blocked_follower = follower.as_ref().is_some_and(|n| {
             n.gap < 0.0
                 || n.gap
                     < factor
-                        * n.driver.secure_gap(next_speed(n).at_least(n.speed), vehicle.speed, driver.apparent_decel)
+                        * n.driver.secure_gap(
+                            next_speed(n).at_least(n.speed),
+                            vehicle.speed_mps,
+                            driver.apparent_decel_mps2,
+                        )
         });
         Self { leader, follower, blocked_leader, blocked_follower }
     }
@@ -254,9 +268,9 @@ impl LaneChanger {
             let mut at: Option<(usize, f64)> = None;
             for (l, lane) in lanes.iter().enumerate() {
                 if let Some(v) = lane.get(self.heads[l])
-                    && at.is_none_or(|(_, pos)| v.pos > pos)
+                    && at.is_none_or(|(_, pos)| v.pos_m > pos)
                 {
-                    at = Some((l, v.pos));
+                    at = Some((l, v.pos_m));
                 }
             }
             let Some((l, _)) = at else { break };
@@ -279,12 +293,12 @@ impl LaneChanger {
         let mut mind = Mind::of(&vehicle);
         let driver = view.driver(&vehicle);
         // The look-ahead grows at once and shrinks slowly.
-        let memory = 1.0 - (1.0 - LOOK_AHEAD_MEMORY) * driver.dt;
+        let memory = 1.0 - (1.0 - LOOK_AHEAD_MEMORY) * driver.dt_s;
         let remembered = f64::from(mind.look_ahead_speed);
-        mind.look_ahead_speed = if vehicle.speed > remembered {
-            vehicle.speed as f32
+        mind.look_ahead_speed = if vehicle.speed_mps > remembered {
+            vehicle.speed_mps as f32
         } else {
-            (memory * remembered + (1.0 - memory) * vehicle.speed) as f32
+            (memory * remembered + (1.0 - memory) * vehicle.speed_mps) as f32
         };
         let lane = view.lane(LaneId(first.0 + l as u32));
         let class = view.params(&vehicle).class;
@@ -296,7 +310,7 @@ impl LaneChanger {
             }
             let target_id = LaneId(first.0 + t as u32);
             let beside = view.lane(target_id);
-            if lane.internal && (vehicle.pos >= beside.length_m || are_siblings(&view.world.network, lane, beside)) {
+            if lane.internal && (vehicle.pos_m >= beside.length_m || are_siblings(&view.world.network, lane, beside)) {
                 // Ways through a junction differ in length: nobody changes onto one that has ended already.
                 continue;
             }
@@ -334,9 +348,9 @@ impl LaneChanger {
                     from: LaneId(first.0 + l as u32),
                     to: target_id,
                     index,
-                    pos: vehicle.pos,
-                    back: vehicle.pos - driver.length,
-                    speed: vehicle.speed,
+                    pos: vehicle.pos_m,
+                    back: vehicle.pos_m - driver.length_m,
+                    speed: vehicle.speed_mps,
                     vtype: vehicle.vtype,
                     motive: records.then(|| motive(wish, &vehicle, driver, &gap, leader.as_ref())),
                 });
@@ -369,7 +383,7 @@ impl LaneChanger {
         };
         view.consider_block(vehicle, target_id, false, &mut leader);
         for change in accepted.iter().filter(|c| c.to == target_id) {
-            let gap = change.back - vehicle.pos - view.driver(vehicle).min_gap;
+            let gap = change.back - vehicle.pos_m - view.driver(vehicle).min_gap_m;
             if leader.as_ref().is_none_or(|n| gap < n.gap) {
                 let driver = &view.world.types[usize::from(change.vtype)].driver;
                 leader = Some(Neighbour {
@@ -438,13 +452,13 @@ fn motive(
     old_leader: Option<&Neighbour<'_>>,
 ) -> ChangeMotive {
     let ahead = |n: &Neighbour<'_>| GapTo {
-        gap_m: n.gap + driver.min_gap,
-        secure_gap_m: driver.secure_gap(vehicle.speed, n.speed, n.driver.apparent_decel),
+        gap_m: n.gap + driver.min_gap_m,
+        secure_gap_m: driver.secure_gap(vehicle.speed_mps, n.speed, n.driver.apparent_decel_mps2),
         speed_mps: n.speed,
     };
     let behind = |n: &Neighbour<'_>| GapTo {
-        gap_m: n.gap + n.driver.min_gap,
-        secure_gap_m: n.driver.secure_gap(n.speed, vehicle.speed, driver.apparent_decel),
+        gap_m: n.gap + n.driver.min_gap_m,
+        secure_gap_m: n.driver.secure_gap(n.speed, vehicle.speed_mps, driver.apparent_decel_mps2),
         speed_mps: n.speed,
     };
     ChangeMotive {
@@ -470,9 +484,9 @@ fn ahead_of(index: usize, lane: LaneId, accepted: &[Change]) -> Option<usize> {
 fn seen_leader<'a>(view: &View<'a>, vehicle: &Vehicle, leader: &Vehicle, index: usize) -> Neighbour<'a> {
     let d = view.driver(leader);
     Neighbour {
-        gap: leader.pos - d.length - vehicle.pos - view.driver(vehicle).min_gap,
-        speed: leader.speed,
-        accel: f64::from(leader.accel),
+        gap: leader.pos_m - d.length_m - vehicle.pos_m - view.driver(vehicle).min_gap_m,
+        speed: leader.speed_mps,
+        accel: f64::from(leader.accel_mps2),
         driver: d,
         index: Some(index),
         stopped: view.is_stopped(leader),

@@ -35,12 +35,13 @@ pub(super) fn negotiate(
 ) {
     let &Case { vehicle, driver, .. } = case;
     let &Room { space_m: space, reserve_m: reserve, offset } = room;
-    let dt = driver.dt;
+    let dt = driver.dt_s;
     let remaining_s =
         (space / f64::from(mind.look_ahead_speed).at_least(1e-3) / f64::from(offset.abs().max(1)) / URGENCY)
             .at_least(dt);
-    let mut planned = vehicle.speed.at_most(driver.stop_speed(vehicle.speed, space - reserve, driver.decel));
-    if f64::from(mind.advice) >= vehicle.speed - driver.decel * dt {
+    let mut planned =
+        vehicle.speed_mps.at_most(driver.stop_speed(vehicle.speed_mps, space - reserve, driver.decel_mps2));
+    if f64::from(mind.advice) >= vehicle.speed_mps - driver.decel_mps2 * dt {
         planned = planned.at_most(f64::from(mind.advice));
     }
     if let Some(leader) = slot.leader {
@@ -65,7 +66,7 @@ fn settle_with_leader(
 ) -> Option<f64> {
     let &Case { vehicle, driver, .. } = case;
     let &Room { space_m: space, reserve_m: reserve, .. } = room;
-    let dt = driver.dt;
+    let dt = driver.dt_s;
     let mut planned = planned;
     let next_speed = n.speed - dt * (-n.accel).at_least(1.0);
     let next_gap = n.gap + dt * (next_speed - planned);
@@ -73,28 +74,29 @@ fn settle_with_leader(
         let dv = planned - n.speed;
         let overtake_m = (n.gap
             + n.driver.length_with_gap()
-            + driver.length
-            + n.driver.secure_gap(n.speed, planned, driver.apparent_decel))
+            + driver.length_m
+            + n.driver.secure_gap(n.speed, planned, driver.apparent_decel_mps2))
         .at_least(0.0);
         let overtake_s = if dv > 0.0 { overtake_m / dv } else { remaining_s + 1.0 };
-        let congested = vehicle.speed < 60.0 / 3.6 || case.lane.speed_mps < 60.1 / 3.6;
+        let congested = vehicle.speed_mps < 60.0 / 3.6 || case.lane.speed_mps < 60.1 / 3.6;
         let cannot = dv < 0.0
             || (!case.right && !congested)
-            || space - reserve - driver.brake_gap(vehicle.speed) < overtake_m
+            || space - reserve - driver.brake_gap(vehicle.speed_mps) < overtake_m
             || remaining_s < overtake_s;
         if cannot && !n.stopped {
             if let Some(i) = n.index {
                 lanes[case.beside][i].flags |= flags::BLOCKS_AS_LEADER;
             }
-            let target = driver.min_next_speed(vehicle.speed).at_least(driver.follow_speed(
-                vehicle.speed,
+            let target = driver.min_next_speed(vehicle.speed_mps).at_least(driver.follow_speed(
+                vehicle.speed_mps,
                 next_gap,
                 next_speed.at_least(0.0),
-                n.driver.apparent_decel,
+                n.driver.apparent_decel_mps2,
             ));
-            if target < vehicle.speed {
-                let decel = driver.decel.at_most(MIN_FALL_BEHIND.at_least((vehicle.speed - target) / remaining_s));
-                planned = planned.at_most((vehicle.speed - decel * dt).at_least(0.0));
+            if target < vehicle.speed_mps {
+                let decel =
+                    driver.decel_mps2.at_most(MIN_FALL_BEHIND.at_least((vehicle.speed_mps - target) / remaining_s));
+                planned = planned.at_most((vehicle.speed_mps - decel * dt).at_least(0.0));
                 advise(mind, planned);
             } else {
                 advise(mind, target);
@@ -103,13 +105,14 @@ fn settle_with_leader(
             // Overtake: the leader should not accelerate.
             if let Some(i) = n.index {
                 let leader = &mut lanes[case.beside][i];
-                leader.advice = leader.advice.min(n.speed as f32);
+                leader.advice_mps = leader.advice_mps.min(n.speed as f32);
             }
             return None;
         }
     } else {
         // Stay behind the future leader.
-        let target = driver.follow_speed(vehicle.speed, next_gap, next_speed.at_least(0.0), n.driver.apparent_decel);
+        let target =
+            driver.follow_speed(vehicle.speed_mps, next_gap, next_speed.at_least(0.0), n.driver.apparent_decel_mps2);
         planned = planned.at_most(target);
         advise(mind, target);
     }
@@ -126,12 +129,12 @@ fn settle_with_follower(
     remaining_s: f64,
 ) {
     let &Case { vehicle, driver, lane, right, .. } = case;
-    let dt = driver.dt;
+    let dt = driver.dt_s;
     let Some(n) = &slot.follower else { return };
     let help = |lanes: &mut [Vec<Vehicle>], speed: f64, blocking: bool| {
         if let Some(i) = n.index {
             let follower = &mut lanes[case.beside][i];
-            follower.advice = follower.advice.min(speed.at_least(0.0) as f32);
+            follower.advice_mps = follower.advice_mps.min(speed.at_least(0.0) as f32);
             if blocking {
                 follower.flags |= flags::BLOCKS_AS_FOLLOWER;
                 follower.flags |= if right { flags::MAY_HELP_RIGHT } else { flags::MAY_HELP_LEFT };
@@ -140,25 +143,25 @@ fn settle_with_follower(
     };
     let cut_in = |floor: f64| {
         let d = n.driver;
-        let one = floor.at_least(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel));
-        floor.at_least(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel))
+        let one = floor.at_least(d.follow_speed(n.speed, n.gap + dt * planned, planned, driver.apparent_decel_mps2));
+        floor.at_least(d.follow_speed(n.speed, n.gap + dt * (planned - one), planned, driver.apparent_decel_mps2))
     };
     if slot.blocked_follower {
-        let help_decel = n.driver.decel;
+        let help_decel = n.driver.decel_mps2;
         let slowed = (n.speed - help_decel * dt).at_least(0.0);
         let slowed_1s = (n.speed - help_decel).at_least(0.0);
         let dv = planned - slowed_1s;
         let gap = n.gap + dv;
-        let secure = n.driver.secure_gap(slowed_1s, planned.at_least(0.0), driver.apparent_decel);
+        let secure = n.driver.secure_gap(slowed_1s, planned.at_least(0.0), driver.apparent_decel_mps2);
         if gap > 0.0 && gap >= secure {
             help(lanes, cut_in(slowed), true);
         } else if dv > 0.0 && dv * remaining_s > secure - gap + 0.1 {
             help(lanes, slowed, true);
         } else {
-            let mut speed = n.speed.at_least(vehicle.speed + HELP_OVERTAKE);
-            if n.speed > vehicle.speed && (right || planned > CUT_IN_SPEED || lane.length_m > ON_RAMP_M) {
-                speed = slowed.at_least(vehicle.speed + HELP_OVERTAKE);
-                if (n.speed - vehicle.speed) / help_decel < remaining_s {
+            let mut speed = n.speed.at_least(vehicle.speed_mps + HELP_OVERTAKE);
+            if n.speed > vehicle.speed_mps && (right || planned > CUT_IN_SPEED || lane.length_m > ON_RAMP_M) {
+                speed = slowed.at_least(vehicle.speed_mps + HELP_OVERTAKE);
+                if (n.speed - vehicle.speed_mps) / help_decel < remaining_s {
                     help(lanes, speed, true);
                     return;
                 }
@@ -167,10 +170,10 @@ fn settle_with_follower(
             // Let it pass: slow down smoothly.
             let overtake_m = (n.gap
                 + driver.length_with_gap()
-                + n.driver.length
-                + driver.secure_gap(planned, speed, n.driver.apparent_decel))
+                + n.driver.length_m
+                + driver.secure_gap(planned, speed, n.driver.apparent_decel_mps2))
             .at_least(0.0);
-            advise(mind, (speed - overtake_m / remaining_s).at_least(vehicle.speed - driver.decel * dt));
+            advise(mind, (speed - overtake_m / remaining_s).at_least(vehicle.speed_mps - driver.decel_mps2 * dt));
         }
     } else if slot.blocked_leader {
         help(lanes, cut_in(0.0), false);

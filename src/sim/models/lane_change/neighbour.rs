@@ -30,12 +30,12 @@ impl<'a> View<'a> {
         let driver = self.driver(vehicle);
         let over = self.lanes.overhang(lane);
         if over.back < f64::INFINITY {
-            return Some(self.body(over.back - vehicle.pos - driver.min_gap, over, driver));
+            return Some(self.body(over.back - vehicle.pos_m - driver.min_gap_m, over, driver));
         }
         let mut lane_id = lane;
         let mut index = usize::from(vehicle.route_index);
-        let mut seen = self.lane(lane).length_m - vehicle.pos;
-        let look = self.look_beyond_lane(driver, vehicle.speed, seen);
+        let mut seen = self.lane(lane).length_m - vehicle.pos_m;
+        let look = self.look_beyond_lane(driver, vehicle.speed_mps, seen);
         while seen < look {
             let link = self.next_link(vehicle, lane_id, index);
             if link.is_none() {
@@ -44,7 +44,7 @@ impl<'a> View<'a> {
             lane_id = self.link(link).next;
             let rear = self.lanes.last(lane_id);
             if rear.back < f64::INFINITY {
-                return Some(self.body(seen + rear.back - driver.min_gap, rear, driver));
+                return Some(self.body(seen + rear.back - driver.min_gap_m, rear, driver));
             }
             let l = self.lane(lane_id);
             if !l.internal {
@@ -67,8 +67,9 @@ impl<'a> View<'a> {
     ) {
         let Some(block) = self.world.overlay.block_on(lane, self.now_ms) else { return };
         let driver = self.driver(vehicle);
-        let gap = block.from_m - vehicle.pos - driver.min_gap;
-        let is_past = if is_on_lane { vehicle.pos >= block.from_m } else { vehicle.pos - driver.length >= block.to_m };
+        let gap = block.from_m - vehicle.pos_m - driver.min_gap_m;
+        let is_past =
+            if is_on_lane { vehicle.pos_m >= block.from_m } else { vehicle.pos_m - driver.length_m >= block.to_m };
         if !is_past && leader.as_ref().is_none_or(|n| n.gap > gap) {
             *leader = Some(Neighbour { gap, speed: 0.0, accel: 0.0, driver, index: None, stopped: true, flags: 0 });
         }
@@ -89,12 +90,12 @@ impl<'a> View<'a> {
         let mut nearest: Option<Neighbour<'a>> = None;
         let mut consider = |vehicle: &Vehicle, distance_m: f64| {
             let driver = self.driver(vehicle);
-            let gap = distance_m - driver.min_gap;
+            let gap = distance_m - driver.min_gap_m;
             if gap < self.world.reach_m && nearest.as_ref().is_none_or(|n| gap < n.gap) {
                 nearest = Some(Neighbour {
                     gap,
-                    speed: vehicle.speed,
-                    accel: f64::from(vehicle.accel),
+                    speed: vehicle.speed_mps,
+                    accel: f64::from(vehicle.accel_mps2),
                     driver,
                     index: None,
                     stopped: self.is_stopped(vehicle),
@@ -114,7 +115,7 @@ impl<'a> View<'a> {
                         next.is_some() && (self.link(next).to == lane || self.link(next).next == lane)
                     };
                     if comes {
-                        consider(first, distance + l.length_m - first.pos);
+                        consider(first, distance + l.length_m - first.pos_m);
                     }
                     break;
                 }

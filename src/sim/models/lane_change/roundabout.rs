@@ -38,7 +38,7 @@ pub fn roundabout_bonus(view: &View<'_>, vehicle: &Vehicle, index: usize, outer:
     let on_road = index == usize::from(vehicle.route_index);
     let mut index = index;
     let (mut outer_lane, mut inner_lane) = (Some(outer), Some(inner));
-    let (mut seen, mut entered, mut junctions) = (-vehicle.pos, false, 0);
+    let (mut seen, mut entered, mut junctions) = (-vehicle.pos_m, false, 0);
     let (mut outer_m, mut inner_m, mut distance_m) = (0.0, 0.0, 0.0);
     // In small roundabouts the ways through the junctions are most of it.
     let (mut outer_way, mut inner_way) = (Way::default(), Way::default());
@@ -58,7 +58,7 @@ pub fn roundabout_bonus(view: &View<'_>, vehicle: &Vehicle, index: usize, outer:
         }
         // Vehicles behind do not count.
         let share = if on_road && index == usize::from(vehicle.route_index) {
-            (lane.length_m - vehicle.pos) / lane.length_m
+            (lane.length_m - vehicle.pos_m) / lane.length_m
         } else {
             1.0
         };

@@ -37,7 +37,7 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
         let target_allowed = view.allowed(vehicle, driver, view.lane(beside));
         let speeds_up = |n: Option<&Neighbour<'_>>| n.is_some_and(|n| n.accel > 0.0);
         let accelerating = speeds_up(around.leader) || speeds_up(target_leader);
-        let speed = vehicle.speed;
+        let speed = vehicle.speed_mps;
         let target = anticipate(driver, speed, target_leader, ways.target_m, target_allowed, accelerating);
         let here = anticipate(driver, speed, around.leader, ways.current_m, allowed, accelerating);
         let left_threshold = GAIN_THRESHOLD / ways.params.speed_gain.at_least(1e-3);
@@ -55,7 +55,7 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
         promise: &Promise,
         target_leader: Option<&Neighbour<'_>>,
     ) -> Option<Wish> {
-        let dt = self.driver.dt;
+        let dt = self.driver.dt_s;
         if promise.here - SLOWER_RIGHT_MPS > promise.target {
             if mind.speed_gain < 0.0 {
                 mind.speed_gain *= half_life(dt) as f32;
@@ -69,13 +69,13 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
             }
         }
         let gains = f64::from(mind.speed_gain) < -promise.right_threshold;
-        (gains && ways.target_m / self.vehicle.speed.at_least(0.1) > 20.0).then_some(Wish::GAIN)
+        (gains && ways.target_m / self.vehicle.speed_mps.at_least(0.1) > 20.0).then_some(Wish::GAIN)
     }
 
     /// The inclination to change to the left.
     #[inline]
     pub(super) fn gains_left(&self, mind: &mut Mind, promise: &Promise) -> Option<Wish> {
-        let dt = self.driver.dt;
+        let dt = self.driver.dt_s;
         if promise.here > promise.target {
             if mind.speed_gain > 0.0 {
                 mind.speed_gain *= half_life(dt) as f32;
@@ -122,11 +122,11 @@ fn anticipate(
 ) -> f64 {
     let future = match (leader, accelerating) {
         (Some(n), true) => {
-            let soon = speed + driver.accel - driver.accel * driver.dt;
+            let soon = speed + driver.accel_mps2 - driver.accel_mps2 * driver.dt_s;
             let most = driver.promised_speed(soon, allowed);
-            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel)
+            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel_mps2)
         }
-        (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel),
+        (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel_mps2),
         (None, true) => driver.at_most_halting(driver.max_next_speed(speed).at_most(allowed), dist),
         (None, false) => driver.at_most_halting(allowed, dist),
     };

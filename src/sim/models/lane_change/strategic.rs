@@ -53,7 +53,7 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
         let target_m = f64::from(around.target.length_m) + around.bonus;
         let both_best = around.current.offset == 0 && around.target.offset == 0;
         let offset = if both_best { step } else { around.current.offset };
-        let rest = current_m - vehicle.pos;
+        let rest = current_m - vehicle.pos_m;
         let look_speed = f64::from(mind.look_ahead_speed);
         let mut look_m =
             look_speed * LOOK_FORWARD_S * params.strategic * if right { 1.0 } else { params.lookahead_left };
@@ -87,18 +87,18 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
     ) -> Option<Wish> {
         let &Self { view, vehicle, driver, around, .. } = self;
         let &Ways { current_m, target_m, offset, to_best, .. } = ways;
-        let rest = current_m - vehicle.pos;
+        let rest = current_m - vehicle.pos_m;
         let is_short = |taken_m: f64| ways.is_too_short(rest - taken_m, offset.abs());
         if to_best && offset == around.current.offset && around.best_jam.is(view, vehicle, is_short) {
             self.change_urgently(ways, current_m, mind, lanes, leader_there, slot);
             return Some(Wish::URGENT);
         }
-        let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length + n.driver.length_with_gap());
+        let overtake = around.leader.map_or(-1.0, |n| n.gap + driver.length_m + n.driver.length_with_gap());
         let passes_stopped = around.leader.is_some_and(|n| n.stopped && n.gap < STOPPED_LEADER_M)
-            && target_m.at_most(current_m) - vehicle.pos > overtake
+            && target_m.at_most(current_m) - vehicle.pos_m > overtake
             && leader_there(lanes).is_none_or(|n| !n.stopped || n.gap > overtake);
         if passes_stopped {
-            let current_m = vehicle.pos + around.leader.map_or(0.0, |n| n.gap);
+            let current_m = vehicle.pos_m + around.leader.map_or(0.0, |n| n.gap);
             self.change_urgently(ways, current_m, mind, lanes, leader_there, slot);
             return Some(Wish::URGENT);
         }
@@ -107,7 +107,7 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
         }
         if !to_best || offset == 0 {
             let leaves_no_room = |taken_m: f64| {
-                let room = (target_m - vehicle.pos - taken_m).at_least(0.0);
+                let room = (target_m - vehicle.pos_m - taken_m).at_least(0.0);
                 (!to_best && ways.is_too_short(room, offset.abs() + 2)) || (offset == 0 && room * 2.0 < ways.look_m)
             };
             let jams = [&around.current_jam, &around.target_jam];
@@ -130,21 +130,22 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
     ) {
         let &Self { vehicle, driver, right, around, .. } = self;
         let &Ways { offset, to_best, .. } = ways;
-        let space_m = current_m - vehicle.pos;
+        let space_m = current_m - vehicle.pos_m;
         let mut reserve_m: f64 = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
         // A leader there that has to come over here needs room before us.
         let counter = if right { flags::WANTS_LEFT } else { flags::WANTS_RIGHT };
         if let Some(n) = leader_there(lanes).filter(|n| n.flags & counter != 0) {
-            let room = space_m - driver.brake_gap_with(vehicle.speed, driver.decel, 0.0);
+            let room = space_m - driver.brake_gap_with(vehicle.speed_mps, driver.decel_mps2, 0.0);
             let relief = around.current.continues && around.current.link.is_some();
             if n.driver.length_with_gap() <= room || !relief {
                 reserve_m = reserve_m.at_least(n.driver.length_with_gap());
             }
         }
-        let place = space_m - reserve_m - driver.min_gap - 1.0;
+        let place = space_m - reserve_m - driver.min_gap_m - 1.0;
         if reserve_m > 0.0 && place > 0.0 {
-            let halt =
-                driver.stop_speed(vehicle.speed, place, driver.decel).at_least(driver.min_next_speed(vehicle.speed));
+            let halt = driver
+                .stop_speed(vehicle.speed_mps, place, driver.decel_mps2)
+                .at_least(driver.min_next_speed(vehicle.speed_mps));
             mind.advice = mind.advice.min(halt as f32);
         }
         let slot = slot(lanes);

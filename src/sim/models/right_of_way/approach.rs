@@ -270,7 +270,7 @@ pub fn braked_speed(driver: &Driver, seen_m: f64, v: f64, arrival_speed: f64) ->
     if seen_m >= driver.brake_gap(v) {
         return 0.0;
     }
-    let square = v * v - 2.0 * seen_m * driver.decel;
-    let slowest = if square > 0.0 { square.sqrt() } else { driver.decel * driver.dt * 0.5 };
+    let square = v * v - 2.0 * seen_m * driver.decel_mps2;
+    let slowest = if square > 0.0 { square.sqrt() } else { driver.decel_mps2 * driver.dt_s * 0.5 };
     slowest.at_most(arrival_speed)
 }

@@ -35,7 +35,7 @@ impl View<'_> {
         ahead_m: f64,
     ) -> bool {
         let to = link.to;
-        if !self.lanes.is_held(to) && self.lane(to).length_m > ROOM_LOOK_LENGTHS * driver.length {
+        if !self.lanes.is_held(to) && self.lane(to).length_m > ROOM_LOOK_LENGTHS * driver.length_m {
             // Nobody stands on the first road behind the junction, and it is long enough.
             return true;
         }
@@ -59,8 +59,8 @@ impl View<'_> {
                 let mut taken = 0.0;
                 for v in on.iter().rev() {
                     let d = self.driver(v);
-                    if v.speed < HALTING_SPEED && !in_roundabout {
-                        return space + v.pos - d.length - taken >= need;
+                    if v.speed_mps < HALTING_SPEED && !in_roundabout {
+                        return space + v.pos_m - d.length_m - taken >= need;
                     }
                     taken += d.length_with_gap();
                 }
@@ -71,7 +71,7 @@ impl View<'_> {
                         return space >= need;
                     }
                     seen += lane.length_m;
-                    if seen > ROOM_LOOK_LENGTHS * driver.length {
+                    if seen > ROOM_LOOK_LENGTHS * driver.length_m {
                         return true;
                     }
                 }
@@ -111,8 +111,12 @@ impl View<'_> {
             let meeting = Meeting { conflict, start, length_m: lane.length_m, foe_length_m };
             for foe in self.lanes.on(conflict.foe) {
                 let lead = self.driver(foe);
-                let body =
-                    Body { front: foe.pos, back: foe.pos - lead.length, speed: foe.speed, decel: lead.apparent_decel };
+                let body = Body {
+                    front: foe.pos_m,
+                    back: foe.pos_m - lead.length_m,
+                    speed: foe.speed_mps,
+                    decel: lead.apparent_decel_mps2,
+                };
                 let Some(place) = meeting.place(&body, driver) else { continue };
                 if !conflict.same_source && ignored_ms.is_some_and(|ms| i64::from(foe.waiting_ms) >= ms) {
                     continue;
@@ -168,16 +172,16 @@ impl View<'_> {
     /// Speed behind a body on another way of the junction.
     fn behind(&self, vehicle: &Vehicle, driver: &Driver, place: &Place, body: &Body, start: f64) -> f64 {
         let speed = if place.gap >= 0.0 || place.on_way && start < 0.0 {
-            driver.follow_speed(vehicle.speed, place.gap, body.speed, body.decel)
+            driver.follow_speed(vehicle.speed_mps, place.gap, body.speed, body.decel)
         } else {
-            driver.stop_speed(vehicle.speed, (start - MINOR_OFFSET_M).at_least(0.0), driver.decel)
+            driver.stop_speed(vehicle.speed_mps, (start - MINOR_OFFSET_M).at_least(0.0), driver.decel_mps2)
         };
         let Some(meet) = place.meet else { return speed };
         // Drive up to the meeting point so as to be there when the foe has passed.
-        let halt = driver.stop_speed(vehicle.speed, (meet - driver.min_gap).at_least(0.0), driver.decel);
+        let halt = driver.stop_speed(vehicle.speed_mps, (meet - driver.min_gap_m).at_least(0.0), driver.decel_mps2);
         let foe_past_s = (meet - place.gap) / body.speed.at_least(HALTING_SPEED);
-        let target = (2.0 * (meet - driver.min_gap) / foe_past_s - vehicle.speed).at_least(vehicle.speed);
-        let paced = vehicle.speed + driver.dt * (target - vehicle.speed) / foe_past_s;
+        let target = (2.0 * (meet - driver.min_gap_m) / foe_past_s - vehicle.speed_mps).at_least(vehicle.speed_mps);
+        let paced = vehicle.speed_mps + driver.dt_s * (target - vehicle.speed_mps) / foe_past_s;
         speed.at_least(paced.at_most(halt))
     }
 
@@ -210,7 +214,7 @@ impl View<'_> {
         if own_ms != foe_ms {
             return own_ms > foe_ms;
         }
-        if vehicle.speed != foe.speed { vehicle.speed < foe.speed } else { vehicle.id < foe.id }
+        if vehicle.speed_mps != foe.speed_mps { vehicle.speed_mps < foe.speed_mps } else { vehicle.id < foe.id }
     }
 
     /// Whether the vehicle yields to the foe, and the foe to the vehicle, when both are inside the junction.
@@ -229,10 +233,10 @@ impl View<'_> {
         let (p, q) = (self.priority(own), self.priority(other));
         let (red, foe_red) = (p == Priority::Red, q == Priority::Red);
         if red || foe_red {
-            if !foe_red && foe.speed > HALTING_SPEED && gap < 0.0 {
+            if !foe_red && foe.speed_mps > HALTING_SPEED && gap < 0.0 {
                 // It may come the other way: go only when it could still halt.
                 let lead = self.driver(foe);
-                let comes = -gap - lead.length < lead.brake_gap(foe.speed);
+                let comes = -gap - lead.length_m < lead.brake_gap(foe.speed_mps);
                 return (comes, !comes);
             }
             return (foe_red, red);
@@ -242,7 +246,7 @@ impl View<'_> {
             return (!first, !foe_first);
         }
         if p == Priority::Yellow && q == Priority::Yellow {
-            return (foe.speed >= vehicle.speed, vehicle.speed >= foe.speed);
+            return (foe.speed_mps >= vehicle.speed_mps, vehicle.speed_mps >= foe.speed_mps);
         }
         (conflict.yields, conflict.foe_yields)
     }

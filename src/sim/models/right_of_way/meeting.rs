@@ -48,7 +48,7 @@ impl Meeting<'_> {
             }
             // Both ways are one at their ends.
             let rest = self.start + self.length_m;
-            let gap = rest - (self.foe_length_m - body.back) - driver.min_gap;
+            let gap = rest - (self.foe_length_m - body.back) - driver.min_gap_m;
             return Some(Place { meet: None, gap, in_the_way, on_way: false });
         }
         if c.same_source {
@@ -59,13 +59,13 @@ impl Meeting<'_> {
             if meet < 0.0 || body.back >= c.foe_end_m || ahead < 0.0 {
                 return None;
             }
-            return Some(Place { meet: None, gap: ahead - driver.min_gap, in_the_way: false, on_way: true });
+            return Some(Place { meet: None, gap: ahead - driver.min_gap_m, in_the_way: false, on_way: true });
         }
         let meet = self.start + c.begin_m;
         if meet < 0.0 || body.back >= c.foe_end_m {
             return None;
         }
-        let gap = meet - driver.min_gap - (c.foe_end_m - body.back);
+        let gap = meet - driver.min_gap_m - (c.foe_end_m - body.back);
         Some(Place { meet: Some(meet), gap, in_the_way: body.front > c.foe_begin_m, on_way: false })
     }
 }
@@ -103,7 +103,7 @@ mod tests {
         };
         let driver = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
         let meeting = Meeting { conflict: &conflict, start, length_m: 20.0, foe_length_m: 22.0 };
-        meeting.place(&Body { front: foe, back: foe - driver.length, speed: 5.0, decel: 4.5 }, &driver)
+        meeting.place(&Body { front: foe, back: foe - driver.length_m, speed: 5.0, decel: 4.5 }, &driver)
     }
 
     #[test]

@@ -62,8 +62,8 @@ impl View<'_> {
     /// The speed that halts the vehicle before the link.
     #[inline]
     pub(in crate::sim) fn halt_before(&self, vehicle: &Vehicle, driver: &Driver, priority: Priority, seen: f64) -> f64 {
-        let gap = (seen - self.line_offset(driver, priority, vehicle.speed, seen)).at_least(0.0);
-        driver.stop_speed(vehicle.speed, gap, stop_decel(driver, priority))
+        let gap = (seen - self.line_offset(driver, priority, vehicle.speed_mps, seen)).at_least(0.0);
+        driver.stop_speed(vehicle.speed_mps, gap, stop_decel(driver, priority))
     }
 
     /// Whether the vehicle must not pass the link now. `v_pass` is its speed at the link, `beyond` what it may drive behind it.
@@ -76,7 +76,7 @@ impl View<'_> {
     ) -> bool {
         let &AtLink { vehicle, driver, link_id, priority, seen_m: seen } = at;
         let link = self.link(link_id);
-        let can_brake = || driver.can_brake(vehicle.speed, stop_decel(driver, priority), seen);
+        let can_brake = || driver.can_brake(vehicle.speed_mps, stop_decel(driver, priority), seen);
         match priority {
             Priority::Red => return true,
             Priority::Yellow => return can_brake(),
@@ -108,12 +108,12 @@ impl View<'_> {
             // Too fast to halt even with full braking: get through (before a light it halts all the same).
             let hopeless = !can_brake
                 && link.signal.is_none()
-                && seen < driver.brake_gap_with(vehicle.speed, driver.emergency_decel, 0.0);
+                && seen < driver.brake_gap_with(vehicle.speed_mps, driver.emergency_decel_mps2, 0.0);
             return !hopeless;
         }
         if slows {
             // Having seen that it is free, drive over: new foes may come with the next step.
-            let over = ((seen + MINOR_OFFSET_M) / driver.dt).at_most(driver.max_next_speed(vehicle.speed));
+            let over = ((seen + MINOR_OFFSET_M) / driver.dt_s).at_most(driver.max_next_speed(vehicle.speed_mps));
             walk.least = walk.least.at_least(over);
         }
         false
@@ -133,7 +133,7 @@ impl View<'_> {
     /// before it gets there.
     pub(in crate::sim) fn zip(&self, vehicle: &Vehicle, driver: &Driver, link: &Link, seen: f64) -> f64 {
         let mut v = f64::INFINITY;
-        let left_s = seen / vehicle.speed.at_least(ZIP_LEAST_SPEED_MPS);
+        let left_s = seen / vehicle.speed_mps.at_least(ZIP_LEAST_SPEED_MPS);
         let by_time = (ZIP_BEGIN_S - left_s) / (ZIP_BEGIN_S - ZIP_END_S);
         let limit = self.allowed(vehicle, driver, self.lane(link.from));
         let by_limit = ((ZIP_FAST_MPS - limit) * ZIP_SHARE_PER_MPS).at_most(ZIP_EARLY_SHARE);
@@ -147,11 +147,11 @@ impl View<'_> {
             }
             for foe in self.approaching(*foe_id) {
                 if (foe.dist_m, foe.vehicle) < (seen, vehicle.id) {
-                    let gap = (seen - foe.dist_m - opened * (foe.length_m + driver.min_gap)).at_least(0.0);
+                    let gap = (seen - foe.dist_m - opened * (foe.length_m + driver.min_gap_m)).at_least(0.0);
                     v = v.at_most(
                         driver
-                            .follow_speed(vehicle.speed, gap, foe.speed, foe.decel)
-                            .at_least(driver.min_next_speed(vehicle.speed)),
+                            .follow_speed(vehicle.speed_mps, gap, foe.speed, foe.decel)
+                            .at_least(driver.min_next_speed(vehicle.speed_mps)),
                     );
                 }
             }
@@ -173,14 +173,14 @@ impl View<'_> {
         let claim = Claim {
             vehicle: vehicle.id,
             arrival_s,
-            leave_s: leave_time(arrival_s, v_pass, leave_speed, way_m + driver.length),
+            leave_s: leave_time(arrival_s, v_pass, leave_speed, way_m + driver.length_m),
             arrival_speed: v_pass,
             leave_speed,
-            decel: driver.decel,
+            decel: driver.decel_mps2,
             waiting_ms: vehicle.waiting_ms,
             impatience: if can_brake { self.impatience(vehicle) } else { 1.0 },
             time_gap_s: self.params(vehicle).time_gap_minor_s,
-            dt: driver.dt,
+            dt: driver.dt_s,
         };
         let network = &self.world.network;
         for foe_id in &network.foe_links[link.yields_to.range()] {
@@ -236,9 +236,9 @@ impl View<'_> {
             let sine = width_m / (0.5 * (conflict.foe_end_m - conflict.foe_begin_m + width_m));
             let free_m = conflict.foe_end_m + REAR_ROOM_M * sine.at_most(1.0);
             let is_before_end = |v: &Vehicle| {
-                let makes_way = v.is(flags::STUCK) && v.pos < conflict.foe_begin_m;
+                let makes_way = v.is(flags::STUCK) && v.pos_m < conflict.foe_begin_m;
                 let is_ignored = ignored_ms.is_some_and(|ms| i64::from(v.waiting_ms) >= ms);
-                v.pos - self.driver(v).length < free_m && !makes_way && !is_ignored
+                v.pos_m - self.driver(v).length_m < free_m && !makes_way && !is_ignored
             };
             self.lanes.on(foe).iter().any(is_before_end)
                 || self.lanes.overhang(foe).back < free_m && !ignored_ms.is_some_and(|ms| self.tail_has_waited(foe, ms))
@@ -296,8 +296,8 @@ impl View<'_> {
 #[inline]
 pub(in crate::sim) fn stop_decel(driver: &Driver, priority: Priority) -> f64 {
     if priority.is_red_or_yellow() {
-        YELLOW_DECEL.at_most(driver.emergency_decel).at_least(driver.decel)
+        YELLOW_DECEL.at_most(driver.emergency_decel_mps2).at_least(driver.decel_mps2)
     } else {
-        driver.decel
+        driver.decel_mps2
     }
 }
