@@ -1,4 +1,4 @@
-//! The command line, nothing else: what may be said, and how it maps to SUMO's options and to process settings.
+//! The command line: its grammar, and its mapping to SUMO's options and to process settings.
 
 mod line;
 mod sumo_grammar;
@@ -25,35 +25,36 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Simulate a scenario (`tessds sumo`: the same with SUMO's command line).
+    /// Simulate a scenario (`tessds sumo` takes SUMO's command line instead).
     Run(Box<RunArgs>),
-    /// Show how a network is cut, and write the cut down.
+    /// Show how a network is partitioned; optionally write the assignment of edges to partitions.
     Partition(Box<PartitionArgs>),
-    /// Compile scenarios into one file, and look at those in a store.
+    /// Compile a scenario into one file; list, verify and export compiled scenarios in a store.
     Scenario(ScenarioArgs),
-    /// Look at what is stored of runs, check it, remove it.
+    /// List, show, verify and remove stored runs.
     Snapshot(SnapshotArgs),
-    /// Drive a run that takes commands (docs/control.md).
+    /// Send commands to a running process (docs/control.md).
     Ctl(CtlArgs),
 }
 
 #[derive(Args, Debug)]
 pub struct CtlArgs {
-    /// Where it takes them.
+    /// Address of the process's HTTP gateway.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7780", global = true)]
     pub http: String,
-    /// File with the token; TESSDS_TOKEN holds one, too.
+    /// File with the access token; default: the environment variable TESSDS_TOKEN.
     #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
-    /// PEM file of the authority that vouches for the gateway; with it the connection is by TLS.
+    /// PEM file of the certificate authority of the gateway; enables TLS.
     #[arg(long, value_name = "FILE", global = true)]
     pub ca: Option<PathBuf>,
-    /// PEM files of the own certificate and key, where the gateway asks for one.
+    /// PEM file of the client certificate, if the gateway requires mutual TLS.
     #[arg(long, value_name = "FILE", requires = "key", global = true)]
     pub certificate: Option<PathBuf>,
+    /// PEM file of the client certificate's private key.
     #[arg(long, value_name = "FILE", global = true)]
     pub key: Option<PathBuf>,
-    /// Print the answer as it comes.
+    /// Print the response as JSON.
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
@@ -62,43 +63,49 @@ pub struct CtlArgs {
 
 #[derive(Subcommand, Debug)]
 pub enum CtlCommand {
-    /// Load a scenario of the folder of scenarios: a .sumocfg, or a folder that holds one.
+    /// Load a scenario from the scenario folder: a .sumocfg file, or a folder that contains one.
     Load {
+        /// Path relative to the scenario folder.
         choice: String,
     },
-    /// Build the graph and run.
+    /// Partition the network and start the run.
     Start {
-        /// Wait before the first step.
+        /// Pause before the first step.
         #[arg(long)]
         paused: bool,
     },
-    /// End the run.
+    /// End the run after the steps already granted.
     Stop,
+    /// Pause the run after the steps already granted.
     Pause,
+    /// Resume a paused run.
     Resume,
-    /// Do so many more steps.
+    /// Execute a number of steps, then pause.
     Step {
+        /// Number of steps.
         #[arg(default_value_t = 1)]
         steps: u64,
     },
-    /// Keep the run to a multiple of real time; 0: as fast as it can.
+    /// Limit the run to a multiple of real time.
     Speed {
+        /// Simulated seconds per second; 0: unlimited.
         factor: f64,
     },
-    /// Where the run stands.
+    /// Show the state of the run.
     Status {
-        /// Twice a second.
+        /// Repeat twice a second.
         #[arg(long)]
         watch: bool,
     },
     /// List the commands.
     Commands {
-        /// As the table of docs/commands.md.
+        /// Print the table of docs/commands.md.
         #[arg(long)]
         markdown: bool,
     },
-    /// Send any message.
+    /// Send a message of the control protocol.
     Send {
+        /// The message, as a JSON object.
         message: String,
     },
 }
@@ -112,15 +119,15 @@ pub struct PartitionArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Write the edges with their partitions as GeoJSON, in the coordinates of the network.
+    /// Write the edges with their partitions as GeoJSON, in network coordinates.
     #[arg(long, value_name = "FILE")]
     pub geojson: Option<PathBuf>,
 
-    /// Draw the network with its partitions.
+    /// Draw the network with its partitions as SVG.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
 
-    /// Write the cut as an assignment that can be edited and given back with --assignment; JSON if the name ends in .json.
+    /// Write the assignment of edges to partitions, for editing and reuse with --assignment; JSON if the name ends in .json.
     #[arg(long, value_name = "FILE")]
     pub write_assignment: Option<PathBuf>,
 }
@@ -133,11 +140,11 @@ pub struct ScenarioArgs {
 
 #[derive(Subcommand, Debug)]
 pub enum ScenarioCommand {
-    /// Read a scenario and write it, with its cut, as one file that `tessds run --scenario` takes.
+    /// Compile a scenario and its partitioning into one file for `tessds run --scenario`.
     Compile {
         #[command(flatten)]
         input: Box<InputArgs>,
-        /// Where to write it.
+        /// Output file.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
@@ -148,21 +155,22 @@ pub enum ScenarioCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Read and check a scenario; exit code 1 if it is damaged.
+    /// Verify a compiled scenario; exit code 1 if it is damaged.
     Verify {
-        /// A file, or with --store a hash.
+        /// File, or with --store the hash of a compiled scenario.
         #[arg(value_name = "FILE|HASH")]
         scenario: String,
         #[arg(long, value_name = "URL")]
         store: Option<String>,
     },
-    /// Copy a scenario out of a store.
+    /// Copy a compiled scenario from a store into a file.
     Export {
+        /// Hash of the compiled scenario.
         #[arg(value_name = "HASH")]
         scenario: String,
         #[arg(long, value_name = "URL")]
         store: String,
-        /// Where to write it.
+        /// Output file.
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
@@ -176,7 +184,7 @@ pub struct SnapshotArgs {
 
 #[derive(Subcommand, Debug)]
 pub enum SnapshotCommand {
-    /// List the runs: newest commit, its epoch, size and age, and who holds the run.
+    /// List the runs with newest commit, its epoch, size and age, and the holder of the lease.
     Ls {
         /// The store: dir:PATH, redis://HOST:PORT or rediss://HOST:PORT.
         #[arg(long, value_name = "URL")]
@@ -189,53 +197,53 @@ pub enum SnapshotCommand {
         run: String,
         #[arg(long, value_name = "URL")]
         store: String,
-        /// Only the commit of this step.
+        /// Restrict to the commit of this step.
         #[arg(long, value_name = "N")]
         step: Option<u64>,
         #[arg(long)]
         json: bool,
     },
-    /// Read and check all that is committed; exit code 1 if anything is damaged.
+    /// Verify all committed snapshots; exit code 1 if one is damaged.
     Verify {
-        /// Without it: all runs.
+        /// Name of the run; default: all runs.
         run: Option<String>,
         #[arg(long, value_name = "URL")]
         store: String,
-        /// Only the commit of this step.
+        /// Restrict to the commit of this step.
         #[arg(long, value_name = "N", requires = "run")]
         step: Option<u64>,
         #[arg(long)]
         json: bool,
     },
-    /// Print the commands that a run was given, as --command-log takes them.
+    /// Print the command log of a run, in the format of --command-log.
     Commands {
         run: String,
         #[arg(long, value_name = "URL")]
         store: String,
     },
-    /// Remove all that is stored of a run.
+    /// Remove a run and all its data from the store.
     Rm {
         run: String,
         #[arg(long, value_name = "URL")]
         store: String,
-        /// Also while somebody holds the run.
+        /// Remove the run even if a master holds its lease.
         #[arg(long)]
         force: bool,
     },
 }
 
-/// What is to be simulated, and how it is cut.
+/// The scenario, and its partitioning.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// SUMO configuration (.sumocfg); options given here override what it says.
+    /// SUMO configuration (.sumocfg); options on the command line override it.
     #[arg(short = 'c', long = "configuration-file", value_name = "FILE")]
     pub configuration: Option<PathBuf>,
 
-    /// Process settings (TOML); may be given several times, later ones win.
+    /// Process settings (TOML); may be repeated, later files override earlier ones.
     #[arg(long = "config", value_name = "FILE")]
     pub settings_files: Vec<PathBuf>,
 
-    /// Edit the network before it is cut: messages as clients send them, one a line (docs/editing.md).
+    /// Edit the network before partitioning: a file with one edit message per line (docs/editing.md).
     #[arg(long, value_name = "FILE")]
     pub edits: Option<PathBuf>,
 
@@ -245,24 +253,24 @@ pub struct InputArgs {
     #[command(flatten)]
     pub region: RegionArgs,
 
-    /// SUMO's options by their names, as they were told apart from the others.
+    /// SUMO's options by long name, separated from the other options before parsing.
     #[arg(skip)]
     sumo: Vec<(&'static str, String)>,
 }
 
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "How the network is cut")]
+#[command(next_help_heading = "Partitioning")]
 pub struct CutArgs {
-    /// Exactly so many parts; 0: chosen from cores or workers and size.
+    /// Number of partitions; 0: chosen from network size and cores or workers.
     #[arg(long, alias = "partition-count", value_name = "N")]
     pub partitions: Option<u32>,
-    /// At least so many parts, when the number is chosen.
+    /// Lower bound of the chosen number of partitions.
     #[arg(long, value_name = "N")]
     pub partition_min: Option<u32>,
-    /// At most so many parts, when the number is chosen.
+    /// Upper bound of the chosen number of partitions.
     #[arg(long, value_name = "N")]
     pub partition_max: Option<u32>,
-    /// Which edges go where; the rest is filled in (docs/cutting.md).
+    /// File that assigns edges to partitions; edges it does not name are assigned automatically (docs/cutting.md).
     #[arg(long, value_name = "FILE")]
     pub assignment: Option<PathBuf>,
 }
@@ -270,13 +278,13 @@ pub struct CutArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Simulating a part of the network")]
 pub struct RegionArgs {
-    /// Only this part: a selection of edges (a file), a box x0,y0,x1,y1, or a polygon 'x,y x,y x,y …' in metres.
+    /// Simulate only this region: an edge selection (file), a box x0,y0,x1,y1, or a polygon 'x,y x,y x,y …' in metres.
     #[arg(long, value_name = "FILE|BOX|POLYGON", allow_hyphen_values = true)]
     pub region: Option<String>,
-    /// Vehicles come into the region as they did in the run that recorded this file.
+    /// Insert vehicles at the region's boundary as recorded in this file by --record-crossings.
     #[arg(long, value_name = "FILE", conflicts_with = "record_crossings")]
     pub crossings: Option<PathBuf>,
-    /// Simulate the whole network, and write who comes into the region, when and how.
+    /// Simulate the whole network and record each vehicle that enters the region, with time, lane and speed.
     #[arg(long, value_name = "FILE")]
     pub record_crossings: Option<PathBuf>,
 }
@@ -312,23 +320,23 @@ pub struct RunArgs {
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// A compiled scenario instead of a configuration: a file, or the hash of one in the store (docs/cutting.md).
+    /// Compiled scenario instead of a configuration: a file, or its hash in the store (docs/cutting.md).
     #[arg(long, value_name = "FILE|HASH", conflicts_with_all = ["configuration", "resume", "http", "paused"])]
     pub scenario: Option<String>,
 
-    /// Greatest number of threads; 0: one per core.
+    /// Maximum number of threads; 0: one per core.
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
 
-    /// Write counts, speed and digest of the run as JSON.
+    /// Write counts, speed and state digest of the run as JSON.
     #[arg(long, value_name = "FILE")]
     pub report_json: Option<PathBuf>,
 
-    /// Show nothing but errors.
+    /// Show errors only.
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// How log lines look; by default text on a terminal and JSON elsewhere.
+    /// Format of log lines; default: text on a terminal, JSON otherwise.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 
@@ -338,36 +346,36 @@ pub struct RunArgs {
     #[command(flatten)]
     pub control: ControlArgs,
 
-    /// SUMO's command line was used: exit codes and what is shown are SUMO's.
+    /// SUMO's command line was used: exit codes and console output follow SUMO.
     #[arg(skip)]
     pub as_sumo: bool,
 }
 
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Runs over many processes, and resuming")]
+#[command(next_help_heading = "Cluster and recovery")]
 pub struct ClusterArgs {
-    /// What this process is.
+    /// Role of this process.
     #[arg(long, value_enum, default_value_t)]
     pub role: Role,
-    /// Where snapshots are kept: memory, dir:PATH, redis://HOST:PORT, rediss://HOST:PORT.
+    /// Snapshot store: memory, dir:PATH, redis://HOST:PORT or rediss://HOST:PORT.
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
-    /// Name of the run in the store; a run of this name that is not finished is gone on with.
+    /// Name of the run in the store; an unfinished run of this name is resumed.
     #[arg(long, value_name = "NAME")]
     pub run_id: Option<String>,
-    /// Go on with a run from its last snapshot. Scenario and outputs are those that it was started with.
+    /// Resume a run from its last snapshot, with the scenario and outputs it was started with.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["configuration", "run_id", "assignment", "region", "edits"])]
     pub resume: Option<String>,
-    /// Where the process listens; by default 127.0.0.1:7700 for a master and a free port on loopback for a worker.
+    /// Listen address; default: 127.0.0.1:7700 for a master, a free loopback port for a worker.
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Where others reach this worker, if not where it listens.
+    /// Address at which other processes reach this worker; default: its listen address.
     #[arg(long, value_name = "HOST:PORT")]
     pub advertise: Option<String>,
-    /// Master: start when so many workers have come; later ones stand by.
+    /// Master: start when this number of workers has joined; later workers stand by.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub workers: usize,
-    /// Worker: where the master is.
+    /// Worker: address of the master.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7700")]
     pub master: String,
     /// Name of this process in logs and in the store.
@@ -376,7 +384,7 @@ pub struct ClusterArgs {
     /// Take snapshots and recover from them.
     #[arg(long, value_name = "BOOL")]
     pub fault_tolerance: Option<bool>,
-    /// Watch over workers by signs of life.
+    /// Detect lost workers by heartbeats.
     #[arg(long, value_name = "BOOL")]
     pub heartbeat: Option<bool>,
     /// Steps between two snapshots.
@@ -385,21 +393,21 @@ pub struct ClusterArgs {
 }
 
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Driving a run from outside")]
+#[command(next_help_heading = "Remote control")]
 pub struct ControlArgs {
-    /// Take commands over HTTP and WebSocket here; without -c the program waits for them, by default at 127.0.0.1:7780.
+    /// Listen address of the HTTP and WebSocket gateway; without a scenario the program waits for commands, by default at 127.0.0.1:7780.
     #[arg(long, value_name = "HOST:PORT")]
     pub http: Option<String>,
-    /// Load the scenario and wait for the command to start.
+    /// Load the scenario and wait for the start command.
     #[arg(long, requires = "configuration")]
     pub paused: bool,
-    /// Give the commands of this file at their steps: JSON lines with step or time, and command.
+    /// Execute the commands of this file at their steps: JSON lines with 'step' or 'time', and 'command'.
     #[arg(long, value_name = "FILE")]
     pub command_log: Option<PathBuf>,
-    /// Simulated seconds a second; 0: as fast as it can.
+    /// Simulated seconds per second; 0: unlimited.
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<f64>,
-    /// Folder of scenarios that clients may load.
+    /// Folder of the scenarios that clients may load.
     #[arg(long, value_name = "FOLDER")]
     pub scenario_folder: Option<String>,
 }

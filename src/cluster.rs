@@ -44,7 +44,7 @@ const WORKER_ADDRESS: &str = "127.0.0.1:0";
 const FAULT: &str = "TESSDS_FAULT";
 const DEFAULT_STORE: &str = "dir:tessds-store";
 /// Said by who lingers.
-const STAYS: &str = "the run is over; this process stays until it is told to end";
+const STAYS: &str = "the run has ended; the process stays up until it is terminated";
 
 /// Says how a run went, in the report and on the screen.
 pub type Tell<'a> = &'a dyn Fn(Finished) -> Result<(), RunError>;
@@ -53,9 +53,11 @@ pub type Tell<'a> = &'a dyn Fn(Finished) -> Result<(), RunError>;
 pub fn work(args: &RunArgs, process: &ProcessSettings) -> Result<(), RunError> {
     let url = store_url(process);
     if url == "memory" {
-        return Err(
-            InputError::file("store", "a worker cannot share the memory of its master; use dir: or redis:").into()
-        );
+        return Err(InputError::file(
+            "store",
+            "a worker cannot use the memory store of its master; use dir: or redis:",
+        )
+        .into());
     }
     check_store(&url)?;
     let planned_panic = match std::env::var(FAULT) {
@@ -116,7 +118,7 @@ impl Driver {
         if url == "memory" && cluster.role != Role::Standalone {
             return Err(InputError::file(
                 "store",
-                "workers cannot share the memory of their master; use dir: or redis:",
+                "workers cannot use the memory store of their master; use dir: or redis:",
             )
             .into());
         }
@@ -176,8 +178,8 @@ impl Driver {
         health.iter().for_each(|health| health.launches());
         let finished = self.launch_and_drive(name.clone(), given, control, timed).await;
         match &finished {
-            Ok(finished) => tracing::info!(run = name, step = finished.recording.steps, "run is over"),
-            Err(error) => tracing::error!(run = name, %error, "run has failed"),
+            Ok(finished) => tracing::info!(run = name, step = finished.recording.steps, "run finished"),
+            Err(error) => tracing::error!(run = name, %error, "run failed"),
         }
         // Nothing is being prepared any more, also when it failed.
         health.iter().for_each(|health| health.takes_workers());
@@ -277,7 +279,7 @@ impl Driver {
         };
         Ok(spawn_local(async move {
             if let Err(error) = work_for(setup, std::future::pending()).await {
-                tracing::error!(%error, "the worker of this process has ended");
+                tracing::error!(%error, "the worker of this process failed");
             }
         }))
     }
@@ -296,7 +298,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings, tell: Tell<'_>) -> Resul
             None => tokio::select! {
                 given = read(args.clone(), process.clone(), driver.hosts()) => Some(given?),
                 () = &mut told_to_end => {
-                    tracing::info!(run = name, "stopped before the run began");
+                    tracing::info!(run = name, "terminated before the run started");
                     return Ok(());
                 }
             },
@@ -314,7 +316,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings, tell: Tell<'_>) -> Resul
         tokio::select! {
             finished = driver.run(name.clone(), given, control, timed) => tell(finished?)?,
             () = &mut told_to_end => {
-                tracing::info!(run = name, "stopped; workers wait for the next master, and --resume goes on with the run");
+                tracing::info!(run = name, "terminated; workers wait for the next master, and --resume continues the run");
                 return Ok(());
             }
         }
@@ -334,7 +336,7 @@ async fn read(args: RunArgs, process: ProcessSettings, hosts: Hosts) -> Result<G
         let _ = sender.send(given(&args.input, compiled(&args, &url), &process, hosts));
     });
     let panicked =
-        |_| RunError::Failed("the reader of the scenario panicked; this is a fault of the program".to_owned());
+        |_| RunError::Failed("the scenario reader panicked; this is a bug in TessDS, please report it".to_owned());
     given_to_run.await.map_err(panicked)?
 }
 
@@ -372,7 +374,7 @@ fn networking(process: &ProcessSettings) -> Result<Arc<dyn Networking>, RunError
 fn warn_if_open(process: &ProcessSettings, address: &str) {
     let is_open = address.parse().is_ok_and(|address: SocketAddr| !address.ip().is_loopback());
     if is_open && process.tls.files().is_none() {
-        tracing::warn!(address, "other machines can reach this process and need no certificate; set [tls]");
+        tracing::warn!(address, "the listen address is reachable from other machines without mutual TLS; set [tls]");
     }
 }
 

@@ -59,7 +59,9 @@ async fn converse(args: &CtlArgs) -> Result<bool, String> {
             json!({"type1": "up", "type2": "subscribe", "param": [{"topic": "health", "rate": 2}]})
         }
         CtlCommand::Commands { .. } => json!({"type1": "down", "type2": "commands"}),
-        CtlCommand::Send { message } => serde_json::from_str(message).map_err(|error| format!("not JSON: {error}"))?,
+        CtlCommand::Send { message } => {
+            serde_json::from_str(message).map_err(|error| format!("the message is not valid JSON: {error}"))?
+        }
     };
     line.send(Message::text(message.to_string())).await.map_err(|error| error.to_string())?;
     let reply = next(&mut line).await?;
@@ -81,7 +83,7 @@ async fn converse(args: &CtlArgs) -> Result<bool, String> {
 async fn next(line: &mut Line) -> Result<Value, String> {
     loop {
         let message = tokio::time::timeout(PATIENCE, line.next()).await;
-        match message.map_err(|_| "no answer came".to_owned())? {
+        match message.map_err(|_| "no response within 300 s".to_owned())? {
             Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).map_err(|error| error.to_string()),
             Some(Ok(Message::Close(_))) | None => return Err("the connection was closed".to_owned()),
             Some(Ok(_)) => {}
@@ -125,7 +127,9 @@ async fn connect(args: &CtlArgs) -> Result<Line, String> {
     let token = match &args.token_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let (_, first) = tokens_of(&text).next().ok_or_else(|| format!("{} holds no token", path.display()))?;
+            let (_, first) = tokens_of(&text)
+                .next()
+                .ok_or_else(|| format!("{} contains no token; put one token on a line", path.display()))?;
             Some(first.to_owned())
         }
         None => std::env::var("TESSDS_TOKEN").ok(),
@@ -133,11 +137,15 @@ async fn connect(args: &CtlArgs) -> Result<Line, String> {
     let scheme = if args.ca.is_some() { "wss" } else { "ws" };
     let mut request = format!("{scheme}://{address}/ws").into_client_request().map_err(|error| error.to_string())?;
     if let Some(token) = token {
-        let value = format!("Bearer {token}").parse().map_err(|_| "the token holds characters that cannot be sent")?;
+        let value = format!("Bearer {token}")
+            .parse()
+            .map_err(|_| "the access token contains characters that HTTP headers do not allow")?;
         request.headers_mut().insert("authorization", value);
     }
     let cannot = |error: String| {
-        format!("cannot talk to {address}: {error}; is a run driven there (tessds run --http {address})?")
+        format!(
+            "cannot connect to the gateway at {address}: {error}; check that a run listens there (tessds run --http {address})"
+        )
     };
     let stream = TcpStream::connect(address).await.map_err(|error| cannot(error.to_string()))?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;

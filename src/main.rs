@@ -140,7 +140,7 @@ fn tell(args: &RunArgs, finished: Finished) -> Result<(), RunError> {
     let wishes = observe::report();
     let nobody = recording.counts.loaded == 0 && recording.counts.arrived == 0;
     if nobody && !args.quiet {
-        let message = "no vehicle departed in this run; look at route-files, begin and end";
+        let message = "no vehicle departed in this run; check route-files, begin and end";
         eprintln!("warning: {message}");
         tell_files(Severity::Warning, message);
     }

@@ -1,4 +1,4 @@
-//! The command line of runs that are driven from outside.
+//! Runs that clients control over the gateway.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -115,10 +115,10 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
                 Ok(Ok(())) => Ok(finished.borrow_mut().take()),
                 Ok(Err(FirstFailed::Input(error))) => Err(error.into()),
                 Ok(Err(FirstFailed::Run(reason))) => Err(RunError::Failed(reason)),
-                Err(_) => Err(RunError::Failed("the front ended before the run".to_owned())),
+                Err(_) => Err(RunError::Failed("the front actor ended before the run".to_owned())),
             },
             () = &mut told_to_end => {
-                tracing::info!("told to end");
+                tracing::info!("shutdown signal received");
                 Ok(None)
             }
         };

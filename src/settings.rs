@@ -25,7 +25,7 @@ pub struct ProcessSettings {
     pub partitions: u32,
     pub partition: PartitionSettings,
     pub region: RegionSettings,
-    /// Greatest number of threads; 0: one per core.
+    /// Maximum number of threads; 0: one per core.
     pub threads: u32,
     pub progress: Progress,
     /// Where snapshots are kept; empty: beside the program in a cluster, nowhere otherwise.
@@ -75,7 +75,7 @@ pub struct ControlSettings {
     pub max_clients: usize,
     pub message_bytes: usize,
     pub messages_per_s: u32,
-    /// Simulated seconds a second; 0: as fast as it can.
+    /// Simulated seconds per second; 0: unlimited.
     pub speed: f64,
 }
 

@@ -34,7 +34,7 @@ POLL_S = 0.05
 # Steps of the example are so quick that faults need a longer run than its own.
 LONGER = ["--end=7200", "--step-length=0.5"]
 NET = "127.0.77."
-STAYS = "the run is over; this process stays until it is told to end"
+STAYS = "the run has ended; the process stays up until it is terminated"
 
 
 class Pods:

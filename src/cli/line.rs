@@ -101,7 +101,7 @@ fn read_sumo(arguments: Vec<OsString>) -> Result<Line, LineError> {
 /// The commands, with SUMO's options in their help.
 fn command() -> clap::Command {
     let mut command = Cli::command().mut_subcommand("run", |run| {
-        run.after_help("SUMO's options are taken, too; --help lists them.").after_long_help(sumo_help::supported())
+        run.after_help("SUMO's options are accepted, too; --help lists them.").after_long_help(sumo_help::supported())
     });
     command.build();
     command
@@ -175,7 +175,7 @@ mod tests {
         for (line, in_sumo) in [(&["sumo", "--foo", "3"][..], true), (&["tessds", "run", "--foo", "3"], false)] {
             match read_line(line.iter().map(OsString::from).collect()) {
                 Err(LineError::Usage { message, sumo }) => {
-                    assert_eq!((message.as_str(), sumo), ("there is no option --foo", in_sumo));
+                    assert_eq!((message.as_str(), sumo), ("unknown option --foo", in_sumo));
                 }
                 other => panic!("{other:?}"),
             }

@@ -137,7 +137,7 @@ impl Split<'_> {
             text.starts_with("-c") || text.starts_with("--configuration-file")
         });
         if is_given || file == "-" {
-            return Err(format!("the argument '{}' belongs to no option", file.display()));
+            return Err(format!("unexpected argument '{}'; name an option before it", file.display()));
         }
         self.found.rest.extend(["-c".into(), file]);
         Ok(())
@@ -167,11 +167,11 @@ impl Split<'_> {
         // A longer lifetime is no item of this list.
         SumoOption::all_names().filter(|known| known.len() > 1).for_each(|name| known.push(name));
         let meant = nearest(name, known).map_or_else(String::new, |meant| format!("; did you mean --{meant}?"));
-        format!("there is no option --{name}{meant}")
+        format!("unknown option --{name}{meant}")
     }
 
     fn unknown_letter(&self, letter: char) -> String {
-        format!("there is no option -{letter}; --help lists all")
+        format!("unknown option -{letter}; --help lists all options")
     }
 }
 
@@ -238,15 +238,15 @@ mod tests {
         let check = |arguments: &[&str], only_sumo, expected: &str| {
             assert_eq!(split(arguments, only_sumo).expect_err(expected), expected);
         };
-        check(&["--net-files", "x"], false, "there is no option --net-files; did you mean --net-file?");
-        check(&["--partition", "4"], false, "there is no option --partition; did you mean --partitions?");
-        check(&["--quiet"], true, "there is no option --quiet");
-        check(&["--partitions", "4"], true, "there is no option --partitions");
-        check(&["-y"], false, "there is no option -y; --help lists all");
+        check(&["--net-files", "x"], false, "unknown option --net-files; did you mean --net-file?");
+        check(&["--partition", "4"], false, "unknown option --partition; did you mean --partitions?");
+        check(&["--quiet"], true, "unknown option --quiet");
+        check(&["--partitions", "4"], true, "unknown option --partitions");
+        check(&["-y"], false, "unknown option -y; --help lists all options");
         check(&["--begin"], false, "option begin needs a value (TIME)");
         check(&["--begin", "--end", "3"], false, "option begin needs a value (TIME)");
         check(&["-b", "1", "--begin=2"], false, "option begin is given twice");
-        check(&["-c", "a.sumocfg", "stray"], false, "the argument 'stray' belongs to no option");
-        check(&["a.sumocfg", "b.sumocfg"], true, "the argument 'b.sumocfg' belongs to no option");
+        check(&["-c", "a.sumocfg", "stray"], false, "unexpected argument 'stray'; name an option before it");
+        check(&["a.sumocfg", "b.sumocfg"], true, "unexpected argument 'b.sumocfg'; name an option before it");
     }
 }

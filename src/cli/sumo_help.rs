@@ -15,7 +15,7 @@ const EXPLANATION: usize = 42;
 pub(super) fn version() -> String {
     format!(
         "Eclipse SUMO sumo {SUMO_VERSION} options, by TessDS {VERSION}\n\
-         TessDS is another program than SUMO; its traffic is held against SUMO {SUMO_VERSION}.\n"
+         TessDS is independent of SUMO; its traffic is validated against SUMO {SUMO_VERSION}.\n"
     )
 }
 
@@ -29,7 +29,7 @@ pub(super) fn help() -> String {
     let mut text = format!(
         "{}\nUsage: tessds-sumo [OPTION]... or tessds-sumo CONFIGURATION\n\n\
          Options are given as --name VALUE, --name=VALUE or by a letter; switches may have a value. All options of SUMO\n\
-         {SUMO_VERSION} are accepted: those marked with - do nothing here, and those with ! give a warning.\n",
+         {SUMO_VERSION} are accepted: those marked with - have no effect, and those marked with ! give a warning.\n",
         version()
     );
     for topic in Topic::ALL {
@@ -40,7 +40,8 @@ pub(super) fn help() -> String {
 
 /// The options that do something, for the help of `tessds run`.
 pub(super) fn supported() -> String {
-    let mut text = "SUMO's options (all others are accepted, too: docs/options.md, `tessds sumo --help`):\n".to_owned();
+    let mut text =
+        "Supported SUMO options (all SUMO options are accepted: docs/options.md, `tessds sumo --help`):\n".to_owned();
     for topic in Topic::ALL {
         let is_shown = |option: &SumoOption| {
             option.status == Status::Supported
@@ -103,12 +104,12 @@ pub fn template() -> String {
 fn page() -> String {
     let mut text = format!(
         "# SUMO's options\n\n\
-         `tessds sumo` and the program under the name `tessds-sumo` (or `sumo`) take the options of SUMO {SUMO_VERSION} in its own \
-         grammar;\n`tessds run` takes them beside the options of TessDS, and configurations (`.sumocfg`) hold the same ones. This \
-         page is made\nfrom the table in `src/scenario/option_table.rs`.\n\n\
-         *supported*: does what it does in SUMO. *no effect*: neither traffic nor outputs depend on it here; accepted without a \
-         word.\n*warning*: what it asks for does not happen; one warning says so when it is set to another value than its \
-         default.\nAn option that SUMO does not have is an error, as it is in SUMO.\n"
+         `tessds sumo`, and the program under the name `tessds-sumo` or `sumo`, accept the options of SUMO {SUMO_VERSION} in SUMO's \
+         grammar.\n`tessds run` accepts them beside its own options, and configurations (`.sumocfg`) use the same names. This page \
+         is generated\nfrom the table in `src/scenario/option_table.rs`.\n\n\
+         *supported*: works as in SUMO. *no effect*: accepted silently; traffic and outputs do not depend on it.\n*warning*: not \
+         supported; one warning is logged if its value differs from the default.\nAn option unknown to SUMO is an error, as in \
+         SUMO.\n"
     );
     for topic in Topic::ALL {
         let _ = writeln!(text, "\n## {}\n\n| option | value | status | |\n| --- | --- | --- | --- |", topic.title());

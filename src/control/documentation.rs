@@ -27,7 +27,7 @@ pub fn commands_json() -> Value {
 /// The table of `docs/commands.md`.
 pub fn commands_markdown() -> String {
     let mut text =
-        String::from("| command | message | arguments in `param` | while the run is | carried out by | `ds` |\n");
+        String::from("| command | message | arguments in `param` | admitted while the run is | executed by | `ds` |\n");
     text.push_str("|---|---|---|---|---|---|\n");
     for spec in COMMANDS {
         let directions = spec.directions.iter().map(|direction| direction.name()).collect::<Vec<_>>().join("/");
@@ -38,7 +38,7 @@ pub fn commands_markdown() -> String {
         });
         let arguments = arguments.collect::<Vec<_>>().join("; ");
         let states = if spec.states.len() == super::lifecycle::RunState::ALL.len() {
-            "anything".to_owned()
+            "any state".to_owned()
         } else {
             spec.states.iter().map(|state| state.name()).collect::<Vec<_>>().join(", ")
         };

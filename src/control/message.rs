@@ -119,7 +119,9 @@ pub fn read(text: &str) -> (Echo, Result<Request, CommandError>) {
             (echo.clone(), request(message, echo))
         }
         Ok(_) => (Echo::default(), Err(CommandError::Malformed("a message is a JSON object".to_owned()))),
-        Err(error) => (Echo::default(), Err(CommandError::Malformed(format!("not JSON: {error}")))),
+        Err(error) => {
+            (Echo::default(), Err(CommandError::Malformed(format!("the message is not valid JSON: {error}"))))
+        }
     }
 }
 
@@ -216,8 +218,8 @@ mod tests {
     #[test]
     fn what_is_no_request_gets_an_error_that_says_why() {
         let cases = [
-            ("", "not JSON"),
-            ("{", "not JSON"),
+            ("", "not valid JSON"),
+            ("{", "not valid JSON"),
             ("[]", "JSON object"),
             ("{}", "type1 is missing"),
             (r#"{"type1":7,"type2":"global"}"#, "type1 is missing"),

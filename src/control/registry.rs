@@ -1,4 +1,4 @@
-//! All commands: what they are called, what they take, when they may be given, and who carries them out. `docs/commands.md`
+//! All commands: name, arguments, the run states that admit them, and the component that executes them. `docs/commands.md`
 //! is made from this table.
 
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use super::lifecycle::RunState;
 use super::message::{Direction, Request};
 use crate::graph::edit::Edit;
 
-/// Who carries a command out.
+/// The component that executes a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The program that the client talks to; works without a run.
@@ -65,14 +65,14 @@ type ReadMaster = fn(&Arguments, Direction) -> Result<Command, CommandError>;
 type ReadWorld = fn(&Arguments) -> Result<WorldCommand, CommandError>;
 type ReadEdit = fn(&Arguments) -> Result<Edit, CommandError>;
 
-/// How a command's arguments are read.
+/// Parser of a command's arguments.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// One object in `param`.
     Master(ReadMaster),
-    /// Each object in `param` is something to change; all of it holds from the same step.
+    /// Each object in `param` is one change; all changes take effect in the same step.
     World(ReadWorld),
-    /// Each object in `param` changes the structure of the network; all of them are made, or none.
+    /// Each object in `param` changes the structure of the network; all changes are applied, or none.
     Edit(ReadEdit),
 }
 
@@ -110,11 +110,11 @@ const STEPPING: &[RunState] = &[Running, Paused];
 const EDITABLE: &[RunState] = &[NetLoaded, Running, Paused];
 
 const EDGE_OR_LANE: [(&str, &str); 2] =
-    [("edge", "name of the edge; all its lanes"), ("lane", "name of one lane, instead of an edge")];
+    [("edge", "id of the edge; applies to all its lanes"), ("lane", "id of one lane, instead of an edge")];
 const SPEED: (&str, &str) = ("speed", "m/s");
 const WIDTH: (&str, &str) = ("width", "m");
 const ALLOW: [(&str, &str); 2] = [("allow", "vehicle classes"), ("disallow", "vehicle classes, instead of allow")];
-const ACTION: (&str, &str) = ("action", "as in the name of the command");
+const ACTION: (&str, &str) = ("action", "second word of the command's name");
 
 /// The table.
 pub static COMMANDS: &[Spec] = &[
@@ -128,7 +128,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Either,
         kind: Kind::Master(command::global),
-        help: "The parameters of the run, and its state.",
+        help: "Returns the parameters of the run and its state.",
     },
     Spec {
         name: "global set",
@@ -137,17 +137,17 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ("begin", "time of the first step"),
-            ("end", "time after the last step; 0: when no vehicle is left"),
+            ("end", "time after the last step; 0: the run ends when no vehicle is left"),
             ("stepLength", "length of a step"),
             ("seed", "seed of all random numbers"),
             ("scale", "multiplies the demand"),
-            ("partitions", "parts that the network is cut into; 0: chosen"),
+            ("partitions", "number of partitions; 0: chosen from network size and cores or workers"),
         ],
         states: AT_REST,
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::global),
-        help: "Sets parameters of the next run; what is not given stays as the scenario says.",
+        help: "Sets parameters of the next run; parameters not given keep the scenario's values.",
     },
     Spec {
         name: "loadNet",
@@ -155,29 +155,29 @@ pub static COMMANDS: &[Spec] = &[
         action: None,
         directions: UP,
         arguments: &[
-            ("projId", "folder in the folder of scenarios"),
-            ("netKey", "folder in it, or name of a .sumocfg file"),
-            ("time", "folder in that"),
-            ("file", "path of a .sumocfg in the folder of scenarios, instead"),
-            ("fromFile", "true"),
+            ("projId", "folder inside the scenario folder"),
+            ("netKey", "folder inside 'projId', or name of a .sumocfg file"),
+            ("time", "folder inside 'netKey'"),
+            ("file", "path of a .sumocfg file relative to the scenario folder, instead of the three above"),
+            ("fromFile", "accepted for compatibility; always true"),
         ],
         states: AT_REST,
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::load_net),
-        help: "Reads a scenario. The graph is built when the simulation starts.",
+        help: "Loads a scenario. The network is partitioned when the simulation starts.",
     },
     Spec {
         name: "net",
         subject: "net",
         action: None,
         directions: LOAD,
-        arguments: &[("page", "from 0"), ("size", "edges on a page, 5000 if not given")],
+        arguments: &[("page", "page number, from 0"), ("size", "edges per page; default 5000")],
         states: LOADED,
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::net),
-        help: "The network for display: lanes and their shapes, junctions, signals, in pages.",
+        help: "Returns the network for display, in pages: lanes with their shapes, junctions, signals.",
     },
     Spec {
         name: "bgmapsize",
@@ -189,7 +189,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::map_size),
-        help: "Keeps the size of the front end's map; asked for, gives it with the bounds of the network.",
+        help: "Stores the size of the client's map; as a query, returns it with the bounds of the network.",
     },
     Spec {
         name: "status",
@@ -201,7 +201,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Either,
         kind: Kind::Master(command::status),
-        help: "State, step, time, vehicles, speed.",
+        help: "Returns state, step, time, vehicle counts and real-time factor.",
     },
     Spec {
         name: "simulation",
@@ -213,7 +213,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Either,
         kind: Kind::Master(command::status),
-        help: "The same as status.",
+        help: "Same as status.",
     },
     Spec {
         name: "commands",
@@ -225,19 +225,19 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::commands),
-        help: "This table.",
+        help: "Returns this table.",
     },
     Spec {
         name: "simulation start",
         subject: "simulation",
         action: Some("start"),
         directions: UP,
-        arguments: &[ACTION, ("paused", "true: wait before the first step")],
+        arguments: &[ACTION, ("paused", "true: pause before the first step")],
         states: &[NetLoaded],
         scope: Scope::Front,
         ds: DsRule::Either,
         kind: Kind::Master(command::start),
-        help: "Builds the graph, cuts it, and runs.",
+        help: "Partitions the network and starts the run.",
     },
     Spec {
         name: "simulation stop",
@@ -249,7 +249,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::stop),
-        help: "Ends the run before the first step that is not granted yet; its outputs are complete up to there.",
+        help: "Ends the run after the steps already granted; outputs are complete up to that step.",
     },
     Spec {
         name: "simulation pause",
@@ -261,7 +261,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::pause),
-        help: "Grants no more steps; those that are granted are done.",
+        help: "Pauses the run after the steps already granted.",
     },
     Spec {
         name: "simulation resume",
@@ -273,31 +273,31 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::resume),
-        help: "Goes on.",
+        help: "Resumes a paused run.",
     },
     Spec {
         name: "simulation step",
         subject: "simulation",
         action: Some("step"),
         directions: UP,
-        arguments: &[ACTION, ("steps", "how many; 1 if not given")],
+        arguments: &[ACTION, ("steps", "number of steps; default 1")],
         states: STEPPING,
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::step),
-        help: "Does so many more steps and pauses.",
+        help: "Executes the given number of steps, then pauses.",
     },
     Spec {
         name: "simulation speed",
         subject: "simulation",
         action: Some("speed"),
         directions: UP,
-        arguments: &[ACTION, ("factor", "simulated seconds a second; 0: as fast as it can")],
+        arguments: &[ACTION, ("factor", "simulated seconds per second; 0: unlimited")],
         states: WITH_RUN,
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::speed),
-        help: "Keeps the run to a multiple of real time.",
+        help: "Limits the run to a multiple of real time.",
     },
     Spec {
         name: "edge close",
@@ -309,7 +309,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::close),
-        help: "Nobody enters any more; whose way leads there looks for another one.",
+        help: "Closes an edge or a lane; vehicles routed over it are rerouted.",
     },
     Spec {
         name: "edge open",
@@ -321,19 +321,19 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::open),
-        help: "Takes a closure back.",
+        help: "Reopens a closed edge or lane.",
     },
     Spec {
         name: "edge speed",
         subject: "edge",
         action: Some("speed"),
         directions: UP,
-        arguments: &[ACTION, EDGE_OR_LANE[0], EDGE_OR_LANE[1], ("speed", "m/s; not given: as in the network")],
+        arguments: &[ACTION, EDGE_OR_LANE[0], EDGE_OR_LANE[1], ("speed", "m/s; not given: the network's speed limit")],
         states: STEPPING,
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::limit_speed),
-        help: "Sets the speed limit.",
+        help: "Sets the speed limit of an edge or a lane.",
     },
     Spec {
         name: "signal phase",
@@ -342,39 +342,39 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("signal", "name"),
-            ("phase", "number in its program, from 0"),
-            ("duration", "how long; not given: as in the program"),
+            ("signal", "id of the signal"),
+            ("phase", "index of the phase in the current program, from 0"),
+            ("duration", "duration of the phase; not given: as in the program"),
         ],
         states: STEPPING,
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::phase),
-        help: "Shows a phase; then the program goes on from there.",
+        help: "Switches to a phase; the program continues from there.",
     },
     Spec {
         name: "signal program",
         subject: "signal",
         action: Some("program"),
         directions: UP,
-        arguments: &[ACTION, ("signal", "name"), ("program", "name of one of its programs")],
+        arguments: &[ACTION, ("signal", "id of the signal"), ("program", "id of one of the signal's programs")],
         states: STEPPING,
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::program),
-        help: "Changes to another program.",
+        help: "Switches to another program of the signal.",
     },
     Spec {
         name: "signal state",
         subject: "signal",
         action: Some("state"),
         directions: UP,
-        arguments: &[ACTION, ("signal", "name"), ("state", "a letter for each link, as in tlLogic")],
+        arguments: &[ACTION, ("signal", "id of the signal"), ("state", "one letter per link, as in tlLogic")],
         states: STEPPING,
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::aspects),
-        help: "Shows this until a program is set.",
+        help: "Sets the state of all links of a signal, until 'signal program' selects a program.",
     },
     Spec {
         name: "vehicle add",
@@ -383,10 +383,10 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("vehicle", "name"),
-            ("edges", "its way, or the first and the last edge of it"),
-            ("type", "a vehicle type of the scenario"),
-            ("depart", "time; not given: now"),
+            ("vehicle", "new id"),
+            ("edges", "edges of the route, or its first and last edge"),
+            ("type", "id of a vehicle type of the scenario"),
+            ("depart", "departure time; not given: now"),
             ("departLane", "as in SUMO"),
             ("departPos", "as in SUMO"),
             ("departSpeed", "as in SUMO"),
@@ -395,38 +395,46 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::All,
         ds: DsRule::Distributed,
         kind: Kind::World(command::add_vehicle),
-        help: "A new vehicle.",
+        help: "Adds a vehicle.",
     },
     Spec {
         name: "vehicle remove",
         subject: "vehicle",
         action: Some("remove"),
         directions: UP,
-        arguments: &[ACTION, ("vehicle", "name")],
+        arguments: &[ACTION, ("vehicle", "id of the vehicle")],
         states: STEPPING,
         scope: Scope::All,
         ds: DsRule::Distributed,
         kind: Kind::World(command::remove_vehicle),
-        help: "Takes a vehicle off the road.",
+        help: "Removes a vehicle from the network.",
     },
     Spec {
         name: "vehicle reroute",
         subject: "vehicle",
         action: Some("reroute"),
         directions: UP,
-        arguments: &[ACTION, ("vehicle", "name"), ("edges", "the rest of its way, from the edge that it is on")],
+        arguments: &[
+            ACTION,
+            ("vehicle", "id of the vehicle"),
+            ("edges", "edges of the remaining route, from the vehicle's current edge"),
+        ],
         states: STEPPING,
         scope: Scope::All,
         ds: DsRule::Distributed,
         kind: Kind::World(command::reroute),
-        help: "Gives a vehicle another way.",
+        help: "Replaces the remaining route of a vehicle.",
     },
     Spec {
         name: "vehicle speed",
         subject: "vehicle",
         action: Some("speed"),
         directions: UP,
-        arguments: &[ACTION, ("vehicle", "name"), ("speed", "m/s at most; not given: no limit any more")],
+        arguments: &[
+            ACTION,
+            ("vehicle", "id of the vehicle"),
+            ("speed", "upper limit in m/s; not given: removes the limit"),
+        ],
         states: STEPPING,
         scope: Scope::All,
         ds: DsRule::Distributed,
@@ -440,28 +448,28 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("lane", "name"),
-            ("from", "metres from its start; not given: 0"),
-            ("to", "metres; not given: its end"),
-            ("duration", "how long"),
+            ("lane", "id of the lane"),
+            ("from", "start of the section, in metres from the lane's start; default 0"),
+            ("to", "end of the section, in metres; default: the lane's end"),
+            ("duration", "duration of the incident"),
         ],
         states: STEPPING,
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::block),
-        help: "A section of a lane cannot be passed for a time.",
+        help: "Blocks a section of a lane for a given time.",
     },
     Spec {
         name: "incident clear",
         subject: "incident",
         action: Some("clear"),
         directions: UP,
-        arguments: &[ACTION, ("lane", "name")],
+        arguments: &[ACTION, ("lane", "id of the lane")],
         states: STEPPING,
         scope: Scope::Owners,
         ds: DsRule::Distributed,
         kind: Kind::World(command::unblock),
-        help: "Clears the incidents on a lane.",
+        help: "Removes all incidents from a lane.",
     },
     Spec {
         name: "edit addJunction",
@@ -470,8 +478,8 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("id", "name of its own"),
-            ("x", "metres of the network"),
+            ("id", "new id"),
+            ("x", "metres, in network coordinates"),
             ("y", ""),
             ("type", "priority, right_before_left, allway_stop, zipper or unregulated; not given: priority"),
         ],
@@ -479,7 +487,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::add_junction),
-        help: "A place where new roads can meet.",
+        help: "Adds a junction, as an end point for new edges.",
     },
     Spec {
         name: "edit addEdge",
@@ -488,36 +496,36 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("id", "name of its own"),
-            ("from", "junction"),
-            ("to", "junction"),
-            ("lanes", "1 if not given"),
+            ("id", "new id"),
+            ("from", "id of the start junction"),
+            ("to", "id of the end junction"),
+            ("lanes", "number of lanes; default 1"),
             SPEED,
-            ("length", "m; not given: as drawn"),
-            ("shape", "centre line, 'x,y x,y …'; not given: straight"),
-            ("priority", "whole number; -1 if not given"),
+            ("length", "m; not given: the length of the shape"),
+            ("shape", "centre line, 'x,y x,y …'; not given: a straight line"),
+            ("priority", "integer; default -1"),
             WIDTH,
             ALLOW[0],
             ALLOW[1],
-            ("connect", "false: nothing leads there but what is added"),
+            ("connect", "false: only connections added explicitly"),
         ],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::add_edge),
-        help: "A new road. Without connections of its own it gets some by the angles of the roads at its ends.",
+        help: "Adds an edge. If no connections are added for it, they follow from the angles of the adjacent edges.",
     },
     Spec {
         name: "edit removeEdge",
         subject: "edit",
         action: Some("removeEdge"),
         directions: UP,
-        arguments: &[ACTION, ("edge", "name")],
+        arguments: &[ACTION, ("edge", "id of the edge")],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::remove_edge),
-        help: "Takes a road out, with all connections from and to it.",
+        help: "Removes an edge with all connections from and to it.",
     },
     Spec {
         name: "edit changeEdge",
@@ -526,9 +534,9 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("edge", "name"),
-            ("lanes", "how many; they come and go on the left"),
-            ("priority", "whole number; counts for connections that are added later"),
+            ("edge", "id of the edge"),
+            ("lanes", "number of lanes; lanes are added or removed on the left"),
+            ("priority", "integer; applies to connections added later"),
             SPEED,
             WIDTH,
             ALLOW[0],
@@ -538,7 +546,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::change_edge),
-        help: "Changes a road and all its lanes.",
+        help: "Changes an edge and all its lanes.",
     },
     Spec {
         name: "edit addLane",
@@ -547,43 +555,43 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("edge", "name"),
-            ("index", "from 0 at the right; not given: a new leftmost lane"),
+            ("edge", "id of the edge"),
+            ("index", "0 is the rightmost lane; not given: a new leftmost lane"),
             SPEED,
             WIDTH,
             ALLOW[0],
             ALLOW[1],
-            ("connect", "false: without the connections of the lane beside it"),
+            ("connect", "false: do not copy the connections of the adjacent lane"),
         ],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::add_lane),
-        help: "A lane more, like the one beside it where nothing is said. Lanes to its left get the next index.",
+        help: "Adds a lane; attributes not given are copied from the adjacent lane. The indices of lanes to its left increase by 1.",
     },
     Spec {
         name: "edit removeLane",
         subject: "edit",
         action: Some("removeLane"),
         directions: UP,
-        arguments: &[ACTION, ("lane", "name")],
+        arguments: &[ACTION, ("lane", "id of the lane")],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::remove_lane),
-        help: "A lane less; those to its left get the index before.",
+        help: "Removes a lane. The indices of lanes to its left decrease by 1.",
     },
     Spec {
         name: "edit changeLane",
         subject: "edit",
         action: Some("changeLane"),
         directions: UP,
-        arguments: &[ACTION, ("lane", "name"), SPEED, WIDTH, ALLOW[0], ALLOW[1]],
+        arguments: &[ACTION, ("lane", "id of the lane"), SPEED, WIDTH, ALLOW[0], ALLOW[1]],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::change_lane),
-        help: "Changes one lane.",
+        help: "Changes the attributes of one lane.",
     },
     Spec {
         name: "edit addConnection",
@@ -592,19 +600,19 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("from", "edge"),
-            ("to", "edge"),
-            ("fromLane", "index; not given: by the turn"),
-            ("toLane", "index; not given: by the turn"),
-            ("dir", "s, l, r, L, R or t as in SUMO; not given: by the angle"),
-            ("signal", "name; not given: goes with the movement that is most like it"),
+            ("from", "id of the incoming edge"),
+            ("to", "id of the outgoing edge"),
+            ("fromLane", "lane index; not given: chosen by turn direction"),
+            ("toLane", "lane index; not given: chosen by turn direction"),
+            ("dir", "direction s, l, r, L, R or t as in SUMO; not given: from the angle"),
+            ("signal", "id; not given: the signal of the most similar movement"),
             ("index", "link index of the signal"),
         ],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::add_connection),
-        help: "A way through a junction, from lane to lane.",
+        help: "Adds a connection through a junction, from lane to lane.",
     },
     Spec {
         name: "edit removeConnection",
@@ -613,16 +621,16 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("from", "edge"),
-            ("to", "edge"),
-            ("fromLane", "index; not given: of all lanes"),
-            ("toLane", "index; not given: onto all lanes"),
+            ("from", "id of the incoming edge"),
+            ("to", "id of the outgoing edge"),
+            ("fromLane", "lane index; not given: all lanes"),
+            ("toLane", "lane index; not given: all lanes"),
         ],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::remove_connection),
-        help: "Takes ways between two roads out.",
+        help: "Removes connections between two edges.",
     },
     Spec {
         name: "edit setProgram",
@@ -631,17 +639,17 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[
             ACTION,
-            ("signal", "name"),
-            ("program", "its name; one that the signal has is replaced"),
+            ("signal", "id of the signal"),
+            ("program", "id of the program; an existing program of this id is replaced"),
             ("type", "static or actuated; not given: static"),
-            ("offset", "time"),
-            ("phases", "objects with duration, state, and for actuated ones minDur and maxDur"),
+            ("offset", "time offset of the program"),
+            ("phases", "objects with duration and state; actuated programs also take minDur and maxDur"),
         ],
         states: EDITABLE,
         scope: Scope::All,
         ds: DsRule::Either,
         kind: Kind::Edit(edits::set_program),
-        help: "A program of a signal, which is shown from the start.",
+        help: "Adds or replaces a signal program and makes it active from its first phase.",
     },
     Spec {
         name: "edit reset",
@@ -653,7 +661,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::reset_edits),
-        help: "Takes all edits back.",
+        help: "Discards all edits of the loaded network.",
     },
     Spec {
         name: "edit list",
@@ -665,7 +673,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::list_edits),
-        help: "The messages by which the loaded network was edited, as --edits takes them.",
+        help: "Returns the edit messages of the loaded network, in the format of --edits.",
     },
     Spec {
         name: "subscribe",
@@ -674,30 +682,30 @@ pub static COMMANDS: &[Spec] = &[
         directions: ANY,
         arguments: &[
             ("topic", "vehicles, edges, signals, partitions or health"),
-            ("rate", "updates a second, 1 if not given"),
-            ("x0", "area of vehicles, metres of the network"),
+            ("rate", "updates per second; default 1"),
+            ("x0", "bounding box of the vehicles, in network coordinates (metres)"),
             ("y0", ""),
             ("x1", ""),
             ("y1", ""),
-            ("names", "edges or signals; not given: all"),
+            ("names", "ids of edges or signals; not given: all"),
         ],
         states: ALWAYS,
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::subscribe),
-        help: "A stream of states over this WebSocket connection; one for each topic.",
+        help: "Starts a stream of state updates over this WebSocket connection; one stream per topic.",
     },
     Spec {
         name: "unsubscribe",
         subject: "unsubscribe",
         action: None,
         directions: ANY,
-        arguments: &[("topic", "not given: all")],
+        arguments: &[("topic", "topic of the stream; not given: all streams")],
         states: ALWAYS,
         scope: Scope::Front,
         ds: DsRule::Local,
         kind: Kind::Master(command::unsubscribe),
-        help: "Ends streams.",
+        help: "Ends one or all streams of this connection.",
     },
     Spec {
         name: "snapshot take",
@@ -709,7 +717,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Run,
         ds: DsRule::Distributed,
         kind: Kind::Master(command::snapshot),
-        help: "Stores a snapshot before the first step that is not granted yet.",
+        help: "Takes a snapshot after the steps already granted.",
     },
     Spec {
         name: "workers",
@@ -721,7 +729,7 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::workers),
-        help: "The workers and what they host.",
+        help: "Lists the workers and the partitions they host.",
     },
     Spec {
         name: "partitions",
@@ -733,14 +741,14 @@ pub static COMMANDS: &[Spec] = &[
         scope: Scope::Run,
         ds: DsRule::Either,
         kind: Kind::Master(command::partitions),
-        help: "The partitions: where they are, in which epoch, how far.",
+        help: "Lists the partitions with worker, epoch and step.",
     },
     Spec {
         name: "partition move",
         subject: "partition",
         action: Some("move"),
         directions: UP,
-        arguments: &[ACTION, ("partition", "number"), ("worker", "name")],
+        arguments: &[ACTION, ("partition", "number of the partition"), ("worker", "name of the worker")],
         states: STEPPING,
         scope: Scope::Run,
         ds: DsRule::Distributed,
@@ -796,11 +804,11 @@ impl Spec {
     pub fn admit(&'static self, request: &Request, state: RunState) -> Result<(), CommandError> {
         match (self.ds, request.ds) {
             (DsRule::Local, Some(true)) => {
-                let message = "it is not for the distributed part; send it without ds";
+                let message = "the distributed part does not execute this command; send it without 'ds'";
                 return Err(CommandError::argument(self.name, message));
             }
             (DsRule::Distributed, Some(false)) => {
-                let message = "only the distributed part can carry it out; send it without ds";
+                let message = "only the distributed part can execute this command; send it without 'ds'";
                 return Err(CommandError::argument(self.name, message));
             }
             // There is no distributed part yet that could answer.

@@ -63,7 +63,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<TimedCommand>, InputError> {
 }
 
 fn line_of(line: &str, at: &Location) -> Result<TimedCommand, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
+    let value: Value = serde_json::from_str(line).map_err(|error| format!("the message is not valid JSON: {error}"))?;
     let when = match (value.get("step"), value.get("time")) {
         (Some(step), None) => {
             let step = step.as_u64().or_else(|| step.as_str()?.parse().ok());
@@ -149,7 +149,7 @@ mod tests {
             let error = parse("f", &format!("\n{line}")).expect_err(line).to_string();
             assert!(error.starts_with("f:2") && error.contains(expected), "{error}");
         };
-        check("{", "not JSON");
+        check("{", "not valid JSON");
         check(&format!("{{{CLOSE}}}"), "either 'step' or 'time'");
         check(&format!(r#"{{"step": -1, {CLOSE}}}"#), "whole number");
         check(&format!(r#"{{"time": "soon", {CLOSE}}}"#), "seconds or HH:MM:SS");

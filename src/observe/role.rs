@@ -4,12 +4,12 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "program", derive(clap::ValueEnum))]
 pub enum Role {
-    /// The whole run.
+    /// Run all partitions in this process.
     #[default]
     Standalone,
-    /// Drives a run whose partitions are in workers, and writes its outputs.
+    /// Coordinate the workers of a run and write its outputs.
     Master,
-    /// Hosts partitions for a master.
+    /// Host partitions for a master.
     Worker,
 }
 

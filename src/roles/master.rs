@@ -78,7 +78,7 @@ pub struct RunControl {
     /// `None`: it is only looked at.
     pub wishes: Option<mpsc::Receiver<Instruct>>,
     pub live: LiveOut,
-    /// Wait before the first step.
+    /// Pause before the first step.
     pub paused: bool,
     /// Simulated seconds a second; `None`: as fast as it can.
     pub factor: Option<f64>,

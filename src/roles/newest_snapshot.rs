@@ -17,7 +17,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Where the run stands.
+    /// Show the state of the run.
     pub fn standing(self) -> Result<Standing, RunError> {
         let recorder = RecorderState::decode(&self.recorder).map_err(|error| RunError::Failed(error.to_string()))?;
         let parts = self.parts.into_iter().map(|(part, _)| part).collect();

@@ -64,7 +64,7 @@ fn options_are_checked() {
     wrong("--begin 400", "the end (300 s) is before the begin (400 s)");
     wrong("--step-length 0", "option step-length: '0' has to be a time of at least 0.001 s");
     wrong("--scale -1", "option scale: '-1' has to be a number that is not negative");
-    wrong("--no-such-option 1", "there is no option --no-such-option");
+    wrong("--no-such-option 1", "unknown option --no-such-option");
     wrong("--config DIR/n.net.xml", "n.net.xml: bad setting");
     wrong("--partitions 4000", "partitions");
 }

@@ -47,7 +47,7 @@ fn exit_codes_and_printed_texts_are_those_of_sumo() {
     check("run.sumocfg", 0, "", "");
     check("run.sumocfg --verbose --duration-log.disable", 0, "Inserted: 1", "");
     check("-c run.sumocfg --duration-log.statistics", 0, "Statistics (avg of 1)", "");
-    check("run.sumocfg --no-such-option", 1, "", "there is no option --no-such-option");
+    check("run.sumocfg --no-such-option", 1, "", "unknown option --no-such-option");
     check("rum.sumocfg", 1, "", "file not found; did you mean 'run.sumocfg'?");
     fs::write(folder.path().join("x.rou.xml"), r#"<routes><trip id="t" from="buswya" to="d" depart="0"/></routes>"#)
         .expect("writing");

@@ -116,5 +116,5 @@ fn a_master_that_is_told_to_end_while_it_reads_ends_at_once() {
     });
     master.signal("TERM");
     master.ends_with(0);
-    assert_eq!(master.count("stopped before the run began"), 1, "{}", master.tail());
+    assert_eq!(master.count("terminated before the run started"), 1, "{}", master.tail());
 }

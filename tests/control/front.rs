@@ -44,8 +44,8 @@ fn bad_messages_get_one_clear_answer_and_change_nothing() {
     program.reaches("paused");
     let deep = format!(r#"{{"type1":"up","type2":"global","param":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
     let cases = [
-        ("{", 400, "not JSON"),
-        (&*deep, 400, "not JSON"),
+        ("{", 400, "not valid JSON"),
+        (&*deep, 400, "not valid JSON"),
         (r#"{"type1":"up","type2":"fly"}"#, 404, "unknown command 'fly'"),
         (r#"{"type1":"up","type2":"edge","param":[{"action":"paint","edge":"x"}]}"#, 400, "action 'close'"),
         (r#"{"type1":"up","type2":"edge","param":[{"action":"close","edge":"nowhere"}]}"#, 404, "no edge 'nowhere'"),

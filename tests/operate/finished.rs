@@ -5,7 +5,7 @@ use super::process::Process;
 use super::scrape::{Scrape, get};
 use super::site::Site;
 
-const STAYS: &str = "the run is over; this process stays until it is told to end";
+const STAYS: &str = "the run has ended; the process stays up until it is terminated";
 const SHORT: [&str; 2] = ["-e", "60"];
 
 fn stay(process: &mut Process, address: &str) {

@@ -240,7 +240,10 @@ impl Front {
         ctx.spawn(reading.into_actor(self).map(move |read, _, ctx| {
             let read = match read {
                 Ok(read) => read,
-                Err(_) => Err(InputError::file(name.as_str(), "the reader panicked; this is a fault of the program")),
+                Err(_) => Err(InputError::file(
+                    name.as_str(),
+                    "the scenario reader panicked; this is a bug in TessDS, please report it",
+                )),
             };
             ctx.notify(Outcome::Read(read.map(|(scenario, outputs)| {
                 (name, Read { scenario: Box::new(scenario), outputs, edits: Edits::default() })
@@ -267,7 +270,7 @@ impl Front {
                     done.map(|()| Box::new(loaded))
                 }
                 Err(_) => {
-                    let text = "the edit panicked; this is a fault of the program. Load the network again";
+                    let text = "the edit panicked; this is a bug in TessDS, please report it. Load the network again";
                     Err(CommandError::Conflict(text.to_owned()))
                 }
             };
@@ -289,7 +292,10 @@ impl Front {
         ctx.spawn(work.into_actor(self).map(move |done, _, ctx| match done {
             Ok((read, cut)) => ctx.notify(Outcome::Cut(cut, Some(read), paused)),
             Err(_) => {
-                let error = InputError::file("simulation start", "the cut panicked; this is a fault of the program");
+                let error = InputError::file(
+                    "simulation start",
+                    "partitioning panicked; this is a bug in TessDS, please report it",
+                );
                 ctx.notify(Outcome::Cut(Err(error), None, paused));
             }
         }));

@@ -76,12 +76,12 @@ impl Story {
     pub fn hear(&mut self, line: &Line, spans: &mut Vec<Span>) {
         match line.message.as_str() {
             "run is kept under this name" | "joined a run" => self.begin(line),
-            "run is over"
-            | "told to end"
-            | "stopped; workers wait for the next master, and --resume goes on with the run" => {
+            "run finished"
+            | "shutdown signal received"
+            | "terminated; workers wait for the next master, and --resume continues the run" => {
                 self.end(line, None, spans);
             }
-            "run has failed" => self.end(line, line.text("error"), spans),
+            "run failed" => self.end(line, line.text("error"), spans),
             "connection to worker lost" => self.silent(line),
             "worker joined" => {
                 line.text("worker").and_then(|worker| self.silent.remove(worker));
@@ -372,7 +372,7 @@ mod tests {
                 (20, "partition placed", &[("partition", 0), ("epoch", 3)], &[]),
                 (30, "snapshot not committed; the last one stays", &[("committed", 100)], &[("reason", "full")]),
                 (40, "command is answered", &[("code", 503), ("took_ms", 3)], &[("command", "net load")]),
-                (50, "run has failed", &[], &[("error", "the store is gone")]),
+                (50, "run failed", &[], &[("error", "the store is gone")]),
             ],
         );
         let failed: Vec<(&str, &str)> =

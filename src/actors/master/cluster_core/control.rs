@@ -240,7 +240,7 @@ impl ClusterCore {
         Standing { now, free: self.first_free_step(), step: self.lifecycle.step_time() }
     }
 
-    /// Where the run stands.
+    /// Show the state of the run.
     pub fn status(&self) -> RunStatus {
         // That it is over, and how, tells who drives it, when its outputs are in place.
         let state = if !self.begun {
