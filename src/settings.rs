@@ -112,7 +112,7 @@ impl ControlSettings {
             return Err(format!("control.message_bytes is {}, 1024 to 67108864 are allowed", self.message_bytes));
         }
         if self.max_clients == 0 || self.messages_per_s == 0 {
-            return Err("control.max_clients and control.messages_per_s have to be above 0".to_owned());
+            return Err("control.max_clients and control.messages_per_s must be above 0".to_owned());
         }
         Ok(())
     }
@@ -204,11 +204,9 @@ impl RegionSettings {
     fn validate(&self) -> Result<(), String> {
         let is_set = |path: &PathBuf| !path.as_os_str().is_empty();
         if self.source()?.is_none() && (is_set(&self.crossings) || is_set(&self.record)) {
-            return Err(
-                "region.crossings and region.record are about a region; say which with region.edges, region.box or \
+            return Err("region.crossings and region.record need a region; set one with region.edges, region.box or \
                         region.polygon (--region)"
-                    .to_owned(),
-            );
+                .to_owned());
         }
         if is_set(&self.crossings) && is_set(&self.record) {
             return Err(
@@ -272,8 +270,8 @@ impl ClusterSettings {
         }
         if self.heartbeat_ms == 0 || self.timeout_ms < 2 * self.heartbeat_ms {
             return Err(format!(
-                "cluster.timeout_ms is {} and cluster.heartbeat_ms {}; the timeout has to be at least two heartbeats, or a \
-                 worker is lost by one late message",
+                "cluster.timeout_ms is {} and cluster.heartbeat_ms {}; the timeout has to be at least two heartbeats, or \
+                 one late message counts as the loss of a worker",
                 self.timeout_ms, self.heartbeat_ms
             ));
         }
@@ -370,7 +368,7 @@ impl OtelSettings {
         let is_good = |uri: Uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
         if !endpoint.is_empty() && !endpoint.parse().is_ok_and(is_good) {
             return Err(format!(
-                "otel.endpoint is '{endpoint}', http://HOST:PORT is expected; a collector beside the program can go on with TLS"
+                "otel.endpoint is '{endpoint}', http://HOST:PORT is expected; use a local collector to forward traces over TLS"
             ));
         }
         Ok(())
@@ -579,7 +577,7 @@ mod tests {
         check("partitions = 2\n[partition]\ncount = 3", &[], "partitions is 2 and partition.count 3");
         check("[region]\nbox = \"1,2\"", &[], "is no box");
         check("[region]\nbox = \"0,0,1,1\"\nedges = \"e\"", &[], "exclude each other");
-        check("[region]\ncrossings = \"c\"", &[], "say which with region.edges");
+        check("[region]\ncrossings = \"c\"", &[], "set one with region.edges");
         check("[region]\nedges = \"e\"\ncrossings = \"c\"\nrecord = \"c\"", &[], "set one");
         check("[partition]\nmax = 5000", &[], "partition.max is 5000, at most 4096");
         check("[cluster]\ntimeout_ms = 600", &[], "two heartbeats");

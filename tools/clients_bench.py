@@ -181,7 +181,7 @@ def measure(binary, cfg, steps, clients, topic, rate):
         if listener:
             listener.join()
         report = json.loads((folder / "report.json").read_text())
-        dropped = "does not read" in (folder / "log").read_text()
+        dropped = "reads too slowly" in (folder / "log").read_text()
         return {
             "UPS": f"{report['ups']:,.0f}",
             "memory, MiB": f"{peak / 1024:.0f}",

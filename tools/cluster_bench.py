@@ -188,20 +188,20 @@ def recovery(binary, cfg, steps, repeat):
                 )  # fmt: skip
                 try:
                     # It comes when all places are taken; else it might be one of the two that are not.
-                    cluster.wait_for("partition is up", 2)
+                    cluster.wait_for("partition started", 2)
                     cluster.workers.append(cluster.worker("standby"))
                     cluster.wait_for("snapshot committed", 2)
                     time.sleep(2.0)
                     at = time.time()
                     victim = cluster.workers[0]
                     victim.send_signal(signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
-                    cluster.wait_for("partition has caught up", 1)
+                    cluster.wait_for("partition caught up", 1)
                     times = {}
                     for stamp, event in cluster.events():
                         if stamp >= at:
                             times.setdefault(event["message"], stamp)
-                    lost, up = times["worker is lost"], times["partition is up"]
-                    done = times["partition has caught up"]
+                    lost, up = times["worker lost"], times["partition started"]
+                    done = times["partition caught up"]
                     figures = [lost - at, up - lost, done - up, done - at]
                     rows.append([fault, *(f"{seconds:.2f}" for seconds in figures)])
                 finally:

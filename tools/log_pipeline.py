@@ -20,7 +20,7 @@ LOGGING = common.ROOT / "deploy" / "logging"
 # What the collector adds to each event.
 ADDED = {"stream", "pod", "namespace", "container", "node"}
 NUMBERS = ("integer", "long")
-BEGIN_OF_RECOVERY, END_OF_RECOVERY = "partition placed", "partition has caught up"
+BEGIN_OF_RECOVERY, END_OF_RECOVERY = "partition placed", "partition caught up"
 
 
 def patterns(conf):

@@ -19,8 +19,8 @@ VIEW = "tessds-logs"
 VERSION = "8.0.0"
 # Messages by which a failure can be followed, in the order in which they come.
 STORY = (
-    "connection to worker lost", "partition hears nothing of its neighbour", "worker is lost", "partition ended", "partition placed",
-    "partition is up", "partition has caught up", "snapshot committed",
+    "connection to worker lost", "no frames from neighbour partition", "worker lost", "partition ended", "partition placed",
+    "partition started", "partition caught up", "snapshot committed",
 )  # fmt: skip
 ANY_OF = lambda messages: " or ".join(f'message.keyword: "{m}"' for m in messages)
 SOURCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
@@ -78,16 +78,16 @@ def objects():
     view["references"] = []
     levels = chart("tessds-levels", "Warnings and errors", 'level: ("WARN" or "ERROR")', ("count", None), "level")
     failures = chart("tessds-failures", "What failed", 'level: ("WARN" or "ERROR")', ("count", None), "message.keyword")
-    lost = chart("tessds-lost", "Workers lost", 'message.keyword: "worker is lost"', ("count", None), "worker")
+    lost = chart("tessds-lost", "Workers lost", 'message.keyword: "worker lost"', ("count", None), "worker")
     placed = chart("tessds-placed", "Partitions placed", 'message.keyword: "partition placed"', ("count", None), "partition")
-    took = chart("tessds-took", "Longest recovery, ms", 'message.keyword: "partition has caught up"', ("max", "took_ms"), "partition", "line")
+    took = chart("tessds-took", "Longest recovery, ms", 'message.keyword: "partition caught up"', ("max", "took_ms"), "partition", "line")
     epochs = chart("tessds-epochs", "Epoch", "epoch: *", ("max", "epoch"), "namespace", "line")
     steps = chart("tessds-steps", "Step of the last snapshot", 'message.keyword: "snapshot committed"', ("max", "step"), "namespace", "line")
     commits = chart("tessds-commits", "Snapshots committed", 'message.keyword: "snapshot committed"', ("count", None), "namespace")
     missed = chart("tessds-missed", "Snapshots that failed", ANY_OF((
-        "snapshot not stored; the last commit stays", "snapshot not committed; the last one stays", "snapshot left out: the store is slow",
-        "the recorder's state is not stored; no commit of this step", "the recorder's state is left out: the store is slow",
-        "lost partitions wait for the store", "waiting for the store", "the lease is not renewed",
+        "snapshot not stored; the previous commit remains valid", "snapshot not committed; the previous commit remains valid", "snapshot skipped: the store is slow",
+        "recorder state not stored; this step is not committed", "recorder state skipped: the store is slow",
+        "recovery of lost partitions is waiting for the store", "waiting for the store", "lease not renewed",
     )), ("count", None), "message.keyword")  # fmt: skip
     columns = ["level", "message", "run", "epoch", "partition", "worker", "step", "took_ms", "reason", "error", "pod"]
     story = search("tessds-story", "Failures and recoveries", ANY_OF(STORY), columns)

@@ -31,7 +31,7 @@ class Pipeline(unittest.TestCase):
             [(2, 2, 600, 26), (3, 2, 600, 26)],
         )
         messages = [e["message"] for e in events]
-        story = [messages.index(m) for m in ("connection to worker lost", "worker is lost", "partition has caught up")]
+        story = [messages.index(m) for m in ("connection to worker lost", "worker lost", "partition caught up")]
         self.assertEqual(story, sorted(story))
 
     def test_a_panic_is_one_event_and_so_is_the_summary_of_a_run(self):

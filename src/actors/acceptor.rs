@@ -31,7 +31,7 @@ pub async fn accept_from(listener: &mut dyn Listener, serve: impl Fn(Purpose, Bo
                     && let Some((from, oldest)) = openings.pop_front()
                 {
                     oldest.abort();
-                    tracing::warn!(from, error = "too many callers that say nothing", "connection refused");
+                    tracing::warn!(from, error = "too many connections without a handshake", "connection refused");
                 }
                 let (serve, caller) = (Rc::clone(&serve), from.clone());
                 let opening = spawn_local(async move {

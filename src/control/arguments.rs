@@ -35,7 +35,7 @@ impl<'a> Arguments<'a> {
         let taken = self.taken.borrow();
         match self.values.keys().find(|key| !taken.iter().any(|taken| taken == key)) {
             Some(key) => Err(self.error(format!(
-                "argument '{}' is not known; there is {}",
+                "unknown argument '{}'; known arguments are {}",
                 key.chars().take(MAX_NAME).collect::<String>(),
                 taken.join(", ")
             ))),

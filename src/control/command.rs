@@ -209,12 +209,12 @@ fn each<T>(
     reader_of: impl Fn(&'static Spec) -> Option<fn(&Arguments) -> Result<T, CommandError>>,
 ) -> Result<Vec<T>, CommandError> {
     if request.params.is_empty() {
-        return Err(CommandError::argument(spec.name, "param is missing; it holds the objects to change"));
+        return Err(CommandError::argument(spec.name, "'param' is missing; it lists the objects to change"));
     }
     let each = request.params.iter().map(|param| {
         let spec = of_param(request, param)?;
         let Some(read) = reader_of(spec) else {
-            return Err(CommandError::argument(spec.name, "it cannot be sent together with others"));
+            return Err(CommandError::argument(spec.name, "this command must be the only object in 'param'"));
         };
         let arguments = Arguments::new(spec.name, param);
         let read = read(&arguments)?;
@@ -246,7 +246,7 @@ pub fn global(a: &Arguments, direction: Direction) -> Result<Command, CommandErr
 pub fn load_net(a: &Arguments, _: Direction) -> Result<Command, CommandError> {
     // There is nothing but files.
     if a.flag("fromFile")? == Some(false) {
-        return Err(a.error("'fromFile' has to be true: networks come from the folder of scenarios"));
+        return Err(a.error("'fromFile' has to be true: networks are loaded from the scenario folder"));
     }
     let choice =
         NetChoice { project: a.text("projId")?, net: a.text("netKey")?, time: a.text("time")?, file: a.text("file")? };
@@ -407,7 +407,7 @@ pub fn add_vehicle(a: &Arguments) -> Result<WorldCommand, CommandError> {
     action(a)?;
     let edges = a.names("edges")?;
     if edges.is_empty() {
-        return Err(a.error("argument 'edges' is missing; it names the first and the last edge, or all"));
+        return Err(a.error("argument 'edges' is missing; it lists the first and the last edge, or the whole route"));
     }
     Ok(WorldCommand::AddVehicle(Box::new(VehicleWish {
         id: a.given_text("vehicle")?,
@@ -429,7 +429,9 @@ pub fn reroute(a: &Arguments) -> Result<WorldCommand, CommandError> {
     action(a)?;
     let edges = a.names("edges")?;
     if edges.is_empty() {
-        return Err(a.error("argument 'edges' is missing; it names the rest of the way, from the edge that it is on"));
+        return Err(
+            a.error("argument 'edges' is missing; it lists the remaining route, from the vehicle's current edge")
+        );
     }
     Ok(WorldCommand::Reroute { vehicle: a.given_text("vehicle")?, edges })
 }

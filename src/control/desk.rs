@@ -77,7 +77,7 @@ impl Desk {
                     let id = VehicleId::new(self.world.demand.departures.len() + self.added.len() + added.len());
                     let vehicle = self.vehicle(wish, id)?;
                     if self.vehicles.contains_key(&vehicle.name) || added.contains_key(&vehicle.name) {
-                        let text = format!("there is or was a vehicle '{}' in this run; names are given once", wish.id);
+                        let text = format!("vehicle id '{}' is already used in this run; ids must be unique", wish.id);
                         return Err(CommandError::Conflict(text));
                     }
                     added.insert(vehicle.name.clone(), id);
@@ -197,7 +197,7 @@ impl Desk {
         let bad = |text: String| CommandError::argument("signal state", text);
         let aspects = state.chars().map(|letter| {
             Aspect::of_letter(letter)
-                .ok_or_else(|| bad(format!("'{letter}' is no letter of a signal; there are rugGyYsoO")))
+                .ok_or_else(|| bad(format!("'{letter}' is not a signal state; use the letters rugGyYsoO")))
         });
         Ok(Order::ShowAspects { signal, aspects: aspects.collect::<Result<_, _>>()? })
     }
@@ -219,7 +219,7 @@ impl Desk {
         if let Some(pos) = &wish.depart_pos {
             vehicle.depart_pos = parse("departPos", pos)?;
             if vehicle.depart_pos == DepartPos::Stop {
-                let text = "'departPos' cannot be 'stop': a vehicle that is added has no stops";
+                let text = "'departPos' cannot be 'stop': added vehicles have no stops";
                 return Err(CommandError::argument("vehicle add", text));
             }
         }
@@ -247,7 +247,7 @@ impl Desk {
         let roads = Roads { network, graph, delays: None };
         search.route(roads, from, via, to, Travel::of(vtype, 1.0)).map_err(|(from, to)| {
             let (from, to) = (&network.edge(from).name, &network.edge(to).name);
-            CommandError::argument("vehicle add", format!("no way leads from edge '{from}' to edge '{to}'"))
+            CommandError::argument("vehicle add", format!("no route from edge '{from}' to edge '{to}'"))
         })
     }
 }

@@ -34,7 +34,7 @@ fn edits_of_line(line: &str) -> Result<Vec<Edit>, String> {
     let spec = find(&request).map_err(|error| error.to_string())?;
     match (spec.kind, Command::read(spec, &request).map_err(|error| error.to_string())?) {
         (Kind::Edit(_), Command::Edit(edits)) => Ok(edits),
-        _ => Err(format!("'{}' is no edit of the network", spec.name)),
+        _ => Err(format!("'{}' is not an edit of the network", spec.name)),
     }
 }
 
@@ -190,7 +190,7 @@ fn look(a: &Arguments) -> Result<LaneLook, CommandError> {
         (None, None) => None,
         (Some(allowed), None) => Some(Permissions(allowed)),
         (None, Some(refused)) => Some(Permissions(!refused)),
-        _ => return Err(a.error("either 'allow' or 'disallow' says who may use it")),
+        _ => return Err(a.error("'allow' and 'disallow' exclude each other; give one of them")),
     };
     Ok(LaneLook { speed_mps: a.number("speed", 0.1..=100.0)?, width_m: a.number("width", 0.5..=20.0)?, allowed })
 }

@@ -9,7 +9,7 @@ pub enum CommandError {
     /// Not a message of the protocol.
     #[error("{0}")]
     Malformed(String),
-    #[error("unknown command '{0}'; 'commands' lists what there is")]
+    #[error("unknown command '{0}'; 'commands' lists all commands")]
     Unknown(String),
     /// An argument is missing, of the wrong type or out of range.
     #[error("{command}: {message}")]
@@ -17,7 +17,7 @@ pub enum CommandError {
     /// No such edge, lane, signal, vehicle, partition or worker.
     #[error("there is no {kind} '{name}'")]
     NoSuchObject { kind: &'static str, name: String },
-    #[error("'{command}' is not possible while the run is {state}; it is when the run is {allowed}")]
+    #[error("'{command}' is not possible while the run is {state}; it needs a run that is {allowed}")]
     WrongState { command: &'static str, state: RunState, allowed: String },
     /// It contradicts how things are.
     #[error("{0}")]
@@ -60,7 +60,7 @@ impl CommandError {
 
     /// Nothing is taken in from the command to edit a network until that is done.
     pub fn being_edited() -> Self {
-        Self::Busy("the network is being edited; send it again later".to_owned())
+        Self::Busy("the network is being edited; retry later".to_owned())
     }
 
     pub fn argument(command: &'static str, message: impl Into<String>) -> Self {

@@ -84,7 +84,7 @@ fn line_of(line: &str, at: &Location) -> Result<TimedCommand, String> {
         Command::World(commands) => Timed::World(commands),
         Command::Edit(edits) => Timed::Edit(edits),
         Command::Run(command @ (RunCommand::Stop | RunCommand::Snapshot)) => Timed::Run(command),
-        _ => return Err(format!("'{}' cannot be timed: it changes nothing in the simulated world", spec.name)),
+        _ => return Err(format!("'{}' cannot be a timed command: it does not change the simulated world", spec.name)),
     };
     Ok(TimedCommand { at: at.clone(), when, command, text: request.to_text() })
 }
@@ -155,6 +155,6 @@ mod tests {
         check(&format!(r#"{{"time": "soon", {CLOSE}}}"#), "seconds or HH:MM:SS");
         check(r#"{"step": 1}"#, "'command' is missing");
         check(r#"{"step": 1, "command": {"type1": "up", "type2": "nothing"}}"#, "unknown command");
-        check(r#"{"step": 1, "command": {"type1": "down", "type2": "status"}}"#, "cannot be timed");
+        check(r#"{"step": 1, "command": {"type1": "down", "type2": "status"}}"#, "cannot be a timed command");
     }
 }

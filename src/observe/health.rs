@@ -84,12 +84,12 @@ impl Health {
         match self.role {
             _ if self.is_resting() => Readiness::Ready,
             Role::Worker if !has_master.load(Ordering::Relaxed) => {
-                Readiness::Waits("no master has welcomed this worker")
+                Readiness::Waits("this worker has not joined a master")
             }
             Role::Master | Role::Standalone if launches.load(Ordering::Relaxed) => {
                 Readiness::Waits(match self.store.last_answer() {
                     LastAnswer::Held => "another master holds the lease of the run",
-                    LastAnswer::Outage => "the store does not answer, or takes nothing",
+                    LastAnswer::Outage => "store outage",
                     LastAnswer::Fine => "the run is being prepared",
                 })
             }

@@ -84,7 +84,7 @@ impl MessageFile {
         line.push('\n');
         self.bytes += line.len() as u64;
         if self.bytes >= MAX_FILE_BYTES {
-            line.push_str("Warning: the file is full; further messages are left out.\n");
+            line.push_str("Warning: size limit of this file reached; further messages are dropped.\n");
         }
         // A log that cannot be written ends no run.
         let _ = self.file.write_all(line.as_bytes());
@@ -222,6 +222,6 @@ mod tests {
             file.write(Severity::Message, "text");
         }
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "text\nWarning: the file is full; further messages are left out.\n");
+        assert_eq!(text, "text\nWarning: size limit of this file reached; further messages are dropped.\n");
     }
 }

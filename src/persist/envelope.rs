@@ -60,7 +60,7 @@ impl Envelope {
         let (envelope, version, length) = Self::read(fields)?;
         if length > limit || length > LZ4_GREATEST_RATIO * packed.len() as u64 {
             return Err(StoreError::damaged(format!(
-                "a snapshot claims {length} bytes packed into {}, where {limit} are the greatest",
+                "a snapshot states a size of {length} bytes packed into {}; the limit is {limit}",
                 packed.len()
             )));
         }
@@ -74,8 +74,7 @@ impl Envelope {
         if version != VERSION {
             return Err(StoreError::OtherVersion {
                 what: format!(
-                    "the snapshot of step {} has version {version}, and this program reads version {VERSION}; go on with the \
-                     program that wrote it, or begin the run again under another name",
+                    "the snapshot of step {} has version {version}, and this program reads version {VERSION}; use the version that wrote it, or restart the run under another name",
                     envelope.step
                 ),
             });
@@ -134,7 +133,7 @@ impl Envelope {
             MASTER => PartName::Master,
             number => u16::try_from(number)
                 .map(PartName::Partition)
-                .map_err(|_| StoreError::damaged(format!("a snapshot claims to be of partition {number}")))?,
+                .map_err(|_| StoreError::damaged(format!("invalid partition number {number} in a snapshot header")))?,
         };
         Ok((Self { scenario, step, epoch, part }, version, u64::from_le_bytes(take(fields, &mut at))))
     }

@@ -11,13 +11,13 @@ pub enum StoreError {
     Unavailable { what: String },
     /// No answer in time: it may have happened or not. Every call of [`SnapshotStore`](super::SnapshotStore) says what to
     /// do then.
-    #[error("the store did not answer in time, so it may have happened or not: {what}")]
+    #[error("the store did not answer in time; the outcome of the operation is unknown: {what}")]
     Ambiguous { what: String },
     /// No room. What was stored before stays valid and readable.
     #[error("the store is full: {what}")]
     Full { what: String },
     /// The store is there and takes no writes: a failed save of its own.
-    #[error("the store refuses: {what}")]
+    #[error("the store refused the operation: {what}")]
     Refused { what: String },
     /// The store is there and does not let the caller do that: a missing right, a wrong password, a certificate.
     #[error("the store denies access: {what}")]
@@ -67,7 +67,7 @@ impl StoreError {
     }
     /// `id` was uploaded before with another content.
     pub(super) fn other_part(id: &PartId) -> Self {
-        Self::conflict(format!("{id} is stored with other bytes; upload it as another attempt"))
+        Self::conflict(format!("{id} is already stored with different content; upload it as another attempt"))
     }
     pub(super) fn older_commit(step: u64, last: u64) -> Self {
         Self::conflict(format!("step {step} cannot be committed after step {last}"))

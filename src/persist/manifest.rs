@@ -41,7 +41,7 @@ impl PartRef {
             return Err(StoreError::damaged(format!("{self} has {} bytes instead of {}", bytes.len(), self.bytes)));
         }
         if ContentHash::of(bytes) != self.hash {
-            return Err(StoreError::damaged(format!("{self} has another checksum than when it was stored")));
+            return Err(StoreError::damaged(format!("{self} does not match its stored checksum")));
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Manifest {
         let manifest: Self = rmp_serde::from_slice(unseal(&what, bytes)?)
             .map_err(|error| StoreError::damaged(format!("{what}: {error}")))?;
         if manifest.step != step {
-            return Err(StoreError::damaged(format!("{what} says that it is of step {}", manifest.step)));
+            return Err(StoreError::damaged(format!("{what} has the step number {} inside", manifest.step)));
         }
         Ok(manifest)
     }

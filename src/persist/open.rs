@@ -10,7 +10,7 @@ pub fn open(url: &str) -> Result<Box<dyn SnapshotStore>, StoreError> {
         Some(("dir", path)) if !path.is_empty() => Ok(Box::new(DirStore::new(path))),
         Some(("redis" | "rediss", _)) => Ok(Box::new(RedisStore::new(url)?)),
         _ => Err(StoreError::config(
-            "this is not the address of a store; use memory, dir:PATH, redis://HOST:PORT or rediss://HOST:PORT",
+            "invalid store address; use memory, dir:PATH, redis://HOST:PORT or rediss://HOST:PORT",
         )),
     }
 }

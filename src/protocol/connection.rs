@@ -27,7 +27,7 @@ pub struct Connection {
 pub enum SendError {
     #[error("the connection is closed")]
     Closed,
-    #[error("the other side reads too slowly")]
+    #[error("the peer reads too slowly")]
     Full,
 }
 
@@ -127,11 +127,11 @@ async fn read<F: Future<Output = bool>>(
         match message(&mut stream, limit).await {
             Ok(message) => {
                 if !deliver(message).await {
-                    return "what came over it was refused".to_owned();
+                    return "a message from the peer was refused".to_owned();
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return "closed by the other side".to_owned();
+                return "closed by the peer".to_owned();
             }
             Err(error) => return error.to_string(),
         }

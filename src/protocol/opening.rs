@@ -20,7 +20,7 @@ const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
-    /// A worker looks for its master.
+    /// A worker connects to its master.
     Work,
     /// A partition links up with its neighbour: numbers, and the epochs in which both were placed, as the caller knows them.
     Neighbour { run: RunId, from: u16, from_epoch: Epoch, to: u16, to_epoch: Epoch, generation: Generation },
@@ -39,17 +39,17 @@ pub struct Opening {
 pub enum OpeningError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("no opening within {} s", OPENING_TIMEOUT.as_secs())]
+    #[error("no handshake within {} s", OPENING_TIMEOUT.as_secs())]
     TimedOut,
-    #[error("opening of {0} bytes, at most {MAX_OPENING} are allowed")]
+    #[error("handshake of {0} bytes; the limit is {MAX_OPENING}")]
     TooLong(u32),
-    #[error("the other side speaks TLS, and this process does not; set [tls] for all processes of a run, or for none")]
+    #[error("the peer uses TLS, and this process does not; set [tls] for all processes of a run, or for none")]
     Encrypted,
     #[error(transparent)]
     Wire(#[from] WireError),
-    #[error("not a process of this program")]
+    #[error("the peer is not a TessDS process")]
     Stranger,
-    #[error("speaks version {theirs} of the protocol, this process version {VERSION}; run the same release everywhere")]
+    #[error("the peer uses protocol version {theirs}, this process {VERSION}; run the same release everywhere")]
     Version { theirs: u32 },
     /// The other side said no.
     #[error("refused: {0}")]

@@ -175,12 +175,14 @@ impl Stream for Empty {
 fn calling(error: io::Error) -> io::Error {
     let text = match reason(&error) {
         Some(Error::InvalidMessage(_)) => {
-            format!("the caller speaks no TLS ({error}); it needs the settings of [tls], too")
+            format!("the client does not use TLS ({error}); set [tls] there, too")
         }
-        Some(Error::NoCertificatesPresented) => "the caller shows no certificate".to_owned(),
-        Some(Error::InvalidCertificate(why)) => format!("the certificate of the caller is not accepted: {why}"),
+        Some(Error::NoCertificatesPresented) => "the client presents no certificate".to_owned(),
+        Some(Error::InvalidCertificate(why)) => format!("the certificate of the client is not accepted: {why}"),
         Some(Error::AlertReceived(alert)) => refusal(*alert),
-        _ if error.kind() == io::ErrorKind::UnexpectedEof => "the caller hung up before hands were shaken".to_owned(),
+        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the client disconnected before the TLS handshake was complete".to_owned()
+        }
         _ => return error,
     };
     io::Error::new(error.kind(), text)
@@ -189,11 +191,11 @@ fn calling(error: io::Error) -> io::Error {
 /// Why nothing came of a call, for the log.
 fn called(error: io::Error) -> io::Error {
     let text = match reason(&error) {
-        Some(Error::InvalidMessage(_)) => format!("the other side speaks no TLS ({error}); set [tls] there, too"),
-        Some(Error::InvalidCertificate(why)) => format!("the certificate of the other side is not accepted: {why}"),
+        Some(Error::InvalidMessage(_)) => format!("the server does not use TLS ({error}); set [tls] there, too"),
+        Some(Error::InvalidCertificate(why)) => format!("the certificate of the server is not accepted: {why}"),
         Some(Error::AlertReceived(alert)) => refusal(*alert),
         _ if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
-            "the other side hung up before hands were shaken; if it speaks no TLS, set [tls] there, too".to_owned()
+            "the server disconnected before the TLS handshake was complete; if it does not use TLS, set [tls] there, too".to_owned()
         }
         _ => return error,
     };
@@ -211,9 +213,9 @@ fn heard(error: io::Error) -> io::Error {
 fn refusal(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::DecodeError | AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure => {
-            format!("the other side does not speak this kind of TLS: {alert:?}")
+            format!("the peer does not support this TLS version or cipher: {alert:?}")
         }
-        _ => format!("the other side does not accept the certificate of this process: {alert:?}"),
+        _ => format!("the peer does not accept the certificate of this process: {alert:?}"),
     }
 }
 

@@ -20,9 +20,9 @@ impl Default for Limits {
 /// Bytes that are no message.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    #[error("message cannot be written: {0}")]
+    #[error("message cannot be encoded: {0}")]
     Encode(#[from] rmp_serde::encode::Error),
-    #[error("not a message of this program: {0}")]
+    #[error("malformed message: {0}")]
     Decode(#[from] rmp_serde::decode::Error),
 }
 

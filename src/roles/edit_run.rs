@@ -25,7 +25,9 @@ pub(super) async fn edit_run(
     snapshot: Option<Snapshot>,
     edits: &[Edit],
 ) -> Result<(CompiledScenario, Option<Snapshot>), RunError> {
-    let impossible = |error: String| RunError::Failed(format!("the network cannot be edited as the log says: {error}"));
+    let impossible = |error: String| {
+        RunError::Failed(format!("the edits of the command log cannot be applied to the network: {error}"))
+    };
     let mut edited = EditedNetwork::new(&compiled.network);
     edited.apply(edits).map_err(|error| impossible(error.to_string()))?;
     let after = edited_scenario(&compiled, edited, tenure.epoch.0).map_err(impossible)?;
@@ -94,7 +96,7 @@ fn carried(
         step = snapshot.manifest.step,
         discarded = tally.discarded,
         rerouted = tally.rerouted,
-        "network is edited"
+        "network edited"
     );
     let encode = |state: &PartitionState| rmp_serde::to_vec(state).expect("numbers and bytes can always be written");
     let recorder = RecorderState::encode(&outputs, guidance.as_ref(), &notices, None);

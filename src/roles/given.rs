@@ -91,7 +91,7 @@ pub fn regional(
     let region = Region::find(&source, &scenario.network, warnings)?;
     let (inside, simulated) = (region.inside().len(), region.simulated().len());
     if !settings.record.as_os_str().is_empty() {
-        tracing::info!(edges = inside, recorded = simulated, "crossings of the region are recorded");
+        tracing::info!(edges = inside, recorded = simulated, "recording crossings of the region");
         region.record(&settings.record, &mut scenario.requests);
         return Ok((scenario, false));
     }
@@ -99,7 +99,13 @@ pub fn regional(
     let whole = scenario.demand.departures.len();
     let scenario = region.cut_out(scenario, crossings, warnings)?;
     let trips = scenario.demand.departures.len();
-    tracing::info!(edges = inside, simulated, trips, vehicles_of_the_whole = whole, "only a region is simulated");
+    tracing::info!(
+        edges = inside,
+        simulated,
+        trips,
+        vehicles_of_the_whole = whole,
+        "simulating a region of the network"
+    );
     Ok((scenario, true))
 }
 

@@ -176,7 +176,8 @@ async fn prepare(
             record
         }
         (None, None) => {
-            let what = "the run was interrupted before its scenario was stored; start it again as it was started";
+            let what =
+                "the run was interrupted before its scenario was stored; restart it with its original command line";
             return Err(InputError::file(run.as_str(), what).into());
         }
     };
@@ -212,7 +213,8 @@ async fn prepare(
     let standing = snapshot.map(Snapshot::standing).transpose()?;
     let pace = get(async || store.get_record(&run, PACE).await).await?;
     let pace = pace.map(|bytes| KeptPace::decode(&bytes)).transpose();
-    let pace = pace.map_err(|error| RunError::Failed(format!("how run '{run}' was driven cannot be read: {error}")))?;
+    let pace =
+        pace.map_err(|error| RunError::Failed(format!("the stored pace of run '{run}' cannot be read: {error}")))?;
     let outputs = record.outputs;
     Ok(Prepared::Ready(Box::new(Ready { compiled, outputs, standing, placed, tallies, recut, log, pace })))
 }
@@ -233,8 +235,7 @@ async fn finished(
     record: &RunRecord,
     result: &[u8],
 ) -> Result<Finished, RunError> {
-    let unreadable =
-        |what: String| RunError::Failed(format!("what the store holds of run '{run}' cannot be read: {what}"));
+    let unreadable = |what: String| RunError::Failed(format!("the stored data of run '{run}' cannot be read: {what}"));
     let RunResult { recording, partitions, recoveries, replayed_steps } =
         RunResult::decode(result).map_err(|error| unreadable(error.to_string()))?;
     let bytes = get(async || store.get_blob(run, record.scenario).await).await?;
@@ -270,7 +271,7 @@ pub(super) async fn scenario_of(
 async fn read_record(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Option<RunRecord>, RunError> {
     let Some(bytes) = get(async || store.get_record(run, RUN).await).await? else { return Ok(None) };
     let record = rmp_serde::from_slice(&bytes)
-        .map_err(|e| RunError::Failed(format!("what the store holds of run '{run}' cannot be read: {e}")))?;
+        .map_err(|e| RunError::Failed(format!("the stored data of run '{run}' cannot be read: {e}")))?;
     Ok(Some(record))
 }
 

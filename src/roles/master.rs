@@ -215,7 +215,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             let guidance = RouteGuidance::restored(&world, standing.recorder.guidance).map_err(damaged)?;
             let core = recorder::Core::resumed(scene, rules, outputs, guidance, standing.recorder.notices);
             (resumed.steps, resumed.parts) = (standing.step, Some(standing.parts));
-            tracing::info!(run = %tenure.run, step = standing.step, "run goes on from its last snapshot");
+            tracing::info!(run = %tenure.run, step = standing.step, "run resumed from its last snapshot");
             core
         }
         None => {
@@ -273,7 +273,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         failed: master.clone().recipient(),
         checkpoints: Some(master.clone().recipient()),
     });
-    let no_recorder = |error| RunError::Failed(format!("the recorder ended before the run: {error}"));
+    let no_recorder = |error| RunError::Failed(format!("the recorder actor ended before the run: {error}"));
     opened.await.map_err(no_recorder)?;
     for notice in orders_before {
         recorder.send(Orders { notice }).await.map_err(no_recorder)?;
@@ -290,7 +290,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     drop(ends);
     tokio::time::sleep(LAST_WORDS).await;
     keeping.abort();
-    let gone = |_| RunError::Failed("the master ended before the run".to_owned());
+    let gone = |_| RunError::Failed("the master actor ended before the run".to_owned());
     let ClusterOutcome { outcome, workers, pace, recoveries, replayed_steps } = ended.map_err(gone)?;
     match outcome {
         Outcome::Finished(recording) => Ok(Driven::Finished(Box::new(Finished {
@@ -301,7 +301,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             replayed_steps,
         }))),
         Outcome::Edited => {
-            let panicked = |_| RunError::Failed("who accepts connections has panicked".to_owned());
+            let panicked = |_| RunError::Failed("the accept task panicked".to_owned());
             let listener = accepting.await.map_err(panicked)?;
             let wishes = match listening {
                 Some(listening) => Some(listening.await.map_err(panicked)?),
@@ -310,7 +310,10 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             let control =
                 live_out.map(|live| RunControl { wishes, live, paused: pace.is_paused(), factor: pace.factor() });
             // It has answered who was on the way to it.
-            master.send(Leave).await.map_err(|error| RunError::Failed(format!("the master ended before: {error}")))?;
+            master
+                .send(Leave)
+                .await
+                .map_err(|error| RunError::Failed(format!("the master actor ended before the run: {error}")))?;
             Ok(Driven::Edited(Box::new(Interlude { listener, control, pace, workers })))
         }
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
@@ -329,7 +332,7 @@ async fn pace_of(
     let step = Duration::from_millis(rules.step_ms as u64);
     let Some(control) = control.filter(|control| control.wishes.is_some()) else {
         if kept.is_some_and(|kept| kept.paused_at.is_some()) {
-            tracing::warn!(run = %tenure.run, "run was paused and goes on: it takes no commands here");
+            tracing::warn!(run = %tenure.run, "paused run resumed, because this process accepts no commands");
         }
         return Ok(Pace::new(step, None, None));
     };
@@ -337,7 +340,7 @@ async fn pace_of(
     if kept.is_none() && given != KeptPace::default() {
         let (run, epoch) = (&tenure.run, tenure.epoch);
         let kept = persist(async || store.put_record(run, epoch, PACE, &given.encode()).await).await;
-        kept.map_err(|error| RunError::Failed(format!("how the run is driven is not in the store: {error}")))?;
+        kept.map_err(|error| RunError::Failed(format!("pace and pause state cannot be stored: {error}")))?;
     }
     let KeptPace { paused_at, factor } = kept.unwrap_or(given);
     Ok(Pace::new(step, paused_at, factor))
@@ -402,7 +405,7 @@ async fn timed_commands(
     is_new: bool,
 ) -> Result<Vec<TimedCommand>, RunError> {
     let Tenure { run, epoch, .. } = tenure;
-    let failed = |error| RunError::Failed(format!("the timed commands are not in the store: {error}"));
+    let failed = |error| RunError::Failed(format!("the timed commands cannot be stored: {error}"));
     let file = if is_new {
         let Some(file) = given else { return Ok(Vec::new()) };
         let bytes = rmp_serde::to_vec(&file).expect("a text can always be written");
@@ -425,7 +428,7 @@ fn serve(master: &Addr<ClusterMaster>, purpose: Purpose, mut stream: Box<dyn cra
     match purpose {
         Purpose::Work => {
             if master.try_send(WorkerCalls { stream }).is_err() {
-                tracing::warn!("too many workers call at once; they will call again");
+                tracing::warn!("too many workers connect at once; they will retry");
             }
         }
         Purpose::Neighbour { .. } => {

@@ -37,7 +37,7 @@ pub(super) async fn newest_snapshot(
         match read(store, run, commit).await {
             Ok(snapshot) => return Ok(Some(snapshot)),
             Err(error @ (StoreError::Damaged { .. } | StoreError::Missing { .. })) => {
-                tracing::error!(step, %error, "snapshot is damaged; the one before counts");
+                tracing::error!(step, %error, "damaged snapshot; using the previous one");
                 get(async || store.withdraw(run, epoch, step).await).await?;
             }
             Err(error) => return Err(failed(&error)),
@@ -63,9 +63,9 @@ async fn read(store: &mut dyn SnapshotStore, run: &RunName, manifest: Manifest) 
     parts.sort_unstable_by_key(|(number, ..)| *number);
     let is_complete = parts.iter().enumerate().all(|(i, (number, ..))| i == usize::from(*number));
     if parts.is_empty() || !is_complete {
-        return Err(damaged("a partition is not in it"));
+        return Err(damaged("a partition is missing"));
     }
-    let recorder = recorder.ok_or_else(|| damaged("the recorder is not in it"))?;
+    let recorder = recorder.ok_or_else(|| damaged("the recorder's state is missing"))?;
     let parts = parts.into_iter().map(|(_, part, state)| (part, state)).collect();
     Ok(Snapshot { manifest, parts, recorder })
 }

@@ -29,7 +29,7 @@ pub(super) async fn recut(
     tenure.scenario = get(async || store.put_blob(&run, &bytes).await).await?;
     let Some(snapshot) = snapshot else { return Ok((compiled, None)) };
     let states = shares(&compiled, &snapshot)?;
-    tracing::info!(partitions, step = snapshot.manifest.step, "run is cut anew");
+    tracing::info!(partitions, step = snapshot.manifest.step, "repartitioning the run");
     let Snapshot { manifest, recorder, .. } = snapshot;
     let snapshot = replace_commit(store, tenure, manifest, states, recorder).await?;
     Ok((compiled, Some(snapshot)))
@@ -79,7 +79,7 @@ fn shares(compiled: &CompiledScenario, snapshot: &Snapshot) -> Result<Vec<Vec<u8
     }
     let expected = old.iter().fold(0u128, |sum, state| sum.wrapping_add(state.digest));
     if digest != expected {
-        return Err(failed(format!("digest {digest:032x} after it was cut anew, {expected:032x} before")));
+        return Err(failed(format!("digest {digest:032x} after repartitioning, {expected:032x} before")));
     }
     Ok(states)
 }

@@ -25,7 +25,7 @@ pub async fn rest(listener: &mut dyn Listener, limits: Limits) {
 async fn send_off(purpose: Purpose, mut stream: Box<dyn Stream>, limits: Limits) {
     let verdict = match purpose {
         Purpose::Work => Ok(()),
-        Purpose::Neighbour { .. } => Err("this is a master, and its run is over".to_owned()),
+        Purpose::Neighbour { .. } => Err("this is a master, and its run has ended".to_owned()),
     };
     let is_worker = verdict.is_ok();
     // Whoever hangs up before needs no answer.
@@ -37,6 +37,6 @@ async fn send_off(purpose: Purpose, mut stream: Box<dyn Stream>, limits: Limits)
     let connection = Connection::start(stream, limits, |_| async { true }, move |_| hangs_up.notify_one());
     let end = encode(&ToWorker::End { failure: None }).expect("a word can always be written");
     if connection.send(end).is_ok() && timeout(HANGUP, gone.notified()).await.is_err() {
-        tracing::debug!("a worker that was told of the end does not hang up");
+        tracing::debug!("worker did not disconnect after the end message");
     }
 }

@@ -110,7 +110,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
 fn compile_to(input: &InputArgs, output: &Path) -> Result<String, RunError> {
     let process = ProcessSettings::load(&input.settings_files, input.overrides())?;
     if !process.region.record.as_os_str().is_empty() {
-        let what = "crossings are recorded by a run; leave --record-crossings out and give it to 'tessds run'";
+        let what = "--record-crossings is an option of 'tessds run'; remove it here";
         return Err(InputError::file("record-crossings", what).into());
     }
     let Given { scenario, cut, .. } = given(input, None, &process, Hosts::here())?;

@@ -106,7 +106,7 @@ pub async fn snapshots(args: &SnapshotArgs) -> Result<Findings, StoreError> {
 }
 
 fn no_run(run: &RunName) -> StoreError {
-    StoreError::Missing { what: format!("there is no run '{run}' in this store; 'tessds snapshot ls' lists them") }
+    StoreError::Missing { what: format!("no run '{run}' in this store; 'tessds snapshot ls' lists the runs") }
 }
 
 /// The command log, as it can be given to another run.
@@ -149,7 +149,7 @@ async fn commits(store: &mut dyn SnapshotStore, run: &RunName, step: Option<u64>
     if let Some(step) = step {
         commits.retain(|commit| commit.step == step);
         if commits.is_empty() {
-            return Err(StoreError::Missing { what: format!("run '{run}' has no readable commit of step {step}") });
+            return Err(StoreError::Missing { what: format!("run '{run}' has no intact commit of step {step}") });
         }
     }
     Ok(commits)

@@ -73,7 +73,7 @@ pub fn run(scenario: Scenario, paths: &OutputPaths, division: Division) -> Resul
     let outcome = System::new().block_on(wiring.run(regions, outputs, guidance, alerts, progress));
     match outcome {
         Outcome::Finished(recording) => Ok(*recording),
-        Outcome::Edited => Err(RunError::Failed("a run of which nothing is kept cannot be edited".to_owned())),
+        Outcome::Edited => Err(RunError::Failed("editing a run needs a store; start it with --store".to_owned())),
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
 }
@@ -158,13 +158,15 @@ impl Wiring {
         }
         let begun = begin(&master, &recorder, partitions, &handlers, scene.epoch).await;
         let result = match begun {
-            Ok(()) => outcome.await.unwrap_or_else(|_| Outcome::Failed("the master ended before the run".to_owned())),
+            Ok(()) => {
+                outcome.await.unwrap_or_else(|_| Outcome::Failed("the master actor ended before the run".to_owned()))
+            }
             Err(error) => Outcome::Failed(format!("an actor ended before the run began: {error}")),
         };
         for arbiter in stepping.into_iter().chain([recording]) {
             arbiter.stop();
             if arbiter.join().is_err() {
-                tracing::error!("a thread of the run panicked");
+                tracing::error!("a partition thread panicked");
             }
         }
         result

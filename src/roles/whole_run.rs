@@ -60,14 +60,14 @@ pub async fn drive_through(
             Launched::Finished(finished) => {
                 tracing::warn!(
                     run = %claim.run,
-                    "run was finished before and is not repeated; choose another --run-id for that"
+                    "run is already finished and is not repeated; choose another --run-id to repeat it"
                 );
                 return Ok(*finished);
             }
         };
         let started = Instant::now();
         launched(listener.address()).await?;
-        tracing::info!(run = %claim.run, "run is kept under this name");
+        tracing::info!(run = %claim.run, "run is stored under this name");
         let (options, timed) = (options.clone(), timed.take());
         let setup = MasterSetup { options, store, listener, workers, gather, pace, control, timed };
         match drive(setup, launch).await? {

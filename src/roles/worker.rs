@@ -14,7 +14,7 @@ use crate::actors::worker::{Terminate, Worker};
 /// The run failed, or the master refuses this worker.
 pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Result<(), RunError> {
     let WorkerSetup { name, master, listener, .. } = &setup;
-    tracing::info!(worker = name, address = listener.address(), master, "worker looks for its master");
+    tracing::info!(worker = name, address = listener.address(), master, "worker connects to its master");
     let (end, ended) = oneshot::channel();
     let worker = Worker::create(move |ctx| {
         ctx.set_mailbox_capacity(Worker::MAILBOX);
@@ -26,7 +26,7 @@ pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Re
         result = &mut ended => result,
         () = terminate => {
             if worker.try_send(Terminate).is_err() {
-                tracing::debug!("the worker had ended before it was told to");
+                tracing::debug!("the worker actor ended before the shutdown request");
             }
             ended.await
         }
@@ -34,6 +34,6 @@ pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Re
     match result {
         Ok(Ok(())) => Ok(()),
         Ok(Err(reason)) => Err(RunError::Failed(reason)),
-        Err(_) => Err(RunError::Failed("the worker ended without a word".to_owned())),
+        Err(_) => Err(RunError::Failed("the worker actor ended without a result".to_owned())),
     }
 }

@@ -33,7 +33,7 @@ pub struct TlsFiles {
 pub enum TlsError {
     #[error("{path}: {error}; a PEM file is needed")]
     Unreadable { path: String, error: rustls::pki_types::pem::Error },
-    #[error("{path}: there is no certificate in it")]
+    #[error("{path}: the file contains no certificate")]
     Empty { path: String },
     #[error("certificate {certificate} and key {key}: {error}")]
     Unusable { certificate: String, key: String, error: rustls::Error },
@@ -141,7 +141,7 @@ impl TlsFiles {
         let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + EXPIRES_SOON);
         if let Err(error) = callers.verify_client_cert(own, between, soon) {
             let path = self.certificate.display().to_string();
-            tracing::warn!(what = path, %error, "the own certificate is accepted no more in two weeks");
+            tracing::warn!(what = path, %error, "the certificate of this process expires within two weeks");
         }
         Ok(())
     }
@@ -249,7 +249,7 @@ mod tests {
         };
         says("a PEM file is needed");
         std::fs::write(&path, "not PEM at all").expect("room");
-        says("there is no certificate in it");
+        says("the file contains no certificate");
         let error = files(None).credentials().expect_err("no authority").to_string();
         assert!(error.starts_with("tls.ca: it is not set"), "{error}");
     }

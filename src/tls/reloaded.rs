@@ -72,10 +72,12 @@ impl<T: Clone> Reloaded<T> {
                 Ok(value) => {
                     state.present = value;
                     if is_new {
-                        tracing::info!(what = self.name(), "certificates read again; new connections use them");
+                        tracing::info!(what = self.name(), "certificates reloaded; new connections use them");
                     }
                 }
-                Err(error) => tracing::error!(%error, "certificates cannot be read; those from before stay in use"),
+                Err(error) => {
+                    tracing::error!(%error, "certificates cannot be reloaded; the previous ones remain in use")
+                }
             }
         }
         state.present.clone()

@@ -93,13 +93,13 @@ fn strangers(process: &Process, address: &str) {
     caller.is_hung_up();
     is_refused(process, &format!("speaks version {} of the protocol", VERSION + 99));
     Caller::new(address, &opening("HELLO!", VERSION, Purpose::Work)).is_hung_up();
-    is_refused(process, "not a process of this program");
+    is_refused(process, "the peer is not a TessDS process");
     Caller::new(address, b"GET / HTTP/1.1\r\n\r\n").is_hung_up();
     is_refused(process, "opening of 542393671 bytes");
     Caller::new(address, &[255; 64]).is_hung_up();
     is_refused(process, "opening of 4294967295 bytes");
     Caller::new(address, &[16, 0, 0, 0, 193, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]).is_hung_up();
-    is_refused(process, "not a message of this program");
+    is_refused(process, "malformed message");
 }
 
 /// Keeps silent, or says one byte a second; calls again when it is thrown out.
@@ -125,10 +125,10 @@ fn nuisance(address: String, drips: bool, over: Arc<AtomicBool>) -> thread::Join
 #[test]
 fn bad_peers_are_refused_and_disturb_nobody() {
     let mut cluster = Plan::new(3000, 2).start();
-    let placed = cluster.master.wait_for("partition is up", |event| event["partition"] == 1);
+    let placed = cluster.master.wait_for("partition started", |event| event["partition"] == 1);
     let epoch = placed["epoch"].as_u64().expect("an epoch");
     let host = cluster.host_of(1);
-    let event = cluster.workers[host].wait_for("worker looks for its master", |_| true);
+    let event = cluster.workers[host].wait_for("worker connects to its master", |_| true);
     let (master, worker) = (cluster.address.clone(), event["address"].as_str().expect("an address").to_owned());
     cluster.committed(50);
     // The run is held here, so that it does not end meanwhile.
@@ -149,8 +149,8 @@ fn bad_peers_are_refused_and_disturb_nobody() {
 
     // Of another run, or of another time.
     let mut caller = Caller::new(&worker, &to_partition(RunId::of("another"), epoch));
-    assert_eq!(caller.verdict(), Err("this worker is in another run".to_owned()));
-    is_refused(&cluster.workers[host], "this worker is in another run");
+    assert_eq!(caller.verdict(), Err("this worker belongs to another run".to_owned()));
+    is_refused(&cluster.workers[host], "this worker belongs to another run");
     let mut caller = Caller::new(&worker, &to_partition(RunId::of(RUN), 0));
     assert_eq!(caller.verdict(), Err(format!("link of epochs 0 and 0, expected {epoch} and {epoch}")));
     is_refused(&cluster.workers[host], "link of epochs 0 and 0");
@@ -167,13 +167,11 @@ fn bad_peers_are_refused_and_disturb_nobody() {
     let mut caller = Caller::new(&master, &[work(), framed(&join("stranger", "another", 1))].concat());
     assert_eq!(caller.verdict(), Ok(()));
     let refused: ToWorker = decode(&caller.message().expect("an answer")).expect("a message");
-    assert!(
-        matches!(refused, ToWorker::Refused { reason } if reason.contains("this master drives the run 'rush-hour'"))
-    );
+    assert!(matches!(refused, ToWorker::Refused { reason } if reason.contains("this master runs 'rush-hour'")));
     caller.is_hung_up();
-    is_refused(&cluster.master, "this master drives the run 'rush-hour'");
+    is_refused(&cluster.master, "this master runs 'rush-hour'");
     Caller::new(&master, &[work(), framed(&join("prophet", RUN, 1 << 40))].concat()).is_hung_up();
-    is_refused(&cluster.master, "a newer master has it");
+    is_refused(&cluster.master, "it belongs to a newer master");
     // What somebody says of a placement that is over changes nothing; it is welcome as a worker, as long as it stays.
     let mut caller = Caller::new(&master, &[work(), framed(&join("ghost", RUN, 0))].concat());
     assert_eq!(caller.verdict(), Ok(()));
@@ -187,7 +185,7 @@ fn bad_peers_are_refused_and_disturb_nobody() {
     assert!(matches!(next, ToWorker::Welcome(_)), "{next:?}");
     caller.say(&[&9u32.to_le_bytes()[..], b"\xc1nonsense"].concat());
     caller.is_hung_up();
-    wait_until("the nonsense", || (cluster.master.count("a worker sent what is no message") == 1).then_some(()));
+    wait_until("the nonsense", || (cluster.master.count("malformed message from worker") == 1).then_some(()));
 
     // After the opening: too long, or nothing at all.
     let mut caller = Caller::new(&master, &[&work()[..], &u32::MAX.to_le_bytes()].concat());
@@ -197,7 +195,7 @@ fn bad_peers_are_refused_and_disturb_nobody() {
     let mut caller = Caller::new(&master, &work());
     assert_eq!(caller.verdict(), Ok(()));
     caller.is_hung_up();
-    is_refused(&cluster.master, "nothing said within");
+    is_refused(&cluster.master, "no handshake within");
 
     // Many that say nothing, and some that take their time. A worker that comes meanwhile is not held up by them.
     let over = Arc::new(AtomicBool::new(false));
@@ -207,8 +205,10 @@ fn bad_peers_are_refused_and_disturb_nobody() {
         .flat_map(|(address, drips)| (0..if *drips { 10 } else { 300 }).map(move |_| ((*address).clone(), *drips)))
         .map(|(address, drips)| nuisance(address, drips, Arc::clone(&over)))
         .collect();
-    wait_until("a crowd", || (refusals(&cluster.master, "too many callers that say nothing") > 0).then_some(()));
-    wait_until("a crowd", || (refusals(&cluster.workers[host], "too many callers that say nothing") > 0).then_some(()));
+    wait_until("a crowd", || (refusals(&cluster.master, "too many connections without a handshake") > 0).then_some(()));
+    wait_until("a crowd", || {
+        (refusals(&cluster.workers[host], "too many connections without a handshake") > 0).then_some(())
+    });
     cluster.add_worker(&[]);
     cluster.master.wait_for("worker joined", |event| event["worker"] == "worker-2");
     cluster.workers[held].signal("CONT");

@@ -24,7 +24,7 @@ fn a_run_that_is_edited_has_one_result_on_three_workers() {
     let mut cluster = plan(3).start();
     ends_with_edits(&mut cluster);
     let edits = cluster.master.events();
-    let edits: Vec<_> = edits.iter().filter(|event| event["message"] == "network is edited").collect();
+    let edits: Vec<_> = edits.iter().filter(|event| event["message"] == "network edited").collect();
     assert_eq!(edits.iter().map(|event| event["step"].as_u64()).collect::<Vec<_>>(), [Some(120), Some(201)]);
     assert!(edits.iter().any(|event| event["discarded"].as_u64() > Some(0)), "{edits:?}");
 }
@@ -32,14 +32,14 @@ fn a_run_that_is_edited_has_one_result_on_three_workers() {
 #[test]
 fn a_worker_that_is_killed_in_the_middle_of_an_edit_changes_nothing() {
     let mut cluster = plan(3).start();
-    cluster.master.wait_for("command is carried out", |event| event["step"] == 120);
+    cluster.master.wait_for("command executed", |event| event["step"] == 120);
     cluster.kill_worker(1);
     ends_with_edits(&mut cluster);
 }
 
 #[test]
 fn a_master_that_is_killed_in_the_middle_of_an_edit_changes_nothing() {
-    for message in ["command is carried out", "network is edited"] {
+    for message in ["command executed", "network edited"] {
         let mut cluster = plan(2).start();
         cluster.master.wait_for(message, |event| event["step"] == 120);
         cluster.master.kill();

@@ -21,7 +21,7 @@ fn two_workers_killed_one_after_the_other_are_replaced_by_those_that_are_left() 
     let mut cluster = Plan::new(STEPS, 4).start();
     cluster.committed(100);
     cluster.kill_worker(3);
-    cluster.master.wait_for("worker is lost", |_| true);
+    cluster.master.wait_for("worker lost", |_| true);
     cluster.kill_worker(0);
     cluster.ends_as_undisturbed();
     assert!(cluster.report()["recoveries"].as_u64() >= Some(2));
@@ -34,7 +34,7 @@ fn what_was_recovered_under_an_earlier_master_counts_in_the_report() {
     cluster.committed(100);
     let host = cluster.host_of(0);
     cluster.kill_worker(host);
-    cluster.master.wait_for("partition has caught up", |_| true);
+    cluster.master.wait_for("partition caught up", |_| true);
     // By then it is stored; commits come after it over the same connection.
     cluster.committed(cluster.newest_commit() + 1);
     cluster.master.kill();
@@ -47,7 +47,7 @@ fn what_was_recovered_under_an_earlier_master_counts_in_the_report() {
 fn kill_and_restart_master(cluster: &mut Cluster) {
     cluster.master.kill();
     cluster.restart_master(4, 4);
-    cluster.master.wait_for("run goes on from its last snapshot", |_| true);
+    cluster.master.wait_for("run resumed from its last snapshot", |_| true);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_killed_master_is_restarted_and_adopts_its_workers() {
 #[test]
 fn a_master_that_is_killed_before_the_first_commit_starts_from_the_beginning_with_the_workers_it_finds() {
     let mut cluster = Plan::new(STEPS, 4).with("CLUSTER__SNAPSHOT_INTERVAL", 400).start();
-    cluster.master.wait_for("partition is up", |_| true);
+    cluster.master.wait_for("partition started", |_| true);
     cluster.master.kill();
     cluster.restart_master(4, 4);
     cluster.ends_as_undisturbed();
@@ -91,7 +91,7 @@ fn a_worker_that_is_told_to_end_hands_over_to_a_standby() {
     leaving.signal("TERM");
     leaving.ends_with(0);
     cluster.ends_as_undisturbed();
-    assert_eq!(cluster.master.count("worker is lost"), 0, "it has handed over, and is not missed");
+    assert_eq!(cluster.master.count("worker lost"), 0, "it has handed over, and is not missed");
     let placed = cluster.master.events();
     let anew = placed.iter().rfind(|event| event["message"] == "partition placed").expect("a placement");
     assert!(anew["step"].as_u64() > Some(0), "its partition goes on from a snapshot: {anew}");

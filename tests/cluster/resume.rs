@@ -24,7 +24,7 @@ fn a_run_is_gone_on_with_on_other_workers_and_then_in_one_process() {
     interrupt(&mut cluster, 100);
     cluster.resume("master");
     (0..2).for_each(|_| cluster.add_worker(&[]));
-    cluster.master.wait_for("run goes on from its last snapshot", |event| event["step"].as_u64() >= Some(100));
+    cluster.master.wait_for("run resumed from its last snapshot", |event| event["step"].as_u64() >= Some(100));
     interrupt(&mut cluster, 300);
     cluster.resume("standalone");
     cluster.ends_as_undisturbed();
@@ -33,7 +33,7 @@ fn a_run_is_gone_on_with_on_other_workers_and_then_in_one_process() {
     cluster.resume("standalone");
     cluster.master.ends_with(0);
     assert!(
-        cluster.master.tail().contains("finished before and is not repeated; choose another --run-id"),
+        cluster.master.tail().contains("already finished and is not repeated; choose another --run-id"),
         "{}",
         cluster.master.tail()
     );
@@ -120,8 +120,8 @@ fn damage(cluster: &Cluster) -> Vec<u64> {
 fn passed_over(cluster: &Cluster, commits: &[u64]) {
     let warned = cluster.master.events();
     assert!(
-        warned.iter().any(|e| e["message"] == "snapshot is damaged; the one before counts" && e["step"] == commits[0])
+        warned.iter().any(|e| e["message"] == "damaged snapshot; using the previous one" && e["step"] == commits[0])
     );
-    let from = warned.iter().find(|event| event["message"] == "run goes on from its last snapshot").expect("a start");
+    let from = warned.iter().find(|event| event["message"] == "run resumed from its last snapshot").expect("a start");
     assert_eq!(from["step"], commits[1]);
 }

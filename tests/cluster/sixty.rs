@@ -40,7 +40,7 @@ fn the_sixty_first_worker_disturbs_nothing_and_takes_over() {
     let plan = Plan::new(STEPS, WORKERS).with("CLUSTER__SNAPSHOT_INTERVAL", interval).with("CLUSTER__GRACE_MS", 200);
     let mut cluster = plan.start();
     for part in 0..WORKERS as u64 {
-        cluster.master.wait_for("partition is up", |event| event["partition"] == part);
+        cluster.master.wait_for("partition started", |event| event["partition"] == part);
     }
 
     // While a snapshot is being written.
@@ -60,7 +60,7 @@ fn the_sixty_first_worker_disturbs_nothing_and_takes_over() {
     // While the master is being restarted.
     cluster.master.kill();
     cluster.add_worker(&[]);
-    cluster.workers[61].wait_for("cannot reach the master; trying again", |_| true);
+    cluster.workers[61].wait_for("cannot connect to the master; retrying", |_| true);
     cluster.restart_master(WORKERS, WORKERS);
     for worker in 0..62 {
         let name = format!("worker-{worker}");

@@ -44,7 +44,7 @@ impl Program {
             let mut line = String::new();
             assert!(log.read_line(&mut line).expect("a log") > 0, "the program has ended");
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            if event["message"] == "commands are taken here" {
+            if event["message"] == "gateway listens for commands" {
                 break event["address"].as_str().expect("an address").to_owned();
             }
         };

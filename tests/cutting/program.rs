@@ -111,7 +111,7 @@ fn bad_cuts_and_regions_end_with_code_2_and_say_where_and_why() {
     check("--region 1,2,3", "is no box");
     check("--region -9,-9,-8,-8", "no edge is in the region");
     check("--region DIR/none.txt", "file not found");
-    check("--crossings DIR/none.txt", "say which with region.edges");
+    check("--crossings DIR/none.txt", "set one with region.edges");
     check("--region 0,0,1000,1000 --crossings DIR/bad.txt", "bad.txt:1: this is no file of crossings");
     check_error(&folder, "partition -c HELSINKI --svg DIR/no/folder.svg", "folder.svg: cannot be written");
 }

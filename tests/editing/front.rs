@@ -91,7 +91,7 @@ fn an_edit_that_cannot_be_made_changes_nothing_and_says_why() {
     check(&edit(&[good.clone(), json!({"action": "removeEdge", "edge": "nowhere"})]), 404, "no edge 'nowhere'");
     check(&edit(&[json!({"action": "addEdge", "id": "new"})]), 400, "'from' is missing");
     check(&edit(&[json!({"action": "fold"})]), 400, "'edit' takes");
-    check(&edit(&[good.clone(), json!({"action": "reset"})]), 400, "cannot be sent together");
+    check(&edit(&[good.clone(), json!({"action": "reset"})]), 400, "must be the only object");
     assert_eq!(program.done(NET), before);
     program.done(&edit(&[good]));
     assert_ne!(program.done(NET), before);

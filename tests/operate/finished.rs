@@ -42,7 +42,7 @@ fn who_lingers_shows_the_end_of_its_run_until_it_is_told_to_end() {
     site.start_master(2, 2, &SHORT);
     let (master, address) = site.master.as_mut().expect("a master");
     stay(master, address);
-    assert_eq!(master.count("run was finished before and is not repeated; choose another --run-id for that"), 1);
+    assert_eq!(master.count("run is already finished and is not repeated; choose another --run-id to repeat it"), 1);
     assert_eq!(Scrape::of(address).value("tessds_run_state", r#"state="finished""#), 1.0);
     assert_eq!(std::fs::read(&report).expect("a report"), told);
 
@@ -56,7 +56,7 @@ fn a_worker_that_is_told_to_leave_does_not_linger() {
     site.settings.push(("CLUSTER__LINGER", "true".to_owned()));
     site.start_master(1, 1, &["--paused"]);
     site.start_worker();
-    becomes(&site.workers[0].1, 503, "no master has welcomed this worker");
+    becomes(&site.workers[0].1, 503, "this worker has not joined a master");
     end(&mut site.workers[0].0);
 }
 

@@ -20,7 +20,7 @@ fn a_worker_is_ready_while_it_has_a_master_and_a_master_when_it_takes_workers() 
     site.start_worker();
     let worker = site.workers[0].1.clone();
     assert_eq!(get(&worker, "/healthz").status, 200);
-    becomes(&worker, 503, "no master has welcomed this worker");
+    becomes(&worker, 503, "this worker has not joined a master");
     assert_eq!(get(&worker, "/command").status, 404, "a worker takes no commands");
 
     site.start_master(1, 1, &["--paused"]);
@@ -30,7 +30,7 @@ fn a_worker_is_ready_while_it_has_a_master_and_a_master_when_it_takes_workers() 
     becomes(site.gateway(), 200, "paused");
     assert_eq!(get(site.gateway(), "/healthz").status, 200);
     site.master().kill();
-    becomes(&worker, 503, "no master has welcomed this worker");
+    becomes(&worker, 503, "this worker has not joined a master");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_master_that_waits_for_the_lease_or_the_store_says_so() {
     becomes(&address, 503, "another master holds the lease");
     assert_eq!(get(&address, "/healthz").status, 200, "waiting is no fault");
     let (_third, address) = master("third", "redis://127.0.0.1:1");
-    becomes(&address, 503, "the store does not answer");
+    becomes(&address, 503, "store outage");
     let metrics = get(&address, "/metrics").body;
     assert!(!metrics.contains("tessds_store_errors_total{operation=\"acquire\"} 0\n"), "its errors are counted");
 }
@@ -80,7 +80,7 @@ fn probes_may_be_open_to_other_machines_and_commands_not_without_a_token() {
         Process::start(folder.path(), role, &arguments.map(str::to_owned), &[])
     };
     let mut worker = open("worker");
-    let event: Value = worker.wait_for("health and metrics are shown here", |_| true);
+    let event: Value = worker.wait_for("gateway serves health and metrics", |_| true);
     let port = event["address"].as_str().expect("an address").rsplit(':').next().expect("a port").to_owned();
     assert_eq!(get(&format!("127.0.0.1:{port}"), "/metrics").status, 200);
     open("master").ends_with(2);

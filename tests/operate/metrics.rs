@@ -25,7 +25,7 @@ fn recovered() -> Site {
     let host = status["partitions"][1]["worker"].as_str().expect("a worker").to_owned();
     let index = site.workers.iter().position(|(worker, _)| worker.name == host).expect("a worker");
     site.workers.remove(index).0.kill();
-    site.master().wait_for("partition is up", |event| event["epoch"] == 2);
+    site.master().wait_for("partition started", |event| event["epoch"] == 2);
     site.simulation(&format!(r#""action":"step","steps":"{}""#, STEPS - 230));
     site.until("the last step", |status| {
         status["step"] == STEPS && status["committed"] == STEPS && status["partitions"][1]["stage"] == "running"

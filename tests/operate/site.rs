@@ -31,7 +31,8 @@ pub fn start(folder: &Path, name: &str, arguments: &[&str], settings: &[(&str, S
     let process = Process::start(folder, name, &arguments, settings);
     let address = wait_until(&format!("the address of {name}"), || {
         let is_it = |event: &Value| {
-            event["message"] == "commands are taken here" || event["message"] == "health and metrics are shown here"
+            event["message"] == "gateway listens for commands"
+                || event["message"] == "gateway serves health and metrics"
         };
         process.events().into_iter().find(is_it).map(|event| event["address"].as_str().expect("text").to_owned())
     });

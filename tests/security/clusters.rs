@@ -51,7 +51,7 @@ fn certificates_that_are_replaced_while_a_run_goes_on_cost_no_step() {
     cluster.add_worker(&[]);
     cluster.master.wait_for("worker joined", |event| event["worker"] == "worker-3");
     assert!(!is_welcome(&cluster, &of_before));
-    cluster.master.wait_for("certificates read again; new connections use them", |_| true);
+    cluster.master.wait_for("certificates reloaded; new connections use them", |_| true);
     cluster
         .master
         .wait_for("connection refused", |event| event["error"].as_str().is_some_and(|e| e.contains("certificate")));
@@ -73,11 +73,11 @@ fn a_worker_without_tls_does_not_get_into_a_run_with_it() {
     let settings = std::mem::take(&mut cluster.common);
     cluster.add_worker(&[]);
     let mut stranger = cluster.workers.pop().expect("a worker");
-    stranger.wait_for("cannot reach the master; trying again", |event| {
-        event["reason"].as_str().is_some_and(|reason| reason.contains("the other side speaks TLS"))
+    stranger.wait_for("cannot connect to the master; retrying", |event| {
+        event["reason"].as_str().is_some_and(|reason| reason.contains("the peer uses TLS"))
     });
     cluster.master.wait_for("connection refused", |event| {
-        event["error"].as_str().is_some_and(|error| error.contains("the caller speaks no TLS"))
+        event["error"].as_str().is_some_and(|error| error.contains("the client does not use TLS"))
     });
     drop(stranger);
     cluster.common = settings;

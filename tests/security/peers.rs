@@ -99,7 +99,7 @@ async fn a_caller_without_a_certificate_is_refused() {
     let files = Files::new(&authority.issue(HERE), &authority.pem());
     let (caller, called) = meet_odd(&files, &files.path("ca.crt"), None).await;
     says(caller, "CertificateRequired");
-    says(called, "the caller shows no certificate");
+    says(called, "the client presents no certificate");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_caller_of_another_authority_is_refused() {
     let stranger = Files::new(&theirs.issue(HERE), &(ours.pem() + &theirs.pem()));
     let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &tls(&stranger)).await;
-    says(caller, "the other side does not accept the certificate of this process");
+    says(caller, "the peer does not accept the certificate of this process");
     says(called, "the certificate of the caller is not accepted: UnknownIssuer");
 }
 
@@ -122,7 +122,7 @@ async fn a_listener_of_another_authority_is_refused() {
     let mut listener = tls(&stranger).listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &tls(&files)).await;
     says(caller, "the certificate of the other side is not accepted: UnknownIssuer");
-    says(called, "the other side does not accept the certificate of this process");
+    says(called, "the peer does not accept the certificate of this process");
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_certificate_of_another_host_is_refused() {
     let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &tls(&files)).await;
     says(caller, "not valid for name \"127.0.0.1\"; certificate is only valid for DnsName(\"elsewhere.example\")");
-    says(called, "the other side does not accept the certificate of this process");
+    says(called, "the peer does not accept the certificate of this process");
 }
 
 #[tokio::test]
@@ -165,11 +165,11 @@ async fn who_speaks_no_tls_is_refused_and_both_sides_are_told_what_to_do() {
     let files = Files::new(&authority.issue(HERE), &authority.pem());
     let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &TcpNetwork).await;
-    says(caller, "the other side speaks TLS, and this process does not; set [tls] for all");
-    says(called, "the caller speaks no TLS");
+    says(caller, "the peer uses TLS, and this process does not; set [tls] for all");
+    says(called, "the client does not use TLS");
     let mut listener = TcpNetwork.listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &tls(&files)).await;
-    says(called, "the other side speaks TLS, and this process does not; set [tls] for all");
+    says(called, "the peer uses TLS, and this process does not; set [tls] for all");
     says(caller, "set [tls] there, too");
 }
 

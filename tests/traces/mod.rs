@@ -76,7 +76,7 @@ fn a_collector_that_is_away_costs_one_warning_and_nothing_else() {
     plan.common.push(("OTEL__ENDPOINT", format!("http://127.0.0.1:{}", run::steady_port())));
     let mut cluster = plan.start();
     cluster.ends_as_undisturbed();
-    let warned = "traces are not taken by the collector; they are left out while that lasts";
+    let warned = "the collector does not accept traces; traces are dropped until it does";
     assert_eq!(cluster.master.count(warned), 1, "{}", cluster.master.tail());
 }
 

@@ -139,7 +139,7 @@ class Cluster:
             self.step = max(self.step, event.get("step", 0))
         elif message == "worker joined" and event.get("worker") in self.processes:
             self.processes[event["worker"]].has_joined = True
-        elif message == "worker looks for its master" and f">{process.name}" in self.relays:
+        elif message == "worker connects to its master" and f">{process.name}" in self.relays:
             host, _, port = event["address"].rpartition(":")
             self.relays[f">{process.name}"].target = (host, int(port))
         elif "panicked at" in message and "planned_panic.rs" not in message:

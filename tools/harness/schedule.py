@@ -172,7 +172,7 @@ class Draw:
         choice = rng.random()
         if losses and choice < 0.3:
             # During a recovery.
-            when = {"after": rng.choice(losses), "log": rng.choice(["partition placed", "partition is up", "worker is lost"])}
+            when = {"after": rng.choice(losses), "log": rng.choice(["partition placed", "partition started", "worker lost"])}
         elif choice < 0.5:
             # During a snapshot write.
             when["write"] = rng.choice([*names, "master"])

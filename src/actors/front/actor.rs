@@ -101,7 +101,7 @@ impl Read {
             return Ok(());
         };
         if self.edits.messages.len() >= MAX_EDITS {
-            let text = format!("the network was edited {MAX_EDITS} times; put edits together into one message");
+            let text = format!("the limit of {MAX_EDITS} edit messages is reached; combine edits into one message");
             return Err(CommandError::Conflict(text));
         }
         let edited = self.edits.network.get_or_insert_with(|| EditedNetwork::new(&self.scenario.network));
@@ -185,7 +185,7 @@ impl Front {
                 let Some(wishes) = &self.wishes else { return };
                 if let Err(error) = wishes.try_send(Instruct { wish, text, reply }) {
                     let Instruct { reply, .. } = error.into_inner();
-                    let busy = CommandError::Busy("too many commands at once; send it again later".to_owned());
+                    let busy = CommandError::Busy("too many concurrent commands; retry later".to_owned());
                     let _ = reply.send(Err(busy));
                 }
             }
@@ -194,7 +194,7 @@ impl Front {
                 let outcome = match (&self.scenario, network) {
                     (Some(read), _) => Ok(page(read.network(), number, size)),
                     (None, Some(network)) => Ok(page(&network, number, size)),
-                    (None, None) => Err(CommandError::Busy("the network is being built; ask again".to_owned())),
+                    (None, None) => Err(CommandError::Busy("the network is being partitioned; retry later".to_owned())),
                 };
                 self.answer(ticket, outcome);
             }
@@ -254,7 +254,7 @@ impl Front {
     /// Large networks take a while, so it is done elsewhere.
     fn edit(&mut self, edits: Option<Vec<Edit>>, text: String, ctx: &mut Context<Self>) {
         let Some(mut read) = self.scenario.take() else {
-            let error = CommandError::Conflict("there is no scenario; load one".to_owned());
+            let error = CommandError::Conflict("no scenario is loaded; load one with 'loadNet'".to_owned());
             return self.feed(Event::Edited(Err(error)), ctx);
         };
         let work = tokio::task::spawn_blocking(move || {
@@ -280,7 +280,7 @@ impl Front {
 
     fn start(&mut self, paused: bool, partitions: Option<u32>, ctx: &mut Context<Self>) {
         let Some(read) = self.scenario.take() else {
-            let error = InputError::file("simulation start", "there is no scenario; load one");
+            let error = InputError::file("simulation start", "no scenario is loaded; load one with 'loadNet'");
             return ctx.notify(Outcome::Cut(Err(error), None, paused));
         };
         let cutting = Arc::clone(&self.setup.cutting);
@@ -371,7 +371,7 @@ impl Handler<Outcome> for Front {
                 self.feed(Event::Started(Ok(())), ctx);
                 self.run(cut, read, paused, ctx);
             }
-            Outcome::Cut(Ok(_), None, _) => self.feed(Event::Started(Err("there is no scenario".to_owned())), ctx),
+            Outcome::Cut(Ok(_), None, _) => self.feed(Event::Started(Err("no scenario is loaded".to_owned())), ctx),
             Outcome::Cut(Err(error), read, _) => {
                 // It can be cut otherwise.
                 self.scenario = read;

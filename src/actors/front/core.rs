@@ -208,7 +208,7 @@ impl Core {
                 return Ok(());
             }
             Command::Subscribe(_) | Command::Unsubscribe(_) => {
-                return Err(CommandError::Malformed("streams go over a WebSocket".to_owned()));
+                return Err(CommandError::Malformed("subscriptions need a WebSocket connection".to_owned()));
             }
         };
         effects.push(Effect::Answer { ticket, outcome: Ok(answer) });
@@ -266,13 +266,9 @@ impl Core {
     fn rest(&self) -> Result<(), CommandError> {
         match self.busy {
             None => Ok(()),
-            Some(Busy::Loading(_)) => {
-                Err(CommandError::Busy("a scenario is being read; send it again later".to_owned()))
-            }
+            Some(Busy::Loading(_)) => Err(CommandError::Busy("a scenario is being loaded; retry later".to_owned())),
             Some(Busy::Editing(_)) => Err(CommandError::being_edited()),
-            Some(Busy::Starting(_)) => {
-                Err(CommandError::Busy("a run is being started; send it again later".to_owned()))
-            }
+            Some(Busy::Starting(_)) => Err(CommandError::Busy("a run is being started; retry later".to_owned())),
         }
     }
 
@@ -324,7 +320,7 @@ impl Core {
         self.rest()?;
         if self.outdated.is_some() {
             let text =
-                "parameters were set after the scenario was loaded; load it again, for its demand depends on them";
+                "parameters were set after the scenario was loaded; load it again, because its demand depends on them";
             return Err(CommandError::Conflict(text.to_owned()));
         }
         self.busy = Some(Busy::Starting(ticket));
@@ -352,7 +348,7 @@ impl Core {
             _ => return,
         };
         if let Err(error) = self.turn(turn, None, effects) {
-            tracing::error!(%error, "the run is where it cannot be");
+            tracing::error!(%error, "invalid transition of the run state; this is a bug in TessDS, please report it");
         }
     }
 
@@ -363,7 +359,7 @@ impl Core {
             RunEnd::Failed(reason) => (Turn::Fail, Some(reason)),
         };
         if let Err(error) = self.turn(turn, reason, effects) {
-            tracing::error!(%error, "the run ended at a time when there was none");
+            tracing::error!(%error, "a run ended although none was active; this is a bug in TessDS, please report it");
         }
     }
 

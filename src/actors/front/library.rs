@@ -9,13 +9,13 @@ const CONFIGURATION: &str = "sumocfg";
 /// Why no scenario is found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LibraryError {
-    #[error("no folder of scenarios is configured; set control.scenarios, or start with -c FILE")]
+    #[error("no scenario folder is configured; set control.scenarios, or start with -c FILE")]
     None,
-    #[error("'{0}' is no name of a file or folder")]
+    #[error("'{0}' is not a valid name of a file or folder")]
     BadName(String),
-    #[error("there is no scenario at {tried}; a .sumocfg has to be there")]
+    #[error("no .sumocfg file at {tried}")]
     Missing { tried: String },
-    #[error("there are several .sumocfg files in {folder}: {found}; name one with 'file'")]
+    #[error("several .sumocfg files in {folder}: {found}; select one with 'file'")]
     Several { folder: String, found: String },
 }
 

@@ -51,7 +51,7 @@ impl Master {
                 Effect::Stop => self.tell_all(|p| p.try_send(Stop).is_ok()),
                 Effect::Close { closings, wall } => {
                     if self.recorder.try_send(Close { closings, wall }).is_err() {
-                        self.end(Outcome::Failed("the recorder ended before the run".to_owned()));
+                        self.end(Outcome::Failed("the recorder actor ended before the run".to_owned()));
                     }
                 }
                 Effect::End(outcome) => {
@@ -67,7 +67,7 @@ impl Master {
     fn tell_all(&self, tell: impl Fn(&Addr<Partition>) -> bool) {
         for (part, partition) in self.partitions.iter().enumerate() {
             if !tell(partition) {
-                tracing::debug!(partition = part, "partition takes no messages");
+                tracing::debug!(partition = part, "the partition's mailbox is full or closed");
             }
         }
     }

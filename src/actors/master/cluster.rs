@@ -128,7 +128,7 @@ impl ClusterMaster {
                     if let Some(worker) = self.sessions.remove(&session)
                         && worker.try_send(Hangup).is_err()
                     {
-                        tracing::debug!(session = session.0, "session ended before it was told to");
+                        tracing::debug!(session = session.0, "session ended before its stop message");
                     }
                 }
                 Effect::RaiseEpoch { epoch } => self.order(Order::RaiseEpoch { epoch }, ctx),
@@ -164,7 +164,9 @@ impl ClusterMaster {
                     let informing = async move { recorder.send(Orders { notice }).await };
                     ctx.spawn(informing.into_actor(self).map(move |sent, master, ctx| match sent {
                         Ok(()) => master.feed(Event::RecorderKnows(number), ctx),
-                        Err(_) => master.end(Outcome::Failed("the recorder ended before the run".to_owned()), ctx),
+                        Err(_) => {
+                            master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx)
+                        }
                     }));
                 }
                 Effect::Due { place } => {
@@ -185,7 +187,7 @@ impl ClusterMaster {
                     let closing = async move { recorder.send(Close { closings, wall }).await };
                     ctx.spawn(closing.into_actor(self).map(|sent, master, ctx| {
                         if sent.is_err() {
-                            master.end(Outcome::Failed("the recorder ended before the run".to_owned()), ctx);
+                            master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx);
                         }
                     }));
                 }
@@ -195,7 +197,10 @@ impl ClusterMaster {
         self.effects = effects;
         for session in gone {
             self.sessions.remove(&session);
-            self.feed(Event::SessionEnded { session, reason: "it takes no messages".to_owned() }, ctx);
+            self.feed(
+                Event::SessionEnded { session, reason: "its session's mailbox is full or closed".to_owned() },
+                ctx,
+            );
         }
         if shown {
             self.look(ctx);
@@ -206,7 +211,7 @@ impl ClusterMaster {
     fn order(&mut self, order: Order, ctx: &mut Context<Self>) {
         let Some(orders) = &self.orders else { return };
         if let Err(error) = orders.try_send(order) {
-            self.end(Outcome::Failed(format!("the store connection of the master does not work: {error}")), ctx);
+            self.end(Outcome::Failed(format!("the master's connection to the store failed: {error}")), ctx);
         }
     }
 
@@ -222,7 +227,7 @@ impl ClusterMaster {
             None
         };
         if let Some(Checkpointed { step, .. }) = std::mem::replace(&mut self.unsaved, newest) {
-            tracing::warn!(step, "the recorder's state is left out: the store is slow");
+            tracing::warn!(step, "recorder state skipped: the store is slow");
         }
     }
 
@@ -267,7 +272,7 @@ impl ClusterMaster {
         // Sessions write what they have been told before they close.
         for session in std::mem::take(&mut self.sessions).into_values() {
             if session.try_send(Hangup).is_err() {
-                tracing::debug!("session ended before it was told to");
+                tracing::debug!("session ended before its stop message");
             }
         }
         // Commands that are on their way are answered until those that come after are kept for the edited network.

@@ -171,10 +171,7 @@ impl Keeper {
                 if self.unsaved.len() < UNSAVED {
                     self.sweep(epoch).await;
                 } else if let Some(Unsaved { id, .. }) = self.unsaved.pop_back() {
-                    tracing::warn!(
-                        step = id.step,
-                        "the recorder's state is left out: the store has taken none for long"
-                    );
+                    tracing::warn!(step = id.step, "recorder state skipped: store outage, the backlog is full");
                 }
                 let id = PartId { step, epoch, part: PartName::Recorder, attempt: 0 };
                 let scenario = self.tenure.scenario;
@@ -190,7 +187,7 @@ impl Keeper {
                     match persist(async || store.put_record(&run, epoch, name, &bytes).await).await {
                         Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                         // A next master learns the places from the workers themselves, and counts too little.
-                        Err(error) => tracing::warn!(%error, "where partitions are is not stored"),
+                        Err(error) => tracing::warn!(%error, "placement of partitions not stored"),
                         Ok(()) => {}
                     }
                 }
@@ -200,7 +197,7 @@ impl Keeper {
                 match persist(async || store.put_record(&run, epoch, PACE, &pace).await).await {
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                     Err(error) => {
-                        tracing::warn!(%error, "how the run is driven is not stored; a restarted master would not know of it");
+                        tracing::warn!(%error, "pace and pause state not stored; a restarted master would not restore them");
                         self.answer(Kept::PaceKept(false));
                     }
                     Ok(()) => self.answer(Kept::PaceKept(true)),
@@ -243,11 +240,11 @@ impl Keeper {
             match stored.await {
                 Ok(reference) => self.answer(Kept::RecorderStored(reference)),
                 Err(error) if error.is_outage() => {
-                    tracing::error!(step = id.step, %error, "the recorder's state waits for the store, and with it commits");
+                    tracing::error!(step = id.step, %error, "recorder state and commits are waiting for the store");
                     return self.unsaved.push_front(Unsaved { id, sealed });
                 }
                 Err(error) => {
-                    tracing::error!(step = id.step, %error, "the recorder's state is not stored; no commit of this step")
+                    tracing::error!(step = id.step, %error, "recorder state not stored; this step is not committed")
                 }
             }
             tries = 1;
@@ -261,7 +258,7 @@ impl Keeper {
         loop {
             match self.store.commit(&self.tenure.run, manifest).await {
                 Err(error) if error.is_outage() => {
-                    tracing::warn!(step = manifest.step, %error, "the commit waits for the store");
+                    tracing::warn!(step = manifest.step, %error, "commit is waiting for the store");
                 }
                 done => return done,
             }
@@ -283,7 +280,7 @@ impl Keeper {
             };
             match raised {
                 Err(error) if error.is_outage() => {
-                    tracing::warn!(%error, "lost partitions wait for the store");
+                    tracing::warn!(%error, "recovery of lost partitions is waiting for the store");
                     unsure |= matches!(error, StoreError::Ambiguous { .. });
                 }
                 raised => return raised,
@@ -300,7 +297,7 @@ impl Keeper {
         loop {
             let Tenure { run, epoch, .. } = &self.tenure;
             match self.store.append_log(run, *epoch, number, entry).await {
-                Err(error) if error.is_outage() => tracing::warn!(number, %error, "a command waits for the store"),
+                Err(error) if error.is_outage() => tracing::warn!(number, %error, "command is waiting for the store"),
                 logged => return logged,
             }
             sleep(pause).await;
@@ -313,7 +310,7 @@ impl Keeper {
         match self.store.renew(run, holder, *epoch, *ttl).await {
             Err(fenced @ StoreError::Fenced { .. }) => Err(fenced),
             Err(error) => {
-                tracing::warn!(%error, "the lease is not renewed");
+                tracing::warn!(%error, "lease not renewed");
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -327,14 +324,14 @@ impl Keeper {
                 Ok(swept) if swept.more => {}
                 Ok(_) => return,
                 // The next commit sweeps again.
-                Err(error) => return tracing::warn!(%error, "old snapshots are not deleted"),
+                Err(error) => return tracing::warn!(%error, "old snapshots not deleted"),
             }
         }
     }
 
     fn answer(&self, kept: Kept) {
         if self.answers.try_send(kept).is_err() {
-            tracing::debug!("the master ended before its store");
+            tracing::debug!("the master actor ended before its store connection");
         }
     }
 }
@@ -345,11 +342,11 @@ fn concluded(stored: Result<(), StoreError>, released: Result<(), StoreError>) -
     match (stored, released) {
         (Err(fenced @ StoreError::Fenced { .. }), _) | (Err(_), Err(fenced @ StoreError::Fenced { .. })) => Err(fenced),
         (Err(error), _) => {
-            tracing::warn!(%error, "the end of the run is not stored; a new master would repeat it");
+            tracing::warn!(%error, "end of the run not stored; a new master would repeat the run");
             Ok(())
         }
         (Ok(()), Err(error)) => {
-            tracing::debug!(%error, "the lease is left to expire");
+            tracing::debug!(%error, "lease not released; it will expire");
             Ok(())
         }
         (Ok(()), Ok(())) => Ok(()),
@@ -369,7 +366,7 @@ pub async fn persist_within<T>(
     let mut pause = FIRST_PAUSE;
     for _ in 1..tries {
         match call().await {
-            Err(error) if error.is_outage() => tracing::debug!(%error, "the store is tried again"),
+            Err(error) if error.is_outage() => tracing::debug!(%error, "retrying the store operation"),
             done => return done,
         }
         sleep(pause).await;
@@ -385,7 +382,7 @@ pub fn fenced_off(run: &RunName, fenced: &StoreError) -> String {
             "the store has lost the run '{run}', as a Redis that is restarted without persistence does; nothing can be \
              recovered, so start the run again"
         ),
-        fenced => format!("another master drives the run '{run}' now: {fenced}"),
+        fenced => format!("another master has taken over the run '{run}': {fenced}"),
     }
 }
 

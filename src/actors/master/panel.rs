@@ -99,7 +99,7 @@ impl Panel {
             Wish::Run(RunCommand::Speed { factor }) => Instruction::Drive(Drive::Speed(factor)),
             Wish::Run(RunCommand::Move { partition, worker }) => Instruction::Move { part: partition, worker },
             Wish::Run(RunCommand::Start { .. }) => {
-                return Err(CommandError::Conflict("the run has been started".to_owned()));
+                return Err(CommandError::Conflict("the run has already started".to_owned()));
             }
             Wish::Status => Instruction::Status,
         })
@@ -119,7 +119,7 @@ impl Panel {
             }
             Ok(_) => None,
             Err(error) => {
-                tracing::error!(command = text, %error, "timed command is left out");
+                tracing::error!(command = text, %error, "timed command skipped");
                 None
             }
         }

@@ -40,7 +40,7 @@ impl WorkerSession {
     fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
         self.connection = None;
         if self.outlets.ends.try_send(SessionEnded { session: self.id, reason }).is_err() {
-            tracing::debug!(session = self.id.0, "the master ended before a session");
+            tracing::debug!(session = self.id.0, "the master actor ended before a worker session");
         }
         ctx.stop();
     }
@@ -56,7 +56,7 @@ impl Actor for WorkerSession {
         let is_heard = Rc::clone(&heard);
         ctx.run_later(JOIN_TIMEOUT, move |session, ctx| {
             if !is_heard.get() {
-                session.end(format!("nothing said within {} s", JOIN_TIMEOUT.as_secs()), ctx);
+                session.end(format!("no handshake within {} s", JOIN_TIMEOUT.as_secs()), ctx);
             }
         });
         let deliver = move |bytes: Vec<u8>| {
@@ -71,7 +71,7 @@ impl Actor for WorkerSession {
                     }
                     Ok(message) => outlets.messages.send(FromWorker { session: id, message }).await.is_ok(),
                     Err(error) => {
-                        tracing::warn!(session = id.0, %error, "a worker sent what is no message");
+                        tracing::warn!(session = id.0, %error, "malformed message from worker");
                         false
                     }
                 }
@@ -79,7 +79,7 @@ impl Actor for WorkerSession {
         };
         let ended = move |reason| {
             if own.try_send(Ended(reason)).is_err() {
-                tracing::debug!(session = id.0, "a connection outlived its session");
+                tracing::debug!(session = id.0, "connection open after its session ended");
             }
         };
         self.connection = Some(Connection::start(stream, self.limits, deliver, ended));

@@ -132,7 +132,9 @@ impl Workers {
     ) -> Vec<(Incarnation, &'static str)> {
         let is_overdue = |worker: &Worker| match worker.session {
             None => (now - worker.since > grace).then_some("its connection is lost"),
-            Some(_) => timeout.filter(|timeout| now - worker.since > *timeout).map(|_| "it gives no sign of life"),
+            Some(_) => {
+                timeout.filter(|timeout| now - worker.since > *timeout).map(|_| "no heartbeat within the time-out")
+            }
         };
         self.known.iter().filter_map(|(incarnation, worker)| Some((*incarnation, is_overdue(worker)?))).collect()
     }

@@ -108,7 +108,7 @@ impl NeighborHandler {
                 Effect::Deliver(frame) => match self.frames.try_send(PeerFrame { neighbour: self.neighbour, frame }) {
                     // The partition has ended, which is no news to its parent; the neighbour may go on meanwhile.
                     Ok(()) | Err(SendError::Closed(_)) => Ok(()),
-                    Err(SendError::Full(_)) => Err("the own partition does not take frames".to_owned()),
+                    Err(SendError::Full(_)) => Err("the mailbox of the own partition is full or closed".to_owned()),
                 },
                 Effect::Disconnect => {
                     self.link = None;
@@ -174,7 +174,7 @@ impl NeighborHandler {
                 match decode(&bytes) {
                     Ok(message) => handler.send(FromPeer { generation, message }).await.is_ok(),
                     Err(error) => {
-                        tracing::warn!(%error, "a neighbour sent what is no message");
+                        tracing::warn!(%error, "malformed message from neighbour");
                         false
                     }
                 }
@@ -182,7 +182,7 @@ impl NeighborHandler {
         };
         let ended = move |reason: String| {
             if ended_for.try_send(Ended { generation, reason }).is_err() {
-                tracing::debug!("a connection outlived its neighbour handler");
+                tracing::debug!("connection open after its neighbour handler ended");
             }
         };
         let connection = Connection::start(stream, limits, deliver, ended);
@@ -200,7 +200,7 @@ impl NeighborHandler {
 
     fn detach(&mut self, generation: Generation, reason: &str, ctx: &mut Context<Self>) {
         let (own, peer) = (self.core.own().part, self.core.peer().part);
-        tracing::debug!(partition = own, peer, generation = generation.0, reason, "link to neighbour is down");
+        tracing::debug!(partition = own, peer, generation = generation.0, reason, "link to neighbour lost");
         if self.link.as_ref().is_some_and(|(newest, _)| *newest == generation) {
             self.link = None;
         }
@@ -216,11 +216,11 @@ impl NeighborHandler {
             if let Some(network) = &self.network
                 && network.silent.try_send(opinion).is_err()
             {
-                tracing::debug!(partition = own, "the worker takes no messages");
+                tracing::debug!(partition = own, "the worker's mailbox is full or closed");
             }
             self.heard = Instant::now();
             if let Some((generation, _)) = self.link {
-                self.detach(generation, "nothing was heard", ctx);
+                self.detach(generation, "no data within the time-out", ctx);
             }
         } else if silent_for >= timeout / 3
             && let Some((generation, link)) = &mut self.link
@@ -237,7 +237,7 @@ impl NeighborHandler {
         let peer = self.core.peer().part;
         let status = ExitStatus::PeerLost { peer, reason };
         if self.gone.try_send(PeerGone { status }).is_err() {
-            tracing::debug!(peer, "partition ended before its neighbour handler");
+            tracing::debug!(peer, "the partition actor ended before its neighbour handler");
         }
         self.link = None;
         ctx.stop();

@@ -229,7 +229,7 @@ impl Core {
         self.failures = 0;
         if self.sent.first_step().is_some_and(|first| hello.next_step < first) {
             return effects.push(Effect::Fail(format!(
-                "partition {} asks for the frame of step {}, which is not kept any more",
+                "partition {} asks for the frame of step {}, which is no longer in the log of sent frames",
                 self.peer.part, hello.next_step
             )));
         }
@@ -244,7 +244,7 @@ impl Core {
     fn frame(&mut self, frame: Arc<Frame>, effects: &mut Vec<Effect>) {
         if frame.step > self.next_step {
             return effects.push(Effect::Fail(format!(
-                "partition {} sent the frame of step {} before that of step {}",
+                "partition {} sent the frame of step {} out of order; step {} was expected",
                 self.peer.part, frame.step, self.next_step
             )));
         }

@@ -36,7 +36,7 @@ impl Link for InProcess {
 /// the other was placed anew lets go of a link that the other has just made.
 impl Drop for InProcess {
     fn drop(&mut self) {
-        let reason = "closed by the other side".to_owned();
+        let reason = "closed by the peer".to_owned();
         // Who has ended needs no word, and who is flooded hears that nothing comes.
         let _ = self.peer.try_send(Ended { generation: self.generation, reason });
     }

@@ -16,7 +16,7 @@ pub struct SentLog {
 
 /// The log holds as many frames as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} frames were sent that the neighbour may still ask for, more than the log of sent frames can hold")]
+#[error("{0} frames are not yet covered by a commit, more than the log of sent frames can hold")]
 pub struct LogFull(pub usize);
 
 impl SentLog {

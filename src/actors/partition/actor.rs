@@ -98,7 +98,10 @@ impl Partition {
                 Effect::Seen(seen) => {
                     // Who looks on is never waited for.
                     if self.outlets.seen.as_ref().is_some_and(|outlet| outlet.try_send(SeenRoads(seen)).is_err()) {
-                        tracing::debug!(partition = self.core.place().part, "nobody takes what was seen");
+                        tracing::debug!(
+                            partition = self.core.place().part,
+                            "observation dropped: its receiver has ended"
+                        );
                     }
                     Ok(())
                 }
@@ -136,7 +139,7 @@ impl Partition {
         };
         if let Some(older) = std::mem::replace(&mut self.unsaved, newest) {
             let (partition, step) = (self.core.place().part, older.state.steps);
-            tracing::warn!(partition, step, "snapshot left out: the store is slow");
+            tracing::warn!(partition, step, "snapshot skipped: the store is slow");
         }
     }
 
@@ -182,7 +185,7 @@ impl ExitNotice {
     fn give(&mut self, status: ExitStatus) {
         let Some(exits) = self.exits.take() else { return };
         if exits.try_send(Exited { part: self.part, epoch: self.epoch, status }).is_err() {
-            tracing::debug!(partition = self.part, "the master ended before the partition");
+            tracing::debug!(partition = self.part, "the master actor ended before the partition");
         }
     }
 }

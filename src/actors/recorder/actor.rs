@@ -68,7 +68,7 @@ impl Recorder {
                 Effect::Fail(reason) => master.failed.try_send(RecorderFailed { reason }).is_ok(),
             };
             if !sent {
-                tracing::debug!("the master ended before the recorder");
+                tracing::debug!("the master actor ended before the recorder");
                 ctx.stop();
             }
         }

@@ -20,7 +20,9 @@ pub struct RecorderState {
 
 /// Bytes are not a checkpoint.
 #[derive(Debug, thiserror::Error)]
-#[error("the recorder's checkpoint cannot be read ({0}); resume from another one, or start the run anew")]
+#[error(
+    "the recorder's checkpoint cannot be read ({0}); resume from another one, or restart the run from the beginning"
+)]
 pub struct StateError(#[from] rmp_serde::decode::Error);
 
 impl RecorderState {

@@ -133,7 +133,7 @@ impl Worker {
             Effect::Committed { step } => {
                 self.each(None, |lodging| lodging.committed(step));
                 if let Err(reason) = self.to_depot(Superseded { step }) {
-                    tracing::debug!(reason, "the store is not told of a commit; the next one will do");
+                    tracing::debug!(reason, "commit notice to the store connection dropped; the next one replaces it");
                 }
             }
             Effect::Link(places) => {
@@ -152,7 +152,7 @@ impl Worker {
         }
         let epoch = lodging.epoch;
         self.evict(part, epoch);
-        let status = ExitStatus::Failed { reason: "it takes no orders".to_owned() };
+        let status = ExitStatus::Failed { reason: "its mailbox is full or closed".to_owned() };
         ctx.notify(Exited { part, epoch, status });
     }
 
@@ -171,7 +171,7 @@ impl Worker {
         if let Some((link, _)) = &self.link
             && let Err(error) = link.try_send(message)
         {
-            tracing::warn!(%error, "the connection to the master takes no messages");
+            tracing::warn!(%error, "the mailbox of the master connection is full or closed");
         }
     }
 
@@ -180,7 +180,7 @@ impl Worker {
         M: Message<Result = ()> + Send + 'static,
         Depot: Handler<M>,
     {
-        let (depot, _) = self.depot.as_ref().ok_or("there is no store")?;
+        let (depot, _) = self.depot.as_ref().ok_or("no store connection is open")?;
         depot.try_send(message).map_err(|error| format!("the store connection: {error}"))
     }
 
@@ -198,7 +198,7 @@ impl Worker {
             self.scenario = None;
             let prepare = Prepare { run: welcome.name.clone(), scenario: welcome.scenario };
             if let Err(reason) = self.to_depot(prepare) {
-                tracing::error!(reason, "the scenario cannot be learnt");
+                tracing::error!(reason, "the scenario cannot be loaded from the store");
             }
         }
         self.welcome = Some(welcome);
@@ -239,7 +239,10 @@ impl Worker {
                 Err(_) => Err("the kernel panicked while the partition was built".to_owned()),
             };
             if worker.try_send(Built { part, epoch, built }).is_err() {
-                tracing::error!(partition = part, "the worker does not take a partition that was built");
+                tracing::error!(
+                    partition = part,
+                    "a built partition could not be passed to the worker: its mailbox is full or closed"
+                );
             }
         });
         if !started {
@@ -290,7 +293,7 @@ impl Worker {
         );
         let (steps, progress) = (lodging.steps(), Arc::clone(&lodging.progress));
         let took_ms = lodging.since.elapsed().as_millis() as u64;
-        tracing::debug!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition is built");
+        tracing::debug!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition built");
         self.to_link(Watch { part, progress: Some(progress) });
         self.link_all();
         self.feed(Event::Built { part, epoch, steps }, ctx);
@@ -331,7 +334,7 @@ impl Worker {
         self.lodgings.clear();
         self.to_link(Hangup);
         if self.end.take().is_none_or(|end| end.send(result).is_err()) {
-            tracing::debug!("the worker had ended before");
+            tracing::debug!("the worker actor had already ended");
         }
         ctx.stop();
     }
@@ -383,7 +386,7 @@ impl Actor for Worker {
         let listener = std::mem::replace(&mut self.setup.listener, Box::new(Closed));
         let serve = move |purpose, stream| {
             if address.try_send(PeerCalls { purpose, stream }).is_err() {
-                tracing::warn!("the worker takes no calls");
+                tracing::warn!("the worker's mailbox is full");
             }
         };
         ctx.spawn(accept_all(listener, serve).into_actor(self));
@@ -440,7 +443,7 @@ impl Handler<LinkDown> for Worker {
         if self.asking.is_none() {
             self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
                 if let Err(reason) = worker.to_depot(AskOutcome) {
-                    tracing::debug!(reason, "the store is not asked whether the run is over");
+                    tracing::debug!(reason, "query for the end of the run not sent to the store");
                 }
             }));
         }
@@ -457,7 +460,7 @@ impl Handler<RunIsOver> for Worker {
 
     fn handle(&mut self, _: RunIsOver, ctx: &mut Self::Context) {
         if self.asking.is_some() {
-            tracing::info!("the run is over, and its master has ended");
+            tracing::info!("the run finished and its master has exited");
             self.end(Ok(()), ctx);
         }
     }
@@ -611,13 +614,13 @@ impl Handler<PeerCalls> for Worker {
             Purpose::Neighbour { run, from, from_epoch, to, to_epoch, generation } if Some(run) == own_run => {
                 let call = Accepted { stream, from_epoch, to_epoch, generation };
                 let Some(lodging) = self.lodgings.get(&to) else {
-                    return refuse(call.stream, format!("partition {to} is not here"), self, ctx);
+                    return refuse(call.stream, format!("this worker does not host partition {to}"), self, ctx);
                 };
                 let Err(call) = lodging.accept(from, call) else { return };
                 stream = call.stream;
-                format!("partition {to} does not take calls of partition {from} now")
+                format!("partition {to} does not accept a connection from partition {from} now")
             }
-            Purpose::Neighbour { .. } => stray("this worker is in another run"),
+            Purpose::Neighbour { .. } => stray("this worker belongs to another run"),
             Purpose::Work => stray("this is a worker, not a master"),
         };
         refuse(stream, refusal, self, ctx);

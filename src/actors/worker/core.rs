@@ -227,8 +227,7 @@ impl Core {
                 if self.guests.is_empty() {
                     effects.push(Effect::End(Ok(())));
                 } else if !self.fault_tolerant {
-                    let text =
-                        "told to end, and fault tolerance is off: nothing can be handed over, so the run ends, too";
+                    let text = "shutdown requested while fault tolerance is off: its partitions cannot be moved, so the run fails";
                     effects.push(Effect::End(Err(text.to_owned())));
                 } else {
                     self.say(ToMaster::Leaving, effects);
@@ -258,7 +257,9 @@ impl Core {
     fn told(&mut self, message: ToWorker, effects: &mut Vec<Effect>) {
         match message {
             ToWorker::Welcome(welcome) => self.welcomed(welcome, effects),
-            ToWorker::Refused { reason } => effects.push(Effect::End(Err(format!("the master refuses: {reason}")))),
+            ToWorker::Refused { reason } => {
+                effects.push(Effect::End(Err(format!("the master refused this worker: {reason}"))))
+            }
             ToWorker::Places(places) => {
                 self.told = places.iter().map(|place| (place.part, place.epoch)).collect();
                 effects.push(Effect::Link(places));
@@ -339,7 +340,7 @@ impl Core {
                 && self.forget(part, epoch)
             {
                 effects.push(Effect::Drop { part, epoch });
-                let reason = format!("what it has reported since step {recorded} is not kept any more");
+                let reason = format!("its reports since step {recorded} are no longer in the report log");
                 self.say(ToMaster::Exited { part, epoch, status: ExitStatus::Failed { reason } }, effects);
             }
         }

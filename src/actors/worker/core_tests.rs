@@ -322,7 +322,7 @@ fn a_worker_that_cannot_hand_over_ends_at_once_when_it_is_told_to() {
         process.host(0, Epoch(2));
         process.feed(Event::Terminate);
         assert_eq!(process.ended.is_some(), !fault_tolerance);
-        assert!(process.ended.is_none_or(|ended| ended.is_err_and(|reason| reason.contains("handed over"))));
+        assert!(process.ended.is_none_or(|ended| ended.is_err_and(|reason| reason.contains("cannot be moved"))));
     }
 }
 

@@ -85,7 +85,7 @@ impl Depot {
             }
             Err(error) if error.is_outage() => {
                 if depot.backlog.put_back(packed) {
-                    tracing::warn!(%error, "snapshots wait for the store");
+                    tracing::warn!(%error, "snapshots are waiting for the store");
                 }
             }
             Err(error) => depot.not_stored(packed.part, packed.step, error.to_string()),
@@ -110,7 +110,7 @@ impl Depot {
         Worker: Handler<M>,
     {
         if self.worker.try_send(message).is_err() {
-            tracing::error!("the worker does not take what its store says");
+            tracing::error!("the worker's mailbox is full; a message from its store connection is lost");
         }
     }
 }
@@ -167,7 +167,7 @@ impl Handler<Snapshot> for Depot {
         if self.backlog.is_empty() {
             self.upload(packed, TRIES, ctx);
         } else if let Some(Packed { part, step, .. }) = self.backlog.push(packed) {
-            self.not_stored(part, step, "it is left out, for the store has taken none for long".to_owned());
+            self.not_stored(part, step, "skipped: store outage, the backlog is full".to_owned());
         }
     }
 }
@@ -240,7 +240,7 @@ impl Handler<AskOutcome> for Depot {
         self.with_store(ctx, work, |outcome, depot, _| match outcome {
             Ok(Some(_)) => depot.tell(RunIsOver),
             Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "the store does not say whether the run is over"),
+            Err(error) => tracing::debug!(%error, "the store did not answer whether the run has ended"),
         });
     }
 }

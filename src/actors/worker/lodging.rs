@@ -92,7 +92,7 @@ impl Lodging {
         self.neighbours = neighbours.into_iter().enumerate().map(start).collect();
         let handlers = self.neighbours.values().map(|neighbour| neighbour.handler.clone()).collect();
         if partition.try_send(Begin { handlers }).is_err() {
-            tracing::error!(partition = part, "partition ended before it began");
+            tracing::error!(partition = part, "partition ended before its start");
         }
         self.partition = Some(partition);
     }
@@ -119,7 +119,9 @@ impl Lodging {
         }
         match neighbour.handler.try_send(PeerAt { epoch, address }) {
             Ok(()) => neighbour.told = Some(told),
-            Err(error) => tracing::warn!(peer, %error, "link takes no address now"),
+            Err(error) => {
+                tracing::warn!(peer, %error, "address update to a link dropped: its mailbox is full or closed")
+            }
         }
     }
 
@@ -149,7 +151,7 @@ impl Lodging {
         if let Some(partition) = &self.partition
             && partition.try_send(LookAt(look)).is_err()
         {
-            tracing::debug!("partition is not looked at");
+            tracing::debug!("observation request dropped: the partition's mailbox is full or closed");
         }
     }
 
@@ -160,7 +162,7 @@ impl Lodging {
     pub fn committed(&self, step: u64) {
         for (peer, neighbour) in &self.neighbours {
             if let Err(error) = neighbour.handler.try_send(Commit { step }) {
-                tracing::debug!(peer, %error, "link is not told of a commit; the next one will do");
+                tracing::debug!(peer, %error, "commit notice to a link dropped; the next one replaces it");
             }
         }
     }
@@ -174,7 +176,7 @@ impl Lodging {
             && let Err(error) = partition.try_send(message)
         {
             // A partition that is gone has said so; one that is full is as good as gone, and will be missed.
-            tracing::warn!(%error, "partition does not take orders");
+            tracing::warn!(%error, "order not delivered: the partition's mailbox is full or closed");
         }
     }
 }
@@ -183,13 +185,13 @@ impl Drop for Lodging {
     fn drop(&mut self) {
         for neighbour in self.neighbours.values() {
             if neighbour.handler.try_send(Retire).is_err() {
-                tracing::debug!("link ended before it was told to");
+                tracing::debug!("link ended before its stop message");
             }
         }
         if let Some(partition) = &self.partition
             && partition.try_send(Stop).is_err()
         {
-            tracing::debug!("partition ended before it was told to");
+            tracing::debug!("partition ended before its stop message");
         }
     }
 }

@@ -90,7 +90,7 @@ impl MasterLink {
                 link.failures += 1;
                 // It may be for long, so each reason is said once.
                 if reason != link.failed_with {
-                    tracing::info!(master = link.master, reason, "cannot reach the master; trying again");
+                    tracing::info!(master = link.master, reason, "cannot connect to the master; retrying");
                     link.failed_with = reason;
                 }
                 link.connect(ctx);
@@ -109,7 +109,7 @@ impl MasterLink {
         };
         let ended = move |reason| {
             if ended_for.try_send(Ended { generation, reason }).is_err() {
-                tracing::debug!("a connection outlived its worker");
+                tracing::debug!("connection open after its worker ended");
             }
         };
         let connection = Connection::start(stream, self.limits, deliver, ended);
@@ -142,7 +142,7 @@ impl MasterLink {
         Worker: Handler<M>,
     {
         if self.worker.try_send(message).is_err() {
-            tracing::error!("the worker does not take what its master says");
+            tracing::error!("the worker's mailbox is full; a message from its master is lost");
         }
     }
 }
@@ -154,7 +154,7 @@ impl Actor for MasterLink {
         self.connect(ctx);
         ctx.run_interval(LOOK, |link, ctx| {
             if link.connection.as_ref().is_some_and(|(_, watch)| watch.is_silent(Instant::now(), link.timeout)) {
-                link.lost("the master gives no sign of life", ctx);
+                link.lost("no heartbeat response from the master within the time-out", ctx);
             }
         });
     }
@@ -181,7 +181,7 @@ impl Handler<Incoming> for MasterLink {
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, "the master sent what is no message");
+                tracing::warn!(%error, "malformed message from master");
                 false
             }
         }

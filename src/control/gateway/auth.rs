@@ -20,10 +20,10 @@ pub enum AccessError {
     #[error("token file {path}: {error}")]
     Unreadable { path: String, error: std::io::Error },
     #[error(
-        "token file {path}: line {line} has a token of less than {MIN_TOKEN} characters; make one with 'openssl rand -hex 32'"
+        "token file {path}: line {line} has a token of fewer than {MIN_TOKEN} characters; generate one with 'openssl rand -hex 32'"
     )]
     TooShort { path: String, line: usize },
-    #[error("token file {path} holds no token; put one on each line")]
+    #[error("token file {path} contains no token; write one token per line")]
     Empty { path: String },
 }
 
@@ -39,9 +39,9 @@ impl Refused {
     pub fn text(self) -> &'static str {
         match self {
             Self::NoToken => {
-                "a token is needed: send 'Authorization: Bearer TOKEN', or open /ws with ?ticket= from POST /ticket"
+                "an access token is required: send 'Authorization: Bearer TOKEN', or open /ws with ?ticket= from POST /ticket"
             }
-            Self::BadToken => "the token or ticket is not known, or was used before",
+            Self::BadToken => "the token or ticket is invalid, or the ticket was already used",
             Self::BadOrigin => "this origin is not allowed; see control.origins",
         }
     }
@@ -177,7 +177,7 @@ mod tests {
         let mut access = Access::new(vec![TOKEN.to_owned()], Vec::new());
         let ticket = access.ticket(now).expect("randomness");
         assert_eq!(access.check(&head(&[]), Some(&ticket), now), Ok(()));
-        assert_eq!(access.check(&head(&[]), Some(&ticket), now), Err(Refused::BadToken), "used before");
+        assert_eq!(access.check(&head(&[]), Some(&ticket), now), Err(Refused::BadToken), "already used");
         let ticket = access.ticket(now).expect("randomness");
         assert_eq!(access.check(&head(&[]), Some(&ticket), now + TICKET_LIFE), Err(Refused::BadToken), "too late");
     }
@@ -205,6 +205,6 @@ mod tests {
         };
         assert_eq!(read("# operators\n0123456789abcdef # Ann\n\n"), Ok(vec![TOKEN.to_owned()]));
         assert!(read("0123456789abcdef\nshort").expect_err("short").contains("line 2"));
-        assert!(read("# nobody\n").expect_err("empty").contains("holds no token"));
+        assert!(read("# nobody\n").expect_err("empty").contains("contains no token"));
     }
 }

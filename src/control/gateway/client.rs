@@ -116,7 +116,7 @@ impl Client {
                 Ok(()) = self.view.changed(), if waits => self.update().await,
             };
             if self.nonsense > MAX_NONSENSE {
-                return End::Close(close_code::POLICY, "too many messages that are none of the protocol");
+                return End::Close(close_code::POLICY, "too many malformed messages");
             }
             if let Some(end) = ended {
                 return end;
@@ -146,7 +146,9 @@ impl Client {
         let refuse = |error| answer(Err(error));
         if !self.rate.admits(Instant::now()) {
             let limit = self.hub.limits.messages_per_s;
-            return refuse(CommandError::Busy(format!("more than {limit} messages a second; this one is left out")));
+            return refuse(CommandError::Busy(format!(
+                "more than {limit} messages per second; this message was dropped"
+            )));
         }
         let request = match request {
             Ok(request) => request,
@@ -163,9 +165,9 @@ impl Client {
         match outcome {
             Err(error) => refuse(error),
             Ok(Some(command)) => answer(Ok(self.streamed(command))),
-            Ok(None) if unanswered >= MAX_UNANSWERED => {
-                refuse(CommandError::Busy(format!("{MAX_UNANSWERED} commands wait for their answers already")))
-            }
+            Ok(None) if unanswered >= MAX_UNANSWERED => refuse(CommandError::Busy(format!(
+                "{MAX_UNANSWERED} commands of this connection are unanswered; wait for a response first"
+            ))),
             Ok(None) => Heard::Ask(request),
         }
     }
@@ -222,7 +224,7 @@ impl Client {
             Ok(Err(_)) => Some(End::Gone),
             Err(_) => {
                 self.hub.instruments.gateway().client_dropped();
-                Some(End::Close(close_code::POLICY, "it does not read what it is sent"))
+                Some(End::Close(close_code::POLICY, "the client reads too slowly"))
             }
         }
     }

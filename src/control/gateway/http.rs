@@ -36,13 +36,17 @@ pub fn router(hub: Hub) -> Router {
         .layer(DefaultBodyLimit::max(limit))
         .with_state(hub)
         .merge(probes)
-        .fallback(|| async { error(StatusCode::NOT_FOUND, "there is nothing here; see /openapi.json") })
+        .fallback(|| async { error(StatusCode::NOT_FOUND, "unknown path; see /openapi.json") })
 }
 
 /// The routes of a process that takes no commands.
 pub fn probe_router(probes: Probes) -> Router {
-    let nothing =
-        || async { error(StatusCode::NOT_FOUND, "commands go to the master; here are /healthz, /readyz, /metrics") };
+    let nothing = || async {
+        error(
+            StatusCode::NOT_FOUND,
+            "unknown path; this process serves /healthz, /readyz and /metrics, commands go to the master",
+        )
+    };
     routes(probes).fallback(nothing)
 }
 
@@ -104,7 +108,7 @@ async fn command(State(hub): State<Hub>, head: HeaderMap, body: Result<Bytes, By
         Err(rejection) => return error(rejection.status(), rejection.body_text()),
         Ok(body) => match std::str::from_utf8(&body).map(read) {
             Ok((_, Ok(request))) if matches!(&*request.subject, "subscribe" | "unsubscribe") => {
-                let text = "streams go over a WebSocket at /ws".to_owned();
+                let text = "subscriptions need a WebSocket connection to /ws".to_owned();
                 let reply = Reply::new(request.echo().clone(), Err(CommandError::Malformed(text)));
                 hub.answered(command_name(Some(&request)), begun, reply)
             }
@@ -130,7 +134,7 @@ async fn ticket(State(hub): State<Hub>, head: HeaderMap) -> Response {
             let seconds = super::auth::TICKET_LIFE.as_secs();
             Json(json!({"code": 200, "msg": "ok", "data": {"ticket": ticket, "seconds": seconds}})).into_response()
         }
-        None => error(StatusCode::SERVICE_UNAVAILABLE, "the machine gives no random numbers"),
+        None => error(StatusCode::SERVICE_UNAVAILABLE, "no random numbers available from the operating system"),
     }
 }
 

@@ -119,7 +119,7 @@ impl Hub {
     pub fn answered(&self, command: &'static str, begun: Instant, reply: Reply) -> Reply {
         let took = begun.elapsed();
         self.instruments.gateway().answered(command, reply.code, took);
-        tracing::debug!(command, code = reply.code, took_ms = took.as_millis() as u64, "command is answered");
+        tracing::debug!(command, code = reply.code, took_ms = took.as_millis() as u64, "command answered");
         reply
     }
 
@@ -131,13 +131,13 @@ impl Hub {
         let waiting = self.front.max_capacity() - self.front.capacity();
         self.instruments.queue("commands").set(waiting as i64);
         if sent.is_err() {
-            return failed(CommandError::Busy("too many commands at once; send it again later".to_owned()));
+            return failed(CommandError::Busy("too many concurrent commands; retry later".to_owned()));
         }
         match tokio::time::timeout(self.limits.answer_timeout, answer).await {
             Ok(Ok(outcome)) => Reply::new(request.echo().clone(), outcome),
-            Ok(Err(_)) => failed(CommandError::Gone("the run ended before the command was carried out".to_owned())),
+            Ok(Err(_)) => failed(CommandError::Gone("the run ended before the command was executed".to_owned())),
             Err(_) => {
-                let text = "the command is not carried out yet; ask for the status before you send it again";
+                let text = "the command has not been executed yet; query the status before sending it again";
                 failed(CommandError::Busy(text.to_owned()))
             }
         }

@@ -39,7 +39,7 @@ pub fn openapi() -> Value {
                 "responses": {"101": {"description": "switching protocols"}, "401": reply, "403": reply, "503": reply}
             }},
             "/ticket": {"post": {"summary": "opens one WebSocket within 30 s", "responses": {"200": reply, "401": reply}}},
-            "/status": {"get": {"summary": "where the run stands", "responses": {"200": reply, "401": reply}}},
+            "/status": {"get": {"summary": "state of the run", "responses": {"200": reply, "401": reply}}},
             "/commands": {"get": {"summary": "all commands", "responses": {"200": {"description": "a list"}}}},
             "/healthz": probe("the process is alive"),
             "/readyz": probe("workers and commands are taken"),

@@ -37,7 +37,7 @@ async fn alive(State(probes): State<Probes>) -> Response {
     if probes.instruments.health().is_alive().await {
         return Json(json!({"status": "ok"})).into_response();
     }
-    let body = json!({"status": "the main loop does not answer"});
+    let body = json!({"status": "the main loop does not respond"});
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
 }
 
@@ -46,7 +46,7 @@ async fn ready(State(probes): State<Probes>) -> Response {
     let state = probes.live.as_ref().map(|live| live.status.borrow().state);
     let reason = match (probes.instruments.health().readiness(), state) {
         (Readiness::Waits(reason), _) => Some(reason),
-        (Readiness::Ready, Some(RunState::Failed)) => Some("the run has failed"),
+        (Readiness::Ready, Some(RunState::Failed)) => Some("the run failed"),
         (Readiness::Ready, _) => None,
     };
     let own = if probes.instruments.health().is_resting() { RunState::Finished.name() } else { "worker" };

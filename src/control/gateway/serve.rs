@@ -94,7 +94,7 @@ impl Gateway {
         }
         let hub = Hub::new(limits, access, front, live, instruments);
         let gateway = Self::serve(listener, bound, certificates, limits, move |let_in| router(hub.for_caller(let_in)))?;
-        tracing::info!(address = %bound, tls = has_tls, "commands are taken here");
+        tracing::info!(address = %bound, tls = has_tls, "gateway listens for commands");
         Ok(gateway)
     }
 
@@ -109,7 +109,7 @@ impl Gateway {
         let (listener, bound) = listen(&address)?;
         let router = probe_router(Probes { instruments, live });
         let gateway = Self::serve(listener, bound, certificates, limits, move |_| router.clone())?;
-        tracing::info!(address = %bound, tls = has_tls, "health and metrics are shown here");
+        tracing::info!(address = %bound, tls = has_tls, "gateway serves health and metrics");
         Ok(gateway)
     }
 
@@ -184,7 +184,7 @@ async fn accept(
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "a client could not be let in");
+                tracing::warn!(%error, "cannot accept a client connection");
                 tokio::time::sleep(BREATH).await;
                 continue;
             }
@@ -199,8 +199,8 @@ async fn accept(
                 None => converse(stream, router, timeout).await,
                 Some(acceptor) => match tokio::time::timeout(timeout, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => converse(stream, router, timeout).await,
-                    Ok(Err(error)) => tracing::warn!(%from, %error, "client refused: no TLS connection with it"),
-                    Err(_) => tracing::warn!(%from, "client refused: it does not go on with the TLS handshake"),
+                    Ok(Err(error)) => tracing::warn!(%from, %error, "client refused: TLS handshake failed"),
+                    Err(_) => tracing::warn!(%from, "client refused: TLS handshake timed out"),
                 },
             }
             drop(place);
@@ -222,7 +222,7 @@ impl Strangers {
             && let Some((from, _, oldest)) = self.0.pop_front()
         {
             oldest.abort();
-            tracing::warn!(%from, "client refused: too many callers that show no right to come in");
+            tracing::warn!(%from, "client refused: too many unauthenticated connections");
         }
     }
 }

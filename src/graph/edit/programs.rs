@@ -72,7 +72,7 @@ impl NewPhase {
             return Err("minDur and maxDur are for actuated programs; set type to 'actuated'".to_owned());
         }
         let aspects = state.chars().map(|letter| {
-            let unknown = || format!("'{letter}' is no letter of a signal; there are rugGyYsoO");
+            let unknown = || format!("'{letter}' is not a signal state; use the letters rugGyYsoO");
             Aspect::of_letter(letter).ok_or_else(unknown)
         });
         let aspects: Box<[Aspect]> = aspects.collect::<Result<_, _>>()?;

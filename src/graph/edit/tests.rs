@@ -208,7 +208,7 @@ fn programs_are_added_and_replaced() {
     let signal = &network.signals[0];
     assert_eq!((signal.programs.len(), signal.initial, signal.programs[0].phases.len()), (2, 0, 2));
     refused(&[program("0", &["Gr", "r"])], "a letter for each link index");
-    refused(&[program("0", &["x"])], "no letter of a signal");
+    refused(&[program("0", &["x"])], "not a signal state");
     refused(&[program("0", &[])], "1 to 1000 phases");
     let mut wide = connection("east", "far");
     (wide.from_lane, wide.to_lane, wide.signal) = (Some(1), Some(0), Some(("S".to_owned(), 1)));

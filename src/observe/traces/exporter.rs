@@ -20,9 +20,9 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 /// Why there are no traces.
 #[derive(Debug, thiserror::Error)]
 pub enum ExporterError {
-    #[error("the loop of its connection cannot be started: {0}")]
+    #[error("the connection thread cannot be started: {0}")]
     Loop(#[from] std::io::Error),
-    #[error("no spans can be sent there: {0}")]
+    #[error("spans cannot be sent to this endpoint: {0}")]
     Build(#[from] ExporterBuildError),
 }
 
@@ -86,7 +86,7 @@ impl Exporter {
     /// Sends what waits; what comes later is left out.
     pub fn finish(&self) {
         if let Err(error) = self.spans.shutdown_with_timeout(LAST_SPANS) {
-            tracing::debug!(%error, "the last traces are left out");
+            tracing::debug!(%error, "the last traces were dropped");
         }
     }
 }

@@ -33,9 +33,9 @@ impl WaitingClient {
         let was_failing = self.failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !was_failing => {
-                tracing::warn!(error, "traces are not taken by the collector; they are left out while that lasts");
+                tracing::warn!(error, "the collector does not accept traces; traces are dropped until it does");
             }
-            None if was_failing => tracing::info!("traces are taken by the collector again"),
+            None if was_failing => tracing::info!("the collector accepts traces again"),
             _ => {}
         }
     }

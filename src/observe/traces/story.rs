@@ -75,7 +75,7 @@ impl Story {
     /// Hears the next line, and gives what is over with it.
     pub fn hear(&mut self, line: &Line, spans: &mut Vec<Span>) {
         match line.message.as_str() {
-            "run is kept under this name" | "joined a run" => self.begin(line),
+            "run is stored under this name" | "joined a run" => self.begin(line),
             "run finished"
             | "shutdown signal received"
             | "terminated; workers wait for the next master, and --resume continues the run" => {
@@ -86,26 +86,28 @@ impl Story {
             "worker joined" => {
                 line.text("worker").and_then(|worker| self.silent.remove(worker));
             }
-            "worker is lost" => {
+            "worker lost" => {
                 let began = line.text("worker").and_then(|worker| self.silent.remove(worker));
                 self.lost(line, began, line.text("reason"));
             }
             "partition ended" => self.lost(line, None, line.text("status")),
             "partition placed" => self.placed(line, spans),
-            "partition is up" => self.up(line, spans),
-            "partition has caught up" => self.caught_up(line, spans),
-            "partition is built" => {
+            "partition started" => self.up(line, spans),
+            "partition caught up" => self.caught_up(line, spans),
+            "partition built" => {
                 let parent = |trace: TraceId, part| trace.span("restore", part);
                 self.of_partition(line, "build", ("recovery", "epoch"), parent, None, spans);
             }
             "snapshot stored" => self.of_snapshot(line, None, spans),
-            "snapshot not stored; the last commit stays" => self.of_snapshot(line, line.text("reason"), spans),
+            "snapshot not stored; the previous commit remains valid" => {
+                self.of_snapshot(line, line.text("reason"), spans)
+            }
             "snapshot committed" => self.alone(line, "commit", ("snapshot", "step"), None, spans),
-            "snapshot not committed; the last one stays" => {
+            "snapshot not committed; the previous commit remains valid" => {
                 self.alone(line, "commit", ("after snapshot", "committed"), line.text("reason"), spans);
             }
-            "command is carried out" => self.alone(line, "carry out", ("command", "number"), None, spans),
-            "command is answered" => self.answered(line, spans),
+            "command executed" => self.alone(line, "carry out", ("command", "number"), None, spans),
+            "command answered" => self.answered(line, spans),
             _ => {}
         }
     }
@@ -283,7 +285,7 @@ mod tests {
 
     fn begun(run: &str) -> Story {
         let mut story = Story::default();
-        assert!(told(&mut story, &[(0, "run is kept under this name", &[], &[("run", run)])]).is_empty());
+        assert!(told(&mut story, &[(0, "run is stored under this name", &[], &[("run", run)])]).is_empty());
         story
     }
 
@@ -300,7 +302,7 @@ mod tests {
             &mut story,
             &[
                 (10, "partition placed", &[("partition", 2), ("epoch", 1)], &[("worker", "w0")]),
-                (14, "partition is up", &[("partition", 2), ("epoch", 1), ("took_ms", 9)], &[]),
+                (14, "partition started", &[("partition", 2), ("epoch", 1), ("took_ms", 9)], &[]),
             ],
         );
         assert_eq!(times(&start), [("place", 5, 10), ("restore", 10, 14), ("start", 5, 14)]);
@@ -308,15 +310,10 @@ mod tests {
             &mut story,
             &[
                 (1000, "connection to worker lost", &[], &[("worker", "w0"), ("reason", "reset")]),
-                (
-                    1500,
-                    "worker is lost",
-                    &[("partitions", 1)],
-                    &[("worker", "w0"), ("reason", "it does not come back")],
-                ),
+                (1500, "worker lost", &[("partitions", 1)], &[("worker", "w0"), ("reason", "it does not come back")]),
                 (1510, "partition placed", &[("partition", 2), ("epoch", 2)], &[("worker", "w1")]),
-                (1514, "partition is up", &[("partition", 2), ("epoch", 2), ("step", 600), ("took_ms", 14)], &[]),
-                (1600, "partition has caught up", &[("partition", 2), ("epoch", 2), ("took_ms", 100)], &[]),
+                (1514, "partition started", &[("partition", 2), ("epoch", 2), ("step", 600), ("took_ms", 14)], &[]),
+                (1600, "partition caught up", &[("partition", 2), ("epoch", 2), ("took_ms", 100)], &[]),
             ],
         );
         let expected = [
@@ -339,14 +336,14 @@ mod tests {
         let (mut master, mut worker) = (begun("monday"), begun("monday"));
         let placed: &[Told<'_>] = &[
             (10, "partition placed", &[("partition", 2), ("epoch", 1)], &[]),
-            (14, "partition is up", &[("partition", 2), ("epoch", 1), ("took_ms", 4)], &[]),
+            (14, "partition started", &[("partition", 2), ("epoch", 1), ("took_ms", 4)], &[]),
             (90, "snapshot committed", &[("step", 100), ("epoch", 1), ("took_ms", 7)], &[]),
         ];
         let of_master = told(&mut master, placed);
         let of_worker = told(
             &mut worker,
             &[
-                (13, "partition is built", &[("partition", 2), ("epoch", 1), ("took_ms", 2)], &[]),
+                (13, "partition built", &[("partition", 2), ("epoch", 1), ("took_ms", 2)], &[]),
                 (85, "snapshot stored", &[("partition", 2), ("epoch", 1), ("step", 100), ("took_ms", 5)], &[]),
             ],
         );
@@ -366,12 +363,17 @@ mod tests {
             &mut story,
             &[
                 (1, "partition placed", &[("partition", 0), ("epoch", 1)], &[]),
-                (2, "partition is up", &[("partition", 0), ("epoch", 1), ("took_ms", 1)], &[]),
+                (2, "partition started", &[("partition", 0), ("epoch", 1), ("took_ms", 1)], &[]),
                 (10, "partition placed", &[("partition", 0), ("epoch", 2)], &[]),
-                (12, "partition is up", &[("partition", 0), ("epoch", 2), ("took_ms", 4)], &[]),
+                (12, "partition started", &[("partition", 0), ("epoch", 2), ("took_ms", 4)], &[]),
                 (20, "partition placed", &[("partition", 0), ("epoch", 3)], &[]),
-                (30, "snapshot not committed; the last one stays", &[("committed", 100)], &[("reason", "full")]),
-                (40, "command is answered", &[("code", 503), ("took_ms", 3)], &[("command", "net load")]),
+                (
+                    30,
+                    "snapshot not committed; the previous commit remains valid",
+                    &[("committed", 100)],
+                    &[("reason", "full")],
+                ),
+                (40, "command answered", &[("code", 503), ("took_ms", 3)], &[("command", "net load")]),
                 (50, "run failed", &[], &[("error", "the store is gone")]),
             ],
         );
@@ -395,11 +397,11 @@ mod tests {
             &mut story,
             &[
                 (1, "partition placed", &[("partition", 0), ("epoch", 1)], &[]),
-                (2, "partition is up", &[("partition", 0), ("epoch", 1), ("took_ms", 1)], &[]),
-                (10, "worker is lost", &[], &[("worker", "w7")]),
+                (2, "partition started", &[("partition", 0), ("epoch", 1), ("took_ms", 1)], &[]),
+                (10, "worker lost", &[], &[("worker", "w7")]),
                 // Its worker leaves in peace.
                 (5010, "partition placed", &[("partition", 0), ("epoch", 2)], &[]),
-                (5012, "partition is up", &[("partition", 0), ("epoch", 2), ("took_ms", 4)], &[]),
+                (5012, "partition started", &[("partition", 0), ("epoch", 2), ("took_ms", 4)], &[]),
             ],
         );
         assert!(spans.iter().all(|span| span.name != "detect"), "{spans:?}");

@@ -49,7 +49,7 @@ impl RunFolder {
         let path = self.files.blob(hash);
         let bytes = files::read(&path)?.ok_or_else(|| StoreError::missing(format!("blob {hash}")))?;
         if ContentHash::of(&bytes) != hash {
-            return Err(StoreError::damaged(format!("{} has another checksum than its name", path.display())));
+            return Err(StoreError::damaged(format!("{} does not match the checksum in its name", path.display())));
         }
         Ok(bytes)
     }
@@ -248,7 +248,7 @@ impl RunFolder {
         for step in self.commit_steps(state)?.into_iter().rev() {
             match self.read_commit(step) {
                 Ok(manifest) => commits.extend(manifest),
-                Err(StoreError::Damaged { what }) => tracing::warn!(step, what, "a commit is damaged and left out"),
+                Err(StoreError::Damaged { what }) => tracing::warn!(step, what, "damaged commit skipped"),
                 Err(error) => return Err(error),
             }
         }

@@ -31,7 +31,7 @@ impl Address {
                 bad("it must look like redis://USER:PASSWORD@HOST:PORT/DB, with % for special characters")
             })?;
         if url.fragment().is_some() {
-            return Err(bad("what follows '#' has no meaning; write it as %23 if it belongs to the password"));
+            return Err(bad("'#' is not allowed; write it as %23 if it belongs to the password"));
         }
         let (mut deadline, mut keep_ms, mut ca, mut password) =
             (DEFAULT_DEADLINE, DEFAULT_KEEP_DAYS * DAY_MS, None, None);
@@ -44,7 +44,7 @@ impl Address {
                 "password_file" => password = Some(read(&option, &value)?),
                 _ => {
                     return Err(bad(&format!(
-                        "there is no option '{}'; known are ca, password_file, deadline_ms, keep_days",
+                        "unknown option '{}'; known options are ca, password_file, deadline_ms, keep_days",
                         option.escape_debug()
                     )));
                 }
@@ -56,7 +56,7 @@ impl Address {
         let info = url.into_connection_info().map_err(unusable)?;
         let mut login = info.redis_settings().clone().set_skip_set_lib_name();
         if let Some(password) = password {
-            let password = String::from_utf8(password).map_err(|_| bad("password_file is not a text"))?;
+            let password = String::from_utf8(password).map_err(|_| bad("password_file is not a UTF-8 text file"))?;
             login = login.set_password(password.trim_end_matches(['\r', '\n']));
         }
         // Zero linger: what is given up is not sent later.
@@ -85,7 +85,7 @@ fn read(option: &str, path: &str) -> Result<Vec<u8>, StoreError> {
 }
 
 fn bad(what: &str) -> StoreError {
-    StoreError::config(format!("this address of a Redis store cannot be used: {what}"))
+    StoreError::config(format!("invalid address of a Redis store: {what}"))
 }
 
 #[cfg(test)]

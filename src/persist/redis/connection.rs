@@ -71,7 +71,7 @@ impl Connection {
                     _ => error,
                 });
             }
-            tracing::debug!(%error, attempt, generation = self.generation, "the store is asked again");
+            tracing::debug!(%error, attempt, generation = self.generation, "retrying the store operation");
             sleep(pause).await;
             pause *= 2;
         }
@@ -109,7 +109,7 @@ impl Connection {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_WAIT)).set_response_timeout(None);
         let connecting = self.address.client.get_multiplexed_async_connection_with_config(&config);
         let connection = match timeout(2 * CONNECT_WAIT, connecting).await {
-            Err(_) => return Err(StoreError::Unavailable { what: "redis does not let us in: no answer".to_owned() }),
+            Err(_) => return Err(StoreError::Unavailable { what: "redis login failed: no answer".to_owned() }),
             Ok(result) => result.map_err(|error| failure::of_connecting(&error))?,
         };
         self.generation += 1;

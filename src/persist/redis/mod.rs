@@ -75,7 +75,7 @@ impl RedisStore {
                 self.touched.insert(run.clone(), Instant::now());
             }
             Err(error) => {
-                tracing::warn!(%run, %error, "the life of what is stored could not be prolonged; tried again soon")
+                tracing::warn!(%run, %error, "expiry time of the stored run not extended; it will be retried")
             }
         }
     }
@@ -133,7 +133,7 @@ impl RedisStore {
         for (step, bytes) in stored.into_iter().rev() {
             match Manifest::decode(step, &bytes) {
                 Ok(manifest) => commits.push(manifest),
-                Err(error) => tracing::warn!(step, %error, "a commit is damaged and left out"),
+                Err(error) => tracing::warn!(step, %error, "damaged commit skipped"),
             }
         }
         Ok(commits)
@@ -173,7 +173,7 @@ impl SnapshotStore for RedisStore {
             if values::put(&mut self.connection, &self.scripts, &keys.blob(&name), index, bytes).await? {
                 Ok(hash)
             } else {
-                Err(StoreError::damaged(format!("blob {hash} is stored with other bytes")))
+                Err(StoreError::damaged(format!("blob {hash} is already stored with different content")))
             }
         })
     }
@@ -184,7 +184,7 @@ impl SnapshotStore for RedisStore {
             let bytes = values::get(&mut self.connection, &key, &what, None).await?;
             let bytes = bytes.ok_or_else(|| StoreError::missing(what.clone()))?;
             if ContentHash::of(&bytes) != hash {
-                return Err(StoreError::damaged(format!("{what} has another checksum than its name")));
+                return Err(StoreError::damaged(format!("{what} does not match the checksum in its name")));
             }
             Ok(bytes)
         })
@@ -274,7 +274,7 @@ impl SnapshotStore for RedisStore {
                 if stored.as_deref() != Some(bytes) {
                     self.versions.remove(&place);
                     return Err(StoreError::conflict(format!(
-                        "record '{name}' was written by somebody else of this epoch"
+                        "record '{name}' was already written by another process in this epoch"
                     )));
                 }
             }

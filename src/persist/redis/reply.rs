@@ -35,6 +35,6 @@ impl Reply {
     /// What follows the word.
     pub fn number(&self) -> Result<u64, StoreError> {
         let number = self.0.get(1).and_then(|text| text.parse().ok());
-        number.ok_or_else(|| StoreError::damaged(format!("redis holds no number where one belongs: {:?}", self.0)))
+        number.ok_or_else(|| StoreError::damaged(format!("redis returned a value that is not a number: {:?}", self.0)))
     }
 }

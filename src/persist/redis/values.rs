@@ -88,7 +88,7 @@ pub(super) async fn get(
     let Some(text) = field::<Option<String>>(connection, key, "meta").await? else { return Ok(None) };
     let meta = Meta::parse(&text).ok_or_else(|| StoreError::damaged(format!("{what} has no readable header")))?;
     if expected.is_some_and(|expected| expected != meta) {
-        return Err(StoreError::damaged(format!("{what} has another length or checksum than when it was stored")));
+        return Err(StoreError::damaged(format!("{what} does not match its stored length and checksum")));
     }
     let mut bytes = Vec::with_capacity(meta.bytes as usize);
     for number in 0..chunks::count(meta.bytes) {

@@ -40,7 +40,7 @@ impl ClusterCore {
     /// Holds at once.
     fn drive(&mut self, ticket: Ticket, drive: Drive, now: Instant) -> Result<(), CommandError> {
         if self.pace_keeping.is_full() {
-            return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
+            return Err(CommandError::Busy("too many commands are waiting for the store; retry later".to_owned()));
         }
         let granted = self.first_free_step();
         let answer = match drive {
@@ -90,7 +90,7 @@ impl ClusterCore {
             && is_timed
             && !self.schedule.is_editing()
         {
-            tracing::error!(step, %error, "timed command is left out");
+            tracing::error!(step, %error, "timed command skipped");
             self.schedule.given();
         }
         logged.map(|()| None)
@@ -104,18 +104,18 @@ impl ClusterCore {
         effects: &mut Vec<Effect>,
     ) -> Result<(), CommandError> {
         if entry.act == Act::Snapshot && self.plan.policy.snapshot_interval.is_none() {
-            let text = "the run takes no snapshots; start it with cluster.fault_tolerance = true".to_owned();
+            let text = "snapshots are off in this run; start it with cluster.fault_tolerance = true".to_owned();
             return Err(CommandError::Conflict(text));
         }
         if matches!(entry.act, Act::Edit(_)) && self.plan.policy.snapshot_interval.is_none() {
-            let text = "a running network is edited by a snapshot, and the run takes none; start it with --fault-tolerance true";
+            let text = "editing a running network needs snapshots, which are off in this run; start it with --fault-tolerance true";
             return Err(CommandError::Conflict(text.to_owned()));
         }
         if self.schedule.is_editing() {
             return Err(CommandError::being_edited());
         }
         let Some(told) = self.schedule.take(entry, parts, ticket) else {
-            return Err(CommandError::Busy("many commands wait for the store; send it again later".to_owned()));
+            return Err(CommandError::Busy("too many commands are waiting for the store; retry later".to_owned()));
         };
         effects.push(Effect::Log { number: told.number, entry: told.entry.clone() });
         Ok(())
@@ -143,7 +143,7 @@ impl ClusterCore {
             step = entry.at_step,
             partitions = parts.len(),
             command = beginning(&entry.text),
-            "command is carried out"
+            "command executed"
         );
         if let Some(notice) = told.notice(self.plan.run, self.epoch) {
             self.schedule.sent(parts, notice.orders.len());
@@ -165,7 +165,7 @@ impl ClusterCore {
 
     fn move_to(&mut self, part: u16, worker: &str) -> Result<Value, CommandError> {
         if self.plan.policy.snapshot_interval.is_none() {
-            let text = "without snapshots a partition cannot move; start the run with cluster.fault_tolerance = true";
+            let text = "moving a partition needs snapshots, which are off in this run; start it with cluster.fault_tolerance = true";
             return Err(CommandError::Conflict(text.to_owned()));
         }
         let Some(known) = self.parts.get(usize::from(part)) else {
@@ -173,10 +173,10 @@ impl ClusterCore {
         };
         let found = self.workers.available().find(|incarnation| self.name(*incarnation) == worker);
         let Some(target) = found else {
-            return Err(CommandError::NoSuchObject { kind: "worker that is connected", name: worker.to_owned() });
+            return Err(CommandError::NoSuchObject { kind: "connected worker", name: worker.to_owned() });
         };
         if known.host == Some(target) {
-            return Err(CommandError::Conflict(format!("partition {part} is at '{worker}' already")));
+            return Err(CommandError::Conflict(format!("worker '{worker}' already hosts partition {part}")));
         }
         self.moves.retain(|(other, _)| *other != part);
         self.moves.push((part, target));

@@ -374,7 +374,7 @@ impl ClusterCore {
                     tracing::warn!(
                         session = session.0,
                         error = reason,
-                        "connection refused: nobody has joined over it"
+                        "connection closed before a worker joined over it"
                     );
                 }
             }
@@ -414,7 +414,7 @@ impl ClusterCore {
                 tracing::error!(
                     reason,
                     committed = self.commits.committed(),
-                    "snapshot not committed; the last one stays"
+                    "snapshot not committed; the previous commit remains valid"
                 );
                 self.commits.failed();
             }
@@ -471,19 +471,22 @@ impl ClusterCore {
                 tracing::warn!(
                     worker = name,
                     epoch = newest.map(|epoch| epoch.0),
-                    "worker refused: a newer master has it"
+                    "worker refused: it belongs to a newer master"
                 );
                 return effects.push(Effect::Hangup { session });
             }
             let replaced = if run.is_some_and(|run| run != self.plan.run) {
-                let reason = format!("this master drives the run '{}'; end the worker's run first", self.plan.name);
+                let reason = format!(
+                    "this master runs '{}'; stop the worker, which belongs to another run, and start it again",
+                    self.plan.name
+                );
                 tracing::warn!(worker = name, error = reason, "worker refused");
                 effects.push(Effect::Tell { session, message: ToWorker::Refused { reason } });
                 return effects.push(Effect::Hangup { session });
             } else {
                 // An address is one process's at a time: who was there before is gone, although nobody said so.
                 if let Some(former) = self.workers.other_at(&address, Incarnation(incarnation)) {
-                    self.lose_worker(former, "another process has taken its place", now, effects);
+                    self.lose_worker(former, "another process has joined under its name", now, effects);
                 }
                 self.workers.join(session, Incarnation(incarnation), name.clone(), address, now)
             };
@@ -501,7 +504,7 @@ impl ClusterCore {
                 if let Some(known) = self.present(part, epoch) {
                     known.stage = Stage::Running;
                     let took_ms = (now - known.lost_at).as_millis() as u64;
-                    tracing::info!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition is up");
+                    tracing::info!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition started");
                 }
             }
             ToMaster::Progress { steps } => {
@@ -515,7 +518,7 @@ impl ClusterCore {
                             known.behind = None;
                             let took_ms = (now - known.lost_at).as_millis() as u64;
                             let epoch = known.epoch.0;
-                            tracing::info!(partition = part, epoch, step = steps, took_ms, "partition has caught up");
+                            tracing::info!(partition = part, epoch, step = steps, took_ms, "partition caught up");
                         }
                     }
                 }
@@ -525,7 +528,12 @@ impl ClusterCore {
             }
             ToMaster::Stored(stored) => self.stored(&stored, now),
             ToMaster::NotStored { part, step, reason } => {
-                tracing::error!(partition = part, step, reason, "snapshot not stored; the last commit stays");
+                tracing::error!(
+                    partition = part,
+                    step,
+                    reason,
+                    "snapshot not stored; the previous commit remains valid"
+                );
             }
             ToMaster::Closed { part, epoch, closing } => {
                 if self.present(part, epoch).is_some() {
@@ -624,7 +632,7 @@ impl ClusterCore {
             } else {
                 // The worker had it, or may have had it, and it ended while nobody heard of that. What it had stored must not
                 // count any more, nor may its neighbours take the next one for it: that needs a new epoch.
-                self.lose(part, "its worker came back without it", stage == Stage::Running, now, effects);
+                self.lose(part, "its worker reconnected without it", stage == Stage::Running, now, effects);
             }
         }
         stored.iter().for_each(|stored| self.stored(stored, now));
@@ -641,7 +649,7 @@ impl ClusterCore {
             if let Some(session) = known.host.and_then(|host| self.workers.session(host)) {
                 effects.push(Effect::Tell { session, message: ToWorker::Drop { part, epoch: known.epoch } });
             }
-            self.lose(part, "a newer placement of it was announced and is not there", false, now, effects);
+            self.lose(part, "its worker does not host the newest placement", false, now, effects);
         }
     }
 
@@ -691,7 +699,7 @@ impl ClusterCore {
         effects.extend(session.map(|session| Effect::Hangup { session }));
         let hosted: Vec<u16> =
             (0..self.plan.partitions).filter(|p| self.parts[usize::from(*p)].host == Some(incarnation)).collect();
-        tracing::warn!(worker = worker.name, partitions = hosted.len(), reason, "worker is lost");
+        tracing::warn!(worker = worker.name, partitions = hosted.len(), reason, "worker lost");
         if !worker.leaving && self.lost_workers.len() < MAX_LOST {
             self.lost_workers.insert(worker.name.clone());
         }
@@ -704,7 +712,7 @@ impl ClusterCore {
     fn lose(&mut self, part: u16, reason: &str, itself: bool, now: Instant, effects: &mut Vec<Effect>) {
         if self.plan.policy.snapshot_interval.is_none() {
             let text =
-                format!("partition {part} is lost ({reason}), and fault tolerance is off: nothing can be recovered");
+                format!("partition {part} is lost ({reason}), and fault tolerance is off, so it cannot be recovered");
             return self.fail(text, effects);
         }
         self.commits.lost(part);
@@ -731,10 +739,10 @@ impl ClusterCore {
 
     fn second_opinion(&mut self, part: u16, peer: u16, epoch: Epoch, now: Instant, effects: &mut Vec<Effect>) {
         let Some(host) = self.present(peer, epoch).and_then(|known| known.host) else { return };
-        tracing::warn!(partition = part, peer, "partition hears nothing of its neighbour");
+        tracing::warn!(partition = part, peer, "no frames from neighbour partition");
         // The worker is away, and those who depend on it miss it: there is nothing to wait for.
         if self.adopting_until.is_none() && self.workers.get(host).is_some_and(|worker| worker.session.is_none()) {
-            self.lose_worker(host, "its connection is lost, and its neighbours hear nothing either", now, effects);
+            self.lose_worker(host, "its connection is lost, and its neighbours receive no frames either", now, effects);
         }
     }
 

@@ -93,7 +93,7 @@ impl Handler<Accepted> for NeighborHandler {
         ctx.spawn(answering.into_actor(self).map(move |answered, handler, ctx| match answered {
             Ok(stream) if welcome => handler.attach_stream(stream, generation, ctx),
             Ok(_) => {}
-            Err(reason) => tracing::debug!(reason, "a neighbour hung up before it was answered"),
+            Err(reason) => tracing::debug!(reason, "neighbour disconnected before the response"),
         }));
     }
 }

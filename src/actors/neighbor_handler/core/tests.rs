@@ -124,7 +124,9 @@ fn a_gap_between_frames_is_a_failure() {
     let mut core = core(Retention::UntilRead, 0);
     handle(&mut core, Event::Attached(generation(1)));
     let effects = handle(&mut core, incoming(1, PeerMessage::Frame(frame_of(end(1, 1), 1))));
-    assert!(matches!(&effects[..], [Effect::Fail(reason)] if reason.contains("step 1 before that of step 0")));
+    assert!(
+        matches!(&effects[..], [Effect::Fail(reason)] if reason.contains("step 1 out of order; step 0 was expected"))
+    );
 }
 
 #[test]
