@@ -346,8 +346,8 @@ impl Worker {
             && since.elapsed() >= patience
         {
             let text = format!(
-                "no master at {} for {} s: start one, or end this worker; cluster.master_patience_s says how long it looks for \
-                 one, 0 for ever",
+                "no master at {} for {} s: start one, or end this worker; cluster.master_patience_s is the \
+                 time limit (0: none)",
                 self.setup.master,
                 patience.as_secs()
             );
