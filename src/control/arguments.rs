@@ -244,7 +244,7 @@ mod tests {
         with(json!({"edge": "a", "egde": "b"}), |a| {
             assert!(a.given_text("edge").is_ok());
             let error = a.finish().expect_err("a misspelt argument").to_string();
-            assert_eq!(error, "test: argument 'egde' is not known; there is edge");
+            assert_eq!(error, "test: unknown argument 'egde'; known arguments are edge");
         });
     }
 }

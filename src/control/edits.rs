@@ -246,7 +246,7 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         };
         check(r#"{"action":"addEdge","id":"new","from":"A"}"#, "argument 'to' is missing");
-        check(r#"{"action":"addEdge","id":"new","from":"A","to":"B","colour":"red"}"#, "'colour' is not known");
+        check(r#"{"action":"addEdge","id":"new","from":"A","to":"B","colour":"red"}"#, "unknown argument 'colour'");
         check(r#"{"action":"addEdge","id":"new","from":"A","to":"B","lanes":"many"}"#, "'lanes'");
         check(r#"{"action":"addEdge","id":"new","from":"A","to":"B","shape":"1 2"}"#, "'shape'");
         check(r#"{"action":"changeLane","lane":"e_0","allow":"bus","disallow":"car"}"#, "unknown vehicle class 'car'");

@@ -91,7 +91,7 @@ fn strangers(process: &Process, address: &str) {
     let mut caller = Caller::new(address, &opening("TESSDS", VERSION + 99, Purpose::Work));
     assert!(caller.verdict().expect_err("another version").contains("run the same release everywhere"));
     caller.is_hung_up();
-    is_refused(process, &format!("speaks version {} of the protocol", VERSION + 99));
+    is_refused(process, &format!("the peer uses protocol version {}", VERSION + 99));
     Caller::new(address, &opening("HELLO!", VERSION, Purpose::Work)).is_hung_up();
     is_refused(process, "the peer is not a TessDS process");
     Caller::new(address, b"GET / HTTP/1.1\r\n\r\n").is_hung_up();
