@@ -250,10 +250,10 @@ mod tests {
         check(r#"{"action":"addEdge","id":"new","from":"A","to":"B","lanes":"many"}"#, "'lanes'");
         check(r#"{"action":"addEdge","id":"new","from":"A","to":"B","shape":"1 2"}"#, "'shape'");
         check(r#"{"action":"changeLane","lane":"e_0","allow":"bus","disallow":"car"}"#, "unknown vehicle class 'car'");
-        check(r#"{"action":"changeLane","lane":"e_0","allow":"bus","disallow":"taxi"}"#, "either");
+        check(r#"{"action":"changeLane","lane":"e_0","allow":"bus","disallow":"taxi"}"#, "exclude each other");
         check(r#"{"action":"setProgram","signal":"S","phases":[{"state":"Gr"}]}"#, "'duration' is missing");
         check(r#"{"action":"paint","edge":"E"}"#, "'edit' takes");
         let error = edits_of_lines("f", "\n{\"type1\":\"down\",\"type2\":\"status\"}").expect_err("no edit");
-        assert_eq!(error.to_string(), "f:2: 'status' is no edit of the network");
+        assert_eq!(error.to_string(), "f:2: 'status' is not an edit of the network");
     }
 }

@@ -95,9 +95,9 @@ fn strangers(process: &Process, address: &str) {
     Caller::new(address, &opening("HELLO!", VERSION, Purpose::Work)).is_hung_up();
     is_refused(process, "the peer is not a TessDS process");
     Caller::new(address, b"GET / HTTP/1.1\r\n\r\n").is_hung_up();
-    is_refused(process, "opening of 542393671 bytes");
+    is_refused(process, "handshake of 542393671 bytes");
     Caller::new(address, &[255; 64]).is_hung_up();
-    is_refused(process, "opening of 4294967295 bytes");
+    is_refused(process, "handshake of 4294967295 bytes");
     Caller::new(address, &[16, 0, 0, 0, 193, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]).is_hung_up();
     is_refused(process, "malformed message");
 }
