@@ -111,7 +111,7 @@ async fn a_caller_of_another_authority_is_refused() {
     let mut listener = tls(&files).listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &tls(&stranger)).await;
     says(caller, "the peer does not accept the certificate of this process");
-    says(called, "the certificate of the caller is not accepted: UnknownIssuer");
+    says(called, "the certificate of the client is not accepted: UnknownIssuer");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_listener_of_another_authority_is_refused() {
     let stranger = Files::new(&theirs.issue(HERE), &(ours.pem() + &theirs.pem()));
     let mut listener = tls(&stranger).listen("127.0.0.1:0").await.expect("a free port");
     let (caller, called) = meet(&mut *listener, &tls(&files)).await;
-    says(caller, "the certificate of the other side is not accepted: UnknownIssuer");
+    says(caller, "the certificate of the server is not accepted: UnknownIssuer");
     says(called, "the peer does not accept the certificate of this process");
 }
 
@@ -133,7 +133,7 @@ async fn an_expired_certificate_is_refused_on_both_sides_and_by_its_owner() {
     let own = (expired.path("tls.crt"), expired.path("tls.key"));
     let (caller, called) = meet_odd(&files, &files.path("ca.crt"), Some((&own.0, &own.1))).await;
     says(caller, "CertificateExpired");
-    says(called, "the certificate of the caller is not accepted: certificate expired");
+    says(called, "the certificate of the client is not accepted: certificate expired");
     // A listener whose certificate expired while it ran.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -143,7 +143,7 @@ async fn an_expired_certificate_is_refused_on_both_sides_and_by_its_owner() {
     let (caller, _) = tokio::join!(ours.connect(&address), serving);
     says(
         caller.map(drop).map_err(|error| error.to_string()),
-        "the certificate of the other side is not accepted: certificate expired",
+        "the certificate of the server is not accepted: certificate expired",
     );
     let refused = TlsNetwork::new(Arc::new(TcpNetwork), expired.tls());
     says(refused.map(drop).map_err(|error| error.to_string()), "other processes would refuse this one");

@@ -371,11 +371,7 @@ impl ClusterCore {
                     let worker = self.name(incarnation);
                     tracing::warn!(worker, reason, "connection to worker lost");
                 } else {
-                    tracing::warn!(
-                        session = session.0,
-                        error = reason,
-                        "connection closed before a worker joined over it"
-                    );
+                    tracing::warn!(session = session.0, error = reason, "connection refused: no worker joined over it");
                 }
             }
             Event::Tick => {
