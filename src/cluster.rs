@@ -26,7 +26,7 @@ use tessds::persist::{MemoryStore, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::{Limits, LocalNetwork, Networking, TcpNetwork, TlsNetwork};
 use tessds::roles::cutting::{Hosts, cut_as_asked};
 use tessds::roles::given::given;
-use tessds::roles::launch::{Claim, Given};
+use tessds::roles::launch::{LeaseRequest, LoadedScenario};
 use tessds::roles::master::{Finished, MasterOptions, RunControl, TimedFile};
 use tessds::roles::rest::rest;
 use tessds::roles::standalone::RunError;
@@ -170,7 +170,7 @@ impl Driver {
     pub async fn run(
         &self,
         name: String,
-        given: Option<Given>,
+        given: Option<LoadedScenario>,
         control: Option<RunControl>,
         timed: Option<TimedFile>,
     ) -> Result<Finished, RunError> {
@@ -189,7 +189,7 @@ impl Driver {
     async fn launch_and_drive(
         &self,
         name: String,
-        given: Option<Given>,
+        given: Option<LoadedScenario>,
         control: Option<RunControl>,
         timed: Option<TimedFile>,
     ) -> Result<Finished, RunError> {
@@ -216,7 +216,7 @@ impl Driver {
         };
         let run = WholeRun {
             options,
-            claim: Claim { run, holder, lease: Duration::from_millis(process.cluster.lease_ms) },
+            claim: LeaseRequest { run, holder, lease: Duration::from_millis(process.cluster.lease_ms) },
             given,
             partitions: cluster.resume.as_ref().and(Some(process.partitions)).filter(|given| *given > 0),
             open_store: Arc::clone(open_store),
@@ -307,7 +307,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings, tell: Tell<'_>) -> Resul
         let (instruments, _gateway) = show(&process.control, args.cluster.role, Some(live_in))?.unzip();
         let control = instruments.as_ref().map(|_| RunControl {
             // It is only looked at.
-            wishes: None,
+            requests: None,
             live: live_out.clone(),
             paused: false,
             factor: None,
@@ -328,7 +328,7 @@ pub fn drive(args: &RunArgs, process: &ProcessSettings, tell: Tell<'_>) -> Resul
 }
 
 /// Reads what is to be run, on a thread of its own: the program can be told to end meanwhile, and then waits for nobody.
-async fn read(args: RunArgs, process: ProcessSettings, hosts: Hosts) -> Result<Given, RunError> {
+async fn read(args: RunArgs, process: ProcessSettings, hosts: Hosts) -> Result<LoadedScenario, RunError> {
     let (sender, given_to_run) = oneshot::channel();
     std::thread::spawn(move || {
         let url = store_url(&process);

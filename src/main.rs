@@ -8,7 +8,7 @@ use tessds::output::{EndSummary, RunReport};
 use tessds::persist::StoreError;
 use tessds::roles::cutting::Hosts;
 use tessds::roles::given::given;
-use tessds::roles::launch::Given;
+use tessds::roles::launch::LoadedScenario;
 use tessds::roles::master::Finished;
 use tessds::roles::partition::partition;
 use tessds::roles::saved_options::wrote_options;
@@ -181,7 +181,8 @@ fn is_idle(args: &RunArgs) -> bool {
 /// A run in this process, of which nothing is kept.
 fn whole_run(args: &RunArgs, process: &ProcessSettings) -> Result<Finished, RunError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let Given { scenario, cut, outputs } = given(&args.input, compiled(args, ""), process, Hosts::Cores(cores))?;
+    let LoadedScenario { scenario, cut, outputs } =
+        given(&args.input, compiled(args, ""), process, Hosts::Cores(cores))?;
     let threads = if process.threads == 0 { cores } else { process.threads as usize };
     let (partitions, settings) = (cut.parts as usize, scenario.settings.clone());
     let quiet = process.progress == Progress::Never || observe::report().no_step_log;

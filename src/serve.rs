@@ -11,8 +11,8 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-use tessds::actors::front::{
-    Cutting, First, FirstFailed, Front, FrontSetup, Library, Reader, Starter, ToStart, take_commands,
+use tessds::actors::session_manager::{
+    Cutting, First, FirstFailed, Library, Reader, SessionManager, SessionManagerSetup, Starter, ToStart, take_commands,
 };
 use tessds::cli::{Role, RunArgs};
 use tessds::control::command::Globals;
@@ -21,7 +21,7 @@ use tessds::control::live::live;
 use tessds::diagnostics::{InputError, Warnings};
 use tessds::observe::{Instruments, warn_all};
 use tessds::roles::given::{as_edited, configuration, regional};
-use tessds::roles::launch::Given;
+use tessds::roles::launch::LoadedScenario;
 use tessds::roles::master::{Finished, RunControl};
 use tessds::roles::standalone::RunError;
 use tessds::scenario::load;
@@ -31,7 +31,7 @@ use tessds::tls::TlsFiles;
 use super::cluster::{Driver, Tell, new_name, terminated, timed_file};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7780";
-/// Requests that wait for the front.
+/// Requests that queued for the session manager.
 const REQUESTS: usize = 1024;
 
 /// Takes commands until the run that was given is over, or without one until the program is told to end.
@@ -87,9 +87,10 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
                 driver.take_no_snapshots();
             }
             async move {
-                let ToStart { scenario, cut, outputs, wishes, live, paused } = start;
-                let control = RunControl { wishes: Some(wishes), live, paused, factor };
-                let finished = driver.run(name, Some(Given { scenario, cut, outputs }), Some(control), timed).await;
+                let ToStart { scenario, cut, outputs, requests, live, paused } = start;
+                let control = RunControl { requests: Some(requests), live, paused, factor };
+                let finished =
+                    driver.run(name, Some(LoadedScenario { scenario, cut, outputs }), Some(control), timed).await;
                 let finished = finished.map_err(|error| error.to_string())?;
                 let digest = finished.recording.digest;
                 *results.borrow_mut() = Some(finished);
@@ -98,7 +99,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
             .boxed_local()
         });
         let cutting: Cutting = Arc::new(move |scenario, partitions| for_cut.cut(scenario, partitions));
-        let front = FrontSetup {
+        let front = SessionManagerSetup {
             library: Library::new(scenarios),
             reader: reader(Arc::clone(&args), process.region.clone()),
             cutting,
@@ -107,7 +108,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
             first,
             over,
         };
-        let front = Front::new(front).start();
+        let front = SessionManager::new(front).start();
         let listening = spawn_local(take_commands(commands, front));
         let mut told_to_end = pin!(terminated());
         let result = tokio::select! {

@@ -14,7 +14,7 @@ use tessds::actors::recorder::{Core, Effect, Event, RecorderState, Recording, Re
 use tessds::diagnostics::{Location, Warnings};
 use tessds::ids::{EdgeId, VehicleId};
 use tessds::output::{Names, Outputs, Reporting};
-use tessds::protocol::{Epoch, OrderNotice, RouteNotice, RunId, Scene};
+use tessds::protocol::{Epoch, FencingToken, OrderNotice, RouteNotice, RunId};
 use tessds::scenario::{OutputPaths, OutputRequests, RunConfig, load};
 use tessds::sim::report::{RouteCause, StepReport};
 use tessds::sim::{Closing, RunRules};
@@ -25,8 +25,8 @@ const RULES: RunRules = RunRules { begin_ms: 0, step_ms: 1000, steps: Some(END_S
 /// Steps that a partition may be ahead.
 const AHEAD: usize = 64;
 
-fn scene(epoch: u64) -> Scene {
-    Scene { run: RunId(3), epoch: Epoch(epoch) }
+fn token(epoch: u64) -> FencingToken {
+    FencingToken { run: RunId(3), epoch: Epoch(epoch) }
 }
 
 /// Trips that ask for routes while a vehicle blocks the faster way.
@@ -58,7 +58,7 @@ fn orders(world: &World) -> Vec<OrderNotice> {
     let edges = ["in", "as", "sb", "out"].map(edge).to_vec();
     let next = VehicleId::new(world.demand.departures.len());
     let new = NewVehicle::new(next, "added", world.demand.departures[1].vtype, edges);
-    let notice = |at_step, orders| OrderNotice { scene: scene(1), number: at_step, at_step, orders, snapshot: false };
+    let notice = |at_step, orders| OrderNotice { token: token(1), number: at_step, at_step, orders, snapshot: false };
     vec![
         notice(120, vec![Order::AddVehicle(Box::new(new))]),
         notice(200, vec![Order::Close { lanes: lanes() }, Order::RemoveVehicle { vehicle: VehicleId(9999) }]),
@@ -91,13 +91,13 @@ fn open(world: &Arc<World>, folder: &Path, interval: Option<NonZeroU64>, state: 
     let core = match state {
         None => {
             let outputs = Outputs::open(&names, &paths, &requests, reporting).expect("new files");
-            Core::new(scene(epoch), RULES, outputs, RouteGuidance::new(world))
+            Core::new(token(epoch), RULES, outputs, RouteGuidance::new(world))
         }
         Some(bytes) => {
             let state = RecorderState::decode(bytes).expect("an encoded state");
             let outputs = Outputs::resume(&names, &paths, &requests, reporting, &state.outputs).expect("the files");
             let guidance = RouteGuidance::restored(world, state.guidance).expect("its own state");
-            Core::resumed(scene(epoch), RULES, outputs, guidance, state.notices)
+            Core::resumed(token(epoch), RULES, outputs, guidance, state.notices)
         }
     };
     match interval {
@@ -119,7 +119,7 @@ fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
 
 fn report(core: &mut Core, reports: Vec<StepReport>) -> Vec<Effect> {
     // Not the recorder's epoch: partitions are placed anew more often than recorders.
-    handle(core, Event::Reported(ReportBatch { scene: scene(7), part: 0, until: 0, reports }))
+    handle(core, Event::Reported(ReportBatch { token: token(7), part: 0, until: 0, reports }))
 }
 
 fn routes(effects: &[Effect]) -> impl Iterator<Item = &RouteNotice> {
@@ -226,7 +226,7 @@ fn check_crashes(world: &Arc<World>, orders: &[OrderNotice]) -> Run {
                 // Routes that the checkpoint does not know are found again.
                 given.retain(|(at_step, _), _| (*at_step as usize) < step);
                 let known: Vec<_> = core.notices().to_vec();
-                assert!(known.iter().all(|n| n.at_step as usize >= step && n.scene == scene(1 + crashes)), "{known:?}");
+                assert!(known.iter().all(|n| n.at_step as usize >= step && n.token == token(1 + crashes)), "{known:?}");
                 remembered += known.len();
                 given.extend(known.into_iter().map(|notice| ((notice.at_step, notice.cause), notice)));
                 // Some partitions repeat more than what was lost.
@@ -300,9 +300,9 @@ fn the_state_of_a_recorder_has_the_form_of_its_version() {
 fn reports_of_another_run_are_not_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut core = open(&world(), folder.path(), None, None, 1);
-    let other = Scene { run: RunId(4), epoch: Epoch(1) };
+    let other = FencingToken { run: RunId(4), epoch: Epoch(1) };
     let reports = vec![StepReport::default()];
-    assert!(handle(&mut core, Event::Reported(ReportBatch { scene: other, part: 0, until: 0, reports })).is_empty());
+    assert!(handle(&mut core, Event::Reported(ReportBatch { token: other, part: 0, until: 0, reports })).is_empty());
     assert_eq!(core.progress().0, 0);
 }
 

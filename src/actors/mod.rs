@@ -2,11 +2,11 @@
 //! and a thin actix shell that feeds it events and carries out its effects.
 
 mod acceptor;
-pub mod front;
 pub mod master;
 pub mod neighbor_handler;
 pub mod partition;
 pub mod recorder;
+pub mod session_manager;
 pub mod threads;
 pub mod worker;
 

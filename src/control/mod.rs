@@ -5,7 +5,6 @@
 
 mod arguments;
 pub mod command;
-mod desk;
 pub mod documentation;
 pub mod edits;
 mod error;
@@ -15,6 +14,7 @@ mod lifecycle;
 pub mod lines;
 pub mod live;
 pub mod message;
+mod name_resolver;
 pub mod registry;
 pub mod timed;
 
@@ -22,9 +22,9 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub use command::Command;
-pub use desk::Desk;
 pub use error::CommandError;
 pub use lifecycle::{NotAllowed, RunState, Turn};
+pub use name_resolver::NameResolver;
 
 /// A request of a client, and where its answer goes. Who drops it without one has answered that the run is gone.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::graph::edit::Edit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The program that the client talks to; works without a run.
-    Front,
+    SessionManager,
     /// The master of the run.
     Run,
     /// The partitions that own or see the objects that are named.
@@ -27,12 +27,12 @@ pub enum Scope {
 impl Scope {
     /// Belongs to the distributed part.
     pub fn is_distributed(self) -> bool {
-        self != Self::Front
+        self != Self::SessionManager
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::Front => "front",
+            Self::SessionManager => "front",
             Self::Run => "run",
             Self::Owners => "owners",
             Self::All => "all partitions",
@@ -47,7 +47,7 @@ pub enum DsRule {
     Local,
     /// Never `false`: only the distributed part can do it.
     Distributed,
-    /// Both have an answer; without `ds` the front gives it.
+    /// Both have an answer; without `ds` the session manager gives it.
     Either,
 }
 
@@ -125,7 +125,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: DOWN,
         arguments: &[],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Either,
         kind: Kind::Master(command::global),
         help: "Returns the parameters of the run and its state.",
@@ -144,7 +144,7 @@ pub static COMMANDS: &[Spec] = &[
             ("partitions", "number of partitions; 0: chosen from network size and cores or workers"),
         ],
         states: AT_REST,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::global),
         help: "Sets parameters of the next run; parameters not given keep the scenario's values.",
@@ -162,7 +162,7 @@ pub static COMMANDS: &[Spec] = &[
             ("fromFile", "accepted for compatibility; always true"),
         ],
         states: AT_REST,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::load_net),
         help: "Loads a scenario. The network is partitioned when the simulation starts.",
@@ -174,7 +174,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: LOAD,
         arguments: &[("page", "page number, from 0"), ("size", "edges per page; default 5000")],
         states: LOADED,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::net),
         help: "Returns the network for display, in pages: lanes with their shapes, junctions, signals.",
@@ -186,7 +186,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: ANY,
         arguments: &[("width", "pixels"), ("height", "pixels")],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::map_size),
         help: "Stores the size of the client's map; as a query, returns it with the bounds of the network.",
@@ -198,7 +198,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: ANY,
         arguments: &[],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Either,
         kind: Kind::Master(command::status),
         help: "Returns state, step, time, vehicle counts and real-time factor.",
@@ -210,7 +210,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: DOWN,
         arguments: &[],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Either,
         kind: Kind::Master(command::status),
         help: "Same as status.",
@@ -222,7 +222,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: ANY,
         arguments: &[],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::commands),
         help: "Returns this table.",
@@ -234,7 +234,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[ACTION, ("paused", "true: pause before the first step")],
         states: &[NetLoaded],
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Either,
         kind: Kind::Master(command::start),
         help: "Partitions the network and starts the run.",
@@ -658,7 +658,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: UP,
         arguments: &[ACTION],
         states: &[NetLoaded],
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::reset_edits),
         help: "Discards all edits of the loaded network.",
@@ -670,7 +670,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: DOWN,
         arguments: &[],
         states: LOADED,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::list_edits),
         help: "Returns the edit messages of the loaded network, in the format of --edits.",
@@ -690,7 +690,7 @@ pub static COMMANDS: &[Spec] = &[
             ("names", "ids of edges or signals; not given: all"),
         ],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::subscribe),
         help: "Starts a stream of state updates over this WebSocket connection; one stream per topic.",
@@ -702,7 +702,7 @@ pub static COMMANDS: &[Spec] = &[
         directions: ANY,
         arguments: &[("topic", "topic of the stream; not given: all streams")],
         states: ALWAYS,
-        scope: Scope::Front,
+        scope: Scope::SessionManager,
         ds: DsRule::Local,
         kind: Kind::Master(command::unsubscribe),
         help: "Ends one or all streams of this connection.",

@@ -8,10 +8,10 @@
 use serde_json::Value;
 
 use super::command::{Command, RunCommand, WorldCommand};
-use super::desk::Desk;
 use super::error::CommandError;
 use super::lines::lines;
 use super::message::read;
+use super::name_resolver::NameResolver;
 use super::registry::find;
 use crate::attributes::parse_time_ms;
 use crate::diagnostics::{InputError, Location};
@@ -102,15 +102,15 @@ impl TimedCommand {
     ///
     /// # Errors
     /// It names something that the scenario does not have.
-    pub fn check(&self, desk: &mut Desk) -> Result<Vec<Order>, InputError> {
+    pub fn check(&self, names: &mut NameResolver) -> Result<Vec<Order>, InputError> {
         let at = |error: CommandError| self.error(error.to_string());
         match &self.command {
             Timed::World(commands) => {
-                let orders = desk.resolve(commands, 0).map_err(at)?;
-                desk.learn(&orders);
+                let orders = names.resolve(commands, 0).map_err(at)?;
+                names.learn(&orders);
                 Ok(orders)
             }
-            Timed::Edit(edits) => desk.check_edits(edits).map_err(at).map(|()| Vec::new()),
+            Timed::Edit(edits) => names.check_edits(edits).map_err(at).map(|()| Vec::new()),
             Timed::Run(_) => Ok(Vec::new()),
         }
     }

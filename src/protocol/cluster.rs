@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Epoch, ExitStatus, Look, OrderNotice, RouteNotice, RunId, Seen};
+use super::{Epoch, ExitStatus, ObservationRequest, Observed, OrderNotice, RouteNotice, RunId};
 use crate::persist::{ContentHash, PartRef, RunName};
 use crate::sim::report::StepReport;
 use crate::sim::{Closing, ReportOptions};
@@ -135,7 +135,7 @@ pub enum ToMaster {
         peer_epoch: Epoch,
     },
     /// What a look has shown.
-    Seen(Box<Seen>),
+    Seen(Box<Observed>),
     /// The worker is to end, and asks for its partitions to be taken off it.
     Leaving,
 }
@@ -173,7 +173,7 @@ pub enum ToWorker {
         notice: OrderNotice,
     },
     /// To all partitions.
-    Look(Look),
+    Look(ObservationRequest),
     Committed {
         step: u64,
     },

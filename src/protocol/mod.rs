@@ -3,9 +3,9 @@
 mod cluster;
 mod connection;
 mod exit_status;
-mod look;
+mod handshake;
 mod network;
-mod opening;
+mod observation;
 mod orders;
 mod peer;
 mod routes;
@@ -16,9 +16,9 @@ pub use crate::persist::Epoch;
 pub use cluster::{Hosted, Place, Policy, Stored, ToMaster, ToWorker, Welcome};
 pub use connection::{Connection, ConnectionEnd, SendError};
 pub use exit_status::ExitStatus;
-pub use look::{Look, Seen};
+pub use handshake::{Handshake, HandshakeError, Purpose, accept, answer, open};
 pub use network::{Listener, LocalNetwork, NetworkFuture, Networking, Stream, TcpNetwork};
-pub use opening::{Opening, OpeningError, Purpose, accept, answer, open};
+pub use observation::{ObservationRequest, Observed};
 pub use orders::OrderNotice;
 pub use peer::{Frame, Hello, PeerMessage};
 pub use routes::RouteNotice;
@@ -55,7 +55,7 @@ impl Generation {
 
 /// Where a message belongs. The epoch is that in which the partition it is about was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Scene {
+pub struct FencingToken {
     pub run: RunId,
     pub epoch: Epoch,
 }

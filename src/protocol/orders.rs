@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Scene;
+use super::FencingToken;
 use crate::sim::Order;
 
 /// Orders that are applied at the beginning of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderNotice {
-    pub scene: Scene,
+    pub token: FencingToken,
     /// Place in the command log; who has a notice of this number does not need it again.
     pub number: u64,
     /// The first step that is computed with them.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Generation, Scene};
+use super::{FencingToken, Generation};
 
 /// The roads of one partition that another one mirrors, after `step` steps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Frame {
-    pub scene: Scene,
+    pub token: FencingToken,
     /// The partition whose roads these are.
     pub from: u16,
     /// Steps that the sender has done: the frame shows state(step) and is read by step number `step`.
@@ -22,7 +22,7 @@ pub struct Frame {
 /// Opens every connection of a link, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hello {
-    pub scene: Scene,
+    pub token: FencingToken,
     pub generation: Generation,
     pub from: u16,
     /// Steps that the sender's partition has done.
@@ -39,7 +39,7 @@ pub enum PeerMessage {
     Frame(Arc<Frame>),
     /// The sender's partition has done this many steps; instead of a frame that the receiver has already.
     At {
-        scene: Scene,
+        token: FencingToken,
         from: u16,
         step: u64,
     },

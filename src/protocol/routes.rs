@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Scene;
+use super::FencingToken;
 use crate::sim::report::{RouteCause, RouteUpdate};
 
 /// Routes that hold from the beginning of a step. Notices do not come in the order of their steps: ways round a road that
@@ -10,7 +10,7 @@ use crate::sim::report::{RouteCause, RouteUpdate};
 /// by step and cause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RouteNotice {
-    pub scene: Scene,
+    pub token: FencingToken,
     /// The first step that is computed with them.
     pub at_step: u64,
     /// Of two for one step that by the traffic is taken over first. There is one of each cause at most.

@@ -30,7 +30,7 @@ impl Hosts {
     }
 
     /// A good number of partitions, before bounds are looked at.
-    fn wish(self, network: &Network) -> u32 {
+    fn request(self, network: &Network) -> u32 {
         match self {
             Self::Cores(cores) => default_partitions(network, cores),
             Self::Workers(workers) => workers.max(network.lanes.len() / MOST_LANES).max(1) as u32,
@@ -57,7 +57,7 @@ pub fn cut_as_asked(
     } else {
         // Who asks for many workers and not for a number of partitions takes what a small network gives.
         let most = (crate::graph::partition::most_parts(network)).max(settings.min);
-        hosts.wish(network).min(most).clamp(settings.min, settings.max)
+        hosts.request(network).min(most).clamp(settings.min, settings.max)
     };
     cut_by_traffic(network, demand, seed, parts)
 }

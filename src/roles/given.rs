@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cutting::{Hosts, cut_as_asked};
-use super::launch::Given;
+use super::launch::LoadedScenario;
 use super::scenarios::{CompiledInput, open_compiled};
 use super::standalone::RunError;
 use crate::cli::InputArgs;
@@ -31,7 +31,7 @@ pub fn given(
     compiled: Option<CompiledInput<'_>>,
     process: &ProcessSettings,
     hosts: Hosts,
-) -> Result<Given, RunError> {
+) -> Result<LoadedScenario, RunError> {
     let mut warnings = Warnings::default();
     let (scenario, outputs, cut) = match compiled {
         Some(input) => {
@@ -59,7 +59,7 @@ pub fn given(
         Some(cut) if !is_changed && !asks && (partition.min..=partition.max).contains(&cut.parts) => cut,
         _ => cut_as_asked(&scenario.network, &scenario.demand, scenario.settings.seed, partition, hosts)?,
     };
-    Ok(Given { scenario, cut, outputs })
+    Ok(LoadedScenario { scenario, cut, outputs })
 }
 
 /// The scenario with the edits of the command line.

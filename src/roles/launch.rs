@@ -11,7 +11,8 @@ use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
 use crate::actors::master::{
-    Act, KeptPace, LogEntry, OUTCOME, PACE, PLACES, PlacedPart, RunResult, TALLIES, Tallies, Tenure, fenced_off,
+    LogEntry, LoggedAction, OUTCOME, PACE, PLACES, PlacedPart, RunResult, StoredPace, TALLIES, Tallies, Tenure,
+    fenced_off,
 };
 use crate::actors::recorder::RecorderState;
 use crate::diagnostics::InputError;
@@ -36,7 +37,7 @@ struct RunRecord {
 }
 
 /// A scenario that was read, how it is cut, and what is to be written of it.
-pub struct Given {
+pub struct LoadedScenario {
     pub scenario: Scenario,
     pub cut: Cut,
     pub outputs: OutputPaths,
@@ -44,7 +45,7 @@ pub struct Given {
 
 /// Which run, and by whose right.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct LeaseRequest {
     pub run: RunName,
     /// A process of the same name takes the lease over at once, another one when it has lapsed.
     pub holder: String,
@@ -52,7 +53,7 @@ pub struct Claim {
 }
 
 /// Where an interrupted run stands.
-pub struct Standing {
+pub struct ResumePoint {
     pub step: u64,
     pub committed_at: SystemTime,
     /// By part.
@@ -66,7 +67,7 @@ pub struct Launch {
     pub compiled: CompiledScenario,
     pub outputs: OutputPaths,
     /// `None`: from the beginning.
-    pub standing: Option<Standing>,
+    pub standing: Option<ResumePoint>,
     /// Where an earlier master has left the partitions.
     pub placed: Vec<Option<PlacedPart>>,
     /// What was recovered under earlier masters.
@@ -76,7 +77,7 @@ pub struct Launch {
     /// The whole command log.
     pub log: Vec<LogEntry>,
     /// How it was driven; `None`: as it was started.
-    pub pace: Option<KeptPace>,
+    pub pace: Option<StoredPace>,
 }
 
 /// What there is to do about a run.
@@ -95,8 +96,8 @@ pub enum Launched {
 /// the store cannot be used.
 pub async fn launch(
     store: &mut dyn SnapshotStore,
-    claim: Claim,
-    given: Option<Given>,
+    claim: LeaseRequest,
+    given: Option<LoadedScenario>,
     partitions: Option<u32>,
 ) -> Result<Launched, RunError> {
     let run = &claim.run;
@@ -135,12 +136,12 @@ async fn still_ours(store: &mut dyn SnapshotStore, tenure: &Tenure) -> Result<()
 struct Ready {
     compiled: CompiledScenario,
     outputs: OutputPaths,
-    standing: Option<Standing>,
+    standing: Option<ResumePoint>,
     placed: Vec<Option<PlacedPart>>,
     tallies: Tallies,
     recut: bool,
     log: Vec<LogEntry>,
-    pace: Option<KeptPace>,
+    pace: Option<StoredPace>,
 }
 
 enum Prepared {
@@ -151,7 +152,7 @@ enum Prepared {
 async fn prepare(
     store: &mut dyn SnapshotStore,
     tenure: &mut Tenure,
-    given: Option<Given>,
+    given: Option<LoadedScenario>,
     partitions: Option<u32>,
 ) -> Result<Prepared, RunError> {
     let (run, epoch) = (tenure.run.clone(), tenure.epoch);
@@ -212,7 +213,7 @@ async fn prepare(
     }
     let standing = snapshot.map(Snapshot::standing).transpose()?;
     let pace = get(async || store.get_record(&run, PACE).await).await?;
-    let pace = pace.map(|bytes| KeptPace::decode(&bytes)).transpose();
+    let pace = pace.map(|bytes| StoredPace::decode(&bytes)).transpose();
     let pace =
         pace.map_err(|error| RunError::Failed(format!("the stored pace of run '{run}' cannot be read: {error}")))?;
     let outputs = record.outputs;
@@ -222,7 +223,7 @@ async fn prepare(
 /// The next edit of the command log, when the run has got to its step; `made` are in the network already.
 fn pending_edit(log: &[LogEntry], made: u32, step: u64) -> Option<&[Edit]> {
     let edits = log.iter().filter_map(|entry| match &entry.act {
-        Act::Edit(edits) => Some((entry.at_step, &edits[..])),
+        LoggedAction::Edit(edits) => Some((entry.at_step, &edits[..])),
         _ => None,
     });
     edits.skip(made as usize).map_while(|(at_step, edits)| (at_step <= step).then_some(edits)).next()
@@ -243,7 +244,7 @@ async fn finished(
     Ok(Finished { recording, settings, partitions: usize::from(partitions), recoveries, replayed_steps })
 }
 
-async fn acquire(store: &mut dyn SnapshotStore, claim: &Claim) -> Result<crate::protocol::Epoch, RunError> {
+async fn acquire(store: &mut dyn SnapshotStore, claim: &LeaseRequest) -> Result<crate::protocol::Epoch, RunError> {
     loop {
         match store.acquire(&claim.run, &claim.holder, claim.lease).await {
             Ok(lease) => return Ok(lease.epoch),
@@ -276,8 +277,8 @@ async fn read_record(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Opt
 }
 
 /// Makes of a scenario what is stored of it.
-pub(super) fn compile(given: Given) -> (CompiledScenario, OutputPaths) {
-    let Given { scenario, mut cut, outputs } = given;
+pub(super) fn compile(given: LoadedScenario) -> (CompiledScenario, OutputPaths) {
+    let LoadedScenario { scenario, mut cut, outputs } = given;
     let Scenario { network, demand, settings, mut requests } = scenario;
     add_whole_run_requests(&outputs, &mut requests);
     join_actuated_signals(&network, &mut cut);

@@ -15,18 +15,18 @@ use super::standalone::{RunError, WINDOW};
 use super::timed_check::check;
 use crate::actors::accept_from;
 use crate::actors::master::{
-    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Instruct, Keeper, KeptPace, Leave, LogEntry, Outcome, PACE,
-    Pace, Panel, Plan, Resumed, Tenure, Told, WorkerCalls, of_network, persist,
+    ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Leave, LogEntry, Outcome, PACE, Pace, Plan, Resumed,
+    RunController, ScheduledCommand, StoreWriter, StoredPace, SubmitRequest, Tenure, WorkerCalls, of_network, persist,
 };
 use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
 use crate::actors::threads::Threads;
-use crate::control::Desk;
+use crate::control::NameResolver;
 use crate::control::live::{LiveOut, live};
 use crate::control::timed::{TimedCommand, parse};
 use crate::observe::{Instruments, Progress};
 use crate::output::{Alerts, Names, Outputs, Reporting};
 use crate::persist::SnapshotStore;
-use crate::protocol::{Limits, Listener, OrderNotice, Policy, Purpose, RunId, Scene, answer};
+use crate::protocol::{FencingToken, Limits, Listener, OrderNotice, Policy, Purpose, RunId, answer};
 use crate::scenario::Settings;
 use crate::settings::{ClusterSettings, OnOutage};
 use crate::sim::{RouteGuidance, RunRules, Scope, World, check_routes};
@@ -76,7 +76,7 @@ pub struct TimedFile {
 /// How a run is driven from outside.
 pub struct RunControl {
     /// `None`: it is only looked at.
-    pub wishes: Option<mpsc::Receiver<Instruct>>,
+    pub requests: Option<mpsc::Receiver<SubmitRequest>>,
     pub live: LiveOut,
     /// Pause before the first step.
     pub paused: bool,
@@ -98,11 +98,11 @@ pub struct Finished {
 pub enum Driven {
     Finished(Box<Finished>),
     /// The network is edited at this step: to be launched and driven again.
-    Edited(Box<Interlude>),
+    Edited(Box<EditHandover>),
 }
 
 /// What goes over from one network of a run to the next.
-pub struct Interlude {
+pub struct EditHandover {
     pub listener: Box<dyn Listener>,
     pub control: Option<RunControl>,
     pub pace: Pace,
@@ -128,11 +128,11 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     ));
     let requests = compiled.requests.clone();
     let rules = RunRules::of(&world);
-    let is_driven = control.as_ref().is_some_and(|control| control.wishes.is_some());
+    let is_driven = control.as_ref().is_some_and(|control| control.requests.is_some());
     let horizon = Horizon { window: WINDOW, end: rules.steps, is_driven };
     let interval = cluster.fault_tolerance.then_some(cluster.snapshot_interval).and_then(NonZeroU64::new);
     let uncommitted = interval.map(|interval| (UNCOMMITTED_INTERVALS * interval.get()).max(2 * horizon.ahead()));
-    let scene = Scene { run: RunId::of(tenure.run.as_str()), epoch: tenure.epoch };
+    let token = FencingToken { run: RunId::of(tenure.run.as_str()), epoch: tenure.epoch };
     let policy = Policy {
         snapshot_interval: interval.map(NonZeroU64::get),
         uncommitted_steps: uncommitted,
@@ -158,7 +158,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         pace,
         begin_ms: rules.begin_ms,
         step_ms: rules.step_ms,
-        run: scene.run,
+        run: token.run,
         name: tenure.run.clone(),
         scenario: tenure.scenario,
         partitions,
@@ -192,10 +192,10 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         check(&timed, &rules, &compiled)?;
     }
     let edits = compiled.revision.edits;
-    let (desk, log) = if needs_names {
-        let mut desk = Desk::new(Arc::clone(&world), requests.clone(), scopes);
-        let log = told(log, edits, &mut desk);
-        (Some(desk), log)
+    let (resolver, log) = if needs_names {
+        let mut resolver = NameResolver::new(Arc::clone(&world), requests.clone(), scopes);
+        let log = told(log, edits, &mut resolver);
+        (Some(resolver), log)
     } else {
         (None, Vec::new())
     };
@@ -213,14 +213,14 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             let ways = standing.recorder.notices.iter().flat_map(|notice| &notice.updates);
             check_routes(&world.network, ways).map_err(damaged)?;
             let guidance = RouteGuidance::restored(&world, standing.recorder.guidance).map_err(damaged)?;
-            let core = recorder::Core::resumed(scene, rules, outputs, guidance, standing.recorder.notices);
+            let core = recorder::Core::resumed(token, rules, outputs, guidance, standing.recorder.notices);
             (resumed.steps, resumed.parts) = (standing.step, Some(standing.parts));
             tracing::info!(run = %tenure.run, step = standing.step, "run resumed from its last snapshot");
             core
         }
         None => {
             let outputs = Outputs::open(&names, &paths, &requests, reporting)?;
-            recorder::Core::new(scene, rules, outputs, RouteGuidance::new(&world))
+            recorder::Core::new(token, rules, outputs, RouteGuidance::new(&world))
         }
     };
     let core = core.with_alerts(alerts);
@@ -237,7 +237,7 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     let orders_before: Vec<OrderNotice> = of_network(resumed.log.clone(), edits)
         .iter()
         .filter(|told| told.entry.at_step >= start)
-        .filter_map(|told| told.notice(scene.run, scene.epoch))
+        .filter_map(|told| told.notice(token.run, token.epoch))
         .collect();
     drop(world);
 
@@ -249,21 +249,23 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         ctx.set_mailbox_capacity(mailbox);
         Recorder::new(core, progress).with_meter(recorder_meter)
     });
-    let (orders, queue) = Keeper::queue();
+    let (orders, queue) = StoreWriter::queue();
     let (sender, outcome) = oneshot::channel();
     let live_out = control.as_ref().map(|control| control.live.clone());
-    let (panel, wishes) = match (control, desk) {
-        (Some(RunControl { wishes, live, .. }), Some(desk)) => (Some(Panel::new(desk, live, timed)), wishes),
+    let (controller, requests) = match (control, resolver) {
+        (Some(RunControl { requests, live, .. }), Some(resolver)) => {
+            (Some(RunController::new(resolver, live, timed)), requests)
+        }
         // Nobody looks on.
-        (None, Some(desk)) => (Some(Panel::new(desk, live().0, timed)), None),
+        (None, Some(resolver)) => (Some(RunController::new(resolver, live().0, timed)), None),
         (_, None) => (None, None),
     };
     let cluster_core = ClusterCore::new(plan, tenure.epoch, resumed, Instant::now());
     let (for_master, epoch) = (recorder.clone(), tenure.epoch);
     let master = ClusterMaster::create(move |ctx| {
         ctx.set_mailbox_capacity(ClusterMaster::mailbox(horizon.ahead()));
-        ClusterMaster::new(cluster_core, scene.run, limits, for_master, Some(orders), epoch, sender)
-            .with_panel(panel)
+        ClusterMaster::new(cluster_core, token.run, limits, for_master, Some(orders), epoch, sender)
+            .with_controller(controller)
             .with_meter(run_meter)
     });
     let opened = recorder.send(Open {
@@ -278,12 +280,12 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
     for notice in orders_before {
         recorder.send(Orders { notice }).await.map_err(no_recorder)?;
     }
-    let keeping = spawn_local(Keeper::new(store, tenure, master.clone().recipient()).run(queue));
+    let keeping = spawn_local(StoreWriter::new(store, tenure, master.clone().recipient()).run(queue));
     tracing::info!(address = listener.address(), workers, partitions, "master waits for workers");
     // Both end when the other side of this is dropped.
     let (ends, is_over) = watch::channel(());
     let accepting = spawn_local(accept_until(listener, master.clone(), is_over.clone()));
-    let listening = wishes.map(|wishes| spawn_local(hand_on(wishes, master.clone(), is_over)));
+    let listening = requests.map(|requests| spawn_local(hand_on(requests, master.clone(), is_over)));
     instruments.iter().for_each(|instruments| instruments.health().takes_workers());
 
     let ended = outcome.await;
@@ -303,18 +305,18 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
         Outcome::Edited => {
             let panicked = |_| RunError::Failed("the accept task panicked".to_owned());
             let listener = accepting.await.map_err(panicked)?;
-            let wishes = match listening {
+            let requests = match listening {
                 Some(listening) => Some(listening.await.map_err(panicked)?),
                 None => None,
             };
             let control =
-                live_out.map(|live| RunControl { wishes, live, paused: pace.is_paused(), factor: pace.factor() });
+                live_out.map(|live| RunControl { requests, live, paused: pace.is_paused(), factor: pace.factor() });
             // It has answered who was on the way to it.
             master
                 .send(Leave)
                 .await
                 .map_err(|error| RunError::Failed(format!("the master actor ended before the run: {error}")))?;
-            Ok(Driven::Edited(Box::new(Interlude { listener, control, pace, workers })))
+            Ok(Driven::Edited(Box::new(EditHandover { listener, control, pace, workers })))
         }
         Outcome::Failed(reason) => Err(RunError::Failed(reason)),
     }
@@ -324,39 +326,39 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
 async fn pace_of(
     store: &mut dyn SnapshotStore,
     tenure: &Tenure,
-    kept: Option<KeptPace>,
+    kept: Option<StoredPace>,
     control: Option<&RunControl>,
     start: u64,
     rules: &RunRules,
 ) -> Result<Pace, RunError> {
     let step = Duration::from_millis(rules.step_ms as u64);
-    let Some(control) = control.filter(|control| control.wishes.is_some()) else {
+    let Some(control) = control.filter(|control| control.requests.is_some()) else {
         if kept.is_some_and(|kept| kept.paused_at.is_some()) {
             tracing::warn!(run = %tenure.run, "paused run resumed, because this process accepts no commands");
         }
         return Ok(Pace::new(step, None, None));
     };
-    let given = KeptPace { paused_at: control.paused.then_some(start), factor: control.factor };
-    if kept.is_none() && given != KeptPace::default() {
+    let given = StoredPace { paused_at: control.paused.then_some(start), factor: control.factor };
+    if kept.is_none() && given != StoredPace::default() {
         let (run, epoch) = (&tenure.run, tenure.epoch);
         let kept = persist(async || store.put_record(run, epoch, PACE, &given.encode()).await).await;
         kept.map_err(|error| RunError::Failed(format!("pace and pause state cannot be stored: {error}")))?;
     }
-    let KeptPace { paused_at, factor } = kept.unwrap_or(given);
+    let StoredPace { paused_at, factor } = kept.unwrap_or(given);
     Ok(Pace::new(step, paused_at, factor))
 }
 
-/// The command log with the partitions that its entries concern, as far as they are for the present network; the desk learns
+/// The command log with the partitions that its entries concern, as far as they are for the present network; the resolver learns
 /// the names that they brought.
-fn told(log: Vec<LogEntry>, edits: u32, desk: &mut Desk) -> Vec<Told> {
+fn told(log: Vec<LogEntry>, edits: u32, resolver: &mut NameResolver) -> Vec<ScheduledCommand> {
     let mut before = 0;
     let tell = |(entry, number): (LogEntry, u64)| {
         if before <= edits {
-            entry.learn(desk);
+            entry.learn(resolver);
         }
         let is_present = before == edits;
         before += u32::from(entry.is_edit());
-        if is_present { entry.told(number, desk) } else { Told { number, entry, parts: Vec::new() } }
+        if is_present { entry.told(number, resolver) } else { ScheduledCommand { number, entry, parts: Vec::new() } }
     };
     log.into_iter().zip(0..).map(tell).collect()
 }
@@ -376,22 +378,22 @@ async fn accept_until(
     listener
 }
 
-/// Hands wishes on, one after the other; who waits for the answer to one that cannot be handed on hears that the run is gone.
+/// Forwards requests one at a time; a request that cannot be forwarded is answered with the error that the run is gone.
 /// Gives those that are still to come back when it `is_over`.
 async fn hand_on(
-    mut wishes: mpsc::Receiver<Instruct>,
+    mut requests: mpsc::Receiver<SubmitRequest>,
     master: Addr<ClusterMaster>,
     mut is_over: watch::Receiver<()>,
-) -> mpsc::Receiver<Instruct> {
+) -> mpsc::Receiver<SubmitRequest> {
     loop {
-        let wish = tokio::select! {
+        let request = tokio::select! {
             biased;
-            _ = is_over.changed() => return wishes,
-            wish = wishes.recv() => wish,
+            _ = is_over.changed() => return requests,
+            request = requests.recv() => request,
         };
-        let Some(wish) = wish else { return wishes };
-        if master.send(wish).await.is_err() {
-            return wishes;
+        let Some(request) = request else { return requests };
+        if master.send(request).await.is_err() {
+            return requests;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::launch::{Standing, answer, failed, get};
+use super::launch::{ResumePoint, answer, failed, get};
 use super::standalone::RunError;
 use crate::actors::recorder::RecorderState;
 use crate::persist::{Envelope, Manifest, PartName, PartRef, RunName, SnapshotStore, StoreError};
@@ -18,11 +18,11 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Show the state of the run.
-    pub fn standing(self) -> Result<Standing, RunError> {
+    pub fn standing(self) -> Result<ResumePoint, RunError> {
         let recorder = RecorderState::decode(&self.recorder).map_err(|error| RunError::Failed(error.to_string()))?;
         let parts = self.parts.into_iter().map(|(part, _)| part).collect();
         let committed_at = SystemTime::UNIX_EPOCH + Duration::from_millis(self.manifest.created_ms);
-        Ok(Standing { step: self.manifest.step, committed_at, parts, recorder })
+        Ok(ResumePoint { step: self.manifest.step, committed_at, parts, recorder })
     }
 }
 

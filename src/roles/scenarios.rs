@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cutting::Hosts;
 use super::given::given;
-use super::launch::{Given, compile, scenario_of};
+use super::launch::{LoadedScenario, compile, scenario_of};
 use super::snapshots::Findings;
 use super::standalone::RunError;
 use crate::cli::{InputArgs, ScenarioArgs, ScenarioCommand};
@@ -113,9 +113,9 @@ fn compile_to(input: &InputArgs, output: &Path) -> Result<String, RunError> {
         let what = "--record-crossings is an option of 'tessds run'; remove it here";
         return Err(InputError::file("record-crossings", what).into());
     }
-    let Given { scenario, cut, .. } = given(input, None, &process, Hosts::here())?;
+    let LoadedScenario { scenario, cut, .. } = given(input, None, &process, Hosts::here())?;
     let outputs = crate::scenario::OutputPaths::default();
-    let (compiled, _) = compile(Given { scenario, cut, outputs });
+    let (compiled, _) = compile(LoadedScenario { scenario, cut, outputs });
     let bytes = compiled.encode();
     write(output, &bytes)?;
     Ok(format!("{}: {}, {} bytes\n", ContentHash::of(&bytes), summary(&compiled), bytes.len()))

@@ -15,7 +15,7 @@ use crate::graph::join_actuated_signals;
 use crate::graph::partition::Cut;
 use crate::observe::Progress;
 use crate::output::{Alerts, Names, Outputs, Reporting, add_whole_run_requests};
-use crate::protocol::{Epoch, RunId, Scene};
+use crate::protocol::{Epoch, FencingToken, RunId};
 use crate::scenario::{OutputPaths, Scenario, Settings};
 use crate::sim::{ReportOptions, RouteGuidance, RunRules, Scope, World};
 
@@ -111,13 +111,13 @@ impl Wiring {
         progress: Progress,
     ) -> Outcome {
         let Self { rules, horizon, threads } = self;
-        let scene = Scene { run: RunId(1), epoch: Epoch(1) };
+        let token = FencingToken { run: RunId(1), epoch: Epoch(1) };
         let count = regions.len();
         let hold = guidance.hold_ms().map(|ms| rules.step_of(ms));
         let recording = Arbiter::new();
         let recorder = Recorder::start_in_arbiter(&recording.handle(), move |ctx| {
             ctx.set_mailbox_capacity(Recorder::mailbox(count, horizon.ahead()));
-            Recorder::new(recorder::Core::new(scene, rules, outputs, guidance).with_alerts(alerts), progress)
+            Recorder::new(recorder::Core::new(token, rules, outputs, guidance).with_alerts(alerts), progress)
         });
         let (sender, outcome) = oneshot::channel();
         let for_master = recorder.clone();
@@ -131,7 +131,7 @@ impl Wiring {
         for (part, Neighbourhood { region, neighbours }) in regions.into_iter().enumerate() {
             let arbiter = stepping[part % threads].handle();
             let part = part as u16;
-            let core = partition::Core::new(Place { scene, part }, region, neighbours.len(), None);
+            let core = partition::Core::new(Place { token, part }, region, neighbours.len(), None);
             let degree = neighbours.len();
             let outlets = Outlets {
                 reports: recorder.clone().recipient(),
@@ -146,8 +146,8 @@ impl Wiring {
             });
             let handlers_here = neighbours.iter().enumerate().map(|(neighbour, &peer)| {
                 let (frames, gone) = (address.clone().recipient(), address.clone().recipient());
-                let (own, other) = (End { part, epoch: scene.epoch }, End { part: peer, epoch: scene.epoch });
-                let core = neighbor_handler::Core::new(scene.run, own, other, Retention::UntilRead, 0);
+                let (own, other) = (End { part, epoch: token.epoch }, End { part: peer, epoch: token.epoch });
+                let core = neighbor_handler::Core::new(token.run, own, other, Retention::UntilRead, 0);
                 let handler = NeighborHandler::start_in_arbiter(&arbiter, move |_| {
                     NeighborHandler::new(core, neighbour, None, frames, gone)
                 });
@@ -156,7 +156,7 @@ impl Wiring {
             handlers.push(handlers_here.collect());
             partitions.push(address);
         }
-        let begun = begin(&master, &recorder, partitions, &handlers, scene.epoch).await;
+        let begun = begin(&master, &recorder, partitions, &handlers, token.epoch).await;
         let result = match begun {
             Ok(()) => {
                 outcome.await.unwrap_or_else(|_| Outcome::Failed("the master actor ended before the run".to_owned()))

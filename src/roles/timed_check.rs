@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::edit_run::edited_scenario;
-use crate::control::Desk;
+use crate::control::NameResolver;
 use crate::control::timed::{Timed, TimedCommand};
 use crate::diagnostics::InputError;
 use crate::graph::edit::{Edit, EditedNetwork};
@@ -20,29 +20,29 @@ pub(super) fn check(timed: &[TimedCommand], rules: &RunRules, scenario: &Compile
     let mut known: Vec<&TimedCommand> = timed.iter().collect();
     known.sort_by_key(|command| command.step(|ms| rules.step_of(ms)));
     let mut scenario = scenario.clone();
-    let mut desk = desk_of(&scenario);
+    let mut names = names_of(&scenario);
     // Names of vehicles outlive an edit.
     let mut added: Vec<Order> = Vec::new();
     let mut commands = known.into_iter().peekable();
     while let Some(command) = commands.next() {
-        added.extend(command.check(&mut desk)?.into_iter().filter(|order| matches!(order, Order::AddVehicle(_))));
+        added.extend(command.check(&mut names)?.into_iter().filter(|order| matches!(order, Order::AddVehicle(_))));
         // It costs no more than the run, which makes the same network when it gets there.
         if let Timed::Edit(edits) = &command.command
             && commands.peek().is_some()
         {
             scenario = after_edit(&scenario, edits).map_err(|reason| command.error(reason))?;
-            desk = desk_of(&scenario);
-            desk.learn(&added);
+            names = names_of(&scenario);
+            names.learn(&added);
         }
     }
     Ok(())
 }
 
-fn desk_of(scenario: &CompiledScenario) -> Desk {
+fn names_of(scenario: &CompiledScenario) -> NameResolver {
     let CompiledScenario { network, demand, settings, requests, .. } = scenario;
     let world = World::new(Arc::clone(network), Arc::clone(demand), settings.clone(), requests.clone());
     // Which partitions a command concerns is of no interest yet.
-    Desk::new(Arc::new(world), requests.clone(), Arc::default())
+    NameResolver::new(Arc::new(world), requests.clone(), Arc::default())
 }
 
 fn after_edit(scenario: &CompiledScenario, edits: &[Edit]) -> Result<CompiledScenario, String> {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::launch::{Claim, Given, Launched, launch};
-use super::master::{Driven, Finished, Interlude, MasterOptions, MasterSetup, RunControl, TimedFile, drive};
+use super::launch::{Launched, LeaseRequest, LoadedScenario, launch};
+use super::master::{Driven, EditHandover, Finished, MasterOptions, MasterSetup, RunControl, TimedFile, drive};
 use super::standalone::RunError;
 use crate::actors::worker::OpenStore;
 use crate::diagnostics::InputError;
@@ -15,9 +15,9 @@ const GATHER: Duration = Duration::from_secs(5);
 /// A run and how a master works on it.
 pub struct WholeRun {
     pub options: MasterOptions,
-    pub claim: Claim,
+    pub claim: LeaseRequest,
     /// `None`: one that is resumed.
-    pub given: Option<Given>,
+    pub given: Option<LoadedScenario>,
     /// Cut an interrupted run anew.
     pub partitions: Option<u32>,
     /// A connection of its own for every world.
@@ -75,11 +75,11 @@ pub async fn drive_through(
                 finished.recording.wall += wall;
                 return Ok(*finished);
             }
-            Driven::Edited(interlude) => {
+            Driven::Edited(handover) => {
                 wall += started.elapsed();
-                let interlude = *interlude;
-                Interlude { listener, control, .. } = interlude;
-                (workers, gather, pace) = (interlude.workers.max(1), Some(GATHER), Some(interlude.pace));
+                let handover = *handover;
+                EditHandover { listener, control, .. } = handover;
+                (workers, gather, pace) = (handover.workers.max(1), Some(GATHER), Some(handover.pace));
             }
         }
     }

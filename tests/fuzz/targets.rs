@@ -6,8 +6,8 @@ use tessds::control::message::read;
 use tessds::control::registry::{COMMANDS, find};
 use tessds::control::{Command, RunState};
 use tessds::protocol::{
-    Epoch, Frame, Generation, Hello, Hosted, PeerMessage, Place, Purpose, RunId, Scene, Stream, ToMaster, ToWorker,
-    VERSION, accept, decode, encode,
+    Epoch, FencingToken, Frame, Generation, Hello, Hosted, PeerMessage, Place, Purpose, RunId, Stream, ToMaster,
+    ToWorker, VERSION, accept, decode, encode,
 };
 use tokio::io::AsyncWriteExt;
 
@@ -66,19 +66,19 @@ fn message(bytes: &[u8]) -> bool {
 }
 
 fn frames() -> Vec<Vec<u8>> {
-    let scene = Scene { run: RunId::of("a run"), epoch: Epoch(3) };
+    let token = FencingToken { run: RunId::of("a run"), epoch: Epoch(3) };
     let peer = [
         PeerMessage::Ping,
-        PeerMessage::At { scene, from: 1, step: 70 },
-        PeerMessage::Hello(Hello { scene, generation: Generation(5), from: 1, at: 7, next_step: 8 }),
-        PeerMessage::Frame(std::sync::Arc::new(Frame { scene, from: 1, step: 9, bytes: vec![7; 300] })),
+        PeerMessage::At { token, from: 1, step: 70 },
+        PeerMessage::Hello(Hello { token, generation: Generation(5), from: 1, at: 7, next_step: 8 }),
+        PeerMessage::Frame(std::sync::Arc::new(Frame { token, from: 1, step: 9, bytes: vec![7; 300] })),
     ];
     let to_master = [
         ToMaster::Join {
             name: "worker".to_owned(),
             incarnation: 1 << 60,
             address: "127.0.0.1:7701".to_owned(),
-            run: Some(scene.run),
+            run: Some(token.run),
             hosted: vec![Hosted { part: 1, epoch: Epoch(2), steps: 100 }],
             stored: Vec::new(),
             told: vec![(1, Epoch(2))],
@@ -96,7 +96,7 @@ fn frames() -> Vec<Vec<u8>> {
         ToWorker::End { failure: None },
     ];
     let neighbour = Purpose::Neighbour {
-        run: scene.run,
+        run: token.run,
         from: 0,
         from_epoch: Epoch(1),
         to: 1,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use stateright::{Checker, Model, Property};
 use tessds::actors::neighbor_handler::{Core, Effect, End, Event, Retention};
-use tessds::protocol::{Epoch, Frame, Generation, PeerMessage, RunId, Scene};
+use tessds::protocol::{Epoch, FencingToken, Frame, Generation, PeerMessage, RunId};
 
 use super::{Explored, explore};
 
@@ -132,8 +132,8 @@ impl World {
                 let expected = this.at + this.inbox.len() as u64;
                 if frame.step != expected {
                     self.fault = Some(format!("frame {} came instead of {expected}", frame.step));
-                } else if frame.scene.epoch != this.core.peer().epoch {
-                    self.fault = Some(format!("frame {} of epoch {} counted", frame.step, frame.scene.epoch.0));
+                } else if frame.token.epoch != this.core.peer().epoch {
+                    self.fault = Some(format!("frame {} of epoch {} counted", frame.step, frame.token.epoch.0));
                 } else if this.inbox.len() >= FRAMES_AHEAD {
                     self.fault = Some(format!("frame {} came too early", frame.step));
                 }
@@ -173,7 +173,7 @@ impl World {
     fn show(&mut self, side: usize) {
         let Side { core, at, .. } = &self.sides[side];
         let End { part, epoch } = core.own();
-        let frame = Frame { scene: Scene { run: RUN, epoch }, from: part, step: *at, bytes: Vec::new() };
+        let frame = Frame { token: FencingToken { run: RUN, epoch }, from: part, step: *at, bytes: Vec::new() };
         self.feed(side, Event::Outgoing(Arc::new(frame)));
     }
 
@@ -211,9 +211,9 @@ impl Links {
         if self.bug == Bug::NoEpochs {
             let newest = core.peer().epoch;
             match &mut message {
-                PeerMessage::Hello(hello) => hello.scene.epoch = newest,
-                PeerMessage::Frame(frame) => Arc::make_mut(frame).scene.epoch = newest,
-                PeerMessage::At { scene, .. } => scene.epoch = newest,
+                PeerMessage::Hello(hello) => hello.token.epoch = newest,
+                PeerMessage::Frame(frame) => Arc::make_mut(frame).token.epoch = newest,
+                PeerMessage::At { token, .. } => token.epoch = newest,
                 PeerMessage::Ping | PeerMessage::Pong => {}
             }
             over = world.sides[side].link.unwrap_or(over);

@@ -10,7 +10,7 @@ use tessds::actors::threads::Threads;
 use tessds::actors::worker::OpenStore;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, Networking};
-use tessds::roles::launch::Claim;
+use tessds::roles::launch::LeaseRequest;
 use tessds::roles::master::MasterOptions;
 use tessds::roles::standalone::RunError;
 use tessds::roles::whole_run::{WholeRun, drive_through};
@@ -80,7 +80,7 @@ impl Site {
         let process = self.hub.start(host);
         let run = WholeRun {
             options: master_options(self.plan.cluster.clone()),
-            claim: Claim {
+            claim: LeaseRequest {
                 run: RunName::new(RUN).expect("a good name"),
                 holder: if self.plan.seed.is_multiple_of(2) { "master".to_owned() } else { host.to_owned() },
                 lease: Duration::from_millis(self.plan.cluster.lease_ms),

@@ -96,7 +96,7 @@ impl Judge {
     pub fn peer(&mut self, from: u16, to: u16, message: &PeerMessage) {
         if let PeerMessage::Frame(frame) = message {
             self.count("frames");
-            let (step, epoch) = (frame.step, frame.scene.epoch);
+            let (step, epoch) = (frame.step, frame.token.epoch);
             let Some((_, edits)) = self.placements.get(&(frame.from, epoch.0)).copied() else {
                 return self.accuse(format!(
                     "I4: a frame is of partition {from} in epoch {}, where nobody placed it",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tessds::protocol::{
-    Listener, NetworkFuture, Networking, Opening, PeerMessage, Purpose, Stream, ToMaster, ToWorker, decode,
+    Handshake, Listener, NetworkFuture, Networking, PeerMessage, Purpose, Stream, ToMaster, ToWorker, decode,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::{TcpListener, TcpStream};
@@ -66,7 +66,7 @@ impl Tap {
         self.hub.judge().note(now_ms(), &wire.local, &wire.remote, bytes);
         if !opened {
             if self.dialled {
-                let opening: Opening = decode(bytes).expect("an opening");
+                let opening: Handshake = decode(bytes).expect("an opening");
                 self.hub.people().purposes.insert(self.caller, opening.purpose);
             }
             return;

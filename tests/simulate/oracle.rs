@@ -11,7 +11,7 @@ use tessds::actors::worker::OpenStore;
 use tessds::graph::partition::random_cut;
 use tessds::persist::{MemoryStore, RunName, SnapshotStore};
 use tessds::protocol::{Limits, LocalNetwork, Networking};
-use tessds::roles::launch::{Claim, Given};
+use tessds::roles::launch::{LeaseRequest, LoadedScenario};
 use tessds::roles::standalone::{Division, RunError, run};
 use tessds::roles::whole_run::{WholeRun, drive_through};
 use tessds::roles::worker::{WorkerSetup, work};
@@ -36,7 +36,7 @@ pub fn undisturbed(plan: &Plan, folder: &Path) -> Result<Outcome, String> {
             let mut runtime = tokio::runtime::Builder::new_current_thread();
             runtime.enable_all().start_paused(true).build().expect("a runtime")
         });
-        system.block_on(commanded(plan, Given { cut, ..given }))
+        system.block_on(commanded(plan, LoadedScenario { cut, ..given }))
     };
     match result {
         Ok(recording) => Ok(Outcome::Finished(Box::new(recording))),
@@ -45,7 +45,7 @@ pub fn undisturbed(plan: &Plan, folder: &Path) -> Result<Outcome, String> {
     }
 }
 
-async fn commanded(plan: &Plan, given: Given) -> Result<Recording, RunError> {
+async fn commanded(plan: &Plan, given: LoadedScenario) -> Result<Recording, RunError> {
     let networking = Arc::new(LocalNetwork::default());
     let memory = MemoryStore::with_clock(|| 0);
     let open_store: OpenStore = Arc::new(move || Ok(Box::new(memory.clone()) as Box<dyn SnapshotStore>));
@@ -68,7 +68,7 @@ async fn commanded(plan: &Plan, given: Given) -> Result<Recording, RunError> {
     let cluster = ClusterSettings { snapshot_interval: 1000, heartbeat: false, ..ClusterSettings::default() };
     let run = WholeRun {
         options: master_options(cluster),
-        claim: Claim {
+        claim: LeaseRequest {
             run: RunName::new("undisturbed").expect("a good name"),
             holder: "master".to_owned(),
             lease: Duration::from_secs(60),

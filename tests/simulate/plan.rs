@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tessds::graph::partition::random_cut;
-use tessds::roles::launch::Given;
+use tessds::roles::launch::LoadedScenario;
 use tessds::roles::master::TimedFile;
 use tessds::scenario::{CompiledScenario, OutputPaths, OutputRequests, Rerouting, Revision, Scenario, Settings};
 use tessds::settings::ClusterSettings;
@@ -116,10 +116,10 @@ impl Plan {
         Some(TimedFile { name: "commands.jsonl".to_owned(), text })
     }
 
-    pub fn given(&self, folder: &Path) -> Given {
+    pub fn given(&self, folder: &Path) -> LoadedScenario {
         let CompiledScenario { network, demand, settings, requests, cut, .. } = (*self.scenario).clone();
         let scenario = Scenario { network: (*network).clone(), demand: (*demand).clone(), settings, requests };
-        Given { scenario, cut, outputs: self.outputs(folder) }
+        LoadedScenario { scenario, cut, outputs: self.outputs(folder) }
     }
 
     pub fn outputs(&self, folder: &Path) -> OutputPaths {

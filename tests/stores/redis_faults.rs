@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tessds::persist::{Manifest, RunName, SnapshotStore, StoreError, open};
 use tessds::protocol::Epoch;
-use tessds::roles::launch::{Claim, launch};
+use tessds::roles::launch::{LeaseRequest, launch};
 
 use super::redis_server::{RedisServer, free_port};
 use super::support::{block_on, check_readable, id, manifest, noise, run_name, snapshot};
@@ -83,7 +83,7 @@ fn a_master_that_starts_while_writes_are_refused_waits_until_they_are_taken() {
         let epoch = acquire(&mut *store, &run).await;
         store.release(&run, epoch).await.expect("a lease to give back");
         let obstacle = refuse_writes(&server);
-        let claim = Claim { run, holder: "b".to_owned(), lease: LONG };
+        let claim = LeaseRequest { run, holder: "b".to_owned(), lease: LONG };
         let mut starting = std::pin::pin!(launch(&mut *store, claim, None, None));
         let early = tokio::time::timeout(Duration::from_millis(600), &mut starting).await;
         assert!(early.is_err(), "it has ended already");

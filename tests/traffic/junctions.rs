@@ -17,7 +17,7 @@ fn vehicle(id: &str, depart: u32, route: &str, more: &str) -> String {
     )
 }
 
-fn scene(net: &str, vehicles: &[String]) -> Arc<World> {
+fn token(net: &str, vehicles: &[String]) -> Arc<World> {
     world(net, &format!("{TYPE}{}", vehicles.concat()), "")
 }
 
@@ -37,7 +37,7 @@ fn opposing_left_turns_let_each_other_go_where_nobody_can_pass_them() {
         vehicle("c", 2, "sc cn", ""),
         vehicle("d", 2, "nc cs", ""),
     ];
-    let world = scene("junctions/wide_lanes.net.xml", &vehicles);
+    let world = token("junctions/wide_lanes.net.xml", &vehicles);
     let arrived = arrivals(&world, &run(&world));
     assert!(arrived.len() == 4 && arrived.values().all(|at| *at <= 54), "{arrived:?}");
 }
@@ -46,7 +46,7 @@ fn opposing_left_turns_let_each_other_go_where_nobody_can_pass_them() {
 #[test]
 fn opposing_left_turns_go_one_after_the_other_where_the_network_says_so() {
     let vehicles = [vehicle("a", 0, "sc cw", ""), vehicle("b", 0, "nc ce", "")];
-    let world = scene("junctions/crossing.net.xml", &vehicles);
+    let world = token("junctions/crossing.net.xml", &vehicles);
     let arrived = arrivals(&world, &run(&world));
     assert_eq!([arrived["a"], arrived["b"]], [46, 47]);
 }
@@ -62,7 +62,7 @@ fn junctions_next_to_each_other_do_not_lock() {
         )
     };
     let flows: Vec<String> = routes.iter().enumerate().map(flow).collect();
-    let world = scene("junctions/twins.net.xml", &flows);
+    let world = token("junctions/twins.net.xml", &flows);
     let steps = run(&world);
     let arrived = arrivals(&world, &steps);
     assert!(arrived.len() > 130 && steps.len() < 700, "{} in {} s", arrived.len(), steps.len());
@@ -73,7 +73,7 @@ fn junctions_next_to_each_other_do_not_lock() {
 fn a_circle_of_vehicles_at_a_junction_of_equal_roads_is_broken() {
     let routes = ["ec cw", "nc cs", "wc ce", "sc cn"];
     let vehicles: Vec<String> = routes.iter().map(|route| vehicle(&route[..1], 0, route, "")).collect();
-    let world = scene("junctions/right_before_left.net.xml", &vehicles);
+    let world = token("junctions/right_before_left.net.xml", &vehicles);
     let arrived = arrivals(&world, &run(&world));
     assert!(arrived.len() == 4 && arrived.values().all(|at| *at <= 70), "{arrived:?}");
 }
@@ -83,7 +83,7 @@ fn a_circle_of_vehicles_at_a_junction_of_equal_roads_is_broken() {
 fn who_has_blocked_a_junction_long_enough_is_ignored_if_asked_for() {
     let stop = r#"<stop lane="cn_0" endPos="6" duration="150"/>"#;
     let vehicles = [vehicle("x", 0, "sc cn", stop), vehicle("y", 2, "sc cn", ""), vehicle("e", 15, "ec cw", "")];
-    let patient = scene("junctions/crossing.net.xml", &vehicles);
+    let patient = token("junctions/crossing.net.xml", &vehicles);
     let arrival = |ignored_s: Option<i64>| {
         let ignore_junction_blocker_ms = ignored_s.map(|s| s * 1000);
         let settings = Settings { ignore_junction_blocker_ms, ..patient.settings.clone() };
@@ -103,7 +103,7 @@ fn a_vehicle_follows_the_tail_of_one_that_turns_off() {
         [("crossing", "sc cw", 177), ("crossing", "sc ce", 174), ("right_before_left", "sc cw", 175)]
     {
         let first = vehicle("first", 0, turn, "").replace(r#"type="t""#, r#"type="slow""#);
-        let world = scene(&format!("junctions/{net}.net.xml"), &[first, vehicle("next", 5, "sc cn", "")]);
+        let world = token(&format!("junctions/{net}.net.xml"), &[first, vehicle("next", 5, "sc cn", "")]);
         assert_eq!(arrivals(&world, &run(&world))["next"], arrival_s, "{net}, {turn}");
     }
 }
@@ -118,7 +118,7 @@ fn opposing_flows_from_shared_lanes_pass_a_junction_as_in_sumo() {
     };
     let flows: Vec<String> = ["sc cn", "sc cw", "nc cs", "nc ce"].iter().enumerate().map(flow).collect();
     for (net, last_s) in [("crossing", 345), ("wide_lanes", 343)] {
-        let world = scene(&format!("junctions/{net}.net.xml"), &flows);
+        let world = token(&format!("junctions/{net}.net.xml"), &flows);
         let arrived = arrivals(&world, &run(&world));
         assert_eq!((arrived.len(), arrived.values().max()), (136, Some(&last_s)), "{net}");
     }

@@ -20,7 +20,7 @@ fn vehicle(id: &str, kind: &str, depart: u32, stops: &str) -> String {
     )
 }
 
-fn scene(net: &str, vehicles: &[String], additional: &str) -> (Arc<World>, Vec<MergedStep>) {
+fn token(net: &str, vehicles: &[String], additional: &str) -> (Arc<World>, Vec<MergedStep>) {
     let world = world(net, &format!("{TYPES}{}", vehicles.concat()), additional);
     let steps = run(&world);
     (world, steps)
@@ -51,7 +51,7 @@ fn stop(name: &str, pos: f64, started: i64, ended: i64) -> (String, f64, i64, i6
 fn stops_last_as_long_as_they_should_and_count_neither_as_waiting_nor_as_loss() {
     let stops = r#"<stop lane="ab_0" endPos="300" duration="20"/><stop lane="ab_0" endPos="500" duration="20"/>
         <stop lane="bc_0" endPos="300" duration="20"/>"#;
-    let (world, steps) = scene(ONE, &[vehicle("v", "t", 0, stops)], "");
+    let (world, steps) = token(ONE, &[vehicle("v", "t", 0, stops)], "");
     let expected = [stop("v", 300.0, 24, 44), stop("v", 500.0, 62, 82), stop("v", 300.0, 143, 163)];
     assert_eq!(made(&world, &steps), expected);
     let trip = only_trip(&steps);
@@ -65,7 +65,7 @@ fn stops_last_as_long_as_they_should_and_count_neither_as_waiting_nor_as_loss() 
 fn a_vehicle_that_is_held_up_on_its_way_out_of_a_stop_loses_time() {
     let slow = r#"<vType id="slow" maxSpeed="5" sigma="0" speedDev="0"/>"#.to_owned();
     let v = vehicle("v", "t", 1, r#"<stop lane="ab_0" startPos="100" endPos="120" duration="5"/>"#);
-    let (world, steps) = scene(ONE, &[slow, vehicle("w", "slow", 0, ""), v], "");
+    let (world, steps) = token(ONE, &[slow, vehicle("w", "slow", 0, ""), v], "");
     assert_eq!(made(&world, &steps), [stop("v", 120.0, 27, 32)]);
     let mut trips = steps.iter().flat_map(|step| &step.arrivals);
     let trip = trips.find(|trip| name(&world.demand, trip.vehicle) == "v").expect("it arrives");
@@ -74,19 +74,19 @@ fn a_vehicle_that_is_held_up_on_its_way_out_of_a_stop_loses_time() {
 
 #[test]
 fn a_stop_where_the_route_ends_is_made_before_the_arrival() {
-    let (world, steps) = scene(ONE, &[vehicle("v", "t", 0, r#"<stop lane="bc_0" duration="100"/>"#)], "");
+    let (world, steps) = token(ONE, &[vehicle("v", "t", 0, r#"<stop lane="bc_0" duration="100"/>"#)], "");
     assert_eq!(made(&world, &steps), [stop("v", 1000.0, 146, 246)]);
     assert_eq!(only_trip(&steps).arrival_ms, 246_000);
     let beyond = vehicle("v", "t", 0, r#"<stop lane="bc_0" endPos="500" duration="100"/>"#)
         .replace("departLane", r#"arrivalPos="300" departLane"#);
-    let (world, steps) = scene(ONE, &[beyond], "");
+    let (world, steps) = token(ONE, &[beyond], "");
     assert_eq!(made(&world, &steps), [stop("v", 500.0, 110, 210)]);
     assert_eq!(only_trip(&steps).arrival_ms, 210_000);
 }
 
 #[test]
 fn a_stop_two_lanes_away_is_reached_in_time() {
-    let (world, steps) = scene(THREE, &[vehicle("v", "t", 0, r#"<stop lane="ab_2" endPos="60" duration="100"/>"#)], "");
+    let (world, steps) = token(THREE, &[vehicle("v", "t", 0, r#"<stop lane="ab_2" endPos="60" duration="100"/>"#)], "");
     assert_eq!(made(&world, &steps), [stop("v", 60.0, 6, 106)]);
 }
 
@@ -107,7 +107,7 @@ fn vehicles_stop_one_behind_the_other_at_a_bus_stop() {
     let at = |id: &str, depart: u32, duration: u32| vehicle(id, "b", depart, &halt(duration));
     let buses = [at("q", 0, 20), at("v", 5, 10), at("u", 10, 20), at("x", 15, 5)];
     let place = r#"<busStop id="s" lane="ab_0" startPos="260" endPos="300"/>"#;
-    let (world, steps) = scene(ONE, &buses, place);
+    let (world, steps) = token(ONE, &buses, place);
     // There is no room left for the fourth; it goes on to the front when the others have left.
     let expected =
         [stop("v", 285.5, 27, 37), stop("q", 300.0, 23, 43), stop("u", 271.0, 31, 51), stop("x", 300.0, 61, 66)];
@@ -119,7 +119,7 @@ fn a_bus_beside_the_road_holds_its_place_at_the_bus_stop() {
     let halt = |duration: u32| format!(r#"<stop busStop="s" duration="{duration}" parking="true"/>"#);
     let at = |id: &str, depart: u32, duration: u32| vehicle(id, "b", depart, &halt(duration));
     let place = r#"<busStop id="s" lane="ab_0" startPos="260" endPos="300"/>"#;
-    let (world, steps) = scene(ONE, &[at("q", 0, 60), at("v", 5, 10)], place);
+    let (world, steps) = token(ONE, &[at("q", 0, 60), at("v", 5, 10)], place);
     assert_eq!(made(&world, &steps), [stop("v", 285.5, 27, 37), stop("q", 300.0, 23, 83)]);
 }
 
@@ -129,7 +129,7 @@ fn vehicles_park_in_the_first_free_lot_and_wait_for_one() {
     let at = |id: &str, depart: u32, duration: u32| vehicle(id, "t", depart, &park(duration));
     let cars = [at("q", 0, 60), at("v", 2, 10), at("u", 4, 20), at("x", 6, 5), at("z", 95, 5)];
     let area = r#"<parkingArea id="p" lane="ab_0" startPos="260" endPos="300" roadsideCapacity="3"/>"#;
-    let (world, steps) = scene(ONE, &cars, area);
+    let (world, steps) = token(ONE, &cars, area);
     let expected = [
         stop("v", 286.67, 27, 37),
         // It drives to the lot that gets free; SUMO has it there at once.
@@ -146,7 +146,7 @@ fn vehicles_park_in_the_first_free_lot_and_wait_for_one() {
 #[test]
 fn a_waypoint_is_passed_at_its_speed() {
     let (world, steps) =
-        scene(ONE, &[vehicle("v", "t", 0, r#"<stop lane="ab_0" startPos="100" endPos="200" speed="5"/>"#)], "");
+        token(ONE, &[vehicle("v", "t", 0, r#"<stop lane="ab_0" startPos="100" endPos="200" speed="5"/>"#)], "");
     assert!(made(&world, &steps).is_empty());
     let trip = only_trip(&steps);
     assert_eq!((trip.arrival_ms, trip.stop_ms), (159_000, 0));
@@ -156,7 +156,7 @@ fn a_waypoint_is_passed_at_its_speed() {
 #[test]
 fn one_vehicle_a_step_is_teleported_from_behind_a_stopped_one() {
     let long = vehicle("b", "t", 0, r#"<stop lane="ab_0" endPos="300" duration="500"/>"#);
-    let (world, steps) = scene(ONE, &[long, vehicle("v", "t", 5, ""), vehicle("w", "t", 10, "")], "");
+    let (world, steps) = token(ONE, &[long, vehicle("v", "t", 5, ""), vehicle("w", "t", 10, "")], "");
     let all =
         steps.iter().flat_map(|step| step.teleports.iter().map(|t| (step.time_ms, name(&world.demand, t.vehicle))));
     assert_eq!(all.collect::<Vec<_>>(), [(328_000, "v")], "the one behind moves up and waits anew");
@@ -168,7 +168,7 @@ fn vehicles_depart_at_their_stops_so_that_they_reach_them() {
         vehicle(id, kind, 0, stops).replace("departLane", &format!(r#"departPos="{pos}" departLane"#))
     };
     let depart = |vehicle: String, place: &str| {
-        let (world, steps) = scene(ONE, &[vehicle], place);
+        let (world, steps) = token(ONE, &[vehicle], place);
         let trip = only_trip(&steps);
         let cm = |value: f64| (value * 100.0).round() / 100.0;
         (cm(trip.depart_pos_m), cm(trip.depart_speed_mps), trip.arrival_ms / 1000, made(&world, &steps).len())

@@ -11,9 +11,9 @@ use super::actor::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use super::cluster_core::{ClusterCore, Effect, Event};
 use super::core::Outcome;
 use super::instruction::{Instruction, Pace, Ticket};
-use super::keeper::{Kept, Order};
-use super::panel::{Panel, Wish};
-use super::session::{FromWorker, Hangup, SessionEnded, SessionOutlets, Tell, WorkerSession};
+use super::run_controller::{ClientRequest, RunController};
+use super::session::{FromWorker, Hangup, SendToWorker, SessionEnded, SessionOutlets, WorkerSession};
+use super::store_writer::{Order, StoreEvent};
 use super::workers::SessionId;
 use crate::actors::recorder::{Checkpointed, Close, Orders, Recorder};
 use crate::control::CommandError;
@@ -52,7 +52,7 @@ pub struct ClusterMaster {
     /// `None`: it has ended.
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
     /// `None`: nobody drives the run from outside.
-    panel: Option<Panel>,
+    controller: Option<RunController>,
     /// `None`: nobody asks.
     meter: Option<RunMeter>,
     effects: Vec<Effect>,
@@ -69,7 +69,7 @@ impl ClusterMaster {
         outcome: oneshot::Sender<ClusterOutcome>,
     ) -> Self {
         let (sessions, next_session, effects) = (BTreeMap::new(), 0, Vec::new());
-        let (outcome, unsaved, panel, meter) = (Some(outcome), None, None, None);
+        let (outcome, unsaved, controller, meter) = (Some(outcome), None, None, None);
         Self {
             core,
             run,
@@ -81,7 +81,7 @@ impl ClusterMaster {
             unsaved,
             epoch,
             outcome,
-            panel,
+            controller,
             meter,
             effects,
         }
@@ -89,8 +89,8 @@ impl ClusterMaster {
 
     /// Lets clients drive the run and look at it.
     #[must_use]
-    pub fn with_panel(self, panel: Option<Panel>) -> Self {
-        Self { panel, ..self }
+    pub fn with_controller(self, controller: Option<RunController>) -> Self {
+        Self { controller, ..self }
     }
 
     /// Counts what is recovered and committed.
@@ -99,7 +99,7 @@ impl ClusterMaster {
         Self { meter, ..self }
     }
 
-    /// Mailbox that holds what recorder and keeper have to say; workers wait until there is room.
+    /// Mailbox that holds what recorder and store writer have to say; workers wait until there is room.
     pub fn mailbox(steps: u64) -> usize {
         256 + 4 * steps as usize
     }
@@ -117,9 +117,9 @@ impl ClusterMaster {
         let mut shown = false;
         for effect in effects.drain(..) {
             match effect {
-                Effect::Tell { session, message } => {
+                Effect::SendToWorker { session, message } => {
                     if let Some(worker) = self.sessions.get(&session)
-                        && worker.try_send(Tell(message)).is_err()
+                        && worker.try_send(SendToWorker(message)).is_err()
                     {
                         gone.push(session);
                     }
@@ -143,23 +143,23 @@ impl ClusterMaster {
                 }
                 Effect::Conclude { epoch, result } => match &self.orders {
                     Some(_) => self.order(Order::Conclude { epoch, result: result.map(|result| result.encode()) }, ctx),
-                    None => ctx.notify(Kept::Concluded),
+                    None => ctx.notify(StoreEvent::Concluded),
                 },
                 Effect::Log { number, entry } => {
-                    if let Some(panel) = &mut self.panel {
-                        panel.learn(&entry.act);
+                    if let Some(controller) = &mut self.controller {
+                        controller.learn(&entry.act);
                     }
                     let entry = entry.encode();
                     match &self.orders {
                         Some(_) => self.order(Order::Log { number, entry }, ctx),
-                        None => ctx.notify(Kept::Logged(number)),
+                        None => ctx.notify(StoreEvent::Logged(number)),
                     }
                 }
                 Effect::SavePace { epoch, pace } => match &self.orders {
                     Some(_) => self.order(Order::SavePace { epoch, pace }, ctx),
-                    None => ctx.notify(Kept::PaceKept(true)),
+                    None => ctx.notify(StoreEvent::PaceKept(true)),
                 },
-                Effect::Inform(notice) => {
+                Effect::NotifyRecorder(notice) => {
                     let (recorder, number) = (self.recorder.clone(), notice.number);
                     let informing = async move { recorder.send(Orders { notice }).await };
                     ctx.spawn(informing.into_actor(self).map(move |sent, master, ctx| match sent {
@@ -171,14 +171,14 @@ impl ClusterMaster {
                 }
                 Effect::Due { place } => {
                     let now_ms = self.core.time_ms(self.core.first_free_step());
-                    let instruction = self.panel.as_mut().and_then(|panel| panel.timed(place, now_ms));
+                    let instruction = self.controller.as_mut().and_then(|controller| controller.timed(place, now_ms));
                     // After what is being carried out.
                     ctx.notify(TimedCommandDue(instruction));
                 }
                 Effect::Answer { ticket, outcome } => self.answer(ticket, outcome),
                 Effect::Show { step, observation } => {
-                    if let Some(panel) = &self.panel {
-                        panel.show(step, self.core.time_ms(step) as f64 / 1000.0, observation);
+                    if let Some(controller) = &self.controller {
+                        controller.show(step, self.core.time_ms(step) as f64 / 1000.0, observation);
                     }
                     shown = true;
                 }
@@ -207,7 +207,7 @@ impl ClusterMaster {
         }
     }
 
-    /// The keeper is never so far behind in a correct run: there are few orders a snapshot, and one snapshot at a time.
+    /// The store writer is never so far behind in a correct run: there are few orders a snapshot, and one snapshot at a time.
     fn order(&mut self, order: Order, ctx: &mut Context<Self>) {
         let Some(orders) = &self.orders else { return };
         if let Err(error) = orders.try_send(order) {
@@ -232,17 +232,17 @@ impl ClusterMaster {
     }
 
     fn answer(&mut self, ticket: Ticket, outcome: Result<serde_json::Value, CommandError>) {
-        if let Some(panel) = &mut self.panel {
-            panel.answer(ticket, outcome);
+        if let Some(controller) = &mut self.controller {
+            controller.answer(ticket, outcome);
         }
     }
 
     /// Shows where the run stands, and asks the partitions for what somebody wants to see.
     fn show(&mut self, ctx: &mut Context<Self>) {
-        let Some(panel) = &mut self.panel else { return };
+        let Some(controller) = &mut self.controller else { return };
         let now = Instant::now();
-        if panel.is_status_due(now) {
-            panel.tell(self.core.status(), now);
+        if controller.is_status_due(now) {
+            controller.tell(self.core.status(), now);
         }
         self.look(ctx);
     }
@@ -251,15 +251,15 @@ impl ClusterMaster {
     fn look(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         if !self.core.is_looking(now)
-            && let Some(watch) = self.panel.as_mut().and_then(|panel| panel.look(now))
+            && let Some(watch) = self.controller.as_mut().and_then(|controller| controller.look(now))
         {
             self.feed(Event::LookAt(watch), ctx);
         }
     }
 
     fn end(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
-        if let Some(panel) = &mut self.panel {
-            panel.tell(self.core.status(), Instant::now());
+        if let Some(controller) = &mut self.controller {
+            controller.tell(self.core.status(), Instant::now());
         }
         let is_edited = outcome == Outcome::Edited;
         if let Some(sender) = self.outcome.take() {
@@ -302,29 +302,29 @@ impl Actor for ClusterMaster {
 /// A client wants something of the run. It is answered once, or told by the end of `reply` that the run is gone.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Instruct {
-    pub wish: Wish,
+pub struct SubmitRequest {
+    pub request: ClientRequest,
     /// As it was given, JSON.
     pub text: String,
     pub reply: oneshot::Sender<Result<serde_json::Value, CommandError>>,
 }
 
-impl Handler<Instruct> for ClusterMaster {
+impl Handler<SubmitRequest> for ClusterMaster {
     type Result = ();
 
-    fn handle(&mut self, message: Instruct, ctx: &mut Self::Context) {
-        let Instruct { wish, text, reply } = message;
+    fn handle(&mut self, message: SubmitRequest, ctx: &mut Self::Context) {
+        let SubmitRequest { request, text, reply } = message;
         if self.outcome.is_none() {
             // Who gave up waiting needs no answer.
             let _ = reply.send(Err(CommandError::being_edited()));
             return;
         }
         let now_ms = self.core.time_ms(self.core.first_free_step());
-        let Some(panel) = &mut self.panel else { return };
-        let ticket = panel.ticket(reply);
-        match panel.instruction(wish, text, now_ms) {
+        let Some(controller) = &mut self.controller else { return };
+        let ticket = controller.ticket(reply);
+        match controller.instruction(request, text, now_ms) {
             Ok(instruction) => self.feed(Event::Instructed { ticket, instruction }, ctx),
-            Err(error) => panel.answer(ticket, Err(error)),
+            Err(error) => controller.answer(ticket, Err(error)),
         }
     }
 }
@@ -456,25 +456,25 @@ impl Handler<RecorderFailed> for ClusterMaster {
     }
 }
 
-impl Handler<Kept> for ClusterMaster {
+impl Handler<StoreEvent> for ClusterMaster {
     type Result = ();
 
-    fn handle(&mut self, message: Kept, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: StoreEvent, ctx: &mut Self::Context) {
         let event = match message {
-            Kept::EpochRaised(epoch) => {
+            StoreEvent::EpochRaised(epoch) => {
                 self.epoch = epoch;
                 Event::EpochRaised(epoch)
             }
-            Kept::Committed => {
+            StoreEvent::Committed => {
                 self.meter.iter().for_each(|meter| meter.committed(SystemTime::now()));
                 Event::Committed
             }
-            Kept::CommitFailed(reason) => Event::CommitFailed(reason),
-            Kept::RecorderStored(reference) => Event::RecorderStored(reference),
-            Kept::Logged(number) => Event::Logged(number),
-            Kept::PaceKept(is_stored) => Event::PaceKept(is_stored),
-            Kept::Fenced(reason) => Event::Fenced(reason),
-            Kept::Concluded => Event::Concluded,
+            StoreEvent::CommitFailed(reason) => Event::CommitFailed(reason),
+            StoreEvent::RecorderStored(reference) => Event::RecorderStored(reference),
+            StoreEvent::Logged(number) => Event::Logged(number),
+            StoreEvent::PaceKept(is_stored) => Event::PaceKept(is_stored),
+            StoreEvent::Fenced(reason) => Event::Fenced(reason),
+            StoreEvent::Concluded => Event::Concluded,
         };
         self.feed(event, ctx);
     }

@@ -276,7 +276,7 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Epoch, RunId, Scene};
+    use crate::protocol::{Epoch, FencingToken, RunId};
     use crate::sim::report::RouteCause;
 
     fn handle(core: &mut Core, event: Event) -> Vec<Effect> {
@@ -349,8 +349,8 @@ mod tests {
         let mut core = Core::new(2, Horizon { window: 10, end: Some(45), is_driven: false }, Some(4));
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 4 }]);
         assert_eq!(handle(&mut core, held(3, 4)), []);
-        let scene = Scene { run: RunId(1), epoch: Epoch(1) };
-        let notice = RouteNotice { scene, at_step: 4, cause: RouteCause::Traffic, updates: Vec::new() };
+        let token = FencingToken { run: RunId(1), epoch: Epoch(1) };
+        let notice = RouteNotice { token, at_step: 4, cause: RouteCause::Traffic, updates: Vec::new() };
         assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
         assert_eq!(handle(&mut core, held(4, 8)), [Effect::Grant { horizon: 8 }]);
     }
@@ -361,8 +361,8 @@ mod tests {
     #[test]
     fn routes_that_are_found_while_partitions_are_built_are_announced() {
         let mut core = Core::resumed(2, Horizon { window: 10, end: Some(45), is_driven: false }, Some(20), 10);
-        let scene = Scene { run: RunId(1), epoch: Epoch(3) };
-        let notice = RouteNotice { scene, at_step: 20, cause: RouteCause::Traffic, updates: Vec::new() };
+        let token = FencingToken { run: RunId(1), epoch: Epoch(3) };
+        let notice = RouteNotice { token, at_step: 20, cause: RouteCause::Traffic, updates: Vec::new() };
         assert_eq!(handle(&mut core, Event::RoutesFound(notice.clone())), [Effect::Announce(notice)]);
         assert_eq!(handle(&mut core, Event::Recorded { steps: 16, over: false, hold: Some(30) }), []);
         assert_eq!(handle(&mut core, Event::Ready), [Effect::Grant { horizon: 30 }]);

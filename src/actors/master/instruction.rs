@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::schedule::Act;
+use super::schedule::LoggedAction;
 
 /// Which answer belongs to which instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub struct Ticket(pub u64);
 pub enum Instruction {
     /// Goes into the command log; `parts` are those that it concerns.
     Logged {
-        act: Act,
+        act: LoggedAction,
         parts: Vec<u16>,
         text: String,
         timed: Option<u32>,
@@ -53,12 +53,12 @@ pub struct Pace {
 
 /// How a run is driven, as a master leaves it to the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct KeptPace {
+pub struct StoredPace {
     pub paused_at: Option<u64>,
     pub factor: Option<f64>,
 }
 
-impl KeptPace {
+impl StoredPace {
     pub fn encode(self) -> Vec<u8> {
         rmp_serde::to_vec(&self).expect("numbers can always be written")
     }
@@ -80,8 +80,8 @@ impl Pace {
         self.paused_at.is_some()
     }
 
-    pub fn kept(&self) -> KeptPace {
-        KeptPace { paused_at: self.paused_at, factor: self.factor }
+    pub fn kept(&self) -> StoredPace {
+        StoredPace { paused_at: self.paused_at, factor: self.factor }
     }
 
     pub fn factor(&self) -> Option<f64> {

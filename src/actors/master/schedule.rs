@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::instruction::Ticket;
-use crate::control::Desk;
+use crate::control::NameResolver;
 use crate::graph::edit::Edit;
-use crate::protocol::{Epoch, OrderNotice, RunId, Scene};
+use crate::protocol::{Epoch, FencingToken, OrderNotice, RunId};
 use crate::sim::Order;
 
 /// Commands that may be under way to the log at once (I7).
@@ -19,7 +19,7 @@ pub const MAX_UNDER_WAY: usize = 32;
 pub struct LogEntry {
     /// The first step that is computed with it.
     pub at_step: u64,
-    pub act: Act,
+    pub act: LoggedAction,
     /// The command as it was given, JSON.
     pub text: String,
     /// Its place in the file of timed commands.
@@ -38,30 +38,30 @@ impl LogEntry {
     }
 
     pub fn is_edit(&self) -> bool {
-        matches!(self.act, Act::Edit(_))
+        matches!(self.act, LoggedAction::Edit(_))
     }
 
-    /// Tells a desk of the names that it brought.
-    pub fn learn(&self, desk: &mut Desk) {
-        if let Act::Change(orders) = &self.act {
-            desk.learn(orders);
+    /// Adds the names that it introduced to a resolver.
+    pub fn learn(&self, names: &mut NameResolver) {
+        if let LoggedAction::Change(orders) = &self.act {
+            names.learn(orders);
         }
     }
 
     /// With the partitions that it concerns.
-    pub fn told(self, number: u64, desk: &Desk) -> Told {
+    pub fn told(self, number: u64, names: &NameResolver) -> ScheduledCommand {
         let parts = match &self.act {
-            Act::Change(orders) => desk.parts(orders),
-            Act::Snapshot | Act::Edit(_) => desk.all_parts(),
-            Act::Stop => Vec::new(),
+            LoggedAction::Change(orders) => names.parts(orders),
+            LoggedAction::Snapshot | LoggedAction::Edit(_) => names.all_parts(),
+            LoggedAction::Stop => Vec::new(),
         };
-        Told { number, entry: self, parts }
+        ScheduledCommand { number, entry: self, parts }
     }
 }
 
 /// What a logged command does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Act {
+pub enum LoggedAction {
     Change(Vec<Order>),
     /// Ends the run before the step.
     Stop,
@@ -73,28 +73,28 @@ pub enum Act {
 
 /// An entry that is to be told, with the partitions that it concerns.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct ScheduledCommand {
     pub number: u64,
     pub entry: LogEntry,
     pub parts: Vec<u16>,
 }
 
-impl Told {
+impl ScheduledCommand {
     /// What partitions and recorder are told of it; `None`: they need not know.
     pub fn notice(&self, run: RunId, epoch: Epoch) -> Option<OrderNotice> {
         let (orders, snapshot) = match &self.entry.act {
-            Act::Change(orders) => (orders.clone(), false),
-            Act::Snapshot | Act::Edit(_) => (Vec::new(), true),
-            Act::Stop => return None,
+            LoggedAction::Change(orders) => (orders.clone(), false),
+            LoggedAction::Snapshot | LoggedAction::Edit(_) => (Vec::new(), true),
+            LoggedAction::Stop => return None,
         };
-        let (scene, number, at_step) = (Scene { run, epoch }, self.number, self.entry.at_step);
-        Some(OrderNotice { scene, number, at_step, orders, snapshot })
+        let (token, number, at_step) = (FencingToken { run, epoch }, self.number, self.entry.at_step);
+        Some(OrderNotice { token, number, at_step, orders, snapshot })
     }
 }
 
 #[derive(Debug)]
 struct UnderWay {
-    told: Told,
+    told: ScheduledCommand,
     ticket: Ticket,
     logged: bool,
 }
@@ -107,7 +107,7 @@ pub struct Schedule {
     /// On their way to log and recorder, oldest first.
     under_way: VecDeque<UnderWay>,
     /// Those that a partition needs which goes back to the last commit, by number.
-    standing: BTreeMap<u64, Told>,
+    standing: BTreeMap<u64, ScheduledCommand>,
     /// Steps with commands: the step after is granted when they are recorded, for the recorder may find routes that hold from
     /// there on.
     awaited: BTreeSet<u64>,
@@ -127,7 +127,7 @@ impl Schedule {
     /// Of a run that goes on after `committed` steps: all entries of its log, and the steps of all timed commands. `edits` of
     /// the entries are in the network already: what was logged before the last of them is past, and what was logged after the
     /// next one is for a network that is yet to be made.
-    pub fn resumed(log: Vec<Told>, edits: u32, committed: u64, timed: &[u64]) -> Self {
+    pub fn resumed(log: Vec<ScheduledCommand>, edits: u32, committed: u64, timed: &[u64]) -> Self {
         let given = |place: u32| log.iter().any(|told| told.entry.timed == Some(place));
         let mut left: Vec<(u64, u32)> = timed.iter().copied().zip(0..).filter(|(_, place)| !given(*place)).collect();
         left.sort_unstable();
@@ -159,7 +159,7 @@ impl Schedule {
     }
 
     /// Takes a command in, to be logged. `None`: too many are under way.
-    pub fn take(&mut self, mut entry: LogEntry, parts: Vec<u16>, ticket: Ticket) -> Option<&Told> {
+    pub fn take(&mut self, mut entry: LogEntry, parts: Vec<u16>, ticket: Ticket) -> Option<&ScheduledCommand> {
         if entry.timed.is_some() {
             entry.at_step = entry.at_step.max(self.timed.front().map_or(0, |(step, _)| *step));
             self.given();
@@ -173,21 +173,21 @@ impl Schedule {
             entry.at_step = entry.at_step.max(last.unwrap_or(0));
             self.edit = Some(entry.at_step);
         }
-        let told = Told { number: self.next, entry, parts };
+        let told = ScheduledCommand { number: self.next, entry, parts };
         self.next += 1;
         self.under_way.push_back(UnderWay { told, ticket, logged: false });
         self.under_way.back().map(|under_way| &under_way.told)
     }
 
     /// An entry is in the log: it is told to the recorder next.
-    pub fn logged(&mut self, number: u64) -> Option<&Told> {
+    pub fn logged(&mut self, number: u64) -> Option<&ScheduledCommand> {
         let entry = self.under_way.iter_mut().find(|entry| entry.told.number == number && !entry.logged)?;
         entry.logged = true;
         Some(&entry.told)
     }
 
     /// The recorder knows of an entry: it holds, and is told to the partitions.
-    pub fn known(&mut self, number: u64) -> Option<(Told, Ticket)> {
+    pub fn known(&mut self, number: u64) -> Option<(ScheduledCommand, Ticket)> {
         let at = self.under_way.iter().position(|entry| entry.told.number == number && entry.logged)?;
         let UnderWay { told, ticket, .. } = self.under_way.remove(at)?;
         self.awaited.insert(told.entry.at_step);
@@ -222,7 +222,7 @@ impl Schedule {
     }
 
     /// Entries that matter to who goes back to the last commit.
-    pub fn standing(&self) -> impl Iterator<Item = &Told> {
+    pub fn standing(&self) -> impl Iterator<Item = &ScheduledCommand> {
         self.standing.values()
     }
 
@@ -242,9 +242,9 @@ impl Schedule {
 }
 
 /// Entries that were logged for the network that holds so many edits of the log, and the edit that ends it.
-pub fn of_network(log: Vec<Told>, edits: u32) -> Vec<Told> {
+pub fn of_network(log: Vec<ScheduledCommand>, edits: u32) -> Vec<ScheduledCommand> {
     let mut before = 0;
-    let is_of_it = |told: &Told| {
+    let is_of_it = |told: &ScheduledCommand| {
         let is_here = before == edits;
         before += u32::from(told.entry.is_edit());
         is_here
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     fn take(schedule: &mut Schedule, at_step: u64) -> u64 {
-        let entry = LogEntry { at_step, act: Act::Snapshot, text: String::new(), timed: None };
+        let entry = LogEntry { at_step, act: LoggedAction::Snapshot, text: String::new(), timed: None };
         schedule.take(entry, vec![0], Ticket(7)).expect("room").number
     }
 
@@ -266,7 +266,7 @@ mod tests {
         let mut schedule = Schedule::resumed(Vec::new(), 0, 0, &[30, 10]);
         assert_eq!((schedule.limit(0), schedule.due(9)), (10, None));
         assert_eq!((schedule.due(10), schedule.due(10)), (Some(1), None), "once");
-        let entry = LogEntry { at_step: 10, act: Act::Stop, text: String::new(), timed: Some(1) };
+        let entry = LogEntry { at_step: 10, act: LoggedAction::Stop, text: String::new(), timed: Some(1) };
         let number = schedule.take(entry, Vec::new(), Ticket(0)).expect("room").number;
         assert_eq!(schedule.limit(4), 10, "not logged");
         schedule.logged(number);
@@ -300,10 +300,10 @@ mod tests {
         schedule.committed(9);
         let left: Vec<u64> = schedule.standing().map(|told| told.entry.at_step).collect();
         assert_eq!(left, [9, 12], "orders for the step after a commit come after it");
-        let log: Vec<Told> = (0..3)
-            .map(|number| Told {
+        let log: Vec<ScheduledCommand> = (0..3)
+            .map(|number| ScheduledCommand {
                 number,
-                entry: LogEntry { at_step: 5 * number, act: Act::Stop, text: String::new(), timed: None },
+                entry: LogEntry { at_step: 5 * number, act: LoggedAction::Stop, text: String::new(), timed: None },
                 parts: Vec::new(),
             })
             .collect();
@@ -317,12 +317,12 @@ mod tests {
         for _ in 0..MAX_UNDER_WAY {
             take(&mut schedule, 1);
         }
-        let entry = LogEntry { at_step: 1, act: Act::Stop, text: String::new(), timed: None };
+        let entry = LogEntry { at_step: 1, act: LoggedAction::Stop, text: String::new(), timed: None };
         assert!(schedule.take(entry, Vec::new(), Ticket(1)).is_none());
     }
 
     fn edit(step: u64) -> LogEntry {
-        LogEntry { at_step: step, act: Act::Edit(Vec::new()), text: String::new(), timed: None }
+        LogEntry { at_step: step, act: LoggedAction::Edit(Vec::new()), text: String::new(), timed: None }
     }
 
     #[test]
@@ -347,7 +347,7 @@ mod tests {
     #[test]
     fn an_edit_that_gives_way_to_an_order_of_its_step_does_not_wait_for_the_commands_after_it() {
         let mut schedule = Schedule::resumed(Vec::new(), 0, 0, &[20, 20, 20]);
-        for (act, at_step) in [(Act::Snapshot, 20), (Act::Edit(Vec::new()), 21)] {
+        for (act, at_step) in [(LoggedAction::Snapshot, 20), (LoggedAction::Edit(Vec::new()), 21)] {
             let place = schedule.due(20);
             let entry = LogEntry { at_step: 20, act, text: String::new(), timed: place };
             let told = schedule.take(entry, vec![0], Ticket(1)).expect("room").clone();
@@ -361,15 +361,15 @@ mod tests {
     #[test]
     fn only_what_was_logged_for_the_present_network_is_told_again() {
         let acts = [
-            (4, Act::Snapshot),
-            (7, Act::Edit(Vec::new())),
-            (7, Act::Snapshot),
-            (9, Act::Edit(Vec::new())),
-            (9, Act::Stop),
+            (4, LoggedAction::Snapshot),
+            (7, LoggedAction::Edit(Vec::new())),
+            (7, LoggedAction::Snapshot),
+            (9, LoggedAction::Edit(Vec::new())),
+            (9, LoggedAction::Stop),
         ];
-        let log: Vec<Told> = (0u64..)
+        let log: Vec<ScheduledCommand> = (0u64..)
             .zip(acts)
-            .map(|(number, (at_step, act))| Told {
+            .map(|(number, (at_step, act))| ScheduledCommand {
                 number,
                 entry: LogEntry { at_step, act, text: String::new(), timed: None },
                 parts: Vec::new(),

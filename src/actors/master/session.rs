@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::workers::SessionId;
 use crate::actors::recorder::ReportBatch;
-use crate::protocol::{Connection, Limits, RunId, Scene, Stream, ToMaster, ToWorker, decode, encode};
+use crate::protocol::{Connection, FencingToken, Limits, RunId, Stream, ToMaster, ToWorker, decode, encode};
 
 /// A worker joins at once; who has said nothing for so long is none, or is gone.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,8 +66,8 @@ impl Actor for WorkerSession {
                 match decode::<ToMaster>(&bytes) {
                     Ok(ToMaster::Reports { part, epoch, until, reports }) => {
                         // The recorder takes reports of any placement: they are equal whoever computes them (I1).
-                        let scene = Scene { run, epoch };
-                        outlets.reports.send(ReportBatch { scene, part, until, reports }).await.is_ok()
+                        let token = FencingToken { run, epoch };
+                        outlets.reports.send(ReportBatch { token, part, until, reports }).await.is_ok()
                     }
                     Ok(message) => outlets.messages.send(FromWorker { session: id, message }).await.is_ok(),
                     Err(error) => {
@@ -105,12 +105,12 @@ pub struct SessionEnded {
 /// A message for the worker.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Tell(pub ToWorker);
+pub struct SendToWorker(pub ToWorker);
 
-impl Handler<Tell> for WorkerSession {
+impl Handler<SendToWorker> for WorkerSession {
     type Result = ();
 
-    fn handle(&mut self, message: Tell, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: SendToWorker, ctx: &mut Self::Context) {
         let Some(connection) = &self.connection else { return };
         let sent =
             encode(&message.0).map_err(|e| e.to_string()).and_then(|b| connection.send(b).map_err(|e| e.to_string()));

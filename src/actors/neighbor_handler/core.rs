@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::sent_log::SentLog;
 use crate::planted::planted;
-use crate::protocol::{Epoch, Frame, Generation, Hello, PeerMessage, RunId, Scene};
+use crate::protocol::{Epoch, FencingToken, Frame, Generation, Hello, PeerMessage, RunId};
 
 /// Without recovery a neighbour is never more than one step behind and never asks for an older frame.
 const UNREAD_FRAMES: usize = 4;
@@ -168,7 +168,7 @@ impl Core {
         self.told = None;
         self.said_at = self.at;
         let Self { at, next_step, .. } = *self;
-        let hello = Hello { scene: self.scene(), generation, from: self.own.part, at, next_step };
+        let hello = Hello { token: self.token(), generation, from: self.own.part, at, next_step };
         effects.push(Effect::Send(PeerMessage::Hello(hello)));
     }
 
@@ -210,15 +210,15 @@ impl Core {
 
     /// Instead of the frame of the present step, which the neighbour has.
     fn say_at(&self, effects: &mut Vec<Effect>) {
-        let (scene, from, step) = (self.scene(), self.own.part, self.at);
-        effects.push(Effect::Send(PeerMessage::At { scene, from, step }));
+        let (token, from, step) = (self.token(), self.own.part, self.at);
+        effects.push(Effect::Send(PeerMessage::At { token, from, step }));
     }
 
     fn incoming(&mut self, message: PeerMessage, effects: &mut Vec<Effect>) {
         match message {
-            PeerMessage::Hello(hello) if self.is_peer(hello.scene, hello.from) => self.hello(&hello, effects),
-            PeerMessage::Frame(frame) if self.is_peer(frame.scene, frame.from) => self.frame(frame, effects),
-            PeerMessage::At { scene, from, step } if self.is_peer(scene, from) => self.peer_at(step, effects),
+            PeerMessage::Hello(hello) if self.is_peer(hello.token, hello.from) => self.hello(&hello, effects),
+            PeerMessage::Frame(frame) if self.is_peer(frame.token, frame.from) => self.frame(frame, effects),
+            PeerMessage::At { token, from, step } if self.is_peer(token, from) => self.peer_at(step, effects),
             PeerMessage::Ping => effects.push(Effect::Send(PeerMessage::Pong)),
             // A pong says no more than that something came; all else is of another run, partition or epoch (I4).
             _ => {}
@@ -278,12 +278,12 @@ impl Core {
         }
     }
 
-    fn is_peer(&self, scene: Scene, from: u16) -> bool {
-        scene == Scene { run: self.run, epoch: self.peer.epoch } && from == self.peer.part
+    fn is_peer(&self, token: FencingToken, from: u16) -> bool {
+        token == FencingToken { run: self.run, epoch: self.peer.epoch } && from == self.peer.part
     }
 
-    fn scene(&self) -> Scene {
-        Scene { run: self.run, epoch: self.own.epoch }
+    fn token(&self) -> FencingToken {
+        FencingToken { run: self.run, epoch: self.own.epoch }
     }
 }
 

@@ -68,11 +68,11 @@ impl SentLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Epoch, RunId, Scene};
+    use crate::protocol::{Epoch, FencingToken, RunId};
 
     fn frame(step: u64) -> Arc<Frame> {
-        let scene = Scene { run: RunId(1), epoch: Epoch(1) };
-        Arc::new(Frame { scene, from: 0, step, bytes: Vec::new() })
+        let token = FencingToken { run: RunId(1), epoch: Epoch(1) };
+        Arc::new(Frame { token, from: 0, step, bytes: Vec::new() })
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::core::{Core, End, Retention};
 use super::{NeighborHandler, Outgoing, PeerAddress, PeerAt};
 use crate::actors::partition::{PeerFrame, PeerGone};
-use crate::protocol::{Epoch, Frame, RunId, Scene};
+use crate::protocol::{Epoch, FencingToken, Frame, RunId};
 
 const RUN: RunId = RunId(7);
 const PLACED: Epoch = Epoch(5);
@@ -55,7 +55,8 @@ fn a_link_that_one_side_lets_go_of_is_made_anew() {
         tokio::time::sleep(Duration::from_millis(20)).await;
         second.send(place(first.clone())).await.expect("it lives");
         for (part, handler) in [(0, &first), (1, &second)] {
-            let frame = Frame { scene: Scene { run: RUN, epoch: PLACED }, from: part, step: 50, bytes: Vec::new() };
+            let frame =
+                Frame { token: FencingToken { run: RUN, epoch: PLACED }, from: part, step: 50, bytes: Vec::new() };
             handler.send(Outgoing(Arc::new(frame))).await.expect("it lives");
         }
         for frames in [&mut to_first, &mut to_second] {

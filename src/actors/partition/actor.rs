@@ -14,7 +14,7 @@ use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
 use crate::actors::recorder::ReportBatch;
 use crate::observe::metrics::PartitionMeter;
 use crate::protocol::{Epoch, Frame, OrderNotice, RouteNotice};
-use crate::protocol::{Look, Seen};
+use crate::protocol::{ObservationRequest, Observed};
 use crate::sim::PartitionState;
 
 /// How often a wait that goes on is counted.
@@ -53,8 +53,8 @@ pub struct Partition {
 impl Partition {
     /// A partition that waits for [`Begin`].
     pub fn new(core: Core<Region>, outlets: Outlets, progress: Arc<AtomicU64>) -> Self {
-        let Place { scene, part } = core.place();
-        let exit = ExitNotice { part, epoch: scene.epoch, exits: Some(outlets.exits.clone()) };
+        let Place { token, part } = core.place();
+        let exit = ExitNotice { part, epoch: token.epoch, exits: Some(outlets.exits.clone()) };
         progress.store(core.steps(), Ordering::Relaxed);
         let (handlers, effects) = (Vec::new(), Vec::new());
         Self { core, handlers, outlets, exit, unsaved: None, progress, meter: None, effects }
@@ -87,12 +87,12 @@ impl Partition {
                     Ok(())
                 }
                 Effect::Close(closing) => {
-                    let Place { scene, part } = self.core.place();
-                    let closed = PartitionClosed { part, epoch: scene.epoch, closing };
+                    let Place { token, part } = self.core.place();
+                    let closed = PartitionClosed { part, epoch: token.epoch, closing };
                     self.outlets.closings.try_send(closed).map_err(|e| format!("master: {e}"))
                 }
                 Effect::Save(state) => {
-                    self.save(Snapshot::of(self.core.place().scene.epoch, state), ctx);
+                    self.save(Snapshot::of(self.core.place().token.epoch, state), ctx);
                     Ok(())
                 }
                 Effect::Seen(seen) => {
@@ -267,7 +267,7 @@ impl Handler<NewOrders> for Partition {
 /// Somebody wants to see some roads.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct LookAt(pub Arc<Look>);
+pub struct LookAt(pub Arc<ObservationRequest>);
 
 impl Handler<LookAt> for Partition {
     type Result = ();
@@ -280,7 +280,7 @@ impl Handler<LookAt> for Partition {
 /// What was seen.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SeenRoads(pub Box<Seen>);
+pub struct SeenRoads(pub Box<Observed>);
 
 /// The next frame of a neighbour.
 #[derive(Message)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::actors::ExitStatus;
 use crate::actors::recorder::ReportBatch;
 use crate::control::live::MAX_VEHICLES;
-use crate::protocol::{Frame, Look, OrderNotice, RouteNotice, Scene, Seen};
+use crate::protocol::{FencingToken, Frame, ObservationRequest, Observed, OrderNotice, RouteNotice};
 use crate::sim::report::{RouteUpdate, StepReport};
 use crate::sim::{Closing, HaloError, Observation, Order, PartitionState, Watch};
 
@@ -49,7 +49,7 @@ pub trait Kernel {
 /// Which partition of which run this is.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    pub scene: Scene,
+    pub token: FencingToken,
     pub part: u16,
 }
 
@@ -64,7 +64,7 @@ pub enum Event {
     /// Orders; come before the grant of their step.
     OrdersCame(Arc<OrderNotice>),
     /// Somebody wants to see these roads after so many steps. Who looks again has given the look before up.
-    Look(Arc<Look>),
+    Look(Arc<ObservationRequest>),
     /// The next frame of a neighbour.
     FrameArrived { neighbour: usize, frame: Arc<Frame> },
     /// It is time for the step that was asked for by [`Effect::StepLater`].
@@ -86,7 +86,7 @@ pub enum Effect {
     /// To the store: the state after a step at which a snapshot is due.
     Save(Box<PartitionState>),
     /// To who looks on.
-    Seen(Box<Seen>),
+    Seen(Box<Observed>),
     /// To the master, after all reports.
     Close(Box<Closing>),
     /// To the master; nothing follows.
@@ -110,7 +110,7 @@ pub struct Core<K> {
     /// Orders whose step has not come yet, by step and number.
     orders: VecDeque<Arc<OrderNotice>>,
     /// With the steps that were done when it came.
-    look: Option<(Arc<Look>, u64)>,
+    look: Option<(Arc<ObservationRequest>, u64)>,
     /// Steps after which the last snapshot was taken.
     saved_at: u64,
     /// Reports not yet sent.
@@ -185,7 +185,7 @@ impl<K: Kernel> Core<K> {
                 let key = |notice: &RouteNotice| (notice.at_step, notice.cause);
                 let is_past = notice.at_step < self.kernel.steps();
                 if let Err(at) = self.routes.binary_search_by_key(&key(&notice), |other| key(other))
-                    && notice.scene.run == self.place.scene.run
+                    && notice.token.run == self.place.token.run
                     && !is_past
                 {
                     self.routes.insert(at, notice);
@@ -247,7 +247,7 @@ impl<K: Kernel> Core<K> {
     fn take_orders(&mut self, notice: Arc<OrderNotice>) {
         let key = |notice: &OrderNotice| (notice.at_step, notice.number);
         let is_past = notice.at_step < self.kernel.steps();
-        if notice.scene.run != self.place.scene.run || is_past {
+        if notice.token.run != self.place.token.run || is_past {
             return;
         }
         if let Err(at) = self.orders.binary_search_by_key(&key(&notice), |other| key(other)) {
@@ -264,7 +264,7 @@ impl<K: Kernel> Core<K> {
                 seen
             });
             let (number, part) = (look.number, self.place.part);
-            effects.push(Effect::Seen(Box::new(Seen { number, part, came_at, observation })));
+            effects.push(Effect::Seen(Box::new(Observed { number, part, came_at, observation })));
         }
     }
 
@@ -336,10 +336,10 @@ impl<K: Kernel> Core<K> {
 
     /// The frame for a neighbour, in the memory of an older one where the link and the neighbour are done with that.
     fn next_frame(&mut self, neighbour: usize) -> Arc<Frame> {
-        let Place { scene, part } = self.place;
+        let Place { token, part } = self.place;
         let (step, sent) = (self.kernel.steps(), &mut self.outbox[neighbour]);
         let oldest = if sent.len() < FRAMES_KEPT { None } else { sent.pop_front() };
-        let mut frame = oldest.unwrap_or_else(|| Arc::new(Frame { scene, from: part, step, bytes: Vec::new() }));
+        let mut frame = oldest.unwrap_or_else(|| Arc::new(Frame { token, from: part, step, bytes: Vec::new() }));
         if let Some(again) = Arc::get_mut(&mut frame) {
             again.step = step;
             self.kernel.export(neighbour, &mut again.bytes);
@@ -347,7 +347,7 @@ impl<K: Kernel> Core<K> {
             // It is still needed: a frame of about that size takes its place.
             let mut bytes = Vec::with_capacity(frame.bytes.len());
             self.kernel.export(neighbour, &mut bytes);
-            frame = Arc::new(Frame { scene, from: part, step, bytes });
+            frame = Arc::new(Frame { token, from: part, step, bytes });
         }
         sent.push_back(Arc::clone(&frame));
         frame
@@ -355,9 +355,9 @@ impl<K: Kernel> Core<K> {
 
     fn flush(&mut self, effects: &mut Vec<Effect>) {
         if !self.reports.is_empty() {
-            let Place { scene, part } = self.place;
+            let Place { token, part } = self.place;
             let reports = std::mem::take(&mut self.reports);
-            effects.push(Effect::Report(ReportBatch { scene, part, until: self.kernel.steps(), reports }));
+            effects.push(Effect::Report(ReportBatch { token, part, until: self.kernel.steps(), reports }));
         }
     }
 
@@ -391,7 +391,7 @@ mod tests {
     use crate::protocol::{Epoch, RunId};
     use crate::sim::report::RouteCause;
 
-    const PLACE: Place = Place { scene: Scene { run: RunId(1), epoch: Epoch(1) }, part: 0 };
+    const PLACE: Place = Place { token: FencingToken { run: RunId(1), epoch: Epoch(1) }, part: 0 };
 
     /// Counts its steps and panics in one of them.
     #[derive(Debug, Default)]
@@ -446,7 +446,7 @@ mod tests {
     }
 
     fn frame(from: u16, step: u64) -> Arc<Frame> {
-        Arc::new(Frame { scene: PLACE.scene, from, step, bytes: vec![step as u8] })
+        Arc::new(Frame { token: PLACE.token, from, step, bytes: vec![step as u8] })
     }
 
     fn handle(core: &mut Core<Counter>, event: Event) -> Vec<Effect> {
@@ -511,7 +511,7 @@ mod tests {
     fn routes_are_taken_over_right_before_their_step() {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
         for at_step in [3, 5] {
-            let notice = RouteNotice { scene: PLACE.scene, at_step, cause: RouteCause::Traffic, updates: Vec::new() };
+            let notice = RouteNotice { token: PLACE.token, at_step, cause: RouteCause::Traffic, updates: Vec::new() };
             assert_eq!(handle(&mut core, Event::RoutesCame(Arc::new(notice))), []);
         }
         run(&mut core, Event::Granted { horizon: 9 });
@@ -612,7 +612,7 @@ mod tests {
 
     fn orders(number: u64, at_step: u64, snapshot: bool) -> Event {
         let orders = vec![Order::Open { lanes: Vec::new() }; number as usize];
-        Event::OrdersCame(Arc::new(OrderNotice { scene: PLACE.scene, number, at_step, orders, snapshot }))
+        Event::OrdersCame(Arc::new(OrderNotice { token: PLACE.token, number, at_step, orders, snapshot }))
     }
 
     #[test]
@@ -645,7 +645,8 @@ mod tests {
     #[test]
     fn who_looks_sees_the_step_that_was_asked_for_or_is_told_that_it_is_past() {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
-        let look = |number, at_step| Event::Look(Arc::new(Look { number, at_step, watch: Watch::default() }));
+        let look =
+            |number, at_step| Event::Look(Arc::new(ObservationRequest { number, at_step, watch: Watch::default() }));
         // The first was given up by who looked again.
         assert_eq!(handle(&mut core, look(1, 2)), []);
         assert_eq!(handle(&mut core, look(2, 3)), []);
@@ -675,7 +676,7 @@ mod tests {
         let mut core = Core::new(PLACE, Counter::default(), 0, None);
         let notice = |at_step| {
             Event::RoutesCame(Arc::new(RouteNotice {
-                scene: PLACE.scene,
+                token: PLACE.token,
                 at_step,
                 cause: RouteCause::Traffic,
                 updates: Vec::new(),

@@ -54,7 +54,7 @@ impl Recorder {
                     master.recorded.try_send(Recorded { steps, over, hold, counts: *self.core.progress().2 }).is_ok()
                 }
                 Effect::Checkpoint { step, state } => match &master.checkpoints {
-                    Some(keeper) => keeper.try_send(Checkpointed { step, state }).is_ok(),
+                    Some(writer) => writer.try_send(Checkpointed { step, state }).is_ok(),
                     None => true,
                 },
                 Effect::Closed(recording) => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::RecorderState;
 use crate::output::{Alerts, MergedStep, OutputError, Outputs, TripTotals};
-use crate::protocol::{OrderNotice, RouteNotice, Scene};
+use crate::protocol::{FencingToken, OrderNotice, RouteNotice};
 use crate::sim::report::{Counts, StepReport};
 use crate::sim::{Closing, Order, RouteGuidance, RunRules};
 
@@ -16,7 +16,7 @@ use crate::sim::{Closing, Order, RouteGuidance, RunRules};
 #[derive(Clone, Debug, PartialEq, actix::Message)]
 #[rtype(result = "()")]
 pub struct ReportBatch {
-    pub scene: Scene,
+    pub token: FencingToken,
     pub part: u16,
     /// Steps that the partition had done with the last of them.
     pub until: u64,
@@ -72,7 +72,7 @@ pub enum Effect {
 /// Partitions run ahead of what is recorded, so without an end time they may do empty steps after the last. These steps
 /// change no vehicle and no digest; here they are kept out of the outputs.
 pub struct Core {
-    scene: Scene,
+    token: FencingToken,
     rules: RunRules,
     outputs: Outputs,
     guidance: RouteGuidance,
@@ -91,24 +91,24 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(scene: Scene, rules: RunRules, outputs: Outputs, guidance: RouteGuidance) -> Self {
-        Self::resumed(scene, rules, outputs, guidance, Vec::new())
+    pub fn new(token: FencingToken, rules: RunRules, outputs: Outputs, guidance: RouteGuidance) -> Self {
+        Self::resumed(token, rules, outputs, guidance, Vec::new())
     }
 
     /// Goes on from a [`RecorderState`], of which `outputs` and `guidance` are restored. Who calls this gives
     /// [`notices`](Self::notices) to the partitions before they step: they may not have got them.
     pub fn resumed(
-        scene: Scene,
+        token: FencingToken,
         rules: RunRules,
         mut outputs: Outputs,
         guidance: RouteGuidance,
         mut notices: Vec<RouteNotice>,
     ) -> Self {
-        notices.iter_mut().for_each(|notice| notice.scene = scene);
+        notices.iter_mut().for_each(|notice| notice.token = token);
         guidance.added().for_each(|new| outputs.admit(new));
         let (asked, kept) = (BTreeSet::new(), outputs.steps());
         Self {
-            scene,
+            token,
             rules,
             outputs,
             guidance,
@@ -161,7 +161,7 @@ impl Core {
         }
         let done = match event {
             // Not the epoch: reports of a step are equal whoever computes it and whenever.
-            Event::Reported(batch) if batch.scene.run != self.scene.run => Ok(()),
+            Event::Reported(batch) if batch.token.run != self.token.run => Ok(()),
             Event::Reported(batch) => self.record(batch, effects),
             Event::Ordered(notice) => self.take_orders(notice, effects),
             Event::Close { closings, wall } => self.close(closings, wall, effects),
@@ -198,7 +198,7 @@ impl Core {
     /// have to be found.
     fn take_orders(&mut self, notice: OrderNotice, effects: &mut Vec<Effect>) -> Result<(), OutputError> {
         let is_past = self.over || notice.at_step < self.outputs.steps();
-        if is_past || notice.scene.run != self.scene.run {
+        if is_past || notice.token.run != self.token.run {
             return Ok(());
         }
         if notice.snapshot && notice.at_step == self.outputs.steps() {
@@ -228,7 +228,7 @@ impl Core {
         self.guidance.observe(step);
         while let Some(orders) = self.guidance.take_orders() {
             let at_step = self.rules.step_of(orders.at_ms);
-            let notice = RouteNotice { scene: self.scene, at_step, cause: orders.cause, updates: orders.updates };
+            let notice = RouteNotice { token: self.token, at_step, cause: orders.cause, updates: orders.updates };
             if self.interval.is_some() {
                 self.notices.push(notice.clone());
             }

@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::core::{Core, Effect, Event, Identity};
-use super::depot::{AskOutcome, Depot, Load, OpenStore, Prepare, Superseded};
-use super::lodging::{Furnishing, Lodging};
-use super::master_link::{Beat, Hangup, Heartbeat, MasterLink, Say, Watch};
+use super::hosted_partition::{HostedPartition, HostedPartitionConfig};
+use super::master_link::{Beat, Hangup, Heartbeat, MasterLink, SendToMaster, Watch};
 use super::planned_panic::PlannedPanic;
+use super::snapshot_uploader::{AskOutcome, Load, OpenStore, Prepare, SnapshotUploader, Superseded};
 use crate::actors::ExitStatus;
 use crate::actors::accept_all;
 use crate::actors::master::{Exited, PartitionClosed};
@@ -67,12 +67,12 @@ pub struct Worker {
     own_address: String,
     setup: Setup,
     link: Option<(Addr<MasterLink>, Thread)>,
-    depot: Option<(Addr<Depot>, Thread)>,
+    uploader: Option<(Addr<SnapshotUploader>, Thread)>,
     welcome: Option<Box<Welcome>>,
     scenario: Option<(Arc<World>, Arc<Vec<Scope>>)>,
     /// Partitions that wait for the scenario.
     waiting: Vec<(u16, Epoch, Option<PartRef>)>,
-    lodgings: BTreeMap<u16, Lodging>,
+    partitions: BTreeMap<u16, HostedPartition>,
     places: BTreeMap<u16, Place>,
     /// While there is no connection to a master that was there before.
     asking: Option<SpawnHandle>,
@@ -94,11 +94,11 @@ impl Worker {
             own_address,
             setup,
             link: None,
-            depot: None,
+            uploader: None,
             welcome: None,
             scenario: None,
             waiting: Vec::new(),
-            lodgings: BTreeMap::new(),
+            partitions: BTreeMap::new(),
             places: BTreeMap::new(),
             asking: None,
             alone_since: Some(Instant::now()),
@@ -121,18 +121,18 @@ impl Worker {
 
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
-            Effect::Say(message) => self.to_link(Say(message)),
+            Effect::SendToMaster(message) => self.to_link(SendToMaster(message)),
             Effect::Prepare(welcome) => self.prepare(welcome),
             Effect::Build { part, epoch, from } => self.build(part, epoch, from, ctx),
-            Effect::Drop { part, epoch } => self.evict(part, epoch),
-            Effect::Grant { part, horizon } => self.each(part, |lodging| lodging.grant(horizon)),
-            Effect::Routes { part, notice } => self.each(part, |lodging| lodging.routes(Arc::clone(&notice))),
+            Effect::Drop { part, epoch } => self.stop_partition(part, epoch),
+            Effect::Grant { part, horizon } => self.each(part, |hosted| hosted.grant(horizon)),
+            Effect::Routes { part, notice } => self.each(part, |hosted| hosted.routes(Arc::clone(&notice))),
             Effect::Orders { part, notices } => self.order(part, notices, ctx),
-            Effect::Look(look) => self.each(None, |lodging| lodging.look(Arc::clone(&look))),
-            Effect::Finish { part, steps } => self.each(part, |lodging| lodging.finish(steps)),
+            Effect::Look(look) => self.each(None, |hosted| hosted.look(Arc::clone(&look))),
+            Effect::Finish { part, steps } => self.each(part, |hosted| hosted.finish(steps)),
             Effect::Committed { step } => {
-                self.each(None, |lodging| lodging.committed(step));
-                if let Err(reason) = self.to_depot(Superseded { step }) {
+                self.each(None, |hosted| hosted.committed(step));
+                if let Err(reason) = self.to_uploader(Superseded { step }) {
                     tracing::debug!(reason, "commit notice to the store connection dropped; the next one replaces it");
                 }
             }
@@ -146,20 +146,20 @@ impl Worker {
 
     /// A partition that cannot take its orders would go on in another world; it has to begin again from the last commit.
     fn order(&mut self, part: u16, notices: Vec<Arc<OrderNotice>>, ctx: &mut Context<Self>) {
-        let Some(lodging) = self.lodgings.get(&part) else { return };
-        if lodging.orders(notices) {
+        let Some(hosted) = self.partitions.get(&part) else { return };
+        if hosted.orders(notices) {
             return;
         }
-        let epoch = lodging.epoch;
-        self.evict(part, epoch);
+        let epoch = hosted.epoch;
+        self.stop_partition(part, epoch);
         let status = ExitStatus::Failed { reason: "its mailbox is full or closed".to_owned() };
         ctx.notify(Exited { part, epoch, status });
     }
 
-    fn each(&self, part: Option<u16>, order: impl Fn(&Lodging)) {
+    fn each(&self, part: Option<u16>, order: impl Fn(&HostedPartition)) {
         match part {
-            Some(part) => self.lodgings.get(&part).iter().for_each(|lodging| order(lodging)),
-            None => self.lodgings.values().for_each(order),
+            Some(part) => self.partitions.get(&part).iter().for_each(|hosted| order(hosted)),
+            None => self.partitions.values().for_each(order),
         }
     }
 
@@ -175,13 +175,13 @@ impl Worker {
         }
     }
 
-    fn to_depot<M>(&self, message: M) -> Result<(), String>
+    fn to_uploader<M>(&self, message: M) -> Result<(), String>
     where
         M: Message<Result = ()> + Send + 'static,
-        Depot: Handler<M>,
+        SnapshotUploader: Handler<M>,
     {
-        let (depot, _) = self.depot.as_ref().ok_or("no store connection is open")?;
-        depot.try_send(message).map_err(|error| format!("the store connection: {error}"))
+        let (uploader, _) = self.uploader.as_ref().ok_or("no store connection is open")?;
+        uploader.try_send(message).map_err(|error| format!("the store connection: {error}"))
     }
 
     fn prepare(&mut self, welcome: Box<Welcome>) {
@@ -197,7 +197,7 @@ impl Worker {
         if self.welcome.as_ref().is_none_or(|before| before.scenario != welcome.scenario) {
             self.scenario = None;
             let prepare = Prepare { run: welcome.name.clone(), scenario: welcome.scenario };
-            if let Err(reason) = self.to_depot(prepare) {
+            if let Err(reason) = self.to_uploader(prepare) {
                 tracing::error!(reason, "the scenario cannot be loaded from the store");
             }
         }
@@ -208,14 +208,14 @@ impl Worker {
 
     fn build(&mut self, part: u16, epoch: Epoch, from: Option<PartRef>, ctx: &mut Context<Self>) {
         self.setup.instruments.iter().for_each(|instruments| instruments.set_epoch(epoch.0));
-        self.lodgings.insert(part, Lodging::new(epoch, self.setup.threads.start()));
+        self.partitions.insert(part, HostedPartition::new(epoch, self.setup.threads.start()));
         if self.scenario.is_none() {
             return self.waiting.push((part, epoch, from));
         }
         match from {
             None => self.start_building(part, epoch, None, ctx),
             Some(from) => {
-                if let Err(reason) = self.to_depot(Load { part, epoch, from }) {
+                if let Err(reason) = self.to_uploader(Load { part, epoch, from }) {
                     self.not_built(part, epoch, reason, ctx);
                 }
             }
@@ -225,11 +225,11 @@ impl Worker {
     /// Builds on the partition's own thread, for it takes a while.
     fn start_building(&mut self, part: u16, epoch: Epoch, state: Option<Box<PartitionState>>, ctx: &mut Context<Self>) {
         let (Some((world, scopes)), Some(welcome)) = (&self.scenario, &self.welcome) else { return };
-        let Some(lodging) = self.lodgings.get(&part).filter(|lodging| lodging.epoch == epoch) else { return };
+        let Some(hosted) = self.partitions.get(&part).filter(|hosted| hosted.epoch == epoch) else { return };
         let (world, scopes, worker) = (Arc::clone(world), Arc::clone(scopes), ctx.address());
         let report = welcome.policy.report;
         let planned_panic = self.setup.planned_panic.as_ref().and_then(|plan| plan.of(part));
-        let started = lodging.thread.call(move || {
+        let started = hosted.thread.call(move || {
             let build = || Region::build(&world, &scopes, part, report, state.as_deref());
             let built = match catch_unwind(AssertUnwindSafe(build)) {
                 Ok(built) => built.map_err(|error| error.to_string()).map(|mut built| {
@@ -252,20 +252,21 @@ impl Worker {
 
     fn not_built(&mut self, part: u16, epoch: Epoch, reason: String, ctx: &mut Context<Self>) {
         tracing::error!(partition = part, epoch = epoch.0, reason, "partition cannot be built");
-        self.evict(part, epoch);
+        self.stop_partition(part, epoch);
         self.feed(Event::NotBuilt { part, epoch, reason }, ctx);
     }
 
-    fn move_in(&mut self, part: u16, epoch: Epoch, built: Neighbourhood, ctx: &mut Context<Self>) {
+    fn start_partition(&mut self, part: u16, epoch: Epoch, built: Neighbourhood, ctx: &mut Context<Self>) {
         let Some(welcome) = &self.welcome else { return };
         let policy = welcome.policy;
-        let Some(lodging) = self.lodgings.get_mut(&part).filter(|lodging| lodging.epoch == epoch) else { return };
-        let snapshots = policy.snapshot_interval.and(self.depot.as_ref()).map(|(depot, _)| depot.clone().recipient());
+        let Some(hosted) = self.partitions.get_mut(&part).filter(|hosted| hosted.epoch == epoch) else { return };
+        let snapshots =
+            policy.snapshot_interval.and(self.uploader.as_ref()).map(|(uploader, _)| uploader.clone().recipient());
         let address = ctx.address();
-        lodging.move_in(
+        hosted.start(
             part,
             built,
-            Furnishing {
+            HostedPartitionConfig {
                 network: Network {
                     run: welcome.run,
                     networking: Arc::clone(&self.setup.networking),
@@ -291,17 +292,17 @@ impl Worker {
                 instruments: self.setup.instruments.clone(),
             },
         );
-        let (steps, progress) = (lodging.steps(), Arc::clone(&lodging.progress));
-        let took_ms = lodging.since.elapsed().as_millis() as u64;
+        let (steps, progress) = (hosted.steps(), Arc::clone(&hosted.progress));
+        let took_ms = hosted.since.elapsed().as_millis() as u64;
         tracing::debug!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition built");
         self.to_link(Watch { part, progress: Some(progress) });
         self.link_all();
         self.feed(Event::Built { part, epoch, steps }, ctx);
     }
 
-    fn evict(&mut self, part: u16, epoch: Epoch) {
-        if self.lodgings.get(&part).is_some_and(|lodging| lodging.epoch == epoch) {
-            self.lodgings.remove(&part);
+    fn stop_partition(&mut self, part: u16, epoch: Epoch) {
+        if self.partitions.get(&part).is_some_and(|hosted| hosted.epoch == epoch) {
+            self.partitions.remove(&part);
             self.setup.instruments.iter().for_each(|instruments| instruments.forget(part));
             self.to_link(Watch { part, progress: None });
         }
@@ -311,27 +312,27 @@ impl Worker {
 
     /// Tells every handler where its neighbour is now.
     fn link_all(&mut self) {
-        let parts: Vec<u16> = self.lodgings.keys().copied().collect();
+        let parts: Vec<u16> = self.partitions.keys().copied().collect();
         for part in parts {
-            for peer in self.lodgings[&part].neighbours() {
+            for peer in self.partitions[&part].neighbours() {
                 let Some(place) = self.places.get(&peer) else { continue };
-                let here = self.lodgings.get(&peer).filter(|lodging| lodging.epoch == place.epoch);
+                let here = self.partitions.get(&peer).filter(|hosted| hosted.epoch == place.epoch);
                 let address = match here {
-                    Some(lodging) => lodging.handler(part).map(PeerAddress::Local),
+                    Some(hosted) => hosted.handler(part).map(PeerAddress::Local),
                     // It is being built here, or was and is to be placed elsewhere.
                     None if place.address == self.own_address => None,
                     None => Some(PeerAddress::Remote(place.address.clone())),
                 };
                 let epoch = place.epoch;
-                if let (Some(address), Some(lodging)) = (address, self.lodgings.get_mut(&part)) {
-                    lodging.link(peer, epoch, address);
+                if let (Some(address), Some(hosted)) = (address, self.partitions.get_mut(&part)) {
+                    hosted.link(peer, epoch, address);
                 }
             }
         }
     }
 
     fn end(&mut self, result: Result<(), String>, ctx: &mut Context<Self>) {
-        self.lodgings.clear();
+        self.partitions.clear();
         self.to_link(Hangup);
         if self.end.take().is_none_or(|end| end.send(result).is_err()) {
             tracing::debug!("the worker actor had already ended");
@@ -342,7 +343,7 @@ impl Worker {
     /// A run that is over when a worker comes has no master to say so.
     fn lose_patience(&mut self, ctx: &mut Context<Self>) {
         if let (Some(patience), Some(since)) = (self.setup.patience, self.alone_since)
-            && self.lodgings.is_empty()
+            && self.partitions.is_empty()
             && since.elapsed() >= patience
         {
             let text = format!(
@@ -365,13 +366,13 @@ impl Actor for Worker {
         let (open, worker) = (Arc::clone(&self.setup.open_store), address.clone());
         let waiting = self.setup.instruments.as_ref().map(|instruments| instruments.queue("snapshots"));
         match open() {
-            // Opening makes no connection yet; it only checks the address. The depot opens its own, on its thread.
+            // Opening makes no connection yet; it only checks the address. The uploader opens its own, on its thread.
             Ok(_) => {
-                let depot = thread.start(move |ctx: &mut Context<Depot>| {
-                    ctx.set_mailbox_capacity(Depot::MAILBOX);
-                    Depot::new(open().expect("it could be opened a moment ago"), worker, waiting)
+                let uploader = thread.start(move |ctx: &mut Context<SnapshotUploader>| {
+                    ctx.set_mailbox_capacity(SnapshotUploader::MAILBOX);
+                    SnapshotUploader::new(open().expect("it could be opened a moment ago"), worker, waiting)
                 });
-                self.depot = Some((depot, thread));
+                self.uploader = Some((uploader, thread));
             }
             Err(error) => return self.end(Err(error.to_string()), ctx),
         }
@@ -423,7 +424,7 @@ impl Handler<LinkUp> for Worker {
         if let Some(asking) = self.asking.take() {
             ctx.cancel_future(asking);
         }
-        let steps = self.lodgings.iter().map(|(part, lodging)| (*part, lodging.steps())).collect();
+        let steps = self.partitions.iter().map(|(part, hosted)| (*part, hosted.steps())).collect();
         self.feed(Event::Connected(steps), ctx);
     }
 }
@@ -442,7 +443,7 @@ impl Handler<LinkDown> for Worker {
         self.alone_since.get_or_insert_with(Instant::now);
         if self.asking.is_none() {
             self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
-                if let Err(reason) = worker.to_depot(AskOutcome) {
+                if let Err(reason) = worker.to_uploader(AskOutcome) {
                     tracing::debug!(reason, "query for the end of the run not sent to the store");
                 }
             }));
@@ -491,7 +492,7 @@ impl Handler<Prepared> for Worker {
             Ok(scenario) => {
                 self.scenario = Some(scenario);
                 for (part, epoch, from) in std::mem::take(&mut self.waiting) {
-                    let is_wanted = self.lodgings.get(&part).is_some_and(|lodging| lodging.epoch == epoch);
+                    let is_wanted = self.partitions.get(&part).is_some_and(|hosted| hosted.epoch == epoch);
                     if is_wanted {
                         self.build(part, epoch, from, ctx);
                     }
@@ -550,7 +551,7 @@ impl Handler<Built> for Worker {
     fn handle(&mut self, message: Built, ctx: &mut Self::Context) {
         let Built { part, epoch, built } = message;
         match built {
-            Ok(built) => self.move_in(part, epoch, built, ctx),
+            Ok(built) => self.start_partition(part, epoch, built, ctx),
             Err(reason) => self.not_built(part, epoch, reason, ctx),
         }
     }
@@ -569,7 +570,7 @@ impl Handler<SnapshotStored> for Worker {
 
     fn handle(&mut self, message: SnapshotStored, ctx: &mut Self::Context) {
         let SnapshotStored { stored, took } = message;
-        let is_here = self.lodgings.get(&stored.part).is_some_and(|lodging| lodging.epoch == stored.epoch);
+        let is_here = self.partitions.get(&stored.part).is_some_and(|hosted| hosted.epoch == stored.epoch);
         if let Some(instruments) = self.setup.instruments.as_ref().filter(|_| is_here) {
             instruments.stored_snapshot(stored.part, stored.reference.bytes, took);
         }
@@ -613,10 +614,10 @@ impl Handler<PeerCalls> for Worker {
         let refusal = match purpose {
             Purpose::Neighbour { run, from, from_epoch, to, to_epoch, generation } if Some(run) == own_run => {
                 let call = Accepted { stream, from_epoch, to_epoch, generation };
-                let Some(lodging) = self.lodgings.get(&to) else {
+                let Some(hosted) = self.partitions.get(&to) else {
                     return refuse(call.stream, format!("this worker does not host partition {to}"), self, ctx);
                 };
-                let Err(call) = lodging.accept(from, call) else { return };
+                let Err(call) = hosted.accept(from, call) else { return };
                 stream = call.stream;
                 format!("partition {to} does not accept a connection from partition {from} now")
             }
@@ -672,7 +673,7 @@ impl Handler<Exited> for Worker {
 
     fn handle(&mut self, message: Exited, ctx: &mut Self::Context) {
         let Exited { part, epoch, status } = message;
-        self.evict(part, epoch);
+        self.stop_partition(part, epoch);
         self.feed(Event::Exited { part, epoch, status }, ctx);
     }
 }

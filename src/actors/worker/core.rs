@@ -10,7 +10,7 @@ use crate::actors::recorder::ReportBatch;
 use crate::persist::{ContentHash, PartRef};
 use crate::planted::planted;
 use crate::protocol::{Epoch, Hosted, OrderNotice, Place, RouteNotice, RunId, Stored, ToMaster, ToWorker, Welcome};
-use crate::protocol::{Look, Seen};
+use crate::protocol::{ObservationRequest, Observed};
 use crate::sim::Closing;
 
 /// Who this worker is.
@@ -62,7 +62,7 @@ pub enum Event {
         peer: u16,
         peer_epoch: Epoch,
     },
-    Seen(Box<Seen>),
+    Seen(Box<Observed>),
     /// The process is to end.
     Terminate,
 }
@@ -70,7 +70,7 @@ pub enum Event {
 #[derive(Debug, PartialEq)]
 pub enum Effect {
     /// To the master.
-    Say(Arc<ToMaster>),
+    SendToMaster(Arc<ToMaster>),
     /// The run is known: learn its scenario.
     Prepare(Box<Welcome>),
     Build {
@@ -98,7 +98,7 @@ pub enum Effect {
         notices: Vec<Arc<OrderNotice>>,
     },
     /// To all partitions.
-    Look(Arc<Look>),
+    Look(Arc<ObservationRequest>),
     Finish {
         part: Option<u16>,
         steps: u64,
@@ -114,7 +114,7 @@ pub enum Effect {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Guest {
+struct PartitionSlot {
     epoch: Epoch,
     steps: u64,
     is_up: bool,
@@ -133,7 +133,7 @@ pub struct Core {
     fault_tolerant: bool,
     /// Steps of which reports are kept at most.
     kept_steps: Option<u64>,
-    guests: BTreeMap<u16, Guest>,
+    slots: BTreeMap<u16, PartitionSlot>,
     /// As the present master has granted it.
     horizon: u64,
     /// The farthest that any master has granted: partitions that were here then may have got there.
@@ -160,7 +160,7 @@ impl Core {
             welcome: false,
             fault_tolerant: false,
             kept_steps: None,
-            guests: BTreeMap::new(),
+            slots: BTreeMap::new(),
             horizon: 0,
             farthest: 0,
             committed: 0,
@@ -183,8 +183,8 @@ impl Core {
         match event {
             Event::Connected(steps) => {
                 for (part, steps) in steps {
-                    if let Some(guest) = self.guests.get_mut(&part) {
-                        guest.steps = steps;
+                    if let Some(slot) = self.slots.get_mut(&part) {
+                        slot.steps = steps;
                     }
                 }
                 self.join(effects);
@@ -224,7 +224,7 @@ impl Core {
             Event::Seen(_) => {}
             Event::Terminate => {
                 self.leaving = true;
-                if self.guests.is_empty() {
+                if self.slots.is_empty() {
                     effects.push(Effect::End(Ok(())));
                 } else if !self.fault_tolerant {
                     let text = "shutdown requested while fault tolerance is off: its partitions cannot be moved, so the run fails";
@@ -239,8 +239,7 @@ impl Core {
     fn join(&mut self, effects: &mut Vec<Effect>) {
         (self.connected, self.welcome) = (true, false);
         let Identity { name, incarnation, address } = self.identity.clone();
-        let hosted =
-            self.guests.iter().map(|(part, guest)| Hosted { part: *part, epoch: guest.epoch, steps: guest.steps });
+        let hosted = self.slots.iter().map(|(part, slot)| Hosted { part: *part, epoch: slot.epoch, steps: slot.steps });
         let join = ToMaster::Join {
             name,
             incarnation,
@@ -251,7 +250,7 @@ impl Core {
             told: self.told.iter().map(|(part, epoch)| (*part, *epoch)).collect(),
             horizon: self.farthest,
         };
-        effects.push(Effect::Say(Arc::new(join)));
+        effects.push(Effect::SendToMaster(Arc::new(join)));
     }
 
     fn told(&mut self, message: ToWorker, effects: &mut Vec<Effect>) {
@@ -265,11 +264,11 @@ impl Core {
                 effects.push(Effect::Link(places));
             }
             // An older placement, or this one, told twice.
-            ToWorker::Host { part, epoch, .. } if self.guests.get(&part).is_some_and(|guest| guest.epoch >= epoch) => {}
+            ToWorker::Host { part, epoch, .. } if self.slots.get(&part).is_some_and(|slot| slot.epoch >= epoch) => {}
             ToWorker::Host { part, epoch, from } => {
                 // A newer placement replaces an older one here, too.
-                let guest = Guest { epoch, steps: from.map_or(0, |from| from.id.step), is_up: false };
-                if let Some(old) = self.guests.insert(part, guest) {
+                let slot = PartitionSlot { epoch, steps: from.map_or(0, |from| from.id.step), is_up: false };
+                if let Some(old) = self.slots.insert(part, slot) {
                     effects.push(Effect::Drop { part, epoch: old.epoch });
                 }
                 self.reports.forget(part);
@@ -326,7 +325,7 @@ impl Core {
         let lacking = if self.committed > recorded && !planted("keep-partitions") {
             // The commit was taken back for which their reports were forgotten.
             self.committed = committed;
-            self.guests.keys().copied().collect()
+            self.slots.keys().copied().collect()
         } else {
             self.reports.lacking(recorded)
         };
@@ -336,7 +335,7 @@ impl Core {
         effects.push(Effect::Grant { part: None, horizon });
         // The outputs cannot be completed from here: the partition has to be computed again.
         for part in lacking {
-            if let Some(epoch) = self.guests.get(&part).map(|guest| guest.epoch)
+            if let Some(epoch) = self.slots.get(&part).map(|slot| slot.epoch)
                 && self.forget(part, epoch)
             {
                 effects.push(Effect::Drop { part, epoch });
@@ -345,10 +344,10 @@ impl Core {
             }
         }
         // What was lost with the last connection, and what a new master has never seen.
-        effects.extend(self.reports.since(recorded).map(|reports| Effect::Say(Arc::clone(reports))));
-        for (part, guest) in self.guests.iter().filter(|(_, guest)| guest.is_up) {
-            let ready = ToMaster::Ready { part: *part, epoch: guest.epoch, steps: guest.steps };
-            effects.push(Effect::Say(Arc::new(ready)));
+        effects.extend(self.reports.since(recorded).map(|reports| Effect::SendToMaster(Arc::clone(reports))));
+        for (part, slot) in self.slots.iter().filter(|(_, slot)| slot.is_up) {
+            let ready = ToMaster::Ready { part: *part, epoch: slot.epoch, steps: slot.steps };
+            effects.push(Effect::SendToMaster(Arc::new(ready)));
         }
         if self.leaving {
             self.say(ToMaster::Leaving, effects);
@@ -358,7 +357,7 @@ impl Core {
     fn ordered(&mut self, parts: Vec<u16>, notice: OrderNotice, effects: &mut Vec<Effect>) {
         let notice = Arc::new(notice);
         // One that is being built gets it when it is there.
-        for part in parts.iter().filter(|part| self.guests.get(part).is_some_and(|guest| guest.is_up)) {
+        for part in parts.iter().filter(|part| self.slots.get(part).is_some_and(|slot| slot.is_up)) {
             effects.push(Effect::Orders { part: *part, notices: vec![Arc::clone(&notice)] });
         }
         self.orders.insert(notice.number, (parts, notice));
@@ -377,8 +376,8 @@ impl Core {
     }
 
     fn built(&mut self, part: u16, epoch: Epoch, steps: u64, effects: &mut Vec<Effect>) {
-        let Some(guest) = self.guests.get_mut(&part).filter(|guest| guest.epoch == epoch) else { return };
-        (guest.is_up, guest.steps) = (true, steps);
+        let Some(slot) = self.slots.get_mut(&part).filter(|slot| slot.epoch == epoch) else { return };
+        (slot.is_up, slot.steps) = (true, steps);
         let orders = self.orders.values().filter(|(parts, _)| parts.contains(&part));
         let notices: Vec<_> = orders.map(|(_, notice)| Arc::clone(notice)).collect();
         if !notices.is_empty() {
@@ -394,12 +393,12 @@ impl Core {
     }
 
     fn reported(&mut self, batch: ReportBatch, effects: &mut Vec<Effect>) {
-        let ReportBatch { scene, part, until, reports } = batch;
+        let ReportBatch { token, part, until, reports } = batch;
         // What a partition reports that was replaced is nobody's business.
-        if !self.hosts(part, scene.epoch) {
+        if !self.hosts(part, token.epoch) {
             return;
         }
-        let message = Arc::new(ToMaster::Reports { part, epoch: scene.epoch, until, reports });
+        let message = Arc::new(ToMaster::Reports { part, epoch: token.epoch, until, reports });
         if !planted("forget-reports") {
             self.reports.push(part, until, Arc::clone(&message));
         }
@@ -407,19 +406,19 @@ impl Core {
             self.reports.give_up_before(part, until.saturating_sub(kept));
         }
         if self.welcome {
-            effects.push(Effect::Say(message));
+            effects.push(Effect::SendToMaster(message));
         }
     }
 
     /// Whether this is the placement that is here; nothing is said of another one (I4).
     fn hosts(&self, part: u16, epoch: Epoch) -> bool {
-        self.guests.get(&part).is_some_and(|guest| guest.epoch == epoch)
+        self.slots.get(&part).is_some_and(|slot| slot.epoch == epoch)
     }
 
     fn forget(&mut self, part: u16, epoch: Epoch) -> bool {
         let is_present = self.hosts(part, epoch);
         if is_present {
-            self.guests.remove(&part);
+            self.slots.remove(&part);
             self.reports.forget(part);
             self.stored.retain(|stored| stored.part != part);
         }
@@ -429,7 +428,7 @@ impl Core {
     /// Says it now or not at all: what a master must know is said again when the next connection stands.
     fn say(&self, message: ToMaster, effects: &mut Vec<Effect>) {
         if self.connected {
-            effects.push(Effect::Say(Arc::new(message)));
+            effects.push(Effect::SendToMaster(Arc::new(message)));
         }
     }
 }

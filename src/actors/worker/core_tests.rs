@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::persist::{ContentHash, PartId, PartName, RunName};
-use crate::protocol::{Policy, Scene};
+use crate::protocol::{FencingToken, Policy};
 use crate::sim::ReportOptions;
 
 const RUN: RunId = RunId(7);
@@ -23,7 +23,7 @@ fn policy(fault_tolerance: bool) -> Policy {
 
 /// A partition as the worker's process has it.
 #[derive(Clone, Copy, Debug)]
-struct Lodger {
+struct Placement {
     epoch: Epoch,
     is_built: bool,
     steps: u64,
@@ -35,7 +35,7 @@ struct Process {
     core: Core,
     connected: bool,
     welcome: bool,
-    lodgers: BTreeMap<u16, Lodger>,
+    placements: BTreeMap<u16, Placement>,
     /// The newest placement that the worker was ever told to host.
     newest: BTreeMap<u16, Epoch>,
     epoch: u64,
@@ -53,7 +53,7 @@ impl Process {
             core: Core::new(identity),
             connected: false,
             welcome: false,
-            lodgers: BTreeMap::new(),
+            placements: BTreeMap::new(),
             newest: BTreeMap::new(),
             epoch: 1,
             granted: 0,
@@ -78,24 +78,24 @@ impl Process {
 
     fn carry_out(&mut self, effect: &Effect) {
         match effect {
-            Effect::Say(message) => self.hear(message),
+            Effect::SendToMaster(message) => self.hear(message),
             Effect::Build { part, epoch, from } => {
                 let steps = from.map_or(0, |from| from.id.step);
-                let lodger = Lodger { epoch: *epoch, is_built: false, steps, horizon: 0 };
-                let before = self.lodgers.insert(*part, lodger);
-                assert!(before.is_none(), "two placements of a partition live at once: {before:?} and {lodger:?}");
+                let placement = Placement { epoch: *epoch, is_built: false, steps, horizon: 0 };
+                let before = self.placements.insert(*part, placement);
+                assert!(before.is_none(), "two placements of a partition live at once: {before:?} and {placement:?}");
                 assert_eq!(self.newest.get(part), Some(epoch), "an older placement is built");
             }
             Effect::Drop { part, epoch } => {
-                let lodger = self.lodgers.remove(part).expect("what is dropped is there");
-                assert_eq!(lodger.epoch, *epoch);
+                let placement = self.placements.remove(part).expect("what is dropped is there");
+                assert_eq!(placement.epoch, *epoch);
                 self.former.push((*part, *epoch));
             }
             Effect::Grant { part, horizon } => {
                 assert!(*horizon <= self.granted, "more is granted than the present master has granted");
-                for (number, lodger) in &mut self.lodgers {
-                    if part.is_none_or(|part| part == *number) && lodger.is_built {
-                        lodger.horizon = lodger.horizon.max(*horizon);
+                for (number, placement) in &mut self.placements {
+                    if part.is_none_or(|part| part == *number) && placement.is_built {
+                        placement.horizon = placement.horizon.max(*horizon);
                     }
                 }
             }
@@ -114,7 +114,7 @@ impl Process {
     fn hear(&self, message: &ToMaster) {
         assert!(self.connected, "said to nobody: {message:?}");
         let is_present =
-            |part: &u16, epoch: &Epoch| self.lodgers.get(part).is_some_and(|lodger| lodger.epoch == *epoch);
+            |part: &u16, epoch: &Epoch| self.placements.get(part).is_some_and(|placement| placement.epoch == *epoch);
         match message {
             ToMaster::Reports { part, epoch, .. } => {
                 assert!(self.welcome, "reports before it is known what the master has");
@@ -126,10 +126,10 @@ impl Process {
             ToMaster::Stored(stored) => assert!(is_present(&stored.part, &stored.epoch), "{message:?}"),
             ToMaster::Join { hosted, stored, horizon, .. } => {
                 assert!(
-                    self.lodgers.values().all(|lodger| lodger.horizon <= *horizon),
+                    self.placements.values().all(|placement| placement.horizon <= *horizon),
                     "a partition may be beyond {horizon}"
                 );
-                let here: Vec<(u16, Epoch)> = self.lodgers.iter().map(|(part, l)| (*part, l.epoch)).collect();
+                let here: Vec<(u16, Epoch)> = self.placements.iter().map(|(part, l)| (*part, l.epoch)).collect();
                 assert_eq!(hosted.iter().map(|h| (h.part, h.epoch)).collect::<Vec<_>>(), here);
                 assert!(stored.iter().all(|stored| is_present(&stored.part, &stored.epoch)));
             }
@@ -143,20 +143,20 @@ impl Process {
             return;
         }
         assert_eq!(
-            self.core.guests.iter().map(|(part, guest)| (*part, guest.epoch)).collect::<Vec<_>>(),
-            self.lodgers.iter().map(|(part, lodger)| (*part, lodger.epoch)).collect::<Vec<_>>(),
+            self.core.slots.iter().map(|(part, slot)| (*part, slot.epoch)).collect::<Vec<_>>(),
+            self.placements.iter().map(|(part, placement)| (*part, placement.epoch)).collect::<Vec<_>>(),
         );
         assert!(self.core.stored.iter().all(|stored| stored.reference.id.step > self.core.committed));
         assert!(self.core.notices.iter().all(|notice| notice.at_step >= self.core.committed));
         for reports in self.core.reports.since(0) {
             let ToMaster::Reports { part, epoch, until, .. } = &**reports else { panic!("{reports:?}") };
-            assert!(*until > self.core.committed && self.lodgers.get(part).is_some_and(|l| l.epoch == *epoch));
+            assert!(*until > self.core.committed && self.placements.get(part).is_some_and(|l| l.epoch == *epoch));
         }
     }
 
     fn connect(&mut self) {
         (self.connected, self.welcome) = (true, false);
-        let steps = self.lodgers.iter().map(|(part, lodger)| (*part, lodger.steps)).collect();
+        let steps = self.placements.iter().map(|(part, placement)| (*part, placement.steps)).collect();
         self.feed(Event::Connected(steps));
     }
 
@@ -200,7 +200,7 @@ impl Process {
         if self.connected && self.welcome {
             let newest = self.newest.entry(part).or_insert(epoch);
             // A partition that is not here may be placed here in any epoch that is newer than the last.
-            if !self.lodgers.contains_key(&part) && epoch <= *newest && self.former.contains(&(part, *newest)) {
+            if !self.placements.contains_key(&part) && epoch <= *newest && self.former.contains(&(part, *newest)) {
                 return;
             }
             *newest = (*newest).max(epoch);
@@ -211,15 +211,15 @@ impl Process {
     }
 
     fn step(&mut self, part: u16, steps: u64) {
-        let Some(lodger) = self.lodgers.get_mut(&part).filter(|lodger| lodger.is_built) else { return };
-        let until = (lodger.steps + steps).min(lodger.horizon);
+        let Some(placement) = self.placements.get_mut(&part).filter(|placement| placement.is_built) else { return };
+        let until = (placement.steps + steps).min(placement.horizon);
         // One that was restored may stand where a new master has not granted anything yet.
-        if until <= lodger.steps {
+        if until <= placement.steps {
             return;
         }
-        lodger.steps = until;
-        let scene = Scene { run: RUN, epoch: lodger.epoch };
-        self.feed(Event::Reported(ReportBatch { scene, part, until, reports: Vec::new() }));
+        placement.steps = until;
+        let token = FencingToken { run: RUN, epoch: placement.epoch };
+        self.feed(Event::Reported(ReportBatch { token, part, until, reports: Vec::new() }));
     }
 
     fn store(&mut self, part: u16, epoch: Epoch, step: u64) {
@@ -229,7 +229,7 @@ impl Process {
 
     fn commit(&mut self) {
         // All that there is has stored it.
-        if let Some(step) = self.lodgers.values().map(|lodger| lodger.steps).min()
+        if let Some(step) = self.placements.values().map(|placement| placement.steps).min()
             && step > self.committed
             && self.connected
             && self.welcome
@@ -247,8 +247,8 @@ impl Process {
     }
 
     fn exit(&mut self, part: u16, epoch: Epoch) {
-        if self.lodgers.get(&part).is_some_and(|lodger| lodger.epoch == epoch) {
-            self.lodgers.remove(&part);
+        if self.placements.get(&part).is_some_and(|placement| placement.epoch == epoch) {
+            self.placements.remove(&part);
             self.former.push((part, epoch));
         }
         self.feed(Event::Exited { part, epoch, status: ExitStatus::Failed { reason: "a test".to_owned() } });
@@ -263,7 +263,7 @@ proptest! {
     ) {
         let mut process = Process::new();
         for (action, part, number) in actions {
-            let present = process.lodgers.get(&part).copied();
+            let present = process.placements.get(&part).copied();
             let former = process.former.get(number as usize).copied();
             match action {
                 0 => process.disconnect(),
@@ -274,10 +274,10 @@ proptest! {
                     process.host(part, Epoch(process.epoch));
                 }
                 7 => process.host(part, Epoch(process.epoch.saturating_sub(number))),
-                8 => process.message(ToWorker::Drop { part, epoch: present.map_or(Epoch(number), |lodger| lodger.epoch) }),
-                9 | 10 => if let Some(lodger) = process.lodgers.get_mut(&part) {
-                    lodger.is_built = true;
-                    let Lodger { epoch, steps, .. } = *lodger;
+                8 => process.message(ToWorker::Drop { part, epoch: present.map_or(Epoch(number), |placement| placement.epoch) }),
+                9 | 10 => if let Some(placement) = process.placements.get_mut(&part) {
+                    placement.is_built = true;
+                    let Placement { epoch, steps, .. } = *placement;
                     process.feed(Event::Built { part, epoch, steps });
                 },
                 11 => if let Some((part, epoch)) = former {
@@ -285,15 +285,15 @@ proptest! {
                     process.exit(part, epoch);
                     process.store(part, epoch, process.committed + number);
                     process.feed(Event::Closed { part, epoch, closing: Box::default() });
-                    let scene = Scene { run: RUN, epoch };
-                    process.feed(Event::Reported(ReportBatch { scene, part, until: number, reports: Vec::new() }));
+                    let token = FencingToken { run: RUN, epoch };
+                    process.feed(Event::Reported(ReportBatch { token, part, until: number, reports: Vec::new() }));
                 },
-                12 => if let Some(lodger) = present {
-                    process.exit(part, lodger.epoch);
+                12 => if let Some(placement) = present {
+                    process.exit(part, placement.epoch);
                 },
                 13..16 => process.step(part, number),
-                16 => if let Some(lodger) = present {
-                    process.store(part, lodger.epoch, lodger.steps);
+                16 => if let Some(placement) = present {
+                    process.store(part, placement.epoch, placement.steps);
                 },
                 17 => process.commit(),
                 18 | 19 if process.connected && process.welcome => {
@@ -302,8 +302,8 @@ proptest! {
                     process.message(ToWorker::Grant { horizon, recorded });
                 }
                 20 => {
-                    let (scene, at_step) = (Scene { run: RUN, epoch: Epoch(1) }, process.granted.max(process.committed));
-                    process.message(ToWorker::Routes(RouteNotice { scene, at_step, cause: crate::sim::report::RouteCause::Traffic, updates: Vec::new() }));
+                    let (token, at_step) = (FencingToken { run: RUN, epoch: Epoch(1) }, process.granted.max(process.committed));
+                    process.message(ToWorker::Routes(RouteNotice { token, at_step, cause: crate::sim::report::RouteCause::Traffic, updates: Vec::new() }));
                 }
                 21 => process.take_back(number),
                 22 if number == 0 && part == 0 => drop(process.feed(Event::Terminate)),
@@ -334,7 +334,7 @@ fn a_worker_whose_commit_was_taken_back_gives_up_what_it_hosts() {
     process.welcome(true, true);
     for (part, epoch) in [(0, Epoch(2)), (1, Epoch(2))] {
         process.host(part, epoch);
-        process.lodgers.get_mut(&part).expect("it is hosted").is_built = true;
+        process.placements.get_mut(&part).expect("it is hosted").is_built = true;
         process.feed(Event::Built { part, epoch, steps: 0 });
     }
     process.granted = 60;
@@ -346,13 +346,13 @@ fn a_worker_whose_commit_was_taken_back_gives_up_what_it_hosts() {
     process.take_back(10);
     process.connect();
     process.welcome(true, true);
-    assert!(process.lodgers.is_empty() && process.former == [(0, Epoch(2)), (1, Epoch(2))]);
+    assert!(process.placements.is_empty() && process.former == [(0, Epoch(2)), (1, Epoch(2))]);
     // What is stored from there on is told again.
     process.host(0, Epoch(3));
     let id = PartId { step: 15, epoch: Epoch(3), part: PartName::Partition(0), attempt: 0 };
     let stored = Stored { part: 0, epoch: Epoch(3), reference: PartRef::new(id, b"") };
     let effects = process.feed(Event::Stored(stored));
-    assert_eq!(effects, [Effect::Say(Arc::new(ToMaster::Stored(stored)))]);
+    assert_eq!(effects, [Effect::SendToMaster(Arc::new(ToMaster::Stored(stored)))]);
 }
 
 #[test]

@@ -208,12 +208,12 @@ impl Handler<Ended> for MasterLink {
 /// Something for the master; dropped when there is no connection.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Say(pub Arc<ToMaster>);
+pub struct SendToMaster(pub Arc<ToMaster>);
 
-impl Handler<Say> for MasterLink {
+impl Handler<SendToMaster> for MasterLink {
     type Result = ();
 
-    fn handle(&mut self, message: Say, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: SendToMaster, ctx: &mut Self::Context) {
         self.say(&message.0, ctx);
     }
 }

@@ -4,14 +4,14 @@
 mod actor;
 mod backlog;
 mod core;
-mod depot;
-mod lodging;
+mod hosted_partition;
 mod master_link;
 mod master_watch;
 mod planned_panic;
 mod report_log;
+mod snapshot_uploader;
 
 pub use self::actor::{Setup, Terminate, Worker};
 pub use self::core::{Core, Effect, Event, Identity};
-pub use self::depot::OpenStore;
 pub use self::planned_panic::PlannedPanic;
+pub use self::snapshot_uploader::OpenStore;

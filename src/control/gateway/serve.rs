@@ -29,9 +29,9 @@ use crate::observe::Instruments;
 use crate::tls::{LOOK, Reloaded, TlsError, TlsFiles};
 
 /// Connections beyond those of clients: probes and commands, which come and go, and callers that are not let in yet.
-const PASSING: usize = 256;
+const MAX_UNAUTHENTICATED: usize = 256;
 /// Pause after the system gave no connection, for example because there are too many open files.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Where and for whom the gateway is open.
 pub struct GatewaySetup {
@@ -169,8 +169,8 @@ async fn accept(
     limits: GatewayLimits,
     router_for: impl Fn(LetIn) -> Router,
 ) {
-    let places = Arc::new(Semaphore::new(limits.clients + PASSING));
-    let mut strangers = Strangers::default();
+    let places = Arc::new(Semaphore::new(limits.clients + MAX_UNAUTHENTICATED));
+    let mut unauthenticated = UnauthenticatedConnections::default();
     loop {
         // Callers wait outside while there is no room.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -185,7 +185,7 @@ async fn accept(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a client connection");
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
                 continue;
             }
         };
@@ -205,20 +205,20 @@ async fn accept(
             }
             drop(place);
         });
-        strangers.come(from, let_in, serving.abort_handle());
+        unauthenticated.come(from, let_in, serving.abort_handle());
     }
 }
 
-/// Callers that have not been let in yet. They take no place from others: when there are more than [`PASSING`], the one that came
+/// Callers that have not been let in yet. They take no place from others: when there are more than [`MAX_UNAUTHENTICATED`], the one that came
 /// first has to go.
 #[derive(Default)]
-struct Strangers(VecDeque<(SocketAddr, LetIn, AbortHandle)>);
+struct UnauthenticatedConnections(VecDeque<(SocketAddr, LetIn, AbortHandle)>);
 
-impl Strangers {
+impl UnauthenticatedConnections {
     fn come(&mut self, from: SocketAddr, let_in: LetIn, serving: AbortHandle) {
         self.0.retain(|(_, let_in, serving)| !let_in.is() && !serving.is_finished());
         self.0.push_back((from, let_in, serving));
-        if self.0.len() >= PASSING
+        if self.0.len() >= MAX_UNAUTHENTICATED
             && let Some((from, _, oldest)) = self.0.pop_front()
         {
             oldest.abort();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::cutting::Hosts;
 use super::given::given;
-use super::launch::Given;
+use super::launch::LoadedScenario;
 use super::standalone::RunError;
 use crate::cli::PartitionArgs;
 use crate::diagnostics::InputError;
@@ -26,7 +26,7 @@ use report::PartitionReport;
 /// [`RunError::Input`] for bad input, and for files that cannot be written.
 pub fn partition(args: &PartitionArgs) -> Result<String, RunError> {
     let process = ProcessSettings::load(&args.input.settings_files, args.input.overrides())?;
-    let Given { scenario, mut cut, .. } = given(&args.input, None, &process, Hosts::here())?;
+    let LoadedScenario { scenario, mut cut, .. } = given(&args.input, None, &process, Hosts::here())?;
     let Scenario { network, demand, settings, requests } = scenario;
     join_actuated_signals(&network, &mut cut);
     let world = Arc::new(World::new(network, demand, settings, requests));

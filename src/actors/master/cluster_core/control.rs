@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::lookout::{Glance, Standing};
+use super::observation_collector::{Glance, Standing};
 use super::*;
 use crate::control::RunState;
 use crate::control::live::{PartitionStatus, RunStatus, VehicleCounts, WorkerStatus};
-use crate::protocol::Seen;
+use crate::protocol::Observed;
 
 /// Bytes of a command that are logged; all of it is in the command log.
 const LOGGED_BYTES: usize = 512;
@@ -103,11 +103,11 @@ impl ClusterCore {
         ticket: Ticket,
         effects: &mut Vec<Effect>,
     ) -> Result<(), CommandError> {
-        if entry.act == Act::Snapshot && self.plan.policy.snapshot_interval.is_none() {
+        if entry.act == LoggedAction::Snapshot && self.plan.policy.snapshot_interval.is_none() {
             let text = "snapshots are off in this run; start it with cluster.fault_tolerance = true".to_owned();
             return Err(CommandError::Conflict(text));
         }
-        if matches!(entry.act, Act::Edit(_)) && self.plan.policy.snapshot_interval.is_none() {
+        if matches!(entry.act, LoggedAction::Edit(_)) && self.plan.policy.snapshot_interval.is_none() {
             let text = "editing a running network needs snapshots, which are off in this run; start it with --fault-tolerance true";
             return Err(CommandError::Conflict(text.to_owned()));
         }
@@ -125,7 +125,7 @@ impl ClusterCore {
     pub(super) fn logged(&mut self, number: u64, now: Instant, effects: &mut Vec<Effect>) {
         let Some(told) = self.schedule.logged(number) else { return };
         match told.notice(self.plan.run, self.epoch) {
-            Some(notice) => effects.push(Effect::Inform(notice)),
+            Some(notice) => effects.push(Effect::NotifyRecorder(notice)),
             None => {
                 let steps = told.entry.at_step;
                 self.told(number, effects);
@@ -137,7 +137,7 @@ impl ClusterCore {
     /// The recorder knows of it, so partitions may, too.
     pub(super) fn told(&mut self, number: u64, effects: &mut Vec<Effect>) {
         let Some((told, ticket)) = self.schedule.known(number) else { return };
-        let Told { entry, parts, .. } = &told;
+        let ScheduledCommand { entry, parts, .. } = &told;
         tracing::info!(
             number,
             step = entry.at_step,
@@ -149,7 +149,7 @@ impl ClusterCore {
             self.schedule.sent(parts, notice.orders.len());
             for session in self.hosts_of(parts) {
                 let message = ToWorker::Orders { parts: parts.clone(), notice: notice.clone() };
-                effects.push(Effect::Tell { session, message });
+                effects.push(Effect::SendToWorker { session, message });
             }
         }
         let outcome = Ok(json!({"number": number, "step": entry.at_step, "partitions": parts}));
@@ -216,20 +216,20 @@ impl ClusterCore {
 
     /// Whether a view is under way.
     pub fn is_looking(&self, now: Instant) -> bool {
-        self.lookout.is_looking(now)
+        self.observations.is_looking(now)
     }
 
     pub(super) fn look_at(&mut self, watch: Watch, now: Instant, effects: &mut Vec<Effect>) {
         if !self.begun || self.outcome.is_some() {
             return;
         }
-        if let Some(look) = self.lookout.look(watch, self.plan.partitions, self.standing(now)) {
+        if let Some(look) = self.observations.look(watch, self.plan.partitions, self.standing(now)) {
             self.tell_all(&ToWorker::Look(look), effects);
         }
     }
 
-    pub(super) fn seen(&mut self, seen: Seen, now: Instant, effects: &mut Vec<Effect>) {
-        match self.lookout.seen(seen, self.plan.partitions, self.standing(now)) {
+    pub(super) fn seen(&mut self, seen: Observed, now: Instant, effects: &mut Vec<Effect>) {
+        match self.observations.seen(seen, self.plan.partitions, self.standing(now)) {
             Glance::Waits => {}
             Glance::Again(look) => self.tell_all(&ToWorker::Look(look), effects),
             Glance::Whole { step, observation } => effects.push(Effect::Show { step, observation }),

@@ -2,7 +2,7 @@
 //! The run's lifecycle itself is [`super::Core`]'s.
 
 mod control;
-mod lookout;
+mod observation_collector;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use self::lookout::Lookout;
+use self::observation_collector::ObservationCollector;
 use super::commits::{Commits, Complete};
 use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, Horizon, Outcome};
-use super::instruction::{Drive, Instruction, KeptPace, Pace, Ticket};
+use super::instruction::{Drive, Instruction, Pace, StoredPace, Ticket};
 use super::pace_keeping::PaceKeeping;
 use super::run_result::RunResult;
-use super::schedule::{Act, LogEntry, Schedule, Told};
+use super::schedule::{LogEntry, LoggedAction, Schedule, ScheduledCommand};
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::recorder::Recording;
@@ -92,7 +92,7 @@ pub struct Resumed {
     /// Edits of the command log that the network holds.
     pub edits: u32,
     /// The whole command log.
-    pub log: Vec<Told>,
+    pub log: Vec<ScheduledCommand>,
     /// Steps of the timed commands.
     pub timed: Vec<u64>,
     /// What was recovered under earlier masters.
@@ -149,7 +149,7 @@ pub enum Event {
 
 #[derive(Debug, PartialEq)]
 pub enum Effect {
-    Tell {
+    SendToWorker {
         session: SessionId,
         message: ToWorker,
     },
@@ -182,10 +182,10 @@ pub enum Effect {
     /// To the store: how the run is driven.
     SavePace {
         epoch: Epoch,
-        pace: KeptPace,
+        pace: StoredPace,
     },
     /// To the recorder, which says [`Event::RecorderKnows`] then.
-    Inform(OrderNotice),
+    NotifyRecorder(OrderNotice),
     Answer {
         ticket: Ticket,
         outcome: Result<serde_json::Value, CommandError>,
@@ -273,7 +273,7 @@ pub struct ClusterCore {
     /// Steps that an earlier master has granted to workers that are still there.
     floor: u64,
     counts: Counts,
-    lookout: Lookout,
+    observations: ObservationCollector,
     /// Partitions and where they are to go at the next commit.
     moves: Vec<(u16, Incarnation)>,
 }
@@ -315,7 +315,7 @@ impl ClusterCore {
         if let Some(uncommitted) = plan.policy.bound() {
             lifecycle.handle(LifeEvent::Recoverable { steps: steps + uncommitted }, now.into_std(), &mut Vec::new());
         }
-        let stop = log.iter().find(|told| told.entry.act == Act::Stop).map(|told| told.entry.at_step);
+        let stop = log.iter().find(|told| told.entry.act == LoggedAction::Stop).map(|told| told.entry.at_step);
         if let Some(steps) = stop {
             lifecycle.handle(LifeEvent::StopAt { steps }, now.into_std(), &mut Vec::new());
         }
@@ -326,7 +326,7 @@ impl ClusterCore {
             limit: u64::MAX,
             floor: 0,
             counts: Counts::default(),
-            lookout: Lookout::default(),
+            observations: ObservationCollector::default(),
             moves: Vec::new(),
             adopts,
             adopting_until: was_placed.then(|| now + plan.adoption_grace),
@@ -381,7 +381,7 @@ impl ClusterCore {
             }
             Event::Recorded { steps, over, hold, counts } => {
                 self.counts = counts;
-                self.lookout.stands(steps, now);
+                self.observations.stands(steps, now);
                 self.live(LifeEvent::Recorded { steps, over, hold }, now, effects);
             }
             Event::Instructed { ticket, instruction } => self.instructed(ticket, instruction, now, effects),
@@ -477,7 +477,7 @@ impl ClusterCore {
                     self.plan.name
                 );
                 tracing::warn!(worker = name, error = reason, "worker refused");
-                effects.push(Effect::Tell { session, message: ToWorker::Refused { reason } });
+                effects.push(Effect::SendToWorker { session, message: ToWorker::Refused { reason } });
                 return effects.push(Effect::Hangup { session });
             } else {
                 // An address is one process's at a time: who was there before is gone, although nobody said so.
@@ -496,7 +496,7 @@ impl ClusterCore {
         match message {
             ToMaster::Ready { part, epoch, steps } => {
                 // It has not heard of the look that is under way.
-                self.lookout.give_up();
+                self.observations.give_up();
                 if let Some(known) = self.present(part, epoch) {
                     known.stage = Stage::Running;
                     let took_ms = (now - known.lost_at).as_millis() as u64;
@@ -509,7 +509,7 @@ impl ClusterCore {
                         && known.host == Some(incarnation)
                     {
                         known.steps = known.steps.max(steps);
-                        self.lookout.stands(steps, now);
+                        self.observations.stands(steps, now);
                         if known.behind.is_some_and(|behind| steps >= behind) {
                             known.behind = None;
                             let took_ms = (now - known.lost_at).as_millis() as u64;
@@ -520,7 +520,7 @@ impl ClusterCore {
                 }
                 // A sign of life of the master in return, by which the worker knows that it is not talking to nobody.
                 let (horizon, recorded) = (self.lifecycle.granted(), self.lifecycle.recorded());
-                effects.push(Effect::Tell { session, message: ToWorker::Grant { horizon, recorded } });
+                effects.push(Effect::SendToWorker { session, message: ToWorker::Grant { horizon, recorded } });
             }
             ToMaster::Stored(stored) => self.stored(&stored, now),
             ToMaster::NotStored { part, step, reason } => {
@@ -562,7 +562,7 @@ impl ClusterCore {
         now: Instant,
         effects: &mut Vec<Effect>,
     ) {
-        let mut tell = |message| effects.push(Effect::Tell { session, message });
+        let mut tell = |message| effects.push(Effect::SendToWorker { session, message });
         // First of all, what was replaced has to go: it has missed routes, and would step on without them when it is granted
         // more steps.
         let mut outdone = Vec::new();
@@ -606,7 +606,7 @@ impl ClusterCore {
         for (part, host, epoch) in &outdone {
             self.commits.lost(*part);
             if let Some(session) = host.and_then(|host| self.workers.session(host)) {
-                effects.push(Effect::Tell { session, message: ToWorker::Drop { part: *part, epoch: *epoch } });
+                effects.push(Effect::SendToWorker { session, message: ToWorker::Drop { part: *part, epoch: *epoch } });
             }
         }
         let missing = self.parts.iter().enumerate().filter(|(part, known)| {
@@ -617,7 +617,7 @@ impl ClusterCore {
             missing.map(|(part, known)| (part as u16, known.epoch, known.stage)).collect();
         let places = ToWorker::Places(self.places());
         if outdone.is_empty() {
-            effects.push(Effect::Tell { session, message: places });
+            effects.push(Effect::SendToWorker { session, message: places });
         } else {
             self.tell_all(&places, effects);
         }
@@ -643,7 +643,7 @@ impl ClusterCore {
                 continue;
             }
             if let Some(session) = known.host.and_then(|host| self.workers.session(host)) {
-                effects.push(Effect::Tell { session, message: ToWorker::Drop { part, epoch: known.epoch } });
+                effects.push(Effect::SendToWorker { session, message: ToWorker::Drop { part, epoch: known.epoch } });
             }
             self.lose(part, "its worker does not host the newest placement", false, now, effects);
         }
@@ -818,9 +818,14 @@ impl ClusterCore {
         for told in self.schedule.standing().filter(|told| told.parts.contains(&part)) {
             let parts = told.parts.clone();
             let notice = told.notice(self.plan.run, self.epoch);
-            effects.extend(notice.map(|notice| Effect::Tell { session, message: ToWorker::Orders { parts, notice } }));
+            effects.extend(
+                notice.map(|notice| Effect::SendToWorker { session, message: ToWorker::Orders { parts, notice } }),
+            );
         }
-        effects.push(Effect::Tell { session, message: ToWorker::Host { part, epoch, from: self.commits.part(part) } });
+        effects.push(Effect::SendToWorker {
+            session,
+            message: ToWorker::Host { part, epoch, from: self.commits.part(part) },
+        });
     }
 
     /// Right after a commit: takes the partitions off workers that want to leave, when others are there to take them.
@@ -836,7 +841,7 @@ impl ClusterCore {
                 }
             }
             if !self.parts.iter().any(|part| part.host == Some(incarnation)) {
-                effects.push(Effect::Tell { session, message: ToWorker::End { failure: None } });
+                effects.push(Effect::SendToWorker { session, message: ToWorker::End { failure: None } });
                 self.workers.remove(incarnation);
             }
         }
@@ -936,7 +941,8 @@ impl ClusterCore {
     }
 
     fn tell_all(&self, message: &ToWorker, effects: &mut Vec<Effect>) {
-        effects.extend(self.workers.sessions().map(|session| Effect::Tell { session, message: message.clone() }));
+        effects
+            .extend(self.workers.sessions().map(|session| Effect::SendToWorker { session, message: message.clone() }));
     }
 
     fn name(&self, incarnation: Incarnation) -> &str {

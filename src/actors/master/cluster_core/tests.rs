@@ -46,7 +46,7 @@ fn reference(part: PartName, step: u64, epoch: Epoch) -> PartRef {
 
 /// A partition in a worker: in which epoch it was placed there, and its steps.
 #[derive(Clone, Copy, Debug)]
-struct Guest {
+struct HostedSlot {
     epoch: Epoch,
     steps: u64,
 }
@@ -56,7 +56,7 @@ struct Guest {
 struct Process {
     incarnation: u64,
     session: Option<SessionId>,
-    guests: BTreeMap<u16, Guest>,
+    slots: BTreeMap<u16, HostedSlot>,
     stored: Vec<Stored>,
 }
 
@@ -139,7 +139,7 @@ impl World {
 
     fn carry_out(&mut self, effect: &Effect) {
         match effect {
-            Effect::Tell { session, message } => {
+            Effect::SendToWorker { session, message } => {
                 let committed = self.committed;
                 let Some(worker) = self.workers.iter_mut().find(|worker| worker.session == Some(*session)) else {
                     return;
@@ -152,13 +152,13 @@ impl World {
                         assert_eq!((known.epoch, known.host), (*epoch, Some(Incarnation(worker.incarnation))));
                         let given = self.placements.insert((*part, *epoch), worker.incarnation);
                         assert_eq!(given, None, "an epoch is given to one placement of partition {part} only");
-                        worker.guests.insert(*part, Guest { epoch: *epoch, steps });
+                        worker.slots.insert(*part, HostedSlot { epoch: *epoch, steps });
                         worker.stored.retain(|stored| stored.part != *part);
                     }
                     ToWorker::Drop { part, epoch }
-                        if worker.guests.get(part).is_some_and(|guest| guest.epoch == *epoch) =>
+                        if worker.slots.get(part).is_some_and(|slot| slot.epoch == *epoch) =>
                     {
-                        worker.guests.remove(part);
+                        worker.slots.remove(part);
                         worker.stored.retain(|stored| stored.part != *part);
                     }
                     ToWorker::End { .. } => *worker = Process::default(),
@@ -178,7 +178,7 @@ impl World {
             // Nobody drives the run here.
             Effect::Log { .. }
             | Effect::SavePace { .. }
-            | Effect::Inform(_)
+            | Effect::NotifyRecorder(_)
             | Effect::Answer { .. }
             | Effect::Show { .. }
             | Effect::Due { .. } => {}
@@ -219,7 +219,7 @@ impl World {
         let session = SessionId(self.sessions);
         let process = &mut self.workers[worker];
         process.session = Some(session);
-        let hosted = process.guests.iter().map(|(p, g)| Hosted { part: *p, epoch: g.epoch, steps: g.steps }).collect();
+        let hosted = process.slots.iter().map(|(p, g)| Hosted { part: *p, epoch: g.epoch, steps: g.steps }).collect();
         let message = ToMaster::Join {
             name: format!("worker-{worker}"),
             incarnation: process.incarnation,
@@ -246,8 +246,8 @@ impl World {
     }
 
     fn ready(&mut self, worker: usize) {
-        for (part, guest) in self.workers[worker].guests.clone() {
-            self.message(worker, ToMaster::Ready { part, epoch: guest.epoch, steps: guest.steps });
+        for (part, slot) in self.workers[worker].slots.clone() {
+            self.message(worker, ToMaster::Ready { part, epoch: slot.epoch, steps: slot.steps });
         }
     }
 
@@ -255,11 +255,11 @@ impl World {
     fn advance(&mut self, worker: usize) {
         let bound = self.committed + 8 * INTERVAL;
         let mut stored = Vec::new();
-        for (part, guest) in &mut self.workers[worker].guests {
-            if guest.steps + INTERVAL <= bound {
-                guest.steps += INTERVAL;
-                let reference = reference(PartName::Partition(*part), guest.steps, guest.epoch);
-                stored.push(Stored { part: *part, epoch: guest.epoch, reference });
+        for (part, slot) in &mut self.workers[worker].slots {
+            if slot.steps + INTERVAL <= bound {
+                slot.steps += INTERVAL;
+                let reference = reference(PartName::Partition(*part), slot.steps, slot.epoch);
+                stored.push(Stored { part: *part, epoch: slot.epoch, reference });
             }
         }
         self.workers[worker].stored.extend(stored.iter().copied());
@@ -267,19 +267,19 @@ impl World {
             self.message(worker, ToMaster::Stored(stored));
         }
         // The recorder has what all partitions have reported.
-        let guests = || self.workers.iter().flat_map(|worker| &worker.guests);
-        let parts: BTreeSet<u16> = guests().map(|(part, _)| *part).collect();
-        let recorded = guests().map(|(_, guest)| guest.steps).min().filter(|_| parts.len() == self.core.parts.len());
+        let slots = || self.workers.iter().flat_map(|worker| &worker.slots);
+        let parts: BTreeSet<u16> = slots().map(|(part, _)| *part).collect();
+        let recorded = slots().map(|(_, slot)| slot.steps).min().filter(|_| parts.len() == self.core.parts.len());
         for step in (self.committed..=recorded.unwrap_or(0)).step_by(INTERVAL as usize).skip(1) {
             self.feed(Event::RecorderStored(reference(PartName::Recorder, step, self.epoch)));
         }
     }
 
     fn fail(&mut self, worker: usize) {
-        if let Some((part, guest)) = self.workers[worker].guests.pop_first() {
+        if let Some((part, slot)) = self.workers[worker].slots.pop_first() {
             self.workers[worker].stored.retain(|stored| stored.part != part);
-            let status = ExitStatus::Panicked { step: guest.steps, message: "planted".to_owned() };
-            self.message(worker, ToMaster::Exited { part, epoch: guest.epoch, status });
+            let status = ExitStatus::Panicked { step: slot.steps, message: "planted".to_owned() };
+            self.message(worker, ToMaster::Exited { part, epoch: slot.epoch, status });
         }
     }
 
@@ -425,7 +425,7 @@ fn a_sign_of_life_is_answered_with_how_far_the_run_may_go() {
     let mut world = World::running(2, 1);
     let session = world.workers[0].session.expect("it has joined");
     let effects = world.message(0, ToMaster::Progress { steps: vec![(0, 3), (1, 4)] });
-    let answer = |effect: &&Effect| matches!(effect, Effect::Tell { session: to, message: ToWorker::Grant { .. } } if *to == session);
+    let answer = |effect: &&Effect| matches!(effect, Effect::SendToWorker { session: to, message: ToWorker::Grant { .. } } if *to == session);
     assert_eq!(effects.iter().filter(answer).count(), 1);
 }
 
@@ -436,7 +436,7 @@ fn a_worker_that_joins_late_becomes_a_standby_and_changes_nothing() {
     world.begin(2);
     let told = world.join(2);
     let is_news = |effect: &Effect| {
-        let Effect::Tell { message, .. } = effect else { return false };
+        let Effect::SendToWorker { message, .. } = effect else { return false };
         matches!(message, ToWorker::Welcome(_) | ToWorker::Grant { .. } | ToWorker::Places(_))
     };
     assert!(told.len() == 3 && told.iter().all(is_news), "{told:?}");
@@ -444,7 +444,7 @@ fn a_worker_that_joins_late_becomes_a_standby_and_changes_nothing() {
     world.kill(0);
     world.tick(2 * GRACE);
     world.store_answers(true);
-    assert_eq!(world.workers[2].guests.len(), 2 - usize::from(world.workers[1].guests.len() > 2));
+    assert_eq!(world.workers[2].slots.len(), 2 - usize::from(world.workers[1].slots.len() > 2));
 }
 
 #[test]
@@ -480,10 +480,10 @@ fn a_worker_that_comes_back_without_its_partition_gets_it_in_a_new_epoch() {
     // It was given again in the same epoch: then what it had stored before still counted, and a commit could cut the logs
     // that it needed for its replay.
     let mut world = World::running(2, 2);
-    let host = world.workers.iter().position(|worker| worker.guests.contains_key(&1)).expect("a host");
+    let host = world.workers.iter().position(|worker| worker.slots.contains_key(&1)).expect("a host");
     world.advance(host);
     world.disconnect(host);
-    world.workers[host].guests.clear();
+    world.workers[host].slots.clear();
     world.workers[host].stored.clear();
     world.join(host);
     world.tick(GRACE);
@@ -504,7 +504,7 @@ fn a_partition_that_was_replaced_is_dropped_before_its_worker_is_granted_anythin
     world.store_answers(true);
     let effects = world.join(0);
     let told = |wanted: fn(&ToWorker) -> bool| {
-        effects.iter().position(|effect| matches!(effect, Effect::Tell { message, .. } if wanted(message)))
+        effects.iter().position(|effect| matches!(effect, Effect::SendToWorker { message, .. } if wanted(message)))
     };
     let dropped = told(|message| matches!(message, ToWorker::Drop { part: 0, epoch: EPOCH }));
     let welcome = told(|message| matches!(message, ToWorker::Welcome(_)));
@@ -515,13 +515,13 @@ fn a_partition_that_was_replaced_is_dropped_before_its_worker_is_granted_anythin
 fn a_worker_that_leaves_hands_over_at_a_commit() {
     let mut world = World::running(2, 2);
     world.leave(0);
-    let hosted: BTreeSet<u16> = world.workers[0].guests.keys().copied().collect();
+    let hosted: BTreeSet<u16> = world.workers[0].slots.keys().copied().collect();
     assert_eq!(hosted.len(), 1, "until the next commit it stays");
     (0..2).for_each(|worker| world.advance(worker));
     world.store_answers(true);
     assert_eq!(world.workers[0].incarnation, 0, "it may end");
     world.store_answers(true);
-    assert_eq!(world.workers[1].guests.len(), 2);
+    assert_eq!(world.workers[1].slots.len(), 2);
     assert_eq!(world.core.tallies().replayed_steps, 0, "nothing is computed again");
 }
 
@@ -563,7 +563,7 @@ fn a_placement_that_was_announced_and_never_came_about_is_followed_by_a_newer_on
     world.core.outdate(&told, world.now, &mut effects);
     assert_eq!((world.core.parts[0].stage, world.core.parts[0].host), (Stage::Lost, None));
     let dropped = effects.iter().any(|effect| {
-        matches!(effect, Effect::Tell { message: ToWorker::Drop { part: 0, epoch }, session: to } if *epoch == stale && *to < session)
+        matches!(effect, Effect::SendToWorker { message: ToWorker::Drop { part: 0, epoch }, session: to } if *epoch == stale && *to < session)
     });
     assert!(dropped, "{effects:?}");
     effects.clear();
@@ -596,7 +596,7 @@ fn a_new_master_gives_the_workers_of_the_old_one_time_and_then_replaces_them() {
     world.tick(4 * GRACE);
     assert!(world.raising.is_some());
     world.store_answers(true);
-    assert_eq!(world.workers[0].guests.len(), 2);
+    assert_eq!(world.workers[0].slots.len(), 2);
 }
 
 #[test]
@@ -606,8 +606,8 @@ fn without_fault_tolerance_a_new_master_begins_again() {
     restart(&mut world, false, &[true, true]);
     (0..2).for_each(|worker| drop(world.join(worker)));
     let epoch = world.epoch;
-    assert!(world.workers.iter().all(|worker| worker.guests.values().all(|guest| guest.epoch == epoch)));
-    assert_eq!(world.workers.iter().map(|worker| worker.guests.len()).sum::<usize>(), 2);
+    assert!(world.workers.iter().all(|worker| worker.slots.values().all(|slot| slot.epoch == epoch)));
+    assert_eq!(world.workers.iter().map(|worker| worker.slots.len()).sum::<usize>(), 2);
 }
 
 #[test]
@@ -619,8 +619,8 @@ fn a_master_that_is_fenced_off_tells_nobody_anything() {
     // A worker that the other one has placed is nothing to it either.
     let mut world = World::running(2, 2);
     world.disconnect(0);
-    for guest in world.workers[0].guests.values_mut() {
-        guest.epoch = Epoch(9);
+    for slot in world.workers[0].slots.values_mut() {
+        slot.epoch = Epoch(9);
     }
     assert!(matches!(&world.join(0)[..], [Effect::Hangup { .. }]));
 }
@@ -635,7 +635,7 @@ fn a_master_that_is_fenced_off_at_the_very_end_ends() {
 }
 
 fn edit(world: &mut World) -> Vec<Effect> {
-    let act = Act::Edit(Vec::new());
+    let act = LoggedAction::Edit(Vec::new());
     let instruction = Instruction::Logged { act, parts: vec![0, 1], text: String::new(), timed: None };
     world.feed(Event::Instructed { ticket: Ticket(3), instruction })
 }
@@ -652,20 +652,20 @@ fn an_edit_ends_the_driving_when_its_step_is_committed_and_nothing_else_is_taken
     assert!(matches!(&again[..], [refused] if is_busy(refused)), "{again:?}");
     world.feed(Event::Logged(number));
     let told = world.feed(Event::RecorderKnows(number));
-    let asks = |effect: &Effect| matches!(effect, Effect::Tell { message: ToWorker::Orders { notice, .. }, .. } if notice.snapshot && notice.at_step == step);
+    let asks = |effect: &Effect| matches!(effect, Effect::SendToWorker { message: ToWorker::Orders { notice, .. }, .. } if notice.snapshot && notice.at_step == step);
     assert_eq!(told.iter().filter(|effect| asks(effect)).count(), 2, "{told:?}");
     assert!(told.iter().any(|effect| matches!(effect, Effect::Answer { ticket: Ticket(3), outcome: Ok(_) })));
     for worker in 0..2 {
-        for (part, guest) in world.workers[worker].guests.clone() {
-            let reference = reference(PartName::Partition(part), step, guest.epoch);
-            world.message(worker, ToMaster::Stored(Stored { part, epoch: guest.epoch, reference }));
+        for (part, slot) in world.workers[worker].slots.clone() {
+            let reference = reference(PartName::Partition(part), step, slot.epoch);
+            world.message(worker, ToMaster::Stored(Stored { part, epoch: slot.epoch, reference }));
         }
     }
     world.feed(Event::RecorderStored(reference(PartName::Recorder, step, EPOCH)));
     assert_eq!((world.committing, &world.ended), (Some(step), &None));
     world.store_answers(true);
     assert_eq!(world.ended, Some(Outcome::Edited));
-    assert!(world.workers.iter().all(|worker| worker.guests.len() == 1), "nobody was told that it is over");
+    assert!(world.workers.iter().all(|worker| worker.slots.len() == 1), "nobody was told that it is over");
 }
 
 #[test]
@@ -685,6 +685,6 @@ fn partitions_of_the_network_before_an_edit_are_not_adopted() {
     world.workers.iter_mut().for_each(|worker| worker.session = None);
     (0..2).for_each(|worker| drop(world.join(worker)));
     let epoch = world.epoch;
-    assert!(world.workers.iter().all(|worker| worker.guests.values().all(|guest| guest.epoch == epoch)));
-    assert_eq!(world.workers.iter().map(|worker| worker.guests.len()).sum::<usize>(), 2);
+    assert!(world.workers.iter().all(|worker| worker.slots.values().all(|slot| slot.epoch == epoch)));
+    assert_eq!(world.workers.iter().map(|worker| worker.slots.len()).sum::<usize>(), 2);
 }

@@ -15,17 +15,17 @@ fn core(retention: Retention, at: u64) -> Core {
     Core::new(RUN, end(0, 1), end(1, 1), retention, at)
 }
 
-fn scene(epoch: u64) -> Scene {
-    Scene { run: RUN, epoch: Epoch(epoch) }
+fn token(epoch: u64) -> FencingToken {
+    FencingToken { run: RUN, epoch: Epoch(epoch) }
 }
 
 fn frame_of(from: End, step: u64) -> Arc<Frame> {
-    let scene = Scene { run: RUN, epoch: from.epoch };
-    Arc::new(Frame { scene, from: from.part, step, bytes: vec![from.part as u8, step as u8] })
+    let token = FencingToken { run: RUN, epoch: from.epoch };
+    Arc::new(Frame { token, from: from.part, step, bytes: vec![from.part as u8, step as u8] })
 }
 
 fn hello(from: u16, generation: Generation, at: u64, next_step: u64) -> PeerMessage {
-    PeerMessage::Hello(Hello { scene: scene(1), generation, from, at, next_step })
+    PeerMessage::Hello(Hello { token: token(1), generation, from, at, next_step })
 }
 
 fn generation(count: u32) -> Generation {
@@ -80,8 +80,8 @@ fn a_new_connection_goes_on_where_the_old_one_broke() {
 fn frames_of_another_epoch_or_run_change_nothing() {
     let mut core = core(Retention::UntilRead, 0);
     handle(&mut core, Event::Attached(generation(1)));
-    for strange in [Scene { run: RUN, epoch: Epoch(0) }, Scene { run: RunId(8), epoch: Epoch(1) }] {
-        let frame = Frame { scene: strange, ..(*frame_of(end(1, 1), 0)).clone() };
+    for strange in [FencingToken { run: RUN, epoch: Epoch(0) }, FencingToken { run: RunId(8), epoch: Epoch(1) }] {
+        let frame = Frame { token: strange, ..(*frame_of(end(1, 1), 0)).clone() };
         assert_eq!(handle(&mut core, incoming(1, PeerMessage::Frame(Arc::new(frame)))), []);
     }
 }
@@ -94,12 +94,12 @@ fn a_restored_neighbour_gets_what_it_missed_at_its_own_pace() {
     }
     handle(&mut core, Event::Attached(generation(1)));
     let mut message =
-        PeerMessage::Hello(Hello { scene: scene(1), generation: generation(1), from: 1, at: 2, next_step: 2 });
+        PeerMessage::Hello(Hello { token: token(1), generation: generation(1), from: 1, at: 2, next_step: 2 });
     for steps in [&[2, 3][..], &[4], &[5], &[]] {
         let effects = handle(&mut core, incoming(1, message));
         let at = steps.first().map_or(6, |first| first + 1);
         assert_eq!(effects, steps.iter().map(|s| sent(frame_of(end(0, 1), *s))).collect::<Vec<_>>());
-        message = PeerMessage::At { scene: scene(1), from: 1, step: at.max(3) };
+        message = PeerMessage::At { token: token(1), from: 1, step: at.max(3) };
     }
 }
 
@@ -114,8 +114,8 @@ fn steps_done_between_the_two_hellos_of_a_connection_are_told() {
     for step in [1, 2] {
         assert_eq!(handle(&mut core, Event::Outgoing(frame_of(end(0, 1), step))), []);
     }
-    let ahead = Hello { scene: scene(1), generation: generation(1), from: 1, at: 3, next_step: 3 };
-    let at = PeerMessage::At { scene: scene(1), from: 0, step: 2 };
+    let ahead = Hello { token: token(1), generation: generation(1), from: 1, at: 3, next_step: 3 };
+    let at = PeerMessage::At { token: token(1), from: 0, step: 2 };
     assert_eq!(handle(&mut core, incoming(1, PeerMessage::Hello(ahead))), [Effect::Send(at)]);
 }
 

@@ -19,7 +19,7 @@ use crate::sim::{NewVehicle, Order, Scope, World};
 const DEFAULT_TYPE: &str = "DEFAULT_VEHTYPE";
 
 /// Knows the names of a run.
-pub struct Desk {
+pub struct NameResolver {
     world: Arc<World>,
     /// What is measured.
     requests: OutputRequests,
@@ -34,7 +34,7 @@ pub struct Desk {
     roads: Option<(RoadGraph, RouteSearch)>,
 }
 
-impl Desk {
+impl NameResolver {
     pub fn new(world: Arc<World>, requests: OutputRequests, scopes: Arc<Vec<Scope>>) -> Self {
         let demand = &world.demand;
         let types = demand.types.iter().enumerate().map(|(i, vtype)| (vtype.name.clone(), TypeId::new(i))).collect();
@@ -73,11 +73,12 @@ impl Desk {
                 }
                 WorldCommand::Program { signal, program } => self.program(signal, program)?,
                 WorldCommand::Aspects { signal, state } => self.aspects(signal, state)?,
-                WorldCommand::AddVehicle(wish) => {
+                WorldCommand::AddVehicle(request) => {
                     let id = VehicleId::new(self.world.demand.departures.len() + self.added.len() + added.len());
-                    let vehicle = self.vehicle(wish, id)?;
+                    let vehicle = self.vehicle(request, id)?;
                     if self.vehicles.contains_key(&vehicle.name) || added.contains_key(&vehicle.name) {
-                        let text = format!("vehicle id '{}' is already used in this run; ids must be unique", wish.id);
+                        let text =
+                            format!("vehicle id '{}' is already used in this run; ids must be unique", request.id);
                         return Err(CommandError::Conflict(text));
                     }
                     added.insert(vehicle.name.clone(), id);
@@ -206,24 +207,24 @@ impl Desk {
         self.vehicles.get(name).or_else(|| added.get(name)).copied().ok_or_else(|| no_such("vehicle", name))
     }
 
-    fn vehicle(&mut self, wish: &VehicleWish, id: VehicleId) -> Result<NewVehicle, CommandError> {
-        let type_name = wish.vtype.as_deref().unwrap_or(DEFAULT_TYPE);
+    fn vehicle(&mut self, request: &VehicleWish, id: VehicleId) -> Result<NewVehicle, CommandError> {
+        let type_name = request.vtype.as_deref().unwrap_or(DEFAULT_TYPE);
         let vtype = *self.types.get(type_name).ok_or_else(|| no_such("vehicle type", type_name))?;
-        let edges: Vec<EdgeId> = wish.edges.iter().map(|edge| self.edge(edge)).collect::<Result<_, _>>()?;
+        let edges: Vec<EdgeId> = request.edges.iter().map(|edge| self.edge(edge)).collect::<Result<_, _>>()?;
         let edges = self.way(edges, vtype)?;
-        let mut vehicle = NewVehicle::new(id, &wish.id, vtype, edges);
-        vehicle.depart_ms = wish.depart_ms;
-        if let Some(lane) = &wish.depart_lane {
+        let mut vehicle = NewVehicle::new(id, &request.id, vtype, edges);
+        vehicle.depart_ms = request.depart_ms;
+        if let Some(lane) = &request.depart_lane {
             vehicle.depart_lane = parse("departLane", lane)?;
         }
-        if let Some(pos) = &wish.depart_pos {
+        if let Some(pos) = &request.depart_pos {
             vehicle.depart_pos = parse("departPos", pos)?;
             if vehicle.depart_pos == DepartPos::Stop {
                 let text = "'departPos' cannot be 'stop': added vehicles have no stops";
                 return Err(CommandError::argument("vehicle add", text));
             }
         }
-        if let Some(speed) = &wish.depart_speed {
+        if let Some(speed) = &request.depart_speed {
             vehicle.depart_speed = parse("departSpeed", speed)?;
         }
         Ok(vehicle)

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::{Core, Effect, Event, Loaded, RunEnd};
 use super::display::page;
 use super::library::Library;
-use crate::actors::master::{Instruct, Ticket};
+use crate::actors::master::{SubmitRequest, Ticket};
 use crate::control::command::{Globals, NetChoice};
 use crate::control::live::{LiveOut, RunStatus};
 use crate::control::{Asked, CommandError, RunState};
@@ -23,8 +23,8 @@ use crate::graph::partition::Cut;
 use crate::observe::warn_all;
 use crate::scenario::{OutputPaths, Scenario};
 
-/// Wishes that wait for the master.
-const WISHES: usize = 256;
+/// Requests queued for the master.
+const REQUESTS: usize = 256;
 /// Messages by which a network is edited.
 const MAX_EDITS: usize = 10_000;
 
@@ -38,7 +38,7 @@ pub struct ToStart {
     pub scenario: Scenario,
     pub cut: Cut,
     pub outputs: OutputPaths,
-    pub wishes: mpsc::Receiver<Instruct>,
+    pub requests: mpsc::Receiver<SubmitRequest>,
     pub live: LiveOut,
     pub paused: bool,
 }
@@ -46,8 +46,8 @@ pub struct ToStart {
 /// Runs a run to its end; its digest, or why there is none.
 pub type Starter = Rc<dyn Fn(ToStart) -> LocalBoxFuture<'static, Result<u128, String>>>;
 
-/// What the front works with.
-pub struct FrontSetup {
+/// Settings and connections of the session manager.
+pub struct SessionManagerSetup {
     pub library: Library,
     pub reader: Reader,
     pub cutting: Cutting,
@@ -122,9 +122,9 @@ impl Read {
 }
 
 /// Takes the commands of clients.
-pub struct Front {
+pub struct SessionManager {
     core: Core,
-    setup: FrontSetup,
+    setup: SessionManagerSetup,
     /// The program ends with its first run.
     one_run: bool,
     /// The first run begins without a command, so nobody can ask for another one when it cannot.
@@ -134,12 +134,12 @@ pub struct Front {
     scenario: Option<Read>,
     waiting: std::collections::BTreeMap<Ticket, oneshot::Sender<Result<Value, CommandError>>>,
     tickets: u64,
-    wishes: Option<mpsc::Sender<Instruct>>,
+    requests: Option<mpsc::Sender<SubmitRequest>>,
     digest: Option<u128>,
 }
 
-impl Front {
-    pub fn new(mut setup: FrontSetup) -> Self {
+impl SessionManager {
+    pub fn new(mut setup: SessionManagerSetup) -> Self {
         let (unused, _) = oneshot::channel();
         let over = Some(std::mem::replace(&mut setup.over, unused));
         Self {
@@ -151,7 +151,7 @@ impl Front {
             scenario: None,
             waiting: Default::default(),
             tickets: 0,
-            wishes: None,
+            requests: None,
             digest: None,
         }
     }
@@ -180,11 +180,11 @@ impl Front {
                 self.answer(ticket, Ok(json!({"edits": messages.collect::<Vec<_>>()})));
             }
             Effect::Start { paused, partitions } => self.start(paused, partitions, ctx),
-            Effect::Wish { ticket, wish, text } => {
+            Effect::ClientRequest { ticket, request, text } => {
                 let Some(reply) = self.waiting.remove(&ticket) else { return };
-                let Some(wishes) = &self.wishes else { return };
-                if let Err(error) = wishes.try_send(Instruct { wish, text, reply }) {
-                    let Instruct { reply, .. } = error.into_inner();
+                let Some(requests) = &self.requests else { return };
+                if let Err(error) = requests.try_send(SubmitRequest { request, text, reply }) {
+                    let SubmitRequest { reply, .. } = error.into_inner();
                     let busy = CommandError::Busy("too many concurrent commands; retry later".to_owned());
                     let _ = reply.send(Err(busy));
                 }
@@ -261,12 +261,12 @@ impl Front {
             let done = read.edit(edits.as_deref(), text);
             (read, done)
         });
-        ctx.spawn(work.into_actor(self).map(|done, front, ctx| {
+        ctx.spawn(work.into_actor(self).map(|done, manager, ctx| {
             let result = match done {
                 Ok((read, done)) => {
-                    let name = front.core.loaded_name();
+                    let name = manager.core.loaded_name();
                     let loaded = facts(name, &read.scenario, read.network());
-                    front.scenario = Some(read);
+                    manager.scenario = Some(read);
                     done.map(|()| Box::new(loaded))
                 }
                 Err(_) => {
@@ -274,7 +274,7 @@ impl Front {
                     Err(CommandError::Conflict(text.to_owned()))
                 }
             };
-            front.feed(Event::Edited(result), ctx);
+            manager.feed(Event::Edited(result), ctx);
         }));
     }
 
@@ -302,32 +302,32 @@ impl Front {
     }
 
     fn run(&mut self, cut: Cut, read: Read, paused: bool, ctx: &mut Context<Self>) {
-        let (sender, wishes) = mpsc::channel(WISHES);
-        self.wishes = Some(sender);
+        let (sender, requests) = mpsc::channel(REQUESTS);
+        self.requests = Some(sender);
         let Read { scenario, outputs, .. } = read;
         let live = self.setup.live.clone();
         live.status.send_replace(Arc::new(RunStatus { state: RunState::Building, ..RunStatus::default() }));
-        let running = (self.setup.starter)(ToStart { scenario: *scenario, cut, outputs, wishes, live, paused });
-        ctx.spawn(running.into_actor(self).map(|ended, front, ctx| {
-            front.wishes = None;
-            front.digest = ended.as_ref().ok().copied();
+        let running = (self.setup.starter)(ToStart { scenario: *scenario, cut, outputs, requests, live, paused });
+        ctx.spawn(running.into_actor(self).map(|ended, manager, ctx| {
+            manager.requests = None;
+            manager.digest = ended.as_ref().ok().copied();
             let (end, result) = match ended {
                 Ok(_) => (RunEnd::Finished, Ok(())),
                 Err(reason) => (RunEnd::Failed(reason.clone()), Err(reason)),
             };
-            front.feed(Event::RunEnded(end), ctx);
-            if front.one_run
-                && let Some(over) = front.over.take()
+            manager.feed(Event::RunEnded(end), ctx);
+            if manager.one_run
+                && let Some(over) = manager.over.take()
             {
                 // Stopping is no failure.
-                let is_stopped = front.core.state() == RunState::Stopped;
+                let is_stopped = manager.core.state() == RunState::Stopped;
                 let _ = over.send(if is_stopped { Ok(()) } else { result.map_err(FirstFailed::Run) });
             }
         }));
     }
 }
 
-impl Actor for Front {
+impl Actor for SessionManager {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -346,7 +346,7 @@ enum Outcome {
     Cut(Result<Cut, InputError>, Option<Read>, bool),
 }
 
-impl Handler<Outcome> for Front {
+impl Handler<Outcome> for SessionManager {
     type Result = ();
 
     fn handle(&mut self, message: Outcome, ctx: &mut Self::Context) {
@@ -389,7 +389,7 @@ impl Handler<Outcome> for Front {
 #[rtype(result = "()")]
 pub struct Ask(pub Asked);
 
-impl Handler<Ask> for Front {
+impl Handler<Ask> for SessionManager {
     type Result = ();
 
     fn handle(&mut self, message: Ask, ctx: &mut Self::Context) {
@@ -402,9 +402,9 @@ impl Handler<Ask> for Front {
 }
 
 /// Hands the requests of the gateway on, one after the other.
-pub async fn take_commands(mut commands: mpsc::Receiver<Asked>, front: Addr<Front>) {
+pub async fn take_commands(mut commands: mpsc::Receiver<Asked>, manager: Addr<SessionManager>) {
     while let Some(asked) = commands.recv().await {
-        if front.send(Ask(asked)).await.is_err() {
+        if manager.send(Ask(asked)).await.is_err() {
             return;
         }
     }

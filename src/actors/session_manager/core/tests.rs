@@ -42,12 +42,12 @@ impl Bench {
                     self.feed(Event::Started(Ok(())));
                     self.feed(Event::RunIs(if paused { RunState::Paused } else { RunState::Running }));
                 }
-                Effect::Wish { ticket, wish, .. } => {
+                Effect::ClientRequest { ticket, request, .. } => {
                     self.answers.push((ticket, 200));
-                    match wish {
-                        Wish::Run(RunCommand::Stop) => self.feed(Event::RunEnded(RunEnd::Finished)),
-                        Wish::Run(RunCommand::Pause) => self.feed(Event::RunIs(RunState::Paused)),
-                        Wish::Run(RunCommand::Resume) => self.feed(Event::RunIs(RunState::Running)),
+                    match request {
+                        ClientRequest::Run(RunCommand::Stop) => self.feed(Event::RunEnded(RunEnd::Finished)),
+                        ClientRequest::Run(RunCommand::Pause) => self.feed(Event::RunIs(RunState::Paused)),
+                        ClientRequest::Run(RunCommand::Resume) => self.feed(Event::RunIs(RunState::Running)),
                         _ => {}
                     }
                 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::commits::Complete;
-use super::instruction::KeptPace;
+use super::instruction::StoredPace;
 use crate::persist::{ContentHash, Envelope, Manifest, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::Epoch;
 
@@ -31,7 +31,7 @@ const UNSAVED: usize = 9;
 /// Orders that wait for the store. The master gives few: at most some for each snapshot.
 const QUEUE: usize = 64;
 
-/// What the keeper is asked to do, in this order.
+/// What the store writer is asked to do, in this order.
 #[derive(Debug)]
 pub enum Order {
     RaiseEpoch {
@@ -55,7 +55,7 @@ pub enum Order {
     /// How the run is driven.
     SavePace {
         epoch: Epoch,
-        pace: KeptPace,
+        pace: StoredPace,
     },
     /// An entry of the command log.
     Log {
@@ -71,7 +71,7 @@ pub enum Order {
 /// What came of it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub enum Kept {
+pub enum StoreEvent {
     EpochRaised(Epoch),
     Committed,
     CommitFailed(String),
@@ -102,16 +102,16 @@ struct Unsaved {
 }
 
 /// Owns the master's connection to the store (I3).
-pub struct Keeper {
+pub struct StoreWriter {
     store: Box<dyn SnapshotStore>,
     tenure: Tenure,
     /// What the store did not take, and what came meanwhile, the oldest first.
     unsaved: VecDeque<Unsaved>,
-    answers: Recipient<Kept>,
+    answers: Recipient<StoreEvent>,
 }
 
-impl Keeper {
-    pub fn new(store: Box<dyn SnapshotStore>, tenure: Tenure, answers: Recipient<Kept>) -> Self {
+impl StoreWriter {
+    pub fn new(store: Box<dyn SnapshotStore>, tenure: Tenure, answers: Recipient<StoreEvent>) -> Self {
         Self { store, tenure, unsaved: VecDeque::new(), answers }
     }
 
@@ -141,7 +141,7 @@ impl Keeper {
                 },
             };
             if let Err(fenced) = done {
-                self.answer(Kept::Fenced(fenced_off(&self.tenure.run, &fenced)));
+                self.answer(StoreEvent::Fenced(fenced_off(&self.tenure.run, &fenced)));
                 break;
             }
         }
@@ -154,7 +154,7 @@ impl Keeper {
             Order::RaiseEpoch { epoch } => {
                 let raised = self.raise(epoch).await?;
                 self.tenure.epoch = raised;
-                self.answer(Kept::EpochRaised(raised));
+                self.answer(StoreEvent::EpochRaised(raised));
             }
             Order::Commit { epoch, complete } => {
                 let created_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
@@ -162,9 +162,9 @@ impl Keeper {
                 parts.push(recorder);
                 let manifest = Manifest { step, epoch, scenario: self.tenure.scenario, parts, created_ms };
                 match self.commit(&manifest).await {
-                    Ok(()) => self.answer(Kept::Committed),
+                    Ok(()) => self.answer(StoreEvent::Committed),
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
-                    Err(error) => self.answer(Kept::CommitFailed(error.to_string())),
+                    Err(error) => self.answer(StoreEvent::CommitFailed(error.to_string())),
                 }
             }
             Order::SaveRecorder { epoch, step, state } => {
@@ -198,14 +198,14 @@ impl Keeper {
                     Err(fenced @ StoreError::Fenced { .. }) => return Err(fenced),
                     Err(error) => {
                         tracing::warn!(%error, "pace and pause state not stored; a restarted master would not restore them");
-                        self.answer(Kept::PaceKept(false));
+                        self.answer(StoreEvent::PaceKept(false));
                     }
-                    Ok(()) => self.answer(Kept::PaceKept(true)),
+                    Ok(()) => self.answer(StoreEvent::PaceKept(true)),
                 }
             }
             Order::Log { number, entry } => {
                 self.log(number, &entry).await?;
-                self.answer(Kept::Logged(number));
+                self.answer(StoreEvent::Logged(number));
             }
             Order::Conclude { epoch, result } => {
                 // The epoch may have been raised after the order was given.
@@ -220,7 +220,7 @@ impl Keeper {
                     _ => persist(async || store.release(&run, epoch).await).await,
                 };
                 concluded(stored, released)?;
-                self.answer(Kept::Concluded);
+                self.answer(StoreEvent::Concluded);
             }
         }
         Ok(())
@@ -238,7 +238,7 @@ impl Keeper {
                 store.put_part(run, this, &sealed).await
             });
             match stored.await {
-                Ok(reference) => self.answer(Kept::RecorderStored(reference)),
+                Ok(reference) => self.answer(StoreEvent::RecorderStored(reference)),
                 Err(error) if error.is_outage() => {
                     tracing::error!(step = id.step, %error, "recorder state and commits are waiting for the store");
                     return self.unsaved.push_front(Unsaved { id, sealed });
@@ -329,7 +329,7 @@ impl Keeper {
         }
     }
 
-    fn answer(&self, kept: Kept) {
+    fn answer(&self, kept: StoreEvent) {
         if self.answers.try_send(kept).is_err() {
             tracing::debug!("the master actor ended before its store connection");
         }

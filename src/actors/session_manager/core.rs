@@ -1,9 +1,9 @@
-//! What the front answers, and what it has done. Knows no socket and no scenario: it says what is to be loaded, started and
+//! How the session manager answers requests, and which work it starts. Knows no socket and no scenario: it says what is to be loaded, started and
 //! handed on, and hears what came of it. Every request gets one answer.
 
 use serde_json::{Value, json};
 
-use crate::actors::master::{Ticket, Wish};
+use crate::actors::master::{ClientRequest, Ticket};
 use crate::control::command::{Globals, NetChoice, RunCommand};
 use crate::control::documentation::commands_json;
 use crate::control::message::Request;
@@ -80,9 +80,9 @@ pub enum Effect {
         partitions: Option<u32>,
     },
     /// To the run, which answers.
-    Wish {
+    ClientRequest {
         ticket: Ticket,
-        wish: Wish,
+        request: ClientRequest,
         text: String,
     },
     /// A page of the network.
@@ -91,7 +91,7 @@ pub enum Effect {
         page: u64,
         size: u64,
     },
-    /// The status of the run, or of the front when there is none.
+    /// The status of the run, or of the session manager when there is no run.
     Status {
         ticket: Ticket,
     },
@@ -110,7 +110,7 @@ enum Busy {
     Starting(Ticket),
 }
 
-/// The front.
+/// The state of the session manager.
 #[derive(Debug, Default)]
 pub struct Core {
     state: RunState,
@@ -167,7 +167,7 @@ impl Core {
         let from_run = request.ds == Some(true) && self.state.has_run();
         let answer = match command {
             Command::Globals | Command::Status if from_run => {
-                effects.push(Effect::Wish { ticket, wish: Wish::Status, text: String::new() });
+                effects.push(Effect::ClientRequest { ticket, request: ClientRequest::Status, text: String::new() });
                 return Ok(());
             }
             Command::Globals => self.globals(),
@@ -190,15 +190,27 @@ impl Core {
             Command::Run(RunCommand::Start { paused }) => return self.start(ticket, paused, effects),
             Command::Run(command) => {
                 self.stopping |= command == RunCommand::Stop;
-                effects.push(Effect::Wish { ticket, wish: Wish::Run(command), text: request.to_text() });
+                effects.push(Effect::ClientRequest {
+                    ticket,
+                    request: ClientRequest::Run(command),
+                    text: request.to_text(),
+                });
                 return Ok(());
             }
             Command::World(commands) => {
-                effects.push(Effect::Wish { ticket, wish: Wish::World(commands), text: request.to_text() });
+                effects.push(Effect::ClientRequest {
+                    ticket,
+                    request: ClientRequest::World(commands),
+                    text: request.to_text(),
+                });
                 return Ok(());
             }
             Command::Edit(edits) if self.state.has_run() => {
-                effects.push(Effect::Wish { ticket, wish: Wish::Edit(edits), text: request.to_text() });
+                effects.push(Effect::ClientRequest {
+                    ticket,
+                    request: ClientRequest::Edit(edits),
+                    text: request.to_text(),
+                });
                 return Ok(());
             }
             Command::Edit(edits) => return self.edit(ticket, Some(edits), request.to_text(), effects),

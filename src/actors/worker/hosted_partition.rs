@@ -1,4 +1,4 @@
-//! One partition that lodges with a worker: its thread, its actors, and what they know of their neighbours.
+//! One partition that a worker hosts: its thread, its actors, and what they know of their neighbours.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use crate::actors::partition::{
 };
 use crate::actors::threads::Thread;
 use crate::observe::Instruments;
-use crate::protocol::{Epoch, Look, OrderNotice, RouteNotice, Scene};
+use crate::protocol::{Epoch, FencingToken, ObservationRequest, OrderNotice, RouteNotice};
 
-/// What a handler has been told of its neighbour.
+/// The neighbour as it was last announced to its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Told {
+struct KnownPeer {
     epoch: Epoch,
     local: bool,
 }
 
 struct Neighbour {
     handler: Addr<NeighborHandler>,
-    told: Option<Told>,
+    known: Option<KnownPeer>,
 }
 
-/// What it takes to start a partition's actors.
-pub struct Furnishing {
+/// Settings and connections of the actors of a hosted partition.
+pub struct HostedPartitionConfig {
     pub network: Network,
     pub outlets: Outlets,
     pub retention: Retention,
@@ -38,8 +38,8 @@ pub struct Furnishing {
     pub instruments: Option<Instruments>,
 }
 
-/// A partition under this roof. When it is dropped, its actors and its thread end.
-pub struct Lodging {
+/// A partition that this worker hosts. Dropping it ends its actors and its thread.
+pub struct HostedPartition {
     pub epoch: Epoch,
     pub thread: Thread,
     /// When it began to be built.
@@ -50,8 +50,8 @@ pub struct Lodging {
     neighbours: BTreeMap<u16, Neighbour>,
 }
 
-impl Lodging {
-    /// A place for a partition that is being built.
+impl HostedPartition {
+    /// A partition that is still being built.
     pub fn new(epoch: Epoch, thread: Thread) -> Self {
         Self {
             epoch,
@@ -64,11 +64,11 @@ impl Lodging {
     }
 
     /// Starts the actors of a partition that was built.
-    pub fn move_in(&mut self, part: u16, built: Neighbourhood, furnishing: Furnishing) {
+    pub fn start(&mut self, part: u16, built: Neighbourhood, config: HostedPartitionConfig) {
         let Neighbourhood { region, neighbours } = built;
-        let Furnishing { network, outlets, retention, snapshot_interval, instruments } = furnishing;
-        let scene = Scene { run: network.run, epoch: self.epoch };
-        let core = partition::Core::new(Place { scene, part }, region, neighbours.len(), snapshot_interval);
+        let HostedPartitionConfig { network, outlets, retention, snapshot_interval, instruments } = config;
+        let token = FencingToken { run: network.run, epoch: self.epoch };
+        let core = partition::Core::new(Place { token, part }, region, neighbours.len(), snapshot_interval);
         let (steps, degree) = (core.steps(), neighbours.len());
         // Told the master before the actor has come to life on its thread.
         self.progress.store(steps, Ordering::Relaxed);
@@ -81,13 +81,13 @@ impl Lodging {
         let start = |(neighbour, peer): (usize, u16)| {
             let (frames, gone) = (partition.clone().recipient(), partition.clone().recipient());
             // The epoch in which the neighbour was placed is told together with its address.
-            let (own, other) = (End { part, epoch: scene.epoch }, End { part: peer, epoch: Epoch(0) });
-            let core = neighbor_handler::Core::new(scene.run, own, other, retention, steps);
+            let (own, other) = (End { part, epoch: token.epoch }, End { part: peer, epoch: Epoch(0) });
+            let core = neighbor_handler::Core::new(token.run, own, other, retention, steps);
             let network = network.clone();
             let meter = instruments.as_ref().map(|instruments| instruments.link(part, peer));
             let handler = thread
                 .start(move |_| NeighborHandler::new(core, neighbour, Some(network), frames, gone).with_meter(meter));
-            (peer, Neighbour { handler, told: None })
+            (peer, Neighbour { handler, known: None })
         };
         self.neighbours = neighbours.into_iter().enumerate().map(start).collect();
         let handlers = self.neighbours.values().map(|neighbour| neighbour.handler.clone()).collect();
@@ -113,12 +113,12 @@ impl Lodging {
     /// Tells a handler where its neighbour is, if that is news.
     pub fn link(&mut self, peer: u16, epoch: Epoch, address: PeerAddress) {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return };
-        let told = Told { epoch, local: matches!(address, PeerAddress::Local(_)) };
-        if neighbour.told == Some(told) || neighbour.told.is_some_and(|told| told.epoch > epoch) {
+        let known = KnownPeer { epoch, local: matches!(address, PeerAddress::Local(_)) };
+        if neighbour.known == Some(known) || neighbour.known.is_some_and(|known| known.epoch > epoch) {
             return;
         }
         match neighbour.handler.try_send(PeerAt { epoch, address }) {
-            Ok(()) => neighbour.told = Some(told),
+            Ok(()) => neighbour.known = Some(known),
             Err(error) => {
                 tracing::warn!(peer, %error, "address update to a link dropped: its mailbox is full or closed")
             }
@@ -147,7 +147,7 @@ impl Lodging {
     }
 
     /// A partition that is too busy is not looked at.
-    pub fn look(&self, look: Arc<Look>) {
+    pub fn look(&self, look: Arc<ObservationRequest>) {
         if let Some(partition) = &self.partition
             && partition.try_send(LookAt(look)).is_err()
         {
@@ -181,7 +181,7 @@ impl Lodging {
     }
 }
 
-impl Drop for Lodging {
+impl Drop for HostedPartition {
     fn drop(&mut self) {
         for neighbour in self.neighbours.values() {
             if neighbour.handler.try_send(Retire).is_err() {

@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::instruction::{Drive, Instruction, Ticket};
-use super::schedule::Act;
+use super::schedule::LoggedAction;
 use crate::control::command::{RunCommand, WorldCommand};
 use crate::control::live::{EdgeView, Interest, LiveOut, MAX_VEHICLES, RunStatus, SignalView, VehicleView, View};
 use crate::control::timed::{Timed, TimedCommand};
-use crate::control::{CommandError, Desk};
+use crate::control::{CommandError, NameResolver};
 use crate::graph::EdgeKind;
 use crate::graph::edit::Edit;
 use crate::ids::{EdgeId, LaneId, SignalId};
@@ -28,7 +28,7 @@ const STATUS_PERIOD: Duration = Duration::from_millis(100);
 
 /// What a client wants of a run.
 #[derive(Debug)]
-pub enum Wish {
+pub enum ClientRequest {
     Run(RunCommand),
     World(Vec<WorldCommand>),
     /// Changes the structure of the network.
@@ -37,8 +37,8 @@ pub enum Wish {
 }
 
 /// How a run can be driven and seen from outside.
-pub struct Panel {
-    desk: Desk,
+pub struct RunController {
+    names: NameResolver,
     live: LiveOut,
     shapes: LaneShapes,
     /// Commands that are given at their steps.
@@ -54,13 +54,13 @@ pub struct Panel {
     watched: Option<(Arc<Interest>, Watch)>,
 }
 
-impl Panel {
-    pub fn new(desk: Desk, live: LiveOut, timed: Vec<TimedCommand>) -> Self {
-        let network = &desk.world().network;
+impl RunController {
+    pub fn new(names: NameResolver, live: LiveOut, timed: Vec<TimedCommand>) -> Self {
+        let network = &names.world().network;
         live.network.send_replace(Some(Arc::clone(network)));
         let shapes = LaneShapes::new(Arc::clone(network));
         Self {
-            desk,
+            names,
             live,
             shapes,
             timed,
@@ -73,47 +73,54 @@ impl Panel {
         }
     }
 
-    /// What the wish means to the run; `text` is the command as it was given.
+    /// The instruction that a request stands for; `text` is the command as it was given.
     ///
     /// # Errors
     /// A name is not known, or what it names cannot do what is asked.
-    pub fn instruction(&mut self, wish: Wish, text: String, now_ms: i64) -> Result<Instruction, CommandError> {
-        Ok(match wish {
-            Wish::World(commands) => {
-                let orders = self.desk.resolve(&commands, now_ms)?;
-                let parts = self.desk.parts(&orders);
-                Instruction::Logged { act: Act::Change(orders), parts, text, timed: None }
+    pub fn instruction(
+        &mut self,
+        request: ClientRequest,
+        text: String,
+        now_ms: i64,
+    ) -> Result<Instruction, CommandError> {
+        Ok(match request {
+            ClientRequest::World(commands) => {
+                let orders = self.names.resolve(&commands, now_ms)?;
+                let parts = self.names.parts(&orders);
+                Instruction::Logged { act: LoggedAction::Change(orders), parts, text, timed: None }
             }
-            Wish::Edit(edits) => {
-                self.desk.check_edits(&edits)?;
-                Instruction::Logged { act: Act::Edit(edits), parts: self.desk.all_parts(), text, timed: None }
+            ClientRequest::Edit(edits) => {
+                self.names.check_edits(&edits)?;
+                Instruction::Logged { act: LoggedAction::Edit(edits), parts: self.names.all_parts(), text, timed: None }
             }
-            Wish::Run(RunCommand::Stop) => Instruction::Logged { act: Act::Stop, parts: Vec::new(), text, timed: None },
-            Wish::Run(RunCommand::Snapshot) => {
-                let parts = self.desk.all_parts();
-                Instruction::Logged { act: Act::Snapshot, parts, text, timed: None }
+            ClientRequest::Run(RunCommand::Stop) => {
+                Instruction::Logged { act: LoggedAction::Stop, parts: Vec::new(), text, timed: None }
             }
-            Wish::Run(RunCommand::Pause) => Instruction::Drive(Drive::Pause),
-            Wish::Run(RunCommand::Resume) => Instruction::Drive(Drive::Resume),
-            Wish::Run(RunCommand::Step { steps }) => Instruction::Drive(Drive::Step(steps)),
-            Wish::Run(RunCommand::Speed { factor }) => Instruction::Drive(Drive::Speed(factor)),
-            Wish::Run(RunCommand::Move { partition, worker }) => Instruction::Move { part: partition, worker },
-            Wish::Run(RunCommand::Start { .. }) => {
+            ClientRequest::Run(RunCommand::Snapshot) => {
+                let parts = self.names.all_parts();
+                Instruction::Logged { act: LoggedAction::Snapshot, parts, text, timed: None }
+            }
+            ClientRequest::Run(RunCommand::Pause) => Instruction::Drive(Drive::Pause),
+            ClientRequest::Run(RunCommand::Resume) => Instruction::Drive(Drive::Resume),
+            ClientRequest::Run(RunCommand::Step { steps }) => Instruction::Drive(Drive::Step(steps)),
+            ClientRequest::Run(RunCommand::Speed { factor }) => Instruction::Drive(Drive::Speed(factor)),
+            ClientRequest::Run(RunCommand::Move { partition, worker }) => Instruction::Move { part: partition, worker },
+            ClientRequest::Run(RunCommand::Start { .. }) => {
                 return Err(CommandError::Conflict("the run has already started".to_owned()));
             }
-            Wish::Status => Instruction::Status,
+            ClientRequest::Status => Instruction::Status,
         })
     }
 
     /// The timed command at a place of its file; `None`: it cannot be given, which is said.
     pub fn timed(&mut self, place: u32, now_ms: i64) -> Option<Instruction> {
         let TimedCommand { command, text, .. } = self.timed.get(place as usize)?.clone();
-        let wish = match command {
-            Timed::World(commands) => Wish::World(commands),
-            Timed::Edit(edits) => Wish::Edit(edits),
-            Timed::Run(command) => Wish::Run(command),
+        let request = match command {
+            Timed::World(commands) => ClientRequest::World(commands),
+            Timed::Edit(edits) => ClientRequest::Edit(edits),
+            Timed::Run(command) => ClientRequest::Run(command),
         };
-        match self.instruction(wish, text.clone(), now_ms) {
+        match self.instruction(request, text.clone(), now_ms) {
             Ok(Instruction::Logged { act, parts, text, .. }) => {
                 Some(Instruction::Logged { act, parts, text, timed: Some(place) })
             }
@@ -142,9 +149,9 @@ impl Panel {
     }
 
     /// An entry went into the log.
-    pub fn learn(&mut self, act: &Act) {
-        if let Act::Change(orders) = act {
-            self.desk.learn(orders);
+    pub fn learn(&mut self, act: &LoggedAction) {
+        if let LoggedAction::Change(orders) = act {
+            self.names.learn(orders);
         }
     }
 
@@ -187,7 +194,7 @@ impl Panel {
     }
 
     fn watch(&self, interest: &Interest) -> Watch {
-        let network = &self.desk.world().network;
+        let network = &self.names.world().network;
         let everywhere = interest.vehicles.contains(&None);
         let is_inside = |lane: LaneId| {
             everywhere
@@ -208,7 +215,7 @@ impl Panel {
 
     /// What all partitions saw at a step.
     pub fn show(&self, step: u64, time_s: f64, seen: Observation) {
-        let world = self.desk.world();
+        let world = self.names.world();
         let network = &world.network;
         let lane_name = |lane: LaneId| {
             let lane = network.lane(lane);
@@ -216,7 +223,7 @@ impl Panel {
         };
         let truncated = seen.vehicles.len() > MAX_VEHICLES;
         let vehicles = seen.vehicles.iter().take(MAX_VEHICLES).map(|vehicle| {
-            let (name, length_m) = self.desk.vehicle_look(vehicle.vehicle);
+            let (name, length_m) = self.names.vehicle_look(vehicle.vehicle);
             let pose = self.shapes.pose(vehicle.lane, vehicle.pos_m, length_m);
             VehicleView {
                 id: name,
@@ -255,7 +262,7 @@ impl Panel {
     }
 
     pub fn world(&self) -> &Arc<World> {
-        self.desk.world()
+        self.names.world()
     }
 }
 

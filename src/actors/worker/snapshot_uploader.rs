@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub type OpenStore = Arc<dyn Fn() -> Result<Box<dyn SnapshotStore>, StoreError> + Send + Sync>;
 
 /// Owns the worker's connection to the store (I3).
-pub struct Depot {
+pub struct SnapshotUploader {
     /// Away while it is used; messages wait meanwhile.
     store: Option<Box<dyn SnapshotStore>>,
     run: Option<(RunName, ContentHash)>,
@@ -36,7 +36,7 @@ pub struct Depot {
     waiting: Option<IntGauge>,
 }
 
-impl Depot {
+impl SnapshotUploader {
     pub fn new(store: Box<dyn SnapshotStore>, worker: Addr<Worker>, waiting: Option<IntGauge>) -> Self {
         Self { store: Some(store), run: None, backlog: Backlog::default(), worker, waiting }
     }
@@ -56,9 +56,9 @@ impl Depot {
             let done = work(&mut *store).await;
             (store, done)
         };
-        ctx.wait(working.into_actor(self).map(move |(store, done), depot, ctx| {
-            depot.store = Some(store);
-            then(done, depot, ctx);
+        ctx.wait(working.into_actor(self).map(move |(store, done), uploader, ctx| {
+            uploader.store = Some(store);
+            then(done, uploader, ctx);
         }));
     }
 
@@ -75,20 +75,20 @@ impl Depot {
             .await;
             (stored, packed)
         };
-        self.with_store(ctx, work, move |(stored, packed), depot, ctx| match stored {
+        self.with_store(ctx, work, move |(stored, packed), uploader, ctx| match stored {
             Ok(reference) => {
                 let stored = Stored { part: packed.part, epoch: packed.epoch, reference };
-                depot.tell(SnapshotStored { stored, took: packed.taken.elapsed() });
-                if !depot.backlog.is_empty() {
+                uploader.tell(SnapshotStored { stored, took: packed.taken.elapsed() });
+                if !uploader.backlog.is_empty() {
                     ctx.notify(Retry);
                 }
             }
             Err(error) if error.is_outage() => {
-                if depot.backlog.put_back(packed) {
+                if uploader.backlog.put_back(packed) {
                     tracing::warn!(%error, "snapshots are waiting for the store");
                 }
             }
-            Err(error) => depot.not_stored(packed.part, packed.step, error.to_string()),
+            Err(error) => uploader.not_stored(packed.part, packed.step, error.to_string()),
         });
     }
 
@@ -115,13 +115,13 @@ impl Depot {
     }
 }
 
-impl Actor for Depot {
+impl Actor for SnapshotUploader {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(RETRY, |depot, ctx| {
-            depot.waiting.iter().for_each(|gauge| gauge.set(depot.backlog.len() as i64));
-            depot.go_on(ctx);
+        ctx.run_interval(RETRY, |uploader, ctx| {
+            uploader.waiting.iter().for_each(|gauge| gauge.set(uploader.backlog.len() as i64));
+            uploader.go_on(ctx);
         });
     }
 }
@@ -131,7 +131,7 @@ impl Actor for Depot {
 #[rtype(result = "()")]
 struct Retry;
 
-impl Handler<Retry> for Depot {
+impl Handler<Retry> for SnapshotUploader {
     type Result = ();
 
     fn handle(&mut self, _: Retry, ctx: &mut Self::Context) {
@@ -146,7 +146,7 @@ pub struct Superseded {
     pub step: u64,
 }
 
-impl Handler<Superseded> for Depot {
+impl Handler<Superseded> for SnapshotUploader {
     type Result = ();
 
     fn handle(&mut self, message: Superseded, _: &mut Self::Context) {
@@ -154,7 +154,7 @@ impl Handler<Superseded> for Depot {
     }
 }
 
-impl Handler<Snapshot> for Depot {
+impl Handler<Snapshot> for SnapshotUploader {
     type Result = ();
 
     fn handle(&mut self, message: Snapshot, ctx: &mut Self::Context) {
@@ -180,7 +180,7 @@ pub struct Prepare {
     pub scenario: ContentHash,
 }
 
-impl Handler<Prepare> for Depot {
+impl Handler<Prepare> for SnapshotUploader {
     type Result = ();
 
     fn handle(&mut self, message: Prepare, ctx: &mut Self::Context) {
@@ -194,7 +194,7 @@ impl Handler<Prepare> for Depot {
             let scopes = (0..cut.parts as u16).map(|part| Scope::new(&world, part, &cut.part_of_edge)).collect();
             Ok::<_, String>((world, Arc::new(scopes)))
         };
-        self.with_store(ctx, work, |prepared, depot, _| depot.tell(Prepared(prepared)));
+        self.with_store(ctx, work, |prepared, uploader, _| uploader.tell(Prepared(prepared)));
     }
 }
 
@@ -207,7 +207,7 @@ pub struct Load {
     pub from: PartRef,
 }
 
-impl Handler<Load> for Depot {
+impl Handler<Load> for SnapshotUploader {
     type Result = ();
 
     fn handle(&mut self, message: Load, ctx: &mut Self::Context) {
@@ -219,9 +219,9 @@ impl Handler<Load> for Depot {
             let bytes = expected.open_expecting(&sealed).map_err(|e| e.to_string())?;
             rmp_serde::from_slice::<PartitionState>(&bytes).map_err(|e| e.to_string())
         };
-        self.with_store(ctx, work, move |loaded, depot, _| match loaded {
-            Ok(state) => depot.tell(Loaded { part, epoch, state: Box::new(state) }),
-            Err(reason) => depot.tell(NotLoaded { part, epoch, reason }),
+        self.with_store(ctx, work, move |loaded, uploader, _| match loaded {
+            Ok(state) => uploader.tell(Loaded { part, epoch, state: Box::new(state) }),
+            Err(reason) => uploader.tell(NotLoaded { part, epoch, reason }),
         });
     }
 }
@@ -231,14 +231,14 @@ impl Handler<Load> for Depot {
 #[rtype(result = "()")]
 pub struct AskOutcome;
 
-impl Handler<AskOutcome> for Depot {
+impl Handler<AskOutcome> for SnapshotUploader {
     type Result = ();
 
     fn handle(&mut self, _: AskOutcome, ctx: &mut Self::Context) {
         let Some((run, _)) = self.run.clone() else { return };
         let work = async move |store: &mut dyn SnapshotStore| store.get_record(&run, OUTCOME).await;
-        self.with_store(ctx, work, |outcome, depot, _| match outcome {
-            Ok(Some(_)) => depot.tell(RunIsOver),
+        self.with_store(ctx, work, |outcome, uploader, _| match outcome {
+            Ok(Some(_)) => uploader.tell(RunIsOver),
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "the store did not answer whether the run has ended"),
         });

@@ -12,10 +12,10 @@ use super::{Epoch, Generation, RunId, Stream, VERSION, WireError, decode, encode
 
 /// Stands first, so that a stranger is recognised by its first bytes.
 const MAGIC: &str = "TESSDS";
-/// Longest opening message, bytes.
-const MAX_OPENING: u32 = 4096;
-/// An opening, and the answer to it, takes no longer.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest handshake message, bytes.
+const MAX_HANDSHAKE: u32 = 4096;
+/// An handshake, and the answer to it, takes no longer.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub enum Purpose {
 
 /// The first message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
+pub struct Handshake {
     magic: String,
     pub version: u32,
     pub purpose: Purpose,
@@ -36,12 +36,12 @@ pub struct Opening {
 
 /// Why a connection did not come about.
 #[derive(Debug, thiserror::Error)]
-pub enum OpeningError {
+pub enum HandshakeError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("no handshake within {} s", OPENING_TIMEOUT.as_secs())]
+    #[error("no handshake within {} s", HANDSHAKE_TIMEOUT.as_secs())]
     TimedOut,
-    #[error("handshake of {0} bytes; the limit is {MAX_OPENING}")]
+    #[error("handshake of {0} bytes; the limit is {MAX_HANDSHAKE}")]
     TooLong(u32),
     #[error("the peer uses TLS, and this process does not; set [tls] for all processes of a run, or for none")]
     Encrypted,
@@ -59,13 +59,13 @@ pub enum OpeningError {
 /// Connects: says what for, and waits for the answer.
 ///
 /// # Errors
-/// [`OpeningError::Refused`] with the other side's reason, or whatever went wrong on the way.
-pub async fn open(stream: &mut dyn Stream, purpose: Purpose) -> Result<(), OpeningError> {
-    let opening = Opening { magic: MAGIC.to_owned(), version: VERSION, purpose };
+/// [`HandshakeError::Refused`] with the other side's reason, or whatever went wrong on the way.
+pub async fn open(stream: &mut dyn Stream, purpose: Purpose) -> Result<(), HandshakeError> {
+    let handshake = Handshake { magic: MAGIC.to_owned(), version: VERSION, purpose };
     within(async {
-        write(stream, &opening).await?;
+        write(stream, &handshake).await?;
         let answer: Result<(), String> = read(stream).await?;
-        answer.map_err(OpeningError::Refused)
+        answer.map_err(HandshakeError::Refused)
     })
     .await
 }
@@ -74,18 +74,18 @@ pub async fn open(stream: &mut dyn Stream, purpose: Purpose) -> Result<(), Openi
 ///
 /// # Errors
 /// The caller is not one of ours, or too slow; it has been told where that makes sense.
-pub async fn accept(stream: &mut dyn Stream) -> Result<Purpose, OpeningError> {
+pub async fn accept(stream: &mut dyn Stream) -> Result<Purpose, HandshakeError> {
     within(async {
-        let opening: Opening = read(stream).await?;
-        if opening.magic != MAGIC {
-            return Err(OpeningError::Stranger);
+        let handshake: Handshake = read(stream).await?;
+        if handshake.magic != MAGIC {
+            return Err(HandshakeError::Stranger);
         }
-        if opening.version != VERSION {
-            let error = OpeningError::Version { theirs: VERSION };
+        if handshake.version != VERSION {
+            let error = HandshakeError::Version { theirs: VERSION };
             write(stream, &Err::<(), String>(error.to_string())).await?;
-            return Err(OpeningError::Version { theirs: opening.version });
+            return Err(HandshakeError::Version { theirs: handshake.version });
         }
-        Ok(opening.purpose)
+        Ok(handshake.purpose)
     })
     .await
 }
@@ -94,15 +94,15 @@ pub async fn accept(stream: &mut dyn Stream) -> Result<Purpose, OpeningError> {
 ///
 /// # Errors
 /// The caller has gone.
-pub async fn answer(stream: &mut dyn Stream, verdict: Result<(), String>) -> Result<(), OpeningError> {
+pub async fn answer(stream: &mut dyn Stream, verdict: Result<(), String>) -> Result<(), HandshakeError> {
     within(write(stream, &verdict)).await
 }
 
-async fn within<T>(work: impl Future<Output = Result<T, OpeningError>>) -> Result<T, OpeningError> {
-    timeout(OPENING_TIMEOUT, work).await.unwrap_or(Err(OpeningError::TimedOut))
+async fn within<T>(work: impl Future<Output = Result<T, HandshakeError>>) -> Result<T, HandshakeError> {
+    timeout(HANDSHAKE_TIMEOUT, work).await.unwrap_or(Err(HandshakeError::TimedOut))
 }
 
-async fn write(stream: &mut dyn Stream, message: &impl Serialize) -> Result<(), OpeningError> {
+async fn write(stream: &mut dyn Stream, message: &impl Serialize) -> Result<(), HandshakeError> {
     let bytes = encode(message)?;
     stream.write_u32_le(bytes.len() as u32).await?;
     stream.write_all(&bytes).await?;
@@ -110,14 +110,14 @@ async fn write(stream: &mut dyn Stream, message: &impl Serialize) -> Result<(), 
 }
 
 /// Reads no byte more than the message, for what follows is read by somebody else.
-async fn read<M: serde::de::DeserializeOwned>(stream: &mut dyn Stream) -> Result<M, OpeningError> {
+async fn read<M: serde::de::DeserializeOwned>(stream: &mut dyn Stream) -> Result<M, HandshakeError> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     let length = u32::from_le_bytes(head);
-    if length > MAX_OPENING {
+    if length > MAX_HANDSHAKE {
         // Read as TLS: a greeting, or an alert, of any version.
         let is_tls = matches!(head, [0x15 | 0x16, 3, ..]);
-        return Err(if is_tls { OpeningError::Encrypted } else { OpeningError::TooLong(length) });
+        return Err(if is_tls { HandshakeError::Encrypted } else { HandshakeError::TooLong(length) });
     }
     let mut bytes = vec![0; length as usize];
     stream.read_exact(&mut bytes).await?;

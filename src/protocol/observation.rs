@@ -6,7 +6,7 @@ use crate::sim::{Observation, Watch};
 
 /// A look at some roads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
+pub struct ObservationRequest {
     pub number: u64,
     /// Steps that are to be done then.
     pub at_step: u64,
@@ -15,7 +15,7 @@ pub struct Look {
 
 /// What a look has shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Observed {
     pub number: u64,
     pub part: u16,
     /// Steps that were done when the look came.

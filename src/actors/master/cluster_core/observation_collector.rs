@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::protocol::{Look, Seen};
+use crate::protocol::{ObservationRequest, Observed};
 use crate::sim::{Observation, Watch};
 
 /// A look that takes longer is given up: a partition is lost, or far behind.
@@ -43,14 +43,14 @@ pub enum Glance {
     /// There is more to come, or nobody asked.
     Waits,
     /// The step was past: to all partitions.
-    Again(Look),
+    Again(ObservationRequest),
     /// What all partitions show.
     Whole { step: u64, observation: Observation },
 }
 
 /// Where a run is looked at.
 #[derive(Debug)]
-pub struct Lookout {
+pub struct ObservationCollector {
     /// Of the last look.
     number: u64,
     looking: Option<Looking>,
@@ -61,13 +61,13 @@ pub struct Lookout {
     heard: Option<Instant>,
 }
 
-impl Default for Lookout {
+impl Default for ObservationCollector {
     fn default() -> Self {
         Self { number: 0, looking: None, margin: 1, farthest: 0, heard: None }
     }
 }
 
-impl Lookout {
+impl ObservationCollector {
     /// Somebody has done so many steps.
     pub fn stands(&mut self, steps: u64, now: Instant) {
         if self.heard.is_none() || steps > self.farthest {
@@ -86,7 +86,7 @@ impl Lookout {
     }
 
     /// Looks at these roads: to all partitions. `None`: a look is under way.
-    pub fn look(&mut self, watch: Watch, partitions: u16, standing: Standing) -> Option<Look> {
+    pub fn look(&mut self, watch: Watch, partitions: u16, standing: Standing) -> Option<ObservationRequest> {
         if self.is_looking(standing.now) {
             return None;
         }
@@ -98,7 +98,7 @@ impl Lookout {
     }
 
     /// A partition has answered.
-    pub fn seen(&mut self, seen: Seen, partitions: u16, standing: Standing) -> Glance {
+    pub fn seen(&mut self, seen: Observed, partitions: u16, standing: Standing) -> Glance {
         self.stands(seen.came_at, standing.now);
         let Some(looking) = self.looking.as_mut().filter(|looking| looking.number == seen.number) else {
             return Glance::Waits;
@@ -127,7 +127,7 @@ impl Lookout {
     }
 
     /// Asks all partitions, a little ahead of where they should be by now.
-    fn ask(&mut self, partitions: u16, Standing { now, free, step }: Standing) -> Option<Look> {
+    fn ask(&mut self, partitions: u16, Standing { now, free, step }: Standing) -> Option<ObservationRequest> {
         let since = self.heard.map_or(Duration::ZERO, |heard| now - heard);
         let steps = step.map_or(0.0, |step| since.as_secs_f64() / step.as_secs_f64().max(1e-9)) as u64;
         let at_step = self.farthest.saturating_add(steps).saturating_add(self.margin).min(free).max(self.farthest);
@@ -136,7 +136,7 @@ impl Lookout {
         (looking.number, looking.step, looking.spare) = (self.number, at_step, u64::MAX);
         looking.missing = (0..partitions).collect();
         looking.observation = Observation::default();
-        Some(Look { number: self.number, at_step, watch: looking.watch.clone() })
+        Some(ObservationRequest { number: self.number, at_step, watch: looking.watch.clone() })
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
 
     /// A run of which all partitions are equally far.
     struct Run {
-        lookout: Lookout,
+        observations: ObservationCollector,
         begun: Instant,
         now: Instant,
         step: Duration,
@@ -164,7 +164,7 @@ mod tests {
         fn new(step_us: u64, ahead: u64, knows_pace: bool) -> Self {
             let now = Instant::now();
             let (step, way) = (Duration::from_micros(step_us), Duration::from_micros(200));
-            Self { lookout: Lookout::default(), begun: now, now, step, way, ahead, knows_pace }
+            Self { observations: ObservationCollector::default(), begun: now, now, step, way, ahead, knows_pace }
         }
 
         fn done(&self, at: Instant) -> u64 {
@@ -179,7 +179,7 @@ mod tests {
         }
 
         /// Answers of all partitions, when they are there.
-        fn answer(&mut self, look: &Look) -> Glance {
+        fn answer(&mut self, look: &ObservationRequest) -> Glance {
             // A partition hears between two steps.
             let came = self.now + self.way;
             let came_at = self.done(came) + 1;
@@ -192,9 +192,9 @@ mod tests {
                 if matches!(glance, Glance::Again(_)) {
                     break;
                 }
-                let seen = Seen { number: look.number, part, came_at, observation: observation.clone() };
+                let seen = Observed { number: look.number, part, came_at, observation: observation.clone() };
                 let standing = self.standing();
-                glance = self.lookout.seen(seen, PARTS, standing);
+                glance = self.observations.seen(seen, PARTS, standing);
             }
             glance
         }
@@ -202,9 +202,9 @@ mod tests {
         /// How many times the partitions were asked for one view.
         fn view(&mut self) -> (u32, u64) {
             let recorded = self.done(self.now) / 16 * 16;
-            self.lookout.stands(recorded, self.now);
+            self.observations.stands(recorded, self.now);
             let standing = self.standing();
-            let mut look = self.lookout.look(Watch::default(), PARTS, standing).expect("nobody looks");
+            let mut look = self.observations.look(Watch::default(), PARTS, standing).expect("nobody looks");
             for asked in 1..20 {
                 match self.answer(&look) {
                     Glance::Again(again) => look = again,
@@ -248,29 +248,29 @@ mod tests {
 
     #[test]
     fn what_is_not_granted_nobody_has_got_to() {
-        let (mut lookout, now) = (Lookout::default(), Instant::now());
-        lookout.stands(10, now);
-        let at = |lookout: &mut Lookout, seconds, free| {
+        let (mut observations, now) = (ObservationCollector::default(), Instant::now());
+        observations.stands(10, now);
+        let at = |observations: &mut ObservationCollector, seconds, free| {
             let standing =
                 Standing { now: now + Duration::from_secs(seconds), free, step: Some(Duration::from_millis(1)) };
-            lookout.look(Watch::default(), PARTS, standing).map(|look| look.at_step)
+            observations.look(Watch::default(), PARTS, standing).map(|look| look.at_step)
         };
-        assert_eq!(at(&mut lookout, 5, 12), Some(12), "it stands there, however long it takes");
-        assert_eq!(at(&mut lookout, 6, 12), None, "a look is under way");
-        assert_eq!(at(&mut lookout, 7, 12), Some(12), "it took too long");
+        assert_eq!(at(&mut observations, 5, 12), Some(12), "it stands there, however long it takes");
+        assert_eq!(at(&mut observations, 6, 12), None, "a look is under way");
+        assert_eq!(at(&mut observations, 7, 12), Some(12), "it took too long");
     }
 
     #[test]
     fn an_answer_to_a_look_that_was_given_up_counts_no_more() {
-        let (mut lookout, now) = (Lookout::default(), Instant::now());
+        let (mut observations, now) = (ObservationCollector::default(), Instant::now());
         let standing = Standing { now, free: 9, step: None };
-        let seen = |number, part| Seen { number, part, came_at: 0, observation: Some(Observation::default()) };
-        let first = lookout.look(Watch::default(), PARTS, standing).expect("a look");
-        lookout.give_up();
-        let second = lookout.look(Watch::default(), PARTS, standing).expect("another");
+        let seen = |number, part| Observed { number, part, came_at: 0, observation: Some(Observation::default()) };
+        let first = observations.look(Watch::default(), PARTS, standing).expect("a look");
+        observations.give_up();
+        let second = observations.look(Watch::default(), PARTS, standing).expect("another");
         for (number, part) in [(first.number, 0), (first.number, 1), (second.number, 0), (second.number, 0)] {
-            assert_eq!(lookout.seen(seen(number, part), PARTS, standing), Glance::Waits);
+            assert_eq!(observations.seen(seen(number, part), PARTS, standing), Glance::Waits);
         }
-        assert!(matches!(lookout.seen(seen(second.number, 1), PARTS, standing), Glance::Whole { step: 1, .. }));
+        assert!(matches!(observations.seen(seen(second.number, 1), PARTS, standing), Glance::Whole { step: 1, .. }));
     }
 }
