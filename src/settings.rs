@@ -1,16 +1,19 @@
 //! Settings of this process: how the work is divided, what is logged and shown. No result depends on them, but for the region
 //! that is simulated. Layers, later wins: built-in defaults, TOML files, `TESSDS__…` environment variables, command line. Unknown keys are errors.
 
+mod cluster;
+mod logging;
+
 use std::path::PathBuf;
 
-use axum::http::Uri;
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+pub use self::cluster::{ClusterSettings, OnOutage, TlsSettings};
+pub use self::logging::{LogFormat, LogSettings, OtelSettings, Rotate};
 use crate::diagnostics::InputError;
 use crate::graph::Area;
 use crate::scenario::RegionSource;
-use crate::tls::TlsFiles;
 
 const ENVIRONMENT: &str = "TESSDS";
 const SEPARATOR: &str = "__";
@@ -218,182 +221,6 @@ impl RegionSettings {
     }
 }
 
-/// How a run over many processes is kept alive. The master's settings hold; it tells them to its workers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClusterSettings {
-    /// Take snapshots, and recover what is lost from them.
-    pub fault_tolerance: bool,
-    /// Steps between two snapshots.
-    pub snapshot_interval: u64,
-    /// Workers tell their progress, and are replaced when they do not.
-    pub heartbeat: bool,
-    pub heartbeat_ms: u64,
-    /// A worker or neighbour that has not been heard of for so long is lost.
-    pub timeout_ms: u64,
-    /// A worker whose connection is lost is replaced if it does not come back within so long.
-    pub grace_ms: u64,
-    /// The same when the master was restarted.
-    pub adoption_ms: u64,
-    /// What becomes of the run when the store is out of order for long.
-    pub on_outage: OnOutage,
-    /// The right to drive the run lapses so long after the master's last sign of life.
-    pub lease_ms: u64,
-    /// How long a worker that hosts nothing looks for a master, s; 0: for ever. The worker's own setting holds.
-    pub master_patience_s: u64,
-    /// Stay when the run is finished, until told to end. The process's own setting holds; that of a run in one process does not matter.
-    pub linger: bool,
-}
-
-impl Default for ClusterSettings {
-    fn default() -> Self {
-        Self {
-            fault_tolerance: true,
-            snapshot_interval: 100,
-            heartbeat: true,
-            heartbeat_ms: 500,
-            timeout_ms: 2500,
-            grace_ms: 500,
-            adoption_ms: 3000,
-            on_outage: OnOutage::Pause,
-            lease_ms: 5000,
-            master_patience_s: 600,
-            linger: false,
-        }
-    }
-}
-
-impl ClusterSettings {
-    fn validate(&self) -> Result<(), String> {
-        if self.snapshot_interval == 0 || self.snapshot_interval > 1_000_000 {
-            return Err(format!("cluster.snapshot_interval is {}, 1 to 1000000 are allowed", self.snapshot_interval));
-        }
-        if self.heartbeat_ms == 0 || self.timeout_ms < 2 * self.heartbeat_ms {
-            return Err(format!(
-                "cluster.timeout_ms is {} and cluster.heartbeat_ms {}; the timeout has to be at least two heartbeats, or \
-                 one late message counts as the loss of a worker",
-                self.timeout_ms, self.heartbeat_ms
-            ));
-        }
-        if self.lease_ms < 500 {
-            return Err(format!("cluster.lease_ms is {}, at least 500 are needed to renew it in time", self.lease_ms));
-        }
-        Ok(())
-    }
-}
-
-/// PEM files for the connections between processes; all are set, or none (SECURITY.md).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TlsSettings {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    /// The authority that vouches for all processes.
-    pub ca: PathBuf,
-}
-
-impl TlsSettings {
-    /// The files; `None`: connections are not encrypted.
-    pub fn files(&self) -> Option<TlsFiles> {
-        let Self { certificate, key, ca } = self.clone();
-        (!certificate.as_os_str().is_empty()).then_some(TlsFiles { certificate, key, ca: Some(ca) })
-    }
-
-    fn validate(&self) -> Result<(), String> {
-        let given = [&self.certificate, &self.key, &self.ca].map(|path| !path.as_os_str().is_empty());
-        if given != [true; 3] && given != [false; 3] {
-            return Err("tls.certificate, tls.key and tls.ca belong together; set all or none".to_owned());
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogSettings {
-    pub format: LogFormat,
-    /// Levels as `tracing` writes them: `info`, or `warn,tessds::sim=debug`.
-    pub filter: String,
-    /// Where the log is written besides; empty: nowhere.
-    pub file: PathBuf,
-    /// How lines in the file look; JSON if nothing is said.
-    pub file_format: LogFormat,
-    /// When a new file is begun.
-    pub rotate: Rotate,
-    /// Greatest size of a file that is rotated by size, MiB.
-    pub file_mib: u64,
-    /// Earlier files that are kept.
-    pub keep: u32,
-}
-
-impl Default for LogSettings {
-    fn default() -> Self {
-        Self {
-            format: LogFormat::Auto,
-            filter: "info".to_owned(),
-            file: PathBuf::new(),
-            file_format: LogFormat::Auto,
-            rotate: Rotate::Daily,
-            file_mib: 100,
-            keep: 7,
-        }
-    }
-}
-
-impl LogSettings {
-    fn validate(&self) -> Result<(), String> {
-        tracing_subscriber::EnvFilter::try_new(&self.filter)
-            .map_err(|error| format!("log.filter '{}' is not a filter: {error}", self.filter))?;
-        if !(1..=1000).contains(&self.keep) {
-            return Err(format!("log.keep is {}, 1 to 1000 are allowed", self.keep));
-        }
-        if !(1..=1 << 20).contains(&self.file_mib) {
-            return Err(format!("log.file_mib is {}, 1 to 1048576 are allowed", self.file_mib));
-        }
-        Ok(())
-    }
-}
-
-/// Traces (docs/traces.md).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OtelSettings {
-    /// `http://HOST:PORT` of an OpenTelemetry collector; empty: no traces.
-    pub endpoint: String,
-}
-
-impl OtelSettings {
-    fn validate(&self) -> Result<(), String> {
-        let endpoint = &self.endpoint;
-        let is_good = |uri: Uri| uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
-        if !endpoint.is_empty() && !endpoint.parse().is_ok_and(is_good) {
-            return Err(format!(
-                "otel.endpoint is '{endpoint}', http://HOST:PORT is expected; use a local collector to forward traces over TLS"
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// When a new log file is begun; days and hours are those of UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rotate {
-    Daily,
-    Hourly,
-    Size,
-}
-
-/// What becomes of a run whose snapshots cannot be stored any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnOutage {
-    /// It waits at the bound of what can be kept, so that nothing is ever lost.
-    Pause,
-    /// It goes on, and cannot be recovered before the next snapshot.
-    Continue,
-}
-
 /// Whether a progress bar is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -402,15 +229,6 @@ pub enum Progress {
     Auto,
     Always,
     Never,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    Text,
-    Json,
 }
 
 /// What the command line says about process settings.

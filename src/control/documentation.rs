@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::registry::{COMMANDS, Spec};
+use super::registry::{Spec, commands};
 
 /// All commands, as `commands` answers.
 pub fn commands_json() -> Value {
@@ -21,7 +21,7 @@ pub fn commands_json() -> Value {
             "help": spec.help,
         })
     };
-    COMMANDS.iter().map(command).collect()
+    commands().map(command).collect()
 }
 
 /// The table of `docs/commands.md`.
@@ -29,7 +29,7 @@ pub fn commands_markdown() -> String {
     let mut text =
         String::from("| command | message | arguments in `param` | admitted while the run is | executed by | `ds` |\n");
     text.push_str("|---|---|---|---|---|---|\n");
-    for spec in COMMANDS {
+    for spec in commands() {
         let directions = spec.directions.iter().map(|direction| direction.name()).collect::<Vec<_>>().join("/");
         let action = spec.action.map_or(String::new(), |action| format!(", action `{action}`"));
         let arguments = spec.arguments.iter().filter(|(name, _)| *name != "action").map(|(name, help)| match *help {

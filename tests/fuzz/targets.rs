@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tessds::control::message::read;
-use tessds::control::registry::{COMMANDS, find};
+use tessds::control::registry::{commands, find};
 use tessds::control::{Command, RunState};
 use tessds::protocol::{
     Epoch, FencingToken, Frame, Generation, Hello, Hosted, PeerMessage, Place, Purpose, RunId, Stream, ToMaster,
@@ -31,7 +31,7 @@ pub const TARGETS: &[Target] = &[
 
 /// One message for every command, with every argument.
 fn messages() -> Vec<Vec<u8>> {
-    let texts = COMMANDS.iter().flat_map(|spec| {
+    let texts = commands().flat_map(|spec| {
         spec.directions.iter().flat_map(|direction| {
             ["1", "true", "[\"a\",\"b\"]", "\"edge\"", "{}"].map(|value| {
                 let action = spec.action.map(|action| format!("\"action\":\"{action}\"")).into_iter();

@@ -144,9 +144,9 @@ fn the_messages_of_front_ends_are_answered_in_every_state_and_order_and_start_an
 
 #[test]
 fn every_command_is_answered_once_in_every_state() {
-    use crate::control::registry::COMMANDS;
+    use crate::control::registry::commands;
     for state in RunState::ALL {
-        for spec in COMMANDS {
+        for spec in commands() {
             for direction in spec.directions {
                 for ds in ["", r#","ds":"true""#, r#","ds":false"#] {
                     let mut bench = in_state(state);
