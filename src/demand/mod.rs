@@ -5,6 +5,7 @@
 
 mod builder;
 mod by_hand;
+pub mod car_following;
 mod clipping;
 mod departing;
 mod departure_attributes;
@@ -32,6 +33,7 @@ mod zones;
 
 pub use crate::graph::VehicleClass;
 pub use builder::{DemandBuilder, DemandOptions};
+pub use car_following::{CarFollowing, Idm};
 pub use clipping::{Clipper, Entry, Piece};
 pub use departure_attributes::DepartureDefaults;
 pub use edge_delays::EdgeDelays;
@@ -41,7 +43,7 @@ pub use road_graph::RoadGraph;
 pub use route_search::{Roads, RouteSearch, Travel};
 pub use router::Router;
 pub use stopping_place::{PlaceKind, StoppingPlace, StoppingPlaces};
-pub use vehicle_type::{CarFollowing, DefaultEmergencyDecel, Idm, LaneChangeParams, SpeedFactor, VehicleType};
+pub use vehicle_type::{DefaultEmergencyDecel, LaneChangeParams, SpeedFactor, VehicleType};
 
 use serde::{Deserialize, Serialize};
 

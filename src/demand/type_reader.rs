@@ -5,25 +5,7 @@ use crate::coverage::check_attributes;
 use crate::diagnostics::{InputError, Warnings};
 use crate::xml::shorten;
 
-use super::{CarFollowing, Idm, SpeedFactor, VehicleClass, VehicleType};
-
-/// Models of car following that SUMO knows beside Krauss and the IDM.
-const MODELS: &[&str] = &[
-    "KraussOrig1",
-    "KraussPS",
-    "KraussX",
-    "SmartSK",
-    "Daniel1",
-    "PWagner2009",
-    "BKerner",
-    "EIDM",
-    "Wiedemann",
-    "W99",
-    "Rail",
-    "ACC",
-    "CACC",
-    "CC",
-];
+use super::{CarFollowing, SpeedFactor, VehicleClass, VehicleType};
 
 /// Numbers that have no effect here, and the ranges outside of which SUMO refuses them.
 const IDLE_NUMBERS: &[(&str, f64, f64)] = &[
@@ -72,7 +54,7 @@ pub(super) fn read_type(
     read_dimensions(attributes, &mut vtype)?;
     read_decelerations(attributes, &mut vtype, warnings)?;
     read_speed_factor(attributes, &mut vtype.speed_factor)?;
-    vtype.model = read_model(attributes, warnings)?;
+    vtype.model = CarFollowing::read(attributes, warnings)?;
     read_lane_change(attributes, &mut vtype, warnings)?;
     check_attributes(attributes, warnings);
     for (key, min, max) in IDLE_NUMBERS {
@@ -202,41 +184,6 @@ pub(super) fn parse_distribution(text: &str, default: SpeedFactor) -> Option<Spe
         ("normc", &[mean, deviation, min, max]) => SpeedFactor { mean, deviation, min, max },
         _ => return None,
     })
-}
-
-fn read_model(attributes: Attributes<'_>, warnings: &mut Warnings) -> Result<CarFollowing, InputError> {
-    let Some(name) = attributes.text("carFollowModel") else { return Ok(CarFollowing::Krauss) };
-    let idm = || -> Result<CarFollowing, InputError> {
-        Ok(CarFollowing::Idm(Idm {
-            delta: attributes.number("delta")?.unwrap_or(4.0).max(0.0),
-            stepping_s: attributes.positive("stepping")?.unwrap_or(0.25),
-        }))
-    };
-    // Files carry the models with and without the prefix of the old nested form.
-    let short = name.strip_prefix("carFollowing-").unwrap_or(name);
-    match short {
-        "IDM" => idm(),
-        "Krauss" => Ok(CarFollowing::Krauss),
-        "IDMM" => {
-            warnings.add(
-                "carFollowModel 'IDMM' is not supported",
-                attributes.at(),
-                "the vehicles follow IDM, without memory",
-            );
-            idm()
-        }
-        other if !MODELS.contains(&other) => {
-            Err(attributes.error(format!("carFollowModel '{}' is not known", shorten(other))))
-        }
-        other => {
-            warnings.add(
-                format!("carFollowModel '{other}' is not supported"),
-                attributes.at(),
-                "the vehicles follow Krauss",
-            );
-            Ok(CarFollowing::Krauss)
-        }
-    }
 }
 
 fn read_lane_change(

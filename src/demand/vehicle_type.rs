@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::VehicleClass;
+use super::{CarFollowing, VehicleClass};
 
 /// Distribution of the factor by which a driver multiplies speed limits: a normal distribution, truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,22 +11,6 @@ pub struct SpeedFactor {
     pub deviation: f64,
     pub min: f64,
     pub max: f64,
-}
-
-/// Parameters of the IDM (Treiber, Hennecke, Helbing 2000).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Idm {
-    /// Exponent of the free-road term (`delta`).
-    pub delta: f64,
-    /// Sub-steps within one step (`stepping`), seconds each.
-    pub stepping_s: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub enum CarFollowing {
-    /// Krauss (1998) with dawdling: SUMO's default.
-    Krauss,
-    Idm(Idm),
 }
 
 /// Eagerness for each motive of lane changing; 1 is the default, 0 switches the motive off.

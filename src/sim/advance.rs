@@ -117,8 +117,9 @@ impl Partition {
     /// Drives one step.
     fn drive(&mut self, vehicle: &mut Vehicle, lane: LaneId, decided: Move, own: bool, now_ms: i64) -> Fate {
         let dt = self.world.dt;
-        let params = &self.world.types[usize::from(vehicle.vtype)];
-        let driver = params.driver;
+        let driver = &self.world.types[usize::from(vehicle.vtype)].driver;
+        let length_m = driver.length_m;
+        let allowed = self.world.allowed_speed(lane, driver, vehicle.speed_factor);
         let length = self.world.network.lane(lane).length_m;
         let old_speed = vehicle.speed_mps;
         let speed = if decided.speed < 1e-4 { 0.0 } else { decided.speed };
@@ -129,7 +130,6 @@ impl Partition {
             self.counts.emergency_brakings += 1;
         }
         vehicle.flags = vehicle.flags & !(flags::MESSAGES | flags::OF_STEP) | decided.flags;
-        let allowed = self.world.allowed_speed(lane, &driver, vehicle.speed_factor);
         let allowed = self.world.overlay.pace(vehicle, allowed);
         let step_ms = self.world.settings.step_ms as u32;
         let way = speed * dt;
@@ -151,7 +151,12 @@ impl Partition {
             } else {
                 vehicle.waiting_ms = 0;
             }
-            let wished = if stops { speed_to_reach(vehicle, &driver, allowed, now_ms) } else { allowed };
+            let wished = if stops {
+                let driver = &self.world.types[usize::from(vehicle.vtype)].driver;
+                speed_to_reach(vehicle, driver, allowed, now_ms)
+            } else {
+                allowed
+            };
             if wished > 0.0 && speed < wished && !decided.is_for_stop {
                 vehicle.time_loss_s += dt * (wished - speed) / wished;
             }
@@ -159,9 +164,9 @@ impl Partition {
         // Who has a link to go on by is not on its last edge.
         if vehicle.pos_m <= length && (vehicle.link.is_some() || !self.has_arrived(vehicle, lane)) {
             if own && !self.measures.is_idle() {
-                let passage = stay(vehicle, lane, from, speed, allowed, driver.length_m, dt);
+                let passage = stay(vehicle, lane, from, speed, allowed, length_m, dt);
                 self.measures.pass(&self.world, &passage, now_ms);
-                if from < driver.length_m {
+                if from < length_m {
                     self.measure_overhang(vehicle, lane, &passage, now_ms);
                 }
             }

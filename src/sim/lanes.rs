@@ -23,11 +23,13 @@ pub struct Rear {
     pub speed: f64,
     pub decel: f64,
     /// Change of speed in the last step, m/s².
-    pub accel: f64,
+    pub accel: f32,
+    /// Type of the vehicle; has no meaning where the lane is empty.
+    pub vtype: u16,
 }
 
 impl Rear {
-    pub const FREE: Self = Self { back: f64::INFINITY, speed: 0.0, decel: 1.0, accel: 0.0 };
+    pub const FREE: Self = Self { back: f64::INFINITY, speed: 0.0, decel: 1.0, accel: 0.0, vtype: 0 };
 }
 
 /// Vehicles by lane, the foremost first.
@@ -177,7 +179,8 @@ impl Lanes {
                 back: last.pos_m - driver.length_m,
                 speed: last.speed_mps,
                 decel: driver.apparent_decel_mps2,
-                accel: f64::from(last.accel_mps2),
+                accel: last.accel_mps2,
+                vtype: last.vtype,
             };
             if self.rear[i].back == f64::INFINITY {
                 self.shown.push(lane);

@@ -2,11 +2,11 @@
 //! at the next junctions (pass one), then what signals, foes and vehicles beyond the lane's end leave of it (pass two).
 //! Both passes read state(t) only.
 
-use crate::graph::Link;
+use crate::graph::{Lane, Link};
 use crate::ids::{LaneId, LinkId};
 
 use super::bounds::Bounds;
-use super::models::car_following::Driver;
+use super::models::car_following::{Driver, Ego};
 use super::models::right_of_way::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
 use super::models::right_of_way::junction::{Conflicts, ROOM_LOOK_LENGTHS};
 use super::models::right_of_way::yielding::{AtLink, MINOR_OFFSET_M, stop_decel};
@@ -69,23 +69,41 @@ impl View<'_> {
             wished = wished.at_least(driver.min_next_speed(vehicle.speed_mps));
         }
         let mut v = driver.free_next_speed(vehicle.speed_mps, wished);
+        let cruises = driver.has_cruise_control();
         if let Some(leader) = ahead {
             let lead = self.driver(leader);
             let gap = leader.pos_m - lead.length_m - vehicle.pos_m - driver.min_gap_m;
             // Too far away to matter.
-            if gap < self.world.reach_m {
-                is_led = true;
-                v = driver.at_most_following(v, vehicle.speed_mps, gap, leader.speed_mps, lead.apparent_decel_mps2);
+            if gap < self.world.reach_m || cruises {
+                is_led = gap < self.world.reach_m;
+                let decel = lead.apparent_decel_mps2;
+                let ego = || self.ego(vehicle, lane, leader.vtype);
+                v = driver.at_most_following(v, vehicle.speed_mps, gap, leader.speed_mps, decel, ego);
             }
-        } else {
+        }
+        // A cruise control minds a slow body at the lane's end also where another vehicle is in between, as in SUMO.
+        if ahead.is_none() || cruises {
             let over = self.lanes.overhang(lane_id);
             let gap = over.back - vehicle.pos_m - driver.min_gap_m;
             if gap < self.world.reach_m {
                 is_led = true;
-                v = driver.at_most_following(v, vehicle.speed_mps, gap, over.speed, over.decel);
+                let ego = || self.ego(vehicle, lane, over.vtype);
+                v = driver.at_most_following(v, vehicle.speed_mps, gap, over.speed, over.decel, ego);
             }
         }
         (v.at_least(0.0), is_led)
+    }
+
+    /// What a cruise control on `lane` knows beside gap and speeds, behind a vehicle of the type `leader`.
+    fn ego(&self, vehicle: &Vehicle, lane: &Lane, leader: u16) -> Ego {
+        let driver = self.driver(vehicle);
+        let limit_mps = self.world.overlay.limit_mps(&self.world.network, lane, driver.class);
+        Ego {
+            accel_mps2: f64::from(vehicle.accel_mps2),
+            cruise_mps: driver.cruise_speed(limit_mps, vehicle.speed_factor),
+            keeps_gap: vehicle.is(flags::KEEPS_GAP),
+            hears_leader: self.world.types[usize::from(leader)].driver.is_connected(),
+        }
     }
 
     /// How the vehicle comes to the end of its lane: while a leader holds it up it is not taken to gain speed.
@@ -119,7 +137,7 @@ impl View<'_> {
         let link = self.link(link_id);
         let via_length_m = self.way_behind_m(link);
         // What is behind the link is looked up here, for only some are asked.
-        let limit = limit.at_most(self.held_by_rear(coming.speed, driver, link.next, dist_m));
+        let limit = limit.at_most(self.held_by_rear(coming.speed, driver, link.next, dist_m, |_| Ego::default()));
         let arrival_s = driver.minimal_arrival_time(dist_m, goes_on, arrival_speed);
         let leave_speed = driver.speed_after(via_length_m, arrival_speed).at_most(limit);
         Approach {
@@ -250,7 +268,9 @@ impl View<'_> {
             if far {
                 return;
             }
-            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen);
+            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen, |leader| {
+                self.ego(vehicle, self.lane(own_lane), leader)
+            });
             // A limit that is not lower slows nobody down.
             if limit < v {
                 v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed_mps)));
@@ -278,11 +298,19 @@ impl View<'_> {
 
     /// What the hindmost body on a lane that begins `start` metres ahead allows; infinite when none is near.
     #[inline]
-    fn held_by_rear(&self, speed: f64, driver: &Driver, lane_id: LaneId, start: f64) -> f64 {
+    fn held_by_rear(
+        &self,
+        speed: f64,
+        driver: &Driver,
+        lane_id: LaneId,
+        start: f64,
+        ego: impl FnOnce(u16) -> Ego,
+    ) -> f64 {
         let rear = self.lanes.last(lane_id);
         let gap = start + rear.back - driver.min_gap_m;
         if gap < self.world.reach_m {
-            driver.at_most_following(driver.max_next_speed(speed), speed, gap, rear.speed, rear.decel)
+            let ego = || ego(rear.vtype);
+            driver.at_most_following(driver.max_next_speed(speed), speed, gap, rear.speed, rear.decel, ego)
         } else {
             f64::INFINITY
         }
@@ -343,7 +371,51 @@ impl View<'_> {
             // Who is in a roundabout keeps its right.
             (walk.waits, walk.crawls) = (false, false);
         }
-        Some(self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key))
+        let mut decided = self.finish(vehicle, driver, &walk, self.allowed(vehicle, driver, lane), step_key);
+        if driver.has_cruise_control() {
+            decided.flags |= self.cruise_mode(vehicle, driver, lane_id, plan.look_m);
+        }
+        Some(decided)
+    }
+
+    /// The flag for what a cruise control does in this step.
+    #[cold]
+    fn cruise_mode(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, look_m: f64) -> u16 {
+        let before = vehicle.is(flags::KEEPS_GAP);
+        let keeps = match self.gap_ahead(vehicle, driver, lane_id, look_m) {
+            Some(gap) => driver.keeps_gap(vehicle.speed_mps, gap, before),
+            None => before,
+        };
+        if keeps { flags::KEEPS_GAP } else { 0 }
+    }
+
+    /// Gap to the next vehicle ahead, on its lane or within `look_m` on the lanes behind it, less the minimum gap; metres.
+    fn gap_ahead(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, look_m: f64) -> Option<f64> {
+        let on = self.lanes.on(lane_id);
+        let is_ahead = |v: &Vehicle| v.pos_m > vehicle.pos_m || (v.pos_m == vehicle.pos_m && v.id < vehicle.id);
+        let back = match on[..on.partition_point(is_ahead)].last() {
+            Some(leader) => leader.pos_m - self.driver(leader).length_m,
+            None => self.lanes.overhang(lane_id).back,
+        };
+        if back < f64::INFINITY {
+            return Some(back - vehicle.pos_m - driver.min_gap_m);
+        }
+        let mut seen = self.lane(lane_id).length_m - vehicle.pos_m;
+        let (mut lane_id, mut index) = (lane_id, usize::from(vehicle.route_index));
+        while seen < look_m {
+            let link_id = self.next_link(vehicle, lane_id, index);
+            if link_id.is_none() {
+                return None;
+            }
+            lane_id = self.link(link_id).next;
+            if self.lanes.is_covered(lane_id) {
+                return Some(seen + self.lanes.last(lane_id).back - driver.min_gap_m);
+            }
+            let lane = self.lane(lane_id);
+            index += usize::from(!lane.internal);
+            seen += lane.length_m;
+        }
+        None
     }
 
     /// Walks the links ahead and lowers the speed to what they allow; it begins with the run-up to the lane's end.
@@ -376,7 +448,9 @@ impl View<'_> {
             }
             let link = self.link(link_id);
             let limit = self.allowed(vehicle, driver, self.lane(link.next));
-            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen);
+            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen, |leader| {
+                self.ego(vehicle, self.lane(own_lane), leader)
+            });
             let priority = self.priority(link);
             let decides = !link.exit || link.signal.is_some();
             // A vehicle that halts at a line follows one behind the line all the same, except at a signal.

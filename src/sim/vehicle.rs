@@ -99,10 +99,12 @@ pub mod flags {
     pub const CRAWLS: u16 = 4096;
     /// Stands inside a junction because of one that will not move soon: others may go first.
     pub const STUCK: u16 = 8192;
+    /// Its cruise control keeps a gap, not its speed.
+    pub const KEEPS_GAP: u16 = 16384;
     /// All bits that have a meaning.
-    pub const ALL: u16 = (STUCK << 1) - 1;
+    pub const ALL: u16 = (KEEPS_GAP << 1) - 1;
     /// What every step decides anew of its way ahead.
-    pub const OF_STEP: u16 = WAITS_AT_LINK | CRAWLS | EMERGENCY;
+    pub const OF_STEP: u16 = WAITS_AT_LINK | CRAWLS | EMERGENCY | KEEPS_GAP;
     /// All that lane changers tell each other for one step.
     pub const MESSAGES: u16 = BLOCKS_AS_LEADER | BLOCKS_AS_FOLLOWER | BLOCKED | MAY_HELP_LEFT | MAY_HELP_RIGHT;
 }

@@ -1,6 +1,7 @@
 //! Small scenarios in which nothing is left to chance: vehicles do what they do in SUMO 1.28.
 
 mod actuated;
+mod cruise_control;
 mod departures;
 mod junctions;
 mod stops;

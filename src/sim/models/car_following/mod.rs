@@ -4,6 +4,8 @@
 //! A [`Driver`] has the parameters that all models share and a [`Model`], which is a variant with a file of its own. Only this
 //! folder tells the models apart: elsewhere it is the driver who is asked.
 
+mod acc;
+mod cacc;
 mod idm;
 mod krauss;
 
@@ -12,6 +14,8 @@ use crate::demand::{CarFollowing, VehicleClass, VehicleType};
 use crate::sim::bounds::Bounds;
 use crate::sim::vehicle::HALTING_SPEED;
 
+use acc::Acc;
+use cacc::Cacc;
 use idm::Idm;
 
 /// Distance that is kept from every obstacle against rounding, metres.
@@ -26,6 +30,28 @@ const BOUND_SLACK_M: f64 = 1e-3;
 enum Model {
     Krauss,
     Idm(Idm),
+    Acc(Acc),
+    Cacc(Cacc),
+}
+
+/// What a cruise control knows beside the gap and the speeds; other models do not ask for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ego {
+    /// Change of speed in the last step.
+    pub accel_mps2: f64,
+    /// The speed that it keeps where no gap is to be kept; infinite: the vehicle's greatest one.
+    pub cruise_mps: f64,
+    /// It kept a gap in the last step, not its speed.
+    pub keeps_gap: bool,
+    /// The vehicle ahead sends its speed.
+    pub hears_leader: bool,
+}
+
+impl Default for Ego {
+    /// For places where only a speed is weighed.
+    fn default() -> Self {
+        Self { accel_mps2: 0.0, cruise_mps: f64::INFINITY, keeps_gap: true, hears_leader: false }
+    }
 }
 
 /// The driving parameters of a vehicle type, ready for a step length.
@@ -69,6 +95,8 @@ impl Driver {
             model: match vtype.model {
                 CarFollowing::Krauss => Model::Krauss,
                 CarFollowing::Idm(parameters) => Model::Idm(Idm::new(parameters)),
+                CarFollowing::Acc(parameters) => Model::Acc(Acc::new(parameters)),
+                CarFollowing::Cacc(parameters) => Model::Cacc(Cacc::new(parameters)),
             },
             half_per_decel: 0.5 / vtype.decel_mps2,
             way_slack_m: 0.125 * vtype.decel_mps2 * dt_s * dt_s + BOUND_SLACK_M,
@@ -80,6 +108,11 @@ impl Driver {
     #[inline]
     pub fn desired_speed(&self, limit_mps: f64, speed_factor: f32) -> f64 {
         (limit_mps.at_most(self.desired_max_speed_mps) * f64::from(speed_factor)).at_most(self.max_speed_mps)
+    }
+
+    /// Speed that a cruise control keeps on a lane with this limit, m/s. As in SUMO the limit is not multiplied by the speed factor.
+    pub fn cruise_speed(&self, limit_mps: f64, speed_factor: f32) -> f64 {
+        limit_mps.at_most(self.desired_max_speed_mps * f64::from(speed_factor)).at_most(self.max_speed_mps)
     }
 
     #[inline]
@@ -141,14 +174,22 @@ impl Driver {
 
     /// The lower one of `v` and [`Driver::follow_speed`], which is computed only where it may be the lower one.
     #[inline]
-    pub fn at_most_following(&self, v: f64, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+    pub fn at_most_following(
+        &self,
+        v: f64,
+        speed: f64,
+        gap_m: f64,
+        leader_speed: f64,
+        leader_decel: f64,
+        ego: impl FnOnce() -> Ego,
+    ) -> f64 {
         if matches!(self.model, Model::Krauss)
             && v <= self.max_next_speed(speed)
             && self.surely_safe_behind(v, gap_m, leader_speed, leader_decel)
         {
             return v;
         }
-        v.at_most(self.follow_speed(speed, gap_m, leader_speed, leader_decel))
+        v.at_most(self.follow_speed_as(speed, gap_m, leader_speed, leader_decel, ego))
     }
 
     /// The lower one of `v` and the speed from which it can halt behind a leader that halts, however hard it has to brake for
@@ -208,9 +249,23 @@ impl Driver {
     /// Speed for the next step behind a leader.
     #[inline]
     pub fn follow_speed(&self, speed: f64, gap_m: f64, leader_speed: f64, leader_decel: f64) -> f64 {
+        self.follow_speed_as(speed, gap_m, leader_speed, leader_decel, Ego::default)
+    }
+
+    #[inline]
+    fn follow_speed_as(
+        &self,
+        speed: f64,
+        gap_m: f64,
+        leader_speed: f64,
+        leader_decel: f64,
+        ego: impl FnOnce() -> Ego,
+    ) -> f64 {
         match &self.model {
             Model::Krauss => krauss::follow_speed(self, speed, gap_m, leader_speed, leader_decel),
             Model::Idm(idm) => idm.speed(self, gap_m, speed, leader_speed, self.max_speed_mps),
+            Model::Acc(acc) => acc.follow_speed(self, speed, gap_m, (leader_speed, leader_decel), ego()),
+            Model::Cacc(cacc) => cacc.follow_speed(self, speed, gap_m, (leader_speed, leader_decel), ego()),
         }
     }
 
@@ -218,7 +273,7 @@ impl Driver {
     #[inline]
     pub fn stop_speed(&self, speed: f64, gap_m: f64, decel: f64) -> f64 {
         match &self.model {
-            Model::Krauss => krauss::stop_speed(self, speed, gap_m, decel),
+            Model::Krauss | Model::Acc(_) | Model::Cacc(_) => krauss::stop_speed(self, speed, gap_m, decel),
             Model::Idm(idm) => idm.stop_speed(self, speed, gap_m, decel),
         }
     }
@@ -272,8 +327,30 @@ impl Driver {
     #[inline]
     pub fn free_next_speed(&self, speed: f64, desired: f64) -> f64 {
         match &self.model {
-            Model::Krauss => self.max_next_speed(speed).at_most(desired),
+            Model::Krauss | Model::Acc(_) | Model::Cacc(_) => self.max_next_speed(speed).at_most(desired),
             Model::Idm(idm) => idm.speed(self, 1e4, speed, desired, desired),
+        }
+    }
+
+    /// Whether a cruise control drives: it minds a leader on its lane at any distance, and the next step depends on
+    /// [`Driver::keeps_gap`] of this one.
+    #[inline]
+    pub fn has_cruise_control(&self) -> bool {
+        matches!(self.model, Model::Acc(_) | Model::Cacc(_))
+    }
+
+    /// Whether the vehicle sends its speed to those behind it.
+    #[inline]
+    pub fn is_connected(&self) -> bool {
+        matches!(self.model, Model::Cacc(_))
+    }
+
+    /// Whether a cruise control keeps the gap to the leader `gap_m` ahead, not its speed; `before`: whether it did in the last step.
+    pub fn keeps_gap(&self, speed: f64, gap_m: f64, before: bool) -> bool {
+        match &self.model {
+            Model::Krauss | Model::Idm(_) => false,
+            Model::Acc(_) => acc::keeps_gap(gap_m, before),
+            Model::Cacc(cacc) => cacc.keeps_gap(self, speed, gap_m, before),
         }
     }
 
@@ -287,7 +364,7 @@ impl Driver {
     #[inline]
     pub fn promised_speed(&self, speed: f64, allowed: f64) -> f64 {
         match &self.model {
-            Model::Krauss => self.max_next_speed(speed).at_most(allowed),
+            Model::Krauss | Model::Acc(_) | Model::Cacc(_) => self.max_next_speed(speed).at_most(allowed),
             Model::Idm(_) => allowed,
         }
     }
@@ -342,7 +419,7 @@ mod tests {
                     for leader_decel in [decel, 2.0 * decel, 0.5 * decel] {
                         let exact = v.min(driver.follow_speed(v, gap, leader, leader_decel));
                         assert_eq!(
-                            driver.at_most_following(v, v, gap, leader, leader_decel).to_bits(),
+                            driver.at_most_following(v, v, gap, leader, leader_decel, Ego::default).to_bits(),
                             exact.to_bits()
                         );
                     }

@@ -77,7 +77,15 @@ impl<'a> View<'a> {
 
     /// A body of which only the rear is known; it is taken to brake like the vehicle that looks at it.
     fn body(&self, gap: f64, rear: crate::sim::lanes::Rear, driver: &'a Driver) -> Neighbour<'a> {
-        Neighbour { gap, speed: rear.speed, accel: rear.accel, driver, index: None, stopped: false, flags: 0 }
+        Neighbour {
+            gap,
+            speed: rear.speed,
+            accel: f64::from(rear.accel),
+            driver,
+            index: None,
+            stopped: false,
+            flags: 0,
+        }
     }
 
     /// The nearest vehicle that comes onto `lane` from behind its start and is within reach of a body whose back is at

@@ -2,7 +2,7 @@
 
 use crate::ids::LaneId;
 use crate::sim::bounds::Bounds;
-use crate::sim::models::car_following::Driver;
+use crate::sim::models::car_following::{Driver, Ego};
 
 use super::neighbour::Neighbour;
 use super::strategic::Ways;
@@ -124,7 +124,7 @@ fn anticipate(
         (Some(n), true) => {
             let soon = speed + driver.accel_mps2 - driver.accel_mps2 * driver.dt_s;
             let most = driver.promised_speed(soon, allowed);
-            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel_mps2)
+            driver.at_most_following(most, soon, n.gap, n.speed, n.driver.apparent_decel_mps2, Ego::default)
         }
         (Some(n), false) => driver.at_most_safe_behind(allowed, n.gap, n.speed, n.driver.apparent_decel_mps2),
         (None, true) => driver.at_most_halting(driver.max_next_speed(speed).at_most(allowed), dist),
