@@ -15,13 +15,13 @@ use crate::ids::{EdgeId, VehicleId};
 
 use super::edited::Renumbering;
 use super::orders::{Assigned, Order, OrderLog};
+use super::partition::state::{StateError, check_standing, holds};
 use super::report::{RouteCause, RouteRequest, RouteUpdate, RoutingStage, StepReport};
-use super::rerouting::is_routed_at_departure;
 use super::routes::Routes;
 use super::routing_schedule::RoutingSchedule;
-use super::state::{StateError, check_standing, holds};
 use super::validation::Validator;
 use super::world::World;
+use crate::sim::phases::rerouting::is_routed_at_departure;
 
 /// New routes, to be given to all partitions ([`Partition::apply_routes`](super::Partition::apply_routes)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

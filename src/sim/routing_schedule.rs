@@ -2,8 +2,8 @@
 
 use crate::demand::Demand;
 
-use super::rerouting::is_routed_at_departure;
 use super::settings::Settings;
+use crate::sim::phases::rerouting::is_routed_at_departure;
 
 /// Wished interval between two snapshots of the traffic, ms.
 const PERIOD_MS: i64 = 30_000;

@@ -7,14 +7,14 @@ use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::{EdgeKind, Link, Network, RightOfWay};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
-use super::collision::widest_collision_gap_m;
 use super::marks::Marks;
 use super::measure_spec::MeasureSpec;
 use super::models::car_following::Driver;
 use super::orders::Overlay;
 use super::routing_schedule::RoutingSchedule;
-use super::sensing::SignalLoops;
 use super::settings::Settings;
+use crate::sim::phases::collisions::widest_collision_gap_m;
+use crate::sim::phases::detection::SignalLoops;
 
 /// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
 const SCAN_M: f64 = 250.0;

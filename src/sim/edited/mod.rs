@@ -11,10 +11,10 @@ use crate::graph::EdgeKind;
 use crate::ids::{LaneId, SignalId};
 
 use super::partition::Partition;
+use super::partition::state::{PartitionState, StateError};
 use super::report::RouteUpdate;
 use super::route_guidance::GuidanceState;
 use super::scope::Scope;
-use super::state::{PartitionState, StateError};
 use super::world::World;
 pub(super) use roads::Renumbering;
 use vehicles::{Answer, Ways};

@@ -4,8 +4,8 @@ use crate::graph::{Network, ProgramKind};
 use crate::ids::{LaneId, SignalId};
 use crate::sim::models::signals::actuation;
 use crate::sim::models::signals::{SignalState, enter_program, links_of, unused_loops};
+use crate::sim::phases::detection::SignalLoops;
 use crate::sim::report::TripRecord;
-use crate::sim::sensing::SignalLoops;
 use crate::sim::vehicle::Vehicle;
 
 /// How saved states name what is in another place now.

@@ -13,9 +13,9 @@ use self::entrance::{Body, Entrance, LaneWish};
 use crate::sim::bounds::Bounds;
 use crate::sim::models::car_following::Driver;
 use crate::sim::models::right_of_way::approach::Priority;
+use crate::sim::phases::stops::PLACE_EPS_M;
 use crate::sim::random::{Purpose, step_key, uniform};
 use crate::sim::report::DiscardCause;
-use crate::sim::stopping::PLACE_EPS_M;
 use crate::sim::vehicle::Vehicle;
 use crate::sim::view::View;
 

@@ -50,7 +50,7 @@ pub struct Distant {
     pub lane: LaneId,
     /// Among the vehicles of the lane.
     pub index: u32,
-    /// Of its [`Follow`](crate::sim::motion::Follow).
+    /// Of its [`Follow`](crate::sim::phases::following::Follow).
     pub speed: f64,
     pub is_led: bool,
     pub ahead_m: f64,

@@ -6,7 +6,7 @@ use crate::ids::{LaneId, LinkId, VehicleId};
 use super::approach::{Approach, Claim, Priority, blocks, leave_time};
 use crate::sim::bounds::Bounds;
 use crate::sim::models::car_following::Driver;
-use crate::sim::motion::Walk;
+use crate::sim::phases::deciding::Walk;
 use crate::sim::random::{Purpose, step_key, uniform};
 use crate::sim::vehicle::{Vehicle, flags};
 use crate::sim::view::View;

@@ -7,7 +7,7 @@
 use crate::graph::{DetectorLoop, Phase, Program, Signal};
 
 use super::{LoopState, OCCUPIED, SignalState};
-use crate::sim::sensing::Loops;
+use crate::sim::phases::detection::Loops;
 
 /// Phases are extended by whole seconds.
 const SECOND_MS: i64 = 1000;

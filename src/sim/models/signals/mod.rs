@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::graph::{Aspect, Link, Network, ProgramKind, Signal};
 use crate::ids::SignalId;
 
-use crate::sim::sensing::{Loops, SignalLoops};
+use crate::sim::phases::detection::{Loops, SignalLoops};
 
 /// A signal's state between two steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

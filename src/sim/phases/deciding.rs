@@ -1,42 +1,19 @@
-//! The longitudinal decision: first the speed that the road and the leader on the own lane allow, with the announcement
-//! at the next junctions (pass one), then what signals, foes and vehicles beyond the lane's end leave of it (pass two).
-//! Both passes read state(t) only.
+//! Pass two of the longitudinal decision: what signals, foes and vehicles beyond the lane's end leave of the speed that pass one
+//! gave. It reads state(t) only.
 
-use crate::graph::{Lane, Link};
-use crate::ids::{LaneId, LinkId};
+use crate::ids::LaneId;
 
-use super::bounds::Bounds;
-use super::models::car_following::{Driver, Ego};
-use super::models::right_of_way::approach::{Approach, Coming, Distant, Notice, Priority, braked_speed, leave_time};
-use super::models::right_of_way::junction::{Conflicts, ROOM_LOOK_LENGTHS};
-use super::models::right_of_way::yielding::{AtLink, MINOR_OFFSET_M, stop_decel};
-use super::random::{Purpose, uniform};
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
-use super::view::View;
+use crate::sim::bounds::Bounds;
+use crate::sim::models::car_following::Driver;
+use crate::sim::models::right_of_way::approach::Priority;
+use crate::sim::models::right_of_way::yielding::{AtLink, MINOR_OFFSET_M};
+use crate::sim::phases::following::{Follow, RunUp, STANDS};
+use crate::sim::random::{Purpose, uniform};
+use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
+use crate::sim::view::View;
 
 /// How many vehicles at the end of a lane's queue may ask those who come to let them over.
 const LET_IN: usize = 3;
-/// Who drives no faster than this does not come to the next link, m/s.
-const STANDS: f64 = 1e-4;
-
-/// Result of pass one for one vehicle.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Follow {
-    pub speed: f64,
-    /// A body ahead on the lane is near enough to matter.
-    pub is_led: bool,
-    /// Metres taken by the vehicles before it on its lane.
-    pub ahead_m: f64,
-    /// By which it leaves its lane; only known near the lane's end.
-    pub link: LinkId,
-    /// How far it looks ahead; 0 where that is surely not beyond its lane's end.
-    pub look_m: f64,
-    pub no_room: bool,
-    /// What vehicles on other ways leave on its lane inside a junction, and on the lane behind its own one, once that is
-    /// known.
-    pub inside: Option<Conflicts>,
-    pub beyond: Option<Conflicts>,
-}
 
 /// The decided motion of one vehicle.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,269 +30,6 @@ pub struct Move {
 }
 
 impl View<'_> {
-    /// Pass one: speed within the limits of the road and behind the leader on the lane. `ahead` is the vehicle before it
-    /// on the lane. Also tells whether such a leader is near enough to matter.
-    #[inline]
-    pub fn follow(&self, vehicle: &Vehicle, ahead: Option<&Vehicle>, lane_id: LaneId) -> (f64, bool) {
-        let driver = self.driver(vehicle);
-        if vehicle.is(flags::STOPPED) {
-            return (0.0, true);
-        }
-        let lane = self.lane(lane_id);
-        let mut is_led = false;
-        let mut wished = self.allowed(vehicle, driver, lane);
-        if self.world.overlay.is_limited(lane_id) || vehicle.is(flags::LIMITED) {
-            // A limit that comes all at once is no reason to brake hard.
-            wished = wished.at_least(driver.min_next_speed(vehicle.speed_mps));
-        }
-        let mut v = driver.free_next_speed(vehicle.speed_mps, wished);
-        let cruises = driver.has_cruise_control();
-        if let Some(leader) = ahead {
-            let lead = self.driver(leader);
-            let gap = leader.pos_m - lead.length_m - vehicle.pos_m - driver.min_gap_m;
-            // Too far away to matter.
-            if gap < self.world.reach_m || cruises {
-                is_led = gap < self.world.reach_m;
-                let decel = lead.apparent_decel_mps2;
-                let ego = || self.ego(vehicle, lane, leader.vtype);
-                v = driver.at_most_following(v, vehicle.speed_mps, gap, leader.speed_mps, decel, ego);
-            }
-        }
-        // A cruise control minds a slow body at the lane's end also where another vehicle is in between, as in SUMO.
-        if ahead.is_none() || cruises {
-            let over = self.lanes.overhang(lane_id);
-            let gap = over.back - vehicle.pos_m - driver.min_gap_m;
-            if gap < self.world.reach_m {
-                is_led = true;
-                let ego = || self.ego(vehicle, lane, over.vtype);
-                v = driver.at_most_following(v, vehicle.speed_mps, gap, over.speed, over.decel, ego);
-            }
-        }
-        (v.at_least(0.0), is_led)
-    }
-
-    /// What a cruise control on `lane` knows beside gap and speeds, behind a vehicle of the type `leader`.
-    fn ego(&self, vehicle: &Vehicle, lane: &Lane, leader: u16) -> Ego {
-        let driver = self.driver(vehicle);
-        let limit_mps = self.world.overlay.limit_mps(&self.world.network, lane, driver.class);
-        Ego {
-            accel_mps2: f64::from(vehicle.accel_mps2),
-            cruise_mps: driver.cruise_speed(limit_mps, vehicle.speed_factor),
-            keeps_gap: vehicle.is(flags::KEEPS_GAP),
-            hears_leader: self.world.types[usize::from(leader)].driver.is_connected(),
-        }
-    }
-
-    /// How the vehicle comes to the end of its lane: while a leader holds it up it is not taken to gain speed.
-    #[inline]
-    fn run_up(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, seen: f64, plan: &Follow) -> RunUp {
-        let allowed =
-            self.allowed(vehicle, driver, self.lane(lane_id)).at_least(driver.min_next_speed(vehicle.speed_mps));
-        let from = driver.max_next_speed(vehicle.speed_mps).at_most(allowed);
-        RunUp { way_m: seen, from, limit: if plan.is_led { plan.speed.at_most(allowed) } else { allowed } }
-    }
-
-    /// How far the vehicle looks ahead when that may be beyond its lane's end, which is `seen` metres ahead; else 0.
-    #[inline]
-    pub fn look_beyond_lane(&self, driver: &Driver, speed: f64, seen: f64) -> f64 {
-        if seen > driver.longest_look(speed) { 0.0 } else { self.look_ahead(driver, speed) }
-    }
-
-    /// Those who approach a link, with their times and speeds.
-    #[inline]
-    pub fn approaching(&self, link_id: LinkId) -> impl Iterator<Item = Approach> {
-        let notices = self.approaches.into_iter().flat_map(move |approaches| approaches.of(link_id));
-        notices.filter_map(move |notice| match notice {
-            Notice::Near(coming) => Some(self.approach(coming, link_id)),
-            Notice::Far(distant) => self.distant_approach(distant),
-        })
-    }
-
-    fn approach(&self, coming: &Coming, link_id: LinkId) -> Approach {
-        let driver = &self.world.types[usize::from(coming.vtype)].driver;
-        let Coming { dist_m, goes_on, arrival_speed, limit, .. } = *coming;
-        let link = self.link(link_id);
-        let via_length_m = self.way_behind_m(link);
-        // What is behind the link is looked up here, for only some are asked.
-        let limit = limit.at_most(self.held_by_rear(coming.speed, driver, link.next, dist_m, |_| Ego::default()));
-        let arrival_s = driver.minimal_arrival_time(dist_m, goes_on, arrival_speed);
-        let leave_speed = driver.speed_after(via_length_m, arrival_speed).at_most(limit);
-        Approach {
-            vehicle: coming.vehicle,
-            arrival_s,
-            braked_speed: braked_speed(driver, dist_m, goes_on, arrival_speed),
-            dist_m,
-            speed: coming.speed,
-            length_m: driver.length_m,
-            leave_s: leave_time(arrival_s, arrival_speed, leave_speed, via_length_m + driver.length_m),
-            leave_speed,
-            decel: driver.decel_mps2,
-            waiting_ms: coming.waiting_ms,
-            waits: coming.waits,
-        }
-    }
-
-    /// What a vehicle far from the end of its lane has to tell the link there.
-    fn distant_approach(&self, distant: &Distant) -> Option<Approach> {
-        let Distant { lane, index, speed, is_led, ahead_m } = *distant;
-        let vehicle = &self.lanes.on(lane)[index as usize];
-        let mut plan = Follow { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
-        let mut told = None;
-        self.announce(vehicle, lane, &mut plan, |link, coming| told = Some(self.approach(&coming, link)));
-        told
-    }
-
-    /// Length of the lane inside the junction that a link leads onto; 0 where it leads out of it.
-    #[inline]
-    pub(super) fn way_behind_m(&self, link: &Link) -> f64 {
-        if link.exit || link.next == link.to { 0.0 } else { self.lane(link.next).length_m }
-    }
-
-    /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `plan` is what
-    /// [`View::follow`] gave; what is found out about the junction at its lane's end is added to it.
-    pub fn announce(
-        &self,
-        vehicle: &Vehicle,
-        lane_id: LaneId,
-        plan: &mut Follow,
-        mut tell: impl FnMut(LinkId, Coming),
-    ) {
-        let driver = self.driver(vehicle);
-        let look = plan.look_m;
-        let own_lane = lane_id;
-        let mut lane_id = lane_id;
-        let mut index = usize::from(vehicle.route_index);
-        let mut seen = self.lane(lane_id).length_m - vehicle.pos_m;
-        let ahead_m = plan.ahead_m;
-        let mut v = plan.speed;
-        let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
-        // The junction at the end of its lane is told early; those behind it as far as it looks for room. Inside a junction
-        // its lane ends where the road to the next one begins.
-        let inside = self.lane(lane_id).internal;
-        let far = seen >= look && !inside;
-        if inside {
-            let found = self.mind_conflicts(vehicle, driver, lane_id, lane_id, -vehicle.pos_m - 1e-9);
-            plan.inside = Some(found);
-            v = v.at_most(found.v);
-            run_up.limit = run_up.limit.at_most(found.v);
-        }
-        let mut known = Some(plan.link);
-        let mut slowed = false;
-        let (mut roads_m, mut inner_m) = (0.0, 0.0);
-        while seen < self.world.announce_m {
-            let from_m = if lane_id == own_lane { vehicle.pos_m } else { 0.0 };
-            if v <= STANDS || self.halts_on(vehicle, lane_id, index, from_m) {
-                return;
-            }
-            let link_id = known.take().unwrap_or_else(|| self.next_link(vehicle, lane_id, index));
-            if link_id.is_none() {
-                return;
-            }
-            let link = self.link(link_id);
-            let priority = self.priority(link);
-            let can_brake = || driver.can_brake(vehicle.speed_mps, stop_decel(driver, priority), seen);
-            if priority.is_red_or_yellow() && can_brake() {
-                return;
-            }
-            if self.keeps_clear(lane_id, link) && can_brake() && !self.has_room(vehicle, driver, link, index, ahead_m) {
-                plan.no_room = lane_id == own_lane;
-                return;
-            }
-            let next = self.lane(link.next);
-            let limit = self.allowed(vehicle, driver, next);
-            let gives_way = priority.gives_way() && can_brake();
-            let slows = gives_way && !link.exit && seen > link.visibility_m;
-            slowed |= slows || (gives_way && self.in_roundabout(link.to));
-            let mut led = f64::INFINITY;
-            if !far && !next.conflicts.is_empty() {
-                let found = self.mind_conflicts(vehicle, driver, link.next, own_lane, seen);
-                if lane_id == own_lane {
-                    plan.beyond = Some(found);
-                }
-                led = found.v;
-                if led < v {
-                    // It drives up to the line all the same.
-                    let decides = !link.exit || link.signal.is_some();
-                    let line = if decides { self.halt_before(vehicle, driver, priority, seen) } else { 0.0 };
-                    if v.at_most(led.at_least(line)) < HALTING_SPEED {
-                        // It halts before the junction because of those inside.
-                        return;
-                    }
-                    v = v.at_most(led.at_least(line));
-                }
-            }
-            if self.world.watched.has(link_id.index()) {
-                let mut arrival_speed = run_up.speed(driver);
-                if slows {
-                    let at_sight = driver.safe_stop_speed(link.visibility_m, driver.decel_mps2, 0.0);
-                    arrival_speed = arrival_speed.at_most(driver.speed_after(link.visibility_m, at_sight));
-                }
-                tell(
-                    link_id,
-                    Coming {
-                        vehicle: vehicle.id,
-                        vtype: vehicle.vtype,
-                        waits: vehicle.is(flags::WAITS_AT_LINK) && vehicle.waiting_ms > 0,
-                        waiting_ms: vehicle.waiting_ms,
-                        dist_m: seen,
-                        speed: vehicle.speed_mps,
-                        goes_on: v,
-                        arrival_speed,
-                        limit: limit.at_most(led),
-                    },
-                );
-            }
-            if far {
-                return;
-            }
-            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen, |leader| {
-                self.ego(vehicle, self.lane(own_lane), leader)
-            });
-            // A limit that is not lower slows nobody down.
-            if limit < v {
-                v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed_mps)));
-            }
-            run_up = RunUp { way_m: next.length_m, from: v, limit: limit.at_most(held).at_most(led) };
-            v = v.at_most(held);
-            if next.internal {
-                inner_m += next.length_m;
-            } else {
-                index += 1;
-                roads_m += next.length_m;
-                if slowed {
-                    // Nothing is asked of later junctions before this one is passed.
-                    return;
-                }
-            }
-            lane_id = link.next;
-            seen += next.length_m;
-            let enough = (ROOM_LOOK_LENGTHS * driver.length_m).at_least(driver.length_m + inner_m);
-            if seen >= look && roads_m > enough {
-                return;
-            }
-        }
-    }
-
-    /// What the hindmost body on a lane that begins `start` metres ahead allows; infinite when none is near.
-    #[inline]
-    fn held_by_rear(
-        &self,
-        speed: f64,
-        driver: &Driver,
-        lane_id: LaneId,
-        start: f64,
-        ego: impl FnOnce(u16) -> Ego,
-    ) -> f64 {
-        let rear = self.lanes.last(lane_id);
-        let gap = start + rear.back - driver.min_gap_m;
-        if gap < self.world.reach_m {
-            let ego = || ego(rear.vtype);
-            driver.at_most_following(driver.max_next_speed(speed), speed, gap, rear.speed, rear.decel, ego)
-        } else {
-            f64::INFINITY
-        }
-    }
-
     /// The speed of the next step. `plan` is the result of pass one. `None`: it depends on who approaches the junctions, which
     /// is not known before pass two.
     pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: &Follow, step_key: u64) -> Option<Move> {
@@ -547,7 +261,7 @@ impl View<'_> {
     }
 
     /// Speed that leaves room for a vehicle near the start of a coming road that has to change onto the lane ahead, which
-    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](super::models::lane_change)).
+    /// begins `start` metres ahead. Those on one road settle this among themselves (see [`lane_change`](crate::sim::models::lane_change)).
     fn let_in(&self, vehicle: &Vehicle, driver: &Driver, lane_id: LaneId, start: f64) -> Option<f64> {
         if !self.world.wide.has(lane_id.index()) {
             return None;
@@ -628,51 +342,35 @@ fn crawls(vehicle: &Vehicle, driver: &Driver, v: f64) -> bool {
     v < driver.decel_mps2 && v < driver.max_next_speed(vehicle.speed_mps)
 }
 
-/// How a vehicle comes to a link: from `from` it accelerates over `way_m`, up to `limit`.
-#[derive(Clone, Copy)]
-struct RunUp {
-    way_m: f64,
-    from: f64,
-    limit: f64,
-}
-
-impl RunUp {
-    /// Speed at the link.
-    #[inline]
-    fn speed(&self, driver: &Driver) -> f64 {
-        driver.speed_after(self.way_m, self.from).at_most(self.limit)
-    }
-}
-
 /// What a look ahead has found so far.
 #[derive(Default)]
-pub(super) struct Walk {
+pub(in crate::sim) struct Walk {
     /// The speed that is still allowed.
-    pub(super) v: f64,
+    pub(in crate::sim) v: f64,
     /// Metres taken by vehicles before it on its own lane.
-    pub(super) ahead_m: f64,
+    pub(in crate::sim) ahead_m: f64,
     /// Behind the junction at its lane's end there is no room for it.
-    pub(super) no_room: bool,
+    pub(in crate::sim) no_room: bool,
     /// It has to wait before a link.
-    pub(super) waits: bool,
+    pub(in crate::sim) waits: bool,
     /// It is slow behind a leader.
-    pub(super) crawls: bool,
+    pub(in crate::sim) crawls: bool,
     /// It cannot go on through the junction that it is in.
-    pub(super) stuck: bool,
+    pub(in crate::sim) stuck: bool,
     /// Speed that it should not fall below by dawdling.
-    pub(super) least: f64,
+    pub(in crate::sim) least: f64,
     /// Speed that its next stop allows; infinite where that is far.
-    pub(super) for_stop: f64,
+    pub(in crate::sim) for_stop: f64,
     /// Its next stop may begin where it comes to stand, in this lot of a parking area.
-    pub(super) may_stop: bool,
-    pub(super) lot: u16,
+    pub(in crate::sim) may_stop: bool,
+    pub(in crate::sim) lot: u16,
     /// It depends on approaches that are not known yet.
-    pub(super) is_open: bool,
+    pub(in crate::sim) is_open: bool,
 }
 
 impl Walk {
     /// Halt before a link; it counts as waiting there when that slows it below `from_speed` or makes it stand.
-    pub(super) fn wait(&mut self, halt: f64, from_speed: f64) {
+    pub(in crate::sim) fn wait(&mut self, halt: f64, from_speed: f64) {
         self.v = self.v.at_most(halt);
         self.waits = self.v < from_speed || self.v < HALTING_SPEED;
     }

@@ -4,11 +4,11 @@ use crate::demand::Demand;
 use crate::graph::{DetectorLoop, Network, loops_of, signal_approaches};
 use crate::ids::{LaneId, SignalId};
 
-use super::marks::Marks;
-use super::models::signals::OCCUPIED;
-use super::partition::Partition;
-use super::settings::Settings;
-use super::vehicle::Vehicle;
+use crate::sim::marks::Marks;
+use crate::sim::models::signals::OCCUPIED;
+use crate::sim::partition::Partition;
+use crate::sim::settings::Settings;
+use crate::sim::vehicle::Vehicle;
 
 /// All loops of the network.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +104,7 @@ impl SignalLoops {
 impl Partition {
     /// Tells the loops that a vehicle drove over in this step that its front came onto them, or its rear left them. `lane` is
     /// where its front is now.
-    pub(super) fn pass_loops(&mut self, vehicle: &Vehicle, lane: LaneId, now_ms: i64) {
+    pub(in crate::sim) fn pass_loops(&mut self, vehicle: &Vehicle, lane: LaneId, now_ms: i64) {
         let Self { world, signals, .. } = self;
         let speed = vehicle.speed_mps;
         let length = world.types[usize::from(vehicle.vtype)].driver.length_m;
@@ -149,7 +149,7 @@ impl Partition {
     }
 
     /// Finds out after a step which loops of own signals are occupied, and since when the others are not.
-    pub(super) fn read_loops(&mut self, now_ms: i64) {
+    pub(in crate::sim) fn read_loops(&mut self, now_ms: i64) {
         let Self { world, signals, lanes, scope, .. } = self;
         let after_us = (now_ms + world.settings.step_ms) * 1000;
         for (signal, loops) in world.loops.signals() {

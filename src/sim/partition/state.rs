@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{EdgeId, LaneId, SignalId};
 
-use super::departures::SavedDepartures;
-use super::digest::Digest;
-use super::edge_speeds::EdgeSpeeds;
-use super::halo::{HaloError, Reader, Writer};
-use super::measures::SavedMeasures;
-use super::models::signals::SignalState;
-use super::orders::{Ordered, Standing};
-use super::partition::Partition;
-use super::report::Counts;
-use super::routes::Routes;
-use super::transfer::Transfer;
-use super::validation::Validator;
-use super::vehicle::Vehicle;
+use crate::sim::departures::SavedDepartures;
+use crate::sim::digest::Digest;
+use crate::sim::edge_speeds::EdgeSpeeds;
+use crate::sim::halo::{HaloError, Reader, Writer};
+use crate::sim::measures::SavedMeasures;
+use crate::sim::models::signals::SignalState;
+use crate::sim::orders::{Ordered, Standing};
+use crate::sim::partition::Partition;
+use crate::sim::report::Counts;
+use crate::sim::routes::Routes;
+use crate::sim::transfer::Transfer;
+use crate::sim::validation::Validator;
+use crate::sim::vehicle::Vehicle;
 pub use checks::check_routes;
-pub(super) use checks::{check_standing, holds};
+pub(in crate::sim) use checks::{check_standing, holds};
 
 /// State of one partition after `steps` steps. Holds nothing that is derived: lane plans and marks are made anew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -3,19 +3,19 @@
 use crate::demand::Stop;
 use crate::ids::{EdgeId, LaneId};
 
-use super::bounds::Bounds;
-use super::models::car_following::Driver;
-use super::motion::Move;
-use super::partition::Partition;
-use super::report::StopRecord;
-use super::transfer::Transfer;
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
-use super::view::View;
-use super::world::World;
+use crate::sim::bounds::Bounds;
+use crate::sim::models::car_following::Driver;
+use crate::sim::partition::Partition;
+use crate::sim::phases::deciding::Move;
+use crate::sim::report::StopRecord;
+use crate::sim::transfer::Transfer;
+use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
+use crate::sim::view::View;
+use crate::sim::world::World;
 
 /// Two places on a lane that are closer than this are one place, metres: a vehicle is at its stop, and a departing vehicle keeps this
 /// distance from lane ends and from others where it chooses its place.
-pub(super) const PLACE_EPS_M: f64 = 0.1;
+pub(in crate::sim) const PLACE_EPS_M: f64 = 0.1;
 
 /// How much nearer a lot of a parking area may be than a vehicle can halt, metres: rounding changes no choice.
 const LOT_EPS_M: f64 = 0.05;
@@ -189,7 +189,7 @@ impl<'a> View<'a> {
 
 impl Partition {
     /// Ends the stops that are over before the step at `now_ms`, in which their vehicles drive on.
-    pub(super) fn end_stops(&mut self, now_ms: i64) {
+    pub(in crate::sim) fn end_stops(&mut self, now_ms: i64) {
         let stopped = std::mem::take(&mut self.lanes.stopped);
         for &lane in &stopped {
             for index in 0..self.lanes.on(lane).len() {
@@ -213,7 +213,7 @@ impl Partition {
 
     /// Begins the next stop of a vehicle that has come to its place, or gives it up when the vehicle has passed it. Returns
     /// whether the vehicle leaves its lane to park.
-    pub(super) fn at_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId, decided: Move, now_ms: i64) -> bool {
+    pub(in crate::sim) fn at_stop(&mut self, vehicle: &mut Vehicle, lane: LaneId, decided: Move, now_ms: i64) -> bool {
         let world = std::sync::Arc::clone(&self.world);
         let Some(stop) = world.next_stop(vehicle).filter(|_| !vehicle.is(flags::STOPPED)) else { return false };
         let on_edge = stop.route_index == u32::from(vehicle.route_index);
@@ -239,7 +239,7 @@ impl Partition {
             let is_given = |(beside, other): &(EdgeId, Transfer)| {
                 *beside == edge && other.vehicle.pos_m == lot_m && other.vehicle.came_from == lane
             };
-            if self.entering_transfers.iter().any(is_given) {
+            if self.scratch.entering_transfers.iter().any(is_given) {
                 // Somebody ahead took the lot in this step.
                 return false;
             }
@@ -255,12 +255,12 @@ impl Partition {
         vehicle.waiting_ms = 0;
         // While parked, the lane that it came from is the one beside it.
         vehicle.came_from = lane;
-        self.entering_transfers.push((edge, Transfer::new(*vehicle, end_ms(stop, now_ms))));
+        self.scratch.entering_transfers.push((edge, Transfer::new(*vehicle, end_ms(stop, now_ms))));
         true
     }
 
     /// A parked vehicle is back on `lane` after the step at `now_ms`, and drives on in the next one.
-    pub(super) fn end_parking(&mut self, vehicle: &mut Vehicle, lane: LaneId, now_ms: i64) {
+    pub(in crate::sim) fn end_parking(&mut self, vehicle: &mut Vehicle, lane: LaneId, now_ms: i64) {
         let ended_ms = now_ms + self.world.settings.step_ms;
         vehicle.stop_total_ms += (ended_ms - i64::from(vehicle.stop_ms)) as u32;
         self.report_stop(vehicle, lane, ended_ms);
@@ -307,7 +307,7 @@ fn stop_record(world: &World, vehicle: &Vehicle, lane: LaneId, ended_ms: i64) ->
 /// The speed that a vehicle is measured against for its time loss, m/s: on its way out of a stop it is the one that it can
 /// have reached since. (SUMO's documentation of `tripinfo`: scheduled stops do not count.)
 #[inline]
-pub(super) fn speed_to_reach(vehicle: &Vehicle, driver: &Driver, allowed: f64, now_ms: i64) -> f64 {
+pub(in crate::sim) fn speed_to_reach(vehicle: &Vehicle, driver: &Driver, allowed: f64, now_ms: i64) -> f64 {
     if vehicle.stops_done == 0 {
         return allowed;
     }

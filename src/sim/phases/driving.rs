@@ -1,18 +1,15 @@
-//! Carrying out the decided moves: driving, changing over to the next lanes, stopping, arriving, teleporting.
+//! Carrying out the decided moves: driving, and going over to the next lanes. How vehicles leave the road is in
+//! [`leaving`](crate::sim::phases::leaving).
 
-use crate::demand::ArrivalPos;
-use crate::ids::{EdgeId, LaneId, LinkId};
+use crate::ids::{LaneId, LinkId};
 
-use super::closing::trip_so_far;
-use super::collision::may_collide;
-use super::measures::{Passage, stay};
-use super::motion::Move;
-use super::partition::Partition;
-use super::prefetch::{Ahead, prefetch, prefetch_head};
-use super::report::{Teleport, TeleportCause, TripRecord, Vaporized, micro};
-use super::stopping::{PLACE_EPS_M, speed_to_reach};
-use super::transfer::Transfer;
-use super::vehicle::{HALTING_SPEED, Vehicle, flags};
+use crate::sim::measures::{Passage, stay};
+use crate::sim::partition::Partition;
+use crate::sim::phases::collisions::may_collide;
+use crate::sim::phases::deciding::Move;
+use crate::sim::phases::stops::speed_to_reach;
+use crate::sim::prefetch::{Ahead, prefetch, prefetch_head};
+use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
 
 /// What became of a vehicle in its step.
 enum Fate {
@@ -23,8 +20,8 @@ enum Fate {
 
 impl Partition {
     /// Moves every vehicle of the moved lanes; the others are left as they were.
-    pub(super) fn advance(&mut self, now_ms: i64) {
-        let mut entering = std::mem::take(&mut self.entering);
+    pub(in crate::sim) fn advance(&mut self, now_ms: i64) {
+        let mut entering = std::mem::take(&mut self.scratch.entering);
         let busy = std::mem::take(&mut self.lanes.busy);
         // Vehicles are changed where they are.
         let mut vehicles = std::mem::take(&mut self.lanes.vehicles);
@@ -50,9 +47,9 @@ impl Partition {
         // Those that came together from several lanes are put in order.
         for (lane, vehicle) in entering.drain(..) {
             self.lanes.place(lane, vehicle);
-            self.crowded.push(lane);
+            self.scratch.crowded.push(lane);
         }
-        self.entering = entering;
+        self.scratch.entering = entering;
         self.settle_collisions(now_ms);
         self.advance_transfers(now_ms);
     }
@@ -61,7 +58,7 @@ impl Partition {
     #[inline]
     fn crossed_by_first(&self, lane: LaneId, vehicles: &[Vehicle]) -> Option<LinkId> {
         let first = vehicles.first()?;
-        let decided = self.moves.get(self.first_move(lane))?;
+        let decided = self.scratch.moves.get(self.first_move(lane))?;
         let l = self.world.network.lane(lane);
         let link = first.own_link(l);
         (first.pos_m + decided.speed * self.world.dt > l.length_m && link.is_some()).then_some(link)
@@ -84,7 +81,7 @@ impl Partition {
         // Only stopped vehicles are ahead, and nobody was teleported in this step: who is behind may drive on now.
         let mut is_first = true;
         for i in 0..vehicles.len() {
-            let decided = self.moves[start + i];
+            let decided = self.scratch.moves[start + i];
             let fate = if is_first && self.must_teleport(&vehicles[i], lane, decided) {
                 self.teleport(vehicles[i], lane, own, now_ms);
                 is_first = false;
@@ -98,7 +95,7 @@ impl Partition {
                         vehicles[kept] = vehicles[i];
                     }
                     if kept > 0 && may_collide(&self.world, &vehicles[kept - 1], &vehicles[kept]) {
-                        self.crowded.push(lane);
+                        self.scratch.crowded.push(lane);
                     }
                     is_first &= vehicles[kept].is(flags::STOPPED);
                     kept += 1;
@@ -299,207 +296,5 @@ impl Partition {
             p.to_m += length;
             at = previous;
         }
-    }
-
-    /// On the last edge, at or beyond the arrival position, but for a slack that SUMO has, too.
-    fn has_arrived(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
-        let l = self.world.network.lane(lane);
-        if l.internal || usize::from(vehicle.route_index) + 1 < self.plans.routes.len(vehicle.route) {
-            return false;
-        }
-        if self.world.next_stop(vehicle).is_some() {
-            // Also one behind the place of arrival is made first.
-            return false;
-        }
-        vehicle.pos_m > self.arrival_pos(vehicle, lane) - PLACE_EPS_M
-    }
-
-    /// Where on a lane of its last edge the vehicle ends its trip, metres from the lane's start.
-    fn arrival_pos(&self, vehicle: &Vehicle, lane: LaneId) -> f64 {
-        let l = self.world.network.lane(lane);
-        match self.world.demand.departures[vehicle.id.index()].arrival_pos {
-            ArrivalPos::Max => l.length_m,
-            ArrivalPos::Given(pos) if pos < 0.0 => (l.length_m + pos).max(0.0),
-            ArrivalPos::Given(pos) => pos.min(l.length_m),
-            ArrivalPos::Center => 0.5 * l.length_m,
-            ArrivalPos::Random => {
-                let key = super::random::step_key(self.world.settings.seed, 2);
-                l.length_m * super::random::uniform(key, vehicle.id.0, super::random::Purpose::ArrivalPos)
-            }
-        }
-    }
-
-    fn arrive(&mut self, vehicle: &Vehicle, lane: LaneId, own: bool, now_ms: i64) {
-        if !own {
-            return;
-        }
-        let world = std::sync::Arc::clone(&self.world);
-        let depart_ms = i64::from(vehicle.depart_ms);
-        // The step may have led beyond the place where the trip ends.
-        let arrival_pos_m = self.arrival_pos(vehicle, lane);
-        self.counts.arrived += 1;
-        self.counts.travel_time_ms += now_ms - depart_ms;
-        self.past.arrived(
-            vehicle.id.0,
-            &[
-                now_ms,
-                depart_ms,
-                micro(vehicle.odometer_m),
-                micro(vehicle.time_loss_s),
-                i64::from(vehicle.waiting_total_ms),
-            ],
-        );
-        let overshoot = vehicle.pos_m - arrival_pos_m;
-        self.report.arrivals.push(TripRecord {
-            arrival_ms: now_ms,
-            arrival_lane: lane,
-            arrival_pos_m,
-            arrival_speed_mps: vehicle.speed_mps,
-            route_length_m: vehicle.odometer_m - overshoot,
-            edges: self.told_route(vehicle),
-            ..trip_so_far(&world, vehicle)
-        });
-    }
-
-    /// The foremost vehicle of a lane that is not at a stop is taken away when it has stood too long, this step included.
-    fn must_teleport(&self, vehicle: &Vehicle, lane: LaneId, decided: Move) -> bool {
-        if vehicle.waiting_ms == 0 || decided.speed > HALTING_SPEED || vehicle.is(flags::STOPPED) {
-            return false;
-        }
-        let settings = &self.world.settings;
-        let waited_ms = i64::from(vehicle.waiting_ms) + settings.step_ms;
-        let waited_beyond = |limit_ms: Option<i64>| limit_ms.is_some_and(|t| waited_ms > t);
-        // At a gap of the route this time counts, however much longer than the others it is.
-        let at_gap_ms = settings.time_to_teleport_disconnected_ms;
-        if at_gap_ms.is_some() && self.is_disconnected(vehicle, lane) {
-            return waited_beyond(at_gap_ms);
-        }
-        waited_beyond(settings.time_to_teleport_ms)
-            || waited_beyond(settings.time_to_teleport_highways_ms) && self.is_wrong_on_highway(vehicle, lane)
-    }
-
-    /// The vehicle's route has a gap behind its edge (`time-to-teleport.disconnected`).
-    fn is_disconnected(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
-        let l = self.world.network.lane(lane);
-        !l.internal && self.world.network.edge(l.edge).lanes().all(|lane| !self.leads_on(vehicle, lane))
-    }
-
-    /// The lane of a fast road does not lead on along the vehicle's route (`time-to-teleport.highways`).
-    fn is_wrong_on_highway(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
-        let l = self.world.network.lane(lane);
-        !l.internal && l.speed_mps > self.world.settings.highway_min_speed_mps && !self.leads_on(vehicle, lane)
-    }
-
-    /// Whether a lane leads on along a vehicle's route.
-    fn leads_on(&self, vehicle: &Vehicle, lane: LaneId) -> bool {
-        self.plans.choice(&self.world, vehicle.plan, usize::from(vehicle.route_index), lane).continues
-    }
-
-    fn teleport(&mut self, vehicle: Vehicle, lane: LaneId, own: bool, now_ms: i64) {
-        let l = self.world.network.lane(lane);
-        let cause = if !l.internal && !self.leads_on(&vehicle, lane) {
-            TeleportCause::WrongLane
-        } else if vehicle.is(flags::WAITS_AT_LINK) {
-            TeleportCause::Yield
-        } else {
-            TeleportCause::Jam
-        };
-        self.take_off(vehicle, lane, cause, own, now_ms);
-    }
-
-    /// Takes a vehicle off its lane, to be put back further along its route.
-    pub(super) fn take_off(
-        &mut self,
-        mut vehicle: Vehicle,
-        lane: LaneId,
-        cause: TeleportCause,
-        own: bool,
-        now_ms: i64,
-    ) {
-        let world = std::sync::Arc::clone(&self.world);
-        if own {
-            match cause {
-                TeleportCause::WrongLane => self.counts.teleports_wrong_lane += 1,
-                TeleportCause::Yield => self.counts.teleports_yield += 1,
-                TeleportCause::Jam => self.counts.teleports_jam += 1,
-                TeleportCause::Collision => self.counts.collisions += 1,
-            }
-            self.report.teleports.push(Teleport { vehicle: vehicle.id, lane, cause });
-            if !self.measures.is_idle() {
-                self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.teleported += 1);
-            }
-        }
-        if world.settings.teleports_remove && cause != TeleportCause::Collision {
-            self.vaporize(&vehicle, lane, Vaporized::Teleport, own, now_ms);
-            return;
-        }
-        vehicle.set(flags::TELEPORTING, true);
-        vehicle.waiting_ms = 0;
-        vehicle.speed_mps = 0.0;
-        vehicle.came_from = LaneId::NONE;
-        vehicle.flags &= !flags::MESSAGES;
-        self.go_on_beside(vehicle, now_ms);
-    }
-
-    /// Ends the trip of a vehicle that is taken out before its destination.
-    pub(super) fn vaporize(&mut self, vehicle: &Vehicle, lane: LaneId, why: Vaporized, own: bool, now_ms: i64) {
-        if own && !self.measures.is_idle() {
-            let world = std::sync::Arc::clone(&self.world);
-            self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.vaporized += 1);
-        }
-        self.arrive(vehicle, lane, own, now_ms);
-        if own && let Some(trip) = self.report.arrivals.last_mut() {
-            trip.vaporized = why;
-        }
-    }
-
-    /// Moves a teleporting vehicle to the next edge of its route, or ends its trip.
-    fn go_on_beside(&mut self, mut vehicle: Vehicle, now_ms: i64) {
-        let world = std::sync::Arc::clone(&self.world);
-        let route = self.plans.routes.edges(&world.demand, vehicle.route);
-        let next = usize::from(vehicle.route_index) + 1;
-        let here = route[next.min(route.len() - 1)];
-        let edge = world.network.edge(here);
-        if next >= route.len() {
-            let own = self.scope.owned[edge.first_lane.index()];
-            vehicle.pos_m = edge.length_m;
-            self.arrive(&vehicle, edge.first_lane, own, now_ms);
-            return;
-        }
-        vehicle.route_index = next as u16;
-        let speed = world.network.lane(edge.first_lane).speed_mps.max(1.0);
-        let ready_ms = now_ms + (edge.length_m / speed * 1000.0) as i64;
-        vehicle.odometer_m += edge.length_m;
-        self.entering_transfers.push((here, Transfer::new(vehicle, ready_ms)));
-    }
-
-    /// Teleporting vehicles that found no place go on along their route.
-    fn advance_transfers(&mut self, now_ms: i64) {
-        let edges = std::mem::take(&mut self.scope.known_edges);
-        for &edge in &edges {
-            if self.transfers[edge.index()].is_empty() {
-                continue;
-            }
-            let mut list = std::mem::take(&mut self.transfers[edge.index()]);
-            list.retain(|transfer| {
-                let goes_on = transfer.vehicle.is(flags::TELEPORTING) && now_ms >= transfer.ready_ms;
-                if goes_on {
-                    self.go_on_beside(transfer.vehicle, now_ms);
-                }
-                !goes_on
-            });
-            self.transfers[edge.index()] = list;
-        }
-        self.scope.known_edges = edges;
-        for (edge, transfer) in self.entering_transfers.drain(..) {
-            let list = &mut self.transfers[edge.index()];
-            let at = list.partition_point(|t| t.vehicle.id < transfer.vehicle.id);
-            list.insert(at, transfer);
-        }
-        let Self { world, scope, transfers, busy_transfers, .. } = self;
-        let is_own = |e: &EdgeId| scope.owned[world.network.edge(*e).first_lane.index()];
-        let is_busy = |e: &EdgeId| !transfers[e.index()].is_empty() && is_own(e);
-        busy_transfers.clear();
-        busy_transfers.extend(scope.own_edges.iter().copied().filter(is_busy));
     }
 }

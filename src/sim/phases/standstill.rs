@@ -3,9 +3,9 @@
 
 use crate::ids::LaneId;
 
-use super::partition::Partition;
-use super::report::{Counts, Standing, StepReport, WaitsFor};
-use super::vehicle::{Vehicle, flags};
+use crate::sim::partition::Partition;
+use crate::sim::report::{Counts, Standing, StepReport, WaitsFor};
+use crate::sim::vehicle::{Vehicle, flags};
 
 /// Standing vehicles are named every so many steps.
 pub const NAMED_EVERY_STEPS: u64 = 16;
@@ -14,7 +14,7 @@ pub const NAMED: usize = 8;
 
 impl Partition {
     /// Fills in what the report of a step tells of a standstill.
-    pub(super) fn report_standstill(&self, counts: &Counts, report: &mut StepReport) {
+    pub(in crate::sim) fn report_standstill(&self, counts: &Counts, report: &mut StepReport) {
         let is_eventful = !report.departed.is_empty()
             || !report.arrivals.is_empty()
             || !report.teleports.is_empty()

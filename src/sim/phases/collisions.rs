@@ -4,24 +4,24 @@
 
 use crate::ids::LaneId;
 
-use super::partition::Partition;
-use super::report::{Collision, TeleportCause, Vaporized};
-use super::settings::{CollisionAction, Settings};
-use super::vehicle::Vehicle;
-use super::world::{TypeParams, World};
+use crate::sim::partition::Partition;
+use crate::sim::report::{Collision, TeleportCause, Vaporized};
+use crate::sim::settings::{CollisionAction, Settings};
+use crate::sim::vehicle::Vehicle;
+use crate::sim::world::{TypeParams, World};
 
 /// Overlaps up to this are rounding, metres.
 const OVERLAP_EPS_M: f64 = 1e-6;
 
 /// Gap below which two vehicles may have collided, metres; whether they have is decided for the few pairs that are so close.
-pub(super) fn widest_collision_gap_m(settings: &Settings, types: &[TypeParams]) -> f64 {
+pub(in crate::sim) fn widest_collision_gap_m(settings: &Settings, types: &[TypeParams]) -> f64 {
     let factor = settings.collisions.min_gap_factor.unwrap_or(0.0);
     types.iter().map(|t| t.driver.min_gap_m * factor).fold(0.0, f64::max) - OVERLAP_EPS_M
 }
 
 /// Whether two vehicles that follow each other on a lane are close enough to have collided.
 #[inline]
-pub(super) fn may_collide(world: &World, leader: &Vehicle, follower: &Vehicle) -> bool {
+pub(in crate::sim) fn may_collide(world: &World, leader: &Vehicle, follower: &Vehicle) -> bool {
     leader.pos_m - world.types[usize::from(leader.vtype)].driver.length_m < follower.pos_m + world.collision_gap_m
 }
 
@@ -34,15 +34,15 @@ fn is_collision(world: &World, gap_m: f64, follower: &Vehicle) -> bool {
 
 impl Partition {
     /// Settles the overlaps on the lanes that are noted as crowded.
-    pub(super) fn settle_collisions(&mut self, now_ms: i64) {
-        let mut crowded = std::mem::take(&mut self.crowded);
+    pub(in crate::sim) fn settle_collisions(&mut self, now_ms: i64) {
+        let mut crowded = std::mem::take(&mut self.scratch.crowded);
         if self.world.settings.collisions.action != CollisionAction::Ignore {
             crowded.sort_unstable();
             crowded.dedup();
             crowded.iter().for_each(|lane| self.settle_on(*lane, now_ms));
         }
         crowded.clear();
-        self.crowded = crowded;
+        self.scratch.crowded = crowded;
     }
 
     fn settle_on(&mut self, lane: LaneId, now_ms: i64) {

@@ -4,20 +4,20 @@
 use crate::demand::Departure;
 use crate::ids::{LaneId, RouteId};
 
-use super::partition::Partition;
-use super::report::{RouteRequest, RouteUpdate, RoutingStage, StepReport};
-use super::routing_schedule::RoutingSchedule;
-use super::vehicle::{Vehicle, flags};
+use crate::sim::partition::Partition;
+use crate::sim::report::{RouteRequest, RouteUpdate, RoutingStage, StepReport};
+use crate::sim::routing_schedule::RoutingSchedule;
+use crate::sim::vehicle::{Vehicle, flags};
 
 /// Whether the route of a vehicle is looked for anew when it departs, as SUMO does for all with a device. Stops are tied to
 /// places on a route, so vehicles with stops keep the one that was given or found at load.
-pub(super) fn is_routed_at_departure(departure: &Departure) -> bool {
+pub(in crate::sim) fn is_routed_at_departure(departure: &Departure) -> bool {
     departure.has_rerouting_device && departure.stops.is_empty()
 }
 
 impl Partition {
     /// Samples edge speeds; at a snapshot, reports them and who asks for a route.
-    pub(super) fn report_for_routing(&mut self, now_ms: i64, report: &mut StepReport) {
+    pub(in crate::sim) fn report_for_routing(&mut self, now_ms: i64, report: &mut StepReport) {
         let Some(schedule) = self.world.routing else { return };
         if schedule.is_sample(now_ms) {
             self.edge_speeds.sample(&self.world, &self.lanes, &self.scope.own_lanes);
