@@ -8,9 +8,9 @@ use crate::graph::{EdgeKind, Link, Network, RightOfWay};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
 use super::marks::Marks;
-use super::measure_spec::MeasureSpec;
 use super::models::car_following::Driver;
 use super::orders::Overlay;
+use super::probes::MeasureSpec;
 use super::routing_schedule::RoutingSchedule;
 use super::settings::Settings;
 use crate::sim::phases::collisions::widest_collision_gap_m;

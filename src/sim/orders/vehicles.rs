@@ -7,6 +7,7 @@ use super::apply::Whereabouts;
 use crate::ids::{EdgeId, LaneId, VehicleId};
 use crate::sim::closing::trip_so_far;
 use crate::sim::partition::Partition;
+use crate::sim::probes::LaneEvent;
 use crate::sim::report::TripRecord;
 use crate::sim::vehicle::{Vehicle, flags};
 
@@ -24,7 +25,7 @@ impl Partition {
                 let vehicle = self.lanes.vehicles.remove(lane, index);
                 let own = self.scope.owned[lane.index()];
                 if own {
-                    self.measures.update(&self.world, lane, vehicle.vtype, now_ms, |s| s.vaporized += 1);
+                    self.probes.note(&self.world, lane, vehicle.vtype, LaneEvent::Vaporized, now_ms);
                     self.removed(&vehicle, lane, now_ms);
                 }
                 own

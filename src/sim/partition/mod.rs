@@ -14,11 +14,11 @@ use crate::sim::digest::Digest;
 use crate::sim::edge_speeds::EdgeSpeeds;
 use crate::sim::lane_plan::LanePlans;
 use crate::sim::lanes::Lanes;
-use crate::sim::measures::Measures;
 use crate::sim::models::signals::Signals;
 use crate::sim::orders::Ordered;
 use crate::sim::partition::scratch::Scratch;
 use crate::sim::phases::lane_changes::may_change_on;
+use crate::sim::probes::Probes;
 use crate::sim::report::{Counts, IntervalReport, StepReport};
 use crate::sim::scope::Scope;
 use crate::sim::transfer::Transfer;
@@ -50,7 +50,7 @@ pub struct Partition {
     /// By edge: vehicles beside the road.
     pub(in crate::sim) transfers: Vec<Vec<Transfer>>,
     pub(in crate::sim) departures: Departures,
-    pub(in crate::sim) measures: Measures,
+    pub(in crate::sim) probes: Probes,
     pub(in crate::sim) edge_speeds: EdgeSpeeds,
     pub(in crate::sim) counts: Counts,
     /// Sum over finished trips.
@@ -84,7 +84,7 @@ impl Partition {
             plans: LanePlans::new(&world.demand),
             transfers: vec![Vec::new(); network.edges.len()],
             departures: Departures::new(&world, &scope),
-            measures: Measures::new(&world),
+            probes: Probes::new(&world),
             edge_speeds: EdgeSpeeds::default(),
             counts: Counts::default(),
             past: Digest::default(),
@@ -169,7 +169,7 @@ impl Partition {
     /// Ends the measuring intervals that are open after the last step.
     pub fn close_intervals(&mut self) -> Vec<IntervalReport> {
         let last_ms = self.now_ms() - self.world.settings.step_ms;
-        self.measures.finish(&self.world, &self.scope.known_lanes, last_ms, true)
+        self.probes.close(&self.world, &self.scope.known_lanes, last_ms)
     }
 
     /// Digest of the own state.

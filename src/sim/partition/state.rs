@@ -14,10 +14,10 @@ use crate::sim::departures::SavedDepartures;
 use crate::sim::digest::Digest;
 use crate::sim::edge_speeds::EdgeSpeeds;
 use crate::sim::halo::{HaloError, Reader, Writer};
-use crate::sim::measures::SavedMeasures;
 use crate::sim::models::signals::SignalState;
 use crate::sim::orders::{Ordered, Standing};
 use crate::sim::partition::Partition;
+use crate::sim::probes::SavedProbes;
 use crate::sim::report::Counts;
 use crate::sim::routes::Routes;
 use crate::sim::transfer::Transfer;
@@ -50,7 +50,7 @@ pub struct PartitionState {
     departures: SavedDepartures,
     /// Of all partitions, appended in the same order by each.
     routes: Routes,
-    measures: SavedMeasures,
+    probes: SavedProbes,
     edge_speeds: EdgeSpeeds,
     counts: Counts,
     /// Sum over finished trips.
@@ -107,7 +107,7 @@ impl Partition {
             standing: self.world.overlay.standing.clone(),
             departures: self.departures.save(),
             routes: self.plans.routes.clone(),
-            measures: self.measures.save(),
+            probes: self.probes.save(),
             edge_speeds: self.edge_speeds.clone(),
             counts: self.counts,
             past: self.past.0,
@@ -207,7 +207,7 @@ impl Partition {
             self.signals.states[signal.index()].clone_from(saved);
         }
         self.departures.take(&state.departures, &wants_edge);
-        self.measures.take(&state.measures, wants);
+        self.probes.take(&state.probes, wants);
         Ok(())
     }
 

@@ -3,12 +3,12 @@
 
 use crate::ids::{LaneId, LinkId};
 
-use crate::sim::measures::{Passage, stay};
 use crate::sim::partition::Partition;
 use crate::sim::phases::collisions::may_collide;
 use crate::sim::phases::deciding::Move;
 use crate::sim::phases::stops::speed_to_reach;
 use crate::sim::prefetch::{Ahead, prefetch, prefetch_head};
+use crate::sim::probes::{LaneEvent, Passage, stay};
 use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
 
 /// What became of a vehicle in its step.
@@ -160,9 +160,9 @@ impl Partition {
         }
         // Who has a link to go on by is not on its last edge.
         if vehicle.pos_m <= length && (vehicle.link.is_some() || !self.has_arrived(vehicle, lane)) {
-            if own && !self.measures.is_idle() {
+            if own && !self.probes.is_idle() {
                 let passage = stay(vehicle, lane, from, speed, allowed, length_m, dt);
-                self.measures.pass(&self.world, &passage, now_ms);
+                self.probes.pass(&self.world, &passage, now_ms);
                 if from < length_m {
                     self.measure_overhang(vehicle, lane, &passage, now_ms);
                 }
@@ -204,7 +204,7 @@ impl Partition {
             }
             let passes = leaves && link.is_some();
             let to = if passes { length } else { vehicle.pos_m };
-            if owned && !self.measures.is_idle() {
+            if owned && !self.probes.is_idle() {
                 let allowed = world.allowed_speed(at, driver, vehicle.speed_factor);
                 let allowed = world.overlay.pace(vehicle, allowed);
                 let passage = Passage {
@@ -221,7 +221,7 @@ impl Partition {
                     entered,
                     left: passes,
                 };
-                self.measures.pass(&world, &passage, now_ms);
+                self.probes.pass(&world, &passage, now_ms);
                 // While it goes on, the lanes behind see it from where it ends up.
                 if !passes {
                     let whole =
@@ -229,7 +229,7 @@ impl Partition {
                     self.measure_overhang(vehicle, at, &whole, now_ms);
                 }
                 if arrived {
-                    self.measures.update(&world, at, vehicle.vtype, now_ms, |s| s.arrived += 1);
+                    self.probes.note(&world, at, vehicle.vtype, LaneEvent::Arrived, now_ms);
                 }
             }
             if !passes && speed > 0.0 && !world.loops.is_empty() {
@@ -289,7 +289,7 @@ impl Partition {
             if previous.is_none() {
                 return;
             }
-            self.measures.overhang(&world, previous, &p, now_ms);
+            self.probes.overhang(&world, previous, &p, now_ms);
             from = LaneId::NONE;
             let length = world.network.lane(previous).length_m;
             p.from_m += length;

@@ -10,6 +10,7 @@ use crate::sim::models::insertion::Attempt;
 use crate::sim::models::insertion::entrance::{Body, LaneWish};
 use crate::sim::partition::Partition;
 use crate::sim::partition::scratch::Scratch;
+use crate::sim::probes::LaneEvent;
 use crate::sim::random;
 use crate::sim::report::Discard;
 use crate::sim::settings::Settings;
@@ -137,8 +138,8 @@ impl Partition {
         let Settings { begin_ms, step_ms, .. } = self.world.settings;
         self.counts.depart_delay_ms += now_ms - (depart_ms - (depart_ms - begin_ms).rem_euclid(step_ms));
         self.report.departed.push((vehicle.id, edge));
-        if !self.measures.is_idle() {
-            self.measures.update(&self.world, lane, vehicle.vtype, now_ms, |s| s.departed += 1);
+        if !self.probes.is_idle() {
+            self.probes.note(&self.world, lane, vehicle.vtype, LaneEvent::Departed, now_ms);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::sim::models::right_of_way::approach::Priority;
 use crate::sim::partition::Partition;
 use crate::sim::partition::scratch::Scratch;
 use crate::sim::prefetch::{Ahead, prefetch};
+use crate::sim::probes::LaneEvent;
 use crate::sim::report::LaneChange;
 use crate::sim::view::View;
 use crate::sim::world::World;
@@ -85,10 +86,10 @@ impl Partition {
                     motive,
                 });
             }
-            if !self.measures.is_idle() {
+            if !self.probes.is_idle() {
                 let world = &self.world;
-                self.measures.update(world, change.from, change.vtype, now_ms, |s| s.lane_changed_from += 1);
-                self.measures.update(world, change.to, change.vtype, now_ms, |s| s.lane_changed_to += 1);
+                self.probes.note(world, change.from, change.vtype, LaneEvent::ChangedFrom, now_ms);
+                self.probes.note(world, change.to, change.vtype, LaneEvent::ChangedTo, now_ms);
             }
         }
         for (lane, vehicle) in self.scratch.changed.drain(..) {

@@ -7,6 +7,7 @@ use crate::sim::closing::trip_so_far;
 use crate::sim::partition::Partition;
 use crate::sim::phases::deciding::Move;
 use crate::sim::phases::stops::PLACE_EPS_M;
+use crate::sim::probes::LaneEvent;
 use crate::sim::report::{Teleport, TeleportCause, TripRecord, Vaporized, micro};
 use crate::sim::transfer::Transfer;
 use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -136,8 +137,8 @@ impl Partition {
                 TeleportCause::Collision => self.counts.collisions += 1,
             }
             self.report.teleports.push(Teleport { vehicle: vehicle.id, lane, cause });
-            if !self.measures.is_idle() {
-                self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.teleported += 1);
+            if !self.probes.is_idle() {
+                self.probes.note(&world, lane, vehicle.vtype, LaneEvent::Teleported, now_ms);
             }
         }
         if world.settings.teleports_remove && cause != TeleportCause::Collision {
@@ -154,9 +155,9 @@ impl Partition {
 
     /// Ends the trip of a vehicle that is taken out before its destination.
     pub(in crate::sim) fn vaporize(&mut self, vehicle: &Vehicle, lane: LaneId, why: Vaporized, own: bool, now_ms: i64) {
-        if own && !self.measures.is_idle() {
+        if own && !self.probes.is_idle() {
             let world = std::sync::Arc::clone(&self.world);
-            self.measures.update(&world, lane, vehicle.vtype, now_ms, |s| s.vaporized += 1);
+            self.probes.note(&world, lane, vehicle.vtype, LaneEvent::Vaporized, now_ms);
         }
         self.arrive(vehicle, lane, own, now_ms);
         if own && let Some(trip) = self.report.arrivals.last_mut() {

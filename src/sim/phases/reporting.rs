@@ -66,9 +66,8 @@ impl Partition {
             let parked = beside.map(|transfer| &transfer.vehicle).filter(|v| !v.is(flags::TELEPORTING));
             report.fcd.extend(parked.map(|v| record(v.came_from, v)));
         }
-        if !self.measures.is_idle() {
-            report.intervals = self.measures.finish(&self.world, &self.scope.known_lanes, now_ms, false);
-            self.measures.swap_passages(&mut report.passages);
+        if !self.probes.is_idle() {
+            self.probes.report(&self.world, &self.scope.known_lanes, now_ms, report);
         }
         self.report_signals(report);
         self.report_for_routing(now_ms, report);

@@ -52,8 +52,7 @@ impl PartitionState {
             holds(validator.is_signal(*signal) && validator.signal(*signal, state).is_ok(), "signals")?;
         }
         holds(self.departures.fit(&world.demand, routes, partition.last_ms()), "departures")?;
-        let requests = world.measures.mean_data.len();
-        holds(self.measures.fit(requests, |lane| validator.is_lane(lane)), "measurements")?;
+        holds(self.probes.fit(world, |lane| validator.is_lane(lane)), "measurements")?;
         holds(self.edge_speeds.len() <= network.edges.len(), "edge speeds")?;
         holds(self.counts.are_plausible(), "counts")?;
         let trip = |trip: &TripRecord| {

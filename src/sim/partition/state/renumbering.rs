@@ -35,7 +35,7 @@ impl PartitionState {
             to.signal(*signal, state, now_ms);
         }
         self.standing.renumber(to);
-        self.measures.renumber(to);
+        self.probes.renumber(to);
         self.ordered.removals.iter_mut().for_each(|trip| to.trip(trip));
         Ok(())
     }

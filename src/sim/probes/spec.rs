@@ -7,7 +7,7 @@ use crate::ids::{LaneId, SignalId, TypeId};
 /// What partitions measure and record beside what every step reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MeasureSpec {
-    /// Sums per lane; [`IntervalReport::request`](super::report::IntervalReport::request) is an index into them.
+    /// Sums per lane; [`IntervalReport::request`](crate::sim::report::IntervalReport::request) is an index into them.
     pub mean_data: Vec<MeanDataSpec>,
     /// Stretches of lanes on which single vehicles are followed, metres from the lane's start; some more than once.
     pub stretches: Vec<(LaneId, [f64; 2])>,
