@@ -18,7 +18,7 @@ use crate::actors::master::{
     ClusterCore, ClusterMaster, ClusterOutcome, Horizon, Leave, LogEntry, Outcome, PACE, Pace, Plan, Resumed,
     RunController, ScheduledCommand, StoreWriter, StoredPace, SubmitRequest, Tenure, WorkerCalls, of_network, persist,
 };
-use crate::actors::recorder::{self, Open, Orders, Recorder, Recording};
+use crate::actors::recorder::{self, Recorder, RecorderMessage, Recording};
 use crate::actors::threads::Threads;
 use crate::control::NameResolver;
 use crate::control::live::{LiveOut, live};
@@ -268,17 +268,11 @@ pub async fn drive(setup: MasterSetup, launch: Launch) -> Result<Driven, RunErro
             .with_controller(controller)
             .with_meter(run_meter)
     });
-    let opened = recorder.send(Open {
-        recorded: master.clone().recipient(),
-        routes: master.clone().recipient(),
-        done: master.clone().recipient(),
-        failed: master.clone().recipient(),
-        checkpoints: Some(master.clone().recipient()),
-    });
+    let opened = recorder.send(RecorderMessage::Open(master.clone().recipient()));
     let no_recorder = |error| RunError::Failed(format!("the recorder actor ended before the run: {error}"));
     opened.await.map_err(no_recorder)?;
     for notice in orders_before {
-        recorder.send(Orders { notice }).await.map_err(no_recorder)?;
+        recorder.send(RecorderMessage::Orders(notice)).await.map_err(no_recorder)?;
     }
     let keeping = spawn_local(StoreWriter::new(store, tenure, master.clone().recipient()).run(queue));
     tracing::info!(address = listener.address(), workers, partitions, "master waits for workers");

@@ -7,9 +7,9 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::actors::master::{self, Horizon, Master, Outcome};
-use crate::actors::neighbor_handler::{self, End, NeighborHandler, PeerAddress, PeerAt, Retention};
+use crate::actors::neighbor_handler::{self, End, LinkMessage, NeighborHandler, PeerAddress, Retention};
 use crate::actors::partition::{self, Neighbourhood, Outlets, Partition, Place, Region};
-use crate::actors::recorder::{self, Open, Recorder, Recording};
+use crate::actors::recorder::{self, Recorder, RecorderMessage, Recording};
 use crate::diagnostics::InputError;
 use crate::graph::join_actuated_signals;
 use crate::graph::partition::Cut;
@@ -133,23 +133,18 @@ impl Wiring {
             let part = part as u16;
             let core = partition::Core::new(Place { token, part }, region, neighbours.len(), None);
             let degree = neighbours.len();
-            let outlets = Outlets {
-                reports: recorder.clone().recipient(),
-                closings: master.clone().recipient(),
-                exits: master.clone().recipient(),
-                snapshots: None,
-                seen: None,
-            };
+            let outlets =
+                Outlets { reports: recorder.clone().recipient(), notices: master.clone().recipient(), snapshots: None };
             let address = Partition::start_in_arbiter(&arbiter, move |ctx| {
                 ctx.set_mailbox_capacity(Partition::mailbox(degree));
                 Partition::new(core, outlets, Arc::default())
             });
             let handlers_here = neighbours.iter().enumerate().map(|(neighbour, &peer)| {
-                let (frames, gone) = (address.clone().recipient(), address.clone().recipient());
+                let partition = address.clone().recipient();
                 let (own, other) = (End { part, epoch: token.epoch }, End { part: peer, epoch: token.epoch });
                 let core = neighbor_handler::Core::new(token.run, own, other, Retention::UntilRead, 0);
                 let handler = NeighborHandler::start_in_arbiter(&arbiter, move |_| {
-                    NeighborHandler::new(core, neighbour, None, frames, gone)
+                    NeighborHandler::new(core, neighbour, None, partition)
                 });
                 (peer, handler)
             });
@@ -181,20 +176,13 @@ async fn begin(
     handlers: &[Vec<(u16, Addr<NeighborHandler>)>],
     epoch: Epoch,
 ) -> Result<(), MailboxError> {
-    let open = Open {
-        recorded: master.clone().recipient(),
-        routes: master.clone().recipient(),
-        done: master.clone().recipient(),
-        failed: master.clone().recipient(),
-        checkpoints: None,
-    };
-    recorder.send(open).await?;
+    recorder.send(RecorderMessage::Open(master.clone().recipient())).await?;
     for (part, here) in handlers.iter().enumerate() {
         // The side with the smaller number dials.
         for (peer, handler) in here.iter().filter(|(peer, _)| usize::from(*peer) > part) {
             let other = handlers[usize::from(*peer)].iter().find(|(p, _)| usize::from(*p) == part);
             let Some((_, other)) = other else { continue };
-            handler.send(PeerAt { epoch, address: PeerAddress::Local(other.clone()) }).await?;
+            handler.send(LinkMessage::PeerAt { epoch, address: PeerAddress::Local(other.clone()) }).await?;
         }
     }
     for (partition, here) in partitions.iter().zip(handlers) {

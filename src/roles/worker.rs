@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::standalone::RunError;
 pub use crate::actors::worker::Setup as WorkerSetup;
-use crate::actors::worker::{Terminate, Worker};
+use crate::actors::worker::{Worker, WorkerMessage};
 
 /// Works until the run is over, or until `terminate` says so: then it hands over what it hosts first. To be called in an
 /// actix system.
@@ -25,7 +25,7 @@ pub async fn work(setup: WorkerSetup, terminate: impl Future<Output = ()>) -> Re
         biased;
         result = &mut ended => result,
         () = terminate => {
-            if worker.try_send(Terminate).is_err() {
+            if worker.try_send(WorkerMessage::Terminate).is_err() {
                 tracing::debug!("the worker actor ended before the shutdown request");
             }
             ended.await

@@ -8,11 +8,8 @@ use tokio::sync::oneshot;
 
 use super::core::{Core, Effect, Event, Outcome};
 use crate::actors::ExitStatus;
-use crate::actors::partition::{Finish, Grant, NewRoutes, Partition, Stop};
-use crate::actors::recorder::{Close, Recorder, Recording};
-use crate::protocol::{Epoch, RouteNotice};
-use crate::sim::Closing;
-use crate::sim::report::Counts;
+use crate::actors::partition::{self, FromPartition, Partition, PartitionNotice};
+use crate::actors::recorder::{FromRecorder, Recorder, RecorderMessage};
 
 /// The master of a run whose partitions are in this process.
 pub struct Master {
@@ -42,15 +39,15 @@ impl Master {
         self.core.handle(event, Instant::now(), &mut effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Grant { horizon } => self.tell_all(|p| p.try_send(Grant { horizon }).is_ok()),
+                Effect::Grant { horizon } => self.tell_all(|| partition::Event::Granted { horizon }),
                 Effect::Announce(notice) => {
                     let notice = Arc::new(notice);
-                    self.tell_all(|p| p.try_send(NewRoutes { notice: Arc::clone(&notice) }).is_ok());
+                    self.tell_all(|| partition::Event::RoutesCame(Arc::clone(&notice)));
                 }
-                Effect::Finish { steps } => self.tell_all(|p| p.try_send(Finish { steps }).is_ok()),
-                Effect::Stop => self.tell_all(|p| p.try_send(Stop).is_ok()),
+                Effect::Finish { steps } => self.tell_all(|| partition::Event::Finish { steps }),
+                Effect::Stop => self.tell_all(|| partition::Event::Ended(ExitStatus::Stopped)),
                 Effect::Close { closings, wall } => {
-                    if self.recorder.try_send(Close { closings, wall }).is_err() {
+                    if self.recorder.try_send(RecorderMessage::Close { closings, wall }).is_err() {
                         self.end(Outcome::Failed("the recorder actor ended before the run".to_owned()));
                     }
                 }
@@ -64,9 +61,9 @@ impl Master {
     }
 
     /// A partition that does not take a message has ended, and says so itself.
-    fn tell_all(&self, tell: impl Fn(&Addr<Partition>) -> bool) {
+    fn tell_all(&self, event: impl Fn() -> partition::Event) {
         for (part, partition) in self.partitions.iter().enumerate() {
-            if !tell(partition) {
+            if partition.try_send(event()).is_err() {
                 tracing::debug!(partition = part, "the partition's mailbox is full or closed");
             }
         }
@@ -100,108 +97,35 @@ impl Handler<Begin> for Master {
     }
 }
 
-/// The recorder has written this many steps.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Recorded {
-    pub steps: u64,
-    /// The last of them ended the run.
-    pub over: bool,
-    /// Steps from here on wait for routes.
-    pub hold: Option<u64>,
-    /// After the last of them.
-    pub counts: Counts,
-}
-
-impl Handler<Recorded> for Master {
+impl Handler<FromPartition> for Master {
     type Result = ();
 
-    fn handle(&mut self, message: Recorded, ctx: &mut Self::Context) {
-        let Recorded { steps, over, hold, .. } = message;
-        self.feed(Event::Recorded { steps, over, hold }, ctx);
+    fn handle(&mut self, message: FromPartition, ctx: &mut Self::Context) {
+        let FromPartition { part, notice, .. } = message;
+        match notice {
+            PartitionNotice::Closed(closing) => self.feed(Event::PartitionClosed { part, closing }, ctx),
+            PartitionNotice::Exited(status) => {
+                tracing::debug!(partition = part, %status, "partition ended");
+                self.feed(Event::PartitionExited { part, status }, ctx);
+            }
+            // Only a run with workers is observed while it goes on.
+            PartitionNotice::Seen(_) => {}
+        }
     }
 }
 
-/// Routes were found for vehicles of any partition.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct RoutesFound {
-    pub notice: RouteNotice,
-}
-
-impl Handler<RoutesFound> for Master {
+impl Handler<FromRecorder> for Master {
     type Result = ();
 
-    fn handle(&mut self, message: RoutesFound, ctx: &mut Self::Context) {
-        self.feed(Event::RoutesFound(message.notice), ctx);
-    }
-}
-
-/// What a partition has left to say at the end of the run.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct PartitionClosed {
-    pub part: u16,
-    /// In which the partition was placed.
-    pub epoch: Epoch,
-    pub closing: Box<Closing>,
-}
-
-impl Handler<PartitionClosed> for Master {
-    type Result = ();
-
-    fn handle(&mut self, message: PartitionClosed, ctx: &mut Self::Context) {
-        let PartitionClosed { part, closing, .. } = message;
-        self.feed(Event::PartitionClosed { part, closing }, ctx);
-    }
-}
-
-/// A partition has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Exited {
-    pub part: u16,
-    /// In which the partition was placed.
-    pub epoch: Epoch,
-    pub status: ExitStatus,
-}
-
-impl Handler<Exited> for Master {
-    type Result = ();
-
-    fn handle(&mut self, message: Exited, ctx: &mut Self::Context) {
-        let Exited { part, status, .. } = message;
-        tracing::debug!(partition = part, %status, "partition ended");
-        self.feed(Event::PartitionExited { part, status }, ctx);
-    }
-}
-
-/// All files are complete.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct RecorderDone {
-    pub recording: Box<Recording>,
-}
-
-impl Handler<RecorderDone> for Master {
-    type Result = ();
-
-    fn handle(&mut self, message: RecorderDone, ctx: &mut Self::Context) {
-        self.feed(Event::RecorderDone(message.recording), ctx);
-    }
-}
-
-/// The outputs cannot be written.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct RecorderFailed {
-    pub reason: String,
-}
-
-impl Handler<RecorderFailed> for Master {
-    type Result = ();
-
-    fn handle(&mut self, message: RecorderFailed, ctx: &mut Self::Context) {
-        self.feed(Event::RecorderFailed(message.reason), ctx);
+    fn handle(&mut self, message: FromRecorder, ctx: &mut Self::Context) {
+        let event = match message {
+            FromRecorder::Recorded { steps, over, hold, .. } => Event::Recorded { steps, over, hold },
+            FromRecorder::RoutesFound(notice) => Event::RoutesFound(notice),
+            FromRecorder::Done(recording) => Event::RecorderDone(recording),
+            FromRecorder::Failed(reason) => Event::RecorderFailed(reason),
+            // A run in one process is not resumed.
+            FromRecorder::Checkpointed(_) => return,
+        };
+        self.feed(event, ctx);
     }
 }

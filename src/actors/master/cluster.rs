@@ -7,15 +7,14 @@ use actix::prelude::*;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::actor::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
 use super::cluster_core::{ClusterCore, Effect, Event};
 use super::core::Outcome;
 use super::instruction::{Instruction, Pace, Ticket};
 use super::run_controller::{ClientRequest, RunController};
-use super::session::{FromWorker, Hangup, SendToWorker, SessionEnded, SessionOutlets, WorkerSession};
+use super::session::{FromSession, SessionMessage, SessionNotice, SessionOutlets, WorkerSession};
 use super::store_writer::{Order, StoreEvent};
 use super::workers::SessionId;
-use crate::actors::recorder::{Checkpointed, Close, Orders, Recorder};
+use crate::actors::recorder::{Checkpoint, FromRecorder, Recorder, RecorderMessage};
 use crate::control::CommandError;
 use crate::observe::metrics::RunMeter;
 use crate::protocol::{Epoch, Limits, RunId, Stream, answer};
@@ -47,7 +46,7 @@ pub struct ClusterMaster {
     /// `None`: there is no store, and nothing is kept.
     orders: Option<mpsc::Sender<Order>>,
     /// The newest state of the recorder, while the store is so far behind that it takes none.
-    unsaved: Option<Checkpointed>,
+    unsaved: Option<Checkpoint>,
     epoch: Epoch,
     /// `None`: it has ended.
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
@@ -119,14 +118,14 @@ impl ClusterMaster {
             match effect {
                 Effect::SendToWorker { session, message } => {
                     if let Some(worker) = self.sessions.get(&session)
-                        && worker.try_send(SendToWorker(message)).is_err()
+                        && worker.try_send(SessionMessage::Send(message)).is_err()
                     {
                         gone.push(session);
                     }
                 }
                 Effect::Hangup { session } => {
                     if let Some(worker) = self.sessions.remove(&session)
-                        && worker.try_send(Hangup).is_err()
+                        && worker.try_send(SessionMessage::Hangup).is_err()
                     {
                         tracing::debug!(session = session.0, "session ended before its stop message");
                     }
@@ -161,7 +160,7 @@ impl ClusterMaster {
                 },
                 Effect::NotifyRecorder(notice) => {
                     let (recorder, number) = (self.recorder.clone(), notice.number);
-                    let informing = async move { recorder.send(Orders { notice }).await };
+                    let informing = async move { recorder.send(RecorderMessage::Orders(notice)).await };
                     ctx.spawn(informing.into_actor(self).map(move |sent, master, ctx| match sent {
                         Ok(()) => master.feed(Event::RecorderKnows(number), ctx),
                         Err(_) => {
@@ -184,7 +183,7 @@ impl ClusterMaster {
                 }
                 Effect::Close { closings, wall } => {
                     let recorder = self.recorder.clone();
-                    let closing = async move { recorder.send(Close { closings, wall }).await };
+                    let closing = async move { recorder.send(RecorderMessage::Close { closings, wall }).await };
                     ctx.spawn(closing.into_actor(self).map(|sent, master, ctx| {
                         if sent.is_err() {
                             master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx);
@@ -217,16 +216,16 @@ impl ClusterMaster {
 
     /// A slow store leaves snapshots out, as partitions do; only what the run depends on may fill the queue. The earliest ones are
     /// kept, so one of the next commits has all its parts, and the newest, for an edit of the network may wait for it.
-    fn save_recorder(&mut self, checkpoint: Checkpointed, ctx: &mut Context<Self>) {
+    fn save_recorder(&mut self, checkpoint: Checkpoint, ctx: &mut Context<Self>) {
         let is_behind = self.orders.as_ref().is_some_and(|orders| orders.capacity() <= orders.max_capacity() / 2);
         let newest = if is_behind {
             Some(checkpoint)
         } else {
-            let Checkpointed { step, state } = checkpoint;
+            let Checkpoint { step, state } = checkpoint;
             self.order(Order::SaveRecorder { epoch: self.epoch, step, state }, ctx);
             None
         };
-        if let Some(Checkpointed { step, .. }) = std::mem::replace(&mut self.unsaved, newest) {
+        if let Some(Checkpoint { step, .. }) = std::mem::replace(&mut self.unsaved, newest) {
             tracing::warn!(step, "recorder state skipped: the store is slow");
         }
     }
@@ -271,7 +270,7 @@ impl ClusterMaster {
         }
         // Sessions write what they have been told before they close.
         for session in std::mem::take(&mut self.sessions).into_values() {
-            if session.try_send(Hangup).is_err() {
+            if session.try_send(SessionMessage::Hangup).is_err() {
                 tracing::debug!("session ended before its stop message");
             }
         }
@@ -377,11 +376,8 @@ impl Handler<WorkerCalls> for ClusterMaster {
             let Ok(stream) = answered else { return };
             master.next_session += 1;
             let id = SessionId(master.next_session);
-            let outlets = SessionOutlets {
-                messages: ctx.address().recipient(),
-                ends: ctx.address().recipient(),
-                reports: master.recorder.clone().recipient(),
-            };
+            let outlets =
+                SessionOutlets { master: ctx.address().recipient(), reports: master.recorder.clone().recipient() };
             let (run, limits) = (master.run, master.limits);
             let session = WorkerSession::create(move |ctx| {
                 ctx.set_mailbox_capacity(SESSION_MAILBOX);
@@ -389,70 +385,6 @@ impl Handler<WorkerCalls> for ClusterMaster {
             });
             master.sessions.insert(id, session);
         }));
-    }
-}
-
-impl Handler<FromWorker> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: FromWorker, ctx: &mut Self::Context) {
-        let FromWorker { session, message } = message;
-        // What a session sent before it was given up changes nothing (I3).
-        if self.sessions.contains_key(&session) {
-            self.feed(Event::Message { session, message }, ctx);
-        }
-    }
-}
-
-impl Handler<SessionEnded> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: SessionEnded, ctx: &mut Self::Context) {
-        let SessionEnded { session, reason } = message;
-        if self.sessions.remove(&session).is_some() {
-            self.feed(Event::SessionEnded { session, reason }, ctx);
-        }
-    }
-}
-
-impl Handler<Recorded> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: Recorded, ctx: &mut Self::Context) {
-        let Recorded { steps, over, hold, counts } = message;
-        self.feed(Event::Recorded { steps, over, hold, counts }, ctx);
-    }
-}
-
-impl Handler<RoutesFound> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: RoutesFound, ctx: &mut Self::Context) {
-        self.feed(Event::RoutesFound(message.notice), ctx);
-    }
-}
-
-impl Handler<Checkpointed> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: Checkpointed, ctx: &mut Self::Context) {
-        self.save_recorder(message, ctx);
-    }
-}
-
-impl Handler<RecorderDone> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: RecorderDone, ctx: &mut Self::Context) {
-        self.feed(Event::RecorderDone(message.recording), ctx);
-    }
-}
-
-impl Handler<RecorderFailed> for ClusterMaster {
-    type Result = ();
-
-    fn handle(&mut self, message: RecorderFailed, ctx: &mut Self::Context) {
-        self.feed(Event::RecorderFailed(message.reason), ctx);
     }
 }
 
@@ -475,6 +407,39 @@ impl Handler<StoreEvent> for ClusterMaster {
             StoreEvent::PaceKept(is_stored) => Event::PaceKept(is_stored),
             StoreEvent::Fenced(reason) => Event::Fenced(reason),
             StoreEvent::Concluded => Event::Concluded,
+        };
+        self.feed(event, ctx);
+    }
+}
+
+impl Handler<FromSession> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: FromSession, ctx: &mut Self::Context) {
+        let FromSession { session, notice } = message;
+        match notice {
+            // What a session sent before it was given up changes nothing (I3).
+            SessionNotice::Message(message) if self.sessions.contains_key(&session) => {
+                self.feed(Event::Message { session, message }, ctx);
+            }
+            SessionNotice::Ended { reason } if self.sessions.remove(&session).is_some() => {
+                self.feed(Event::SessionEnded { session, reason }, ctx);
+            }
+            SessionNotice::Message(_) | SessionNotice::Ended { .. } => {}
+        }
+    }
+}
+
+impl Handler<FromRecorder> for ClusterMaster {
+    type Result = ();
+
+    fn handle(&mut self, message: FromRecorder, ctx: &mut Self::Context) {
+        let event = match message {
+            FromRecorder::Recorded { steps, over, hold, counts } => Event::Recorded { steps, over, hold, counts },
+            FromRecorder::RoutesFound(notice) => Event::RoutesFound(notice),
+            FromRecorder::Checkpointed(checkpoint) => return self.save_recorder(checkpoint, ctx),
+            FromRecorder::Done(recording) => Event::RecorderDone(recording),
+            FromRecorder::Failed(reason) => Event::RecorderFailed(reason),
         };
         self.feed(event, ctx);
     }

@@ -15,7 +15,7 @@ mod session;
 mod store_writer;
 mod workers;
 
-pub use self::actor::{Begin, Exited, Master, PartitionClosed, Recorded, RecorderDone, RecorderFailed, RoutesFound};
+pub use self::actor::{Begin, Master};
 pub use self::cluster::{ClusterMaster, ClusterOutcome, Leave, SubmitRequest, WorkerCalls};
 pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::commits::{Commits, Complete};

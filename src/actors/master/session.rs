@@ -16,8 +16,7 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where a session delivers.
 #[derive(Clone)]
 pub struct SessionOutlets {
-    pub messages: Recipient<FromWorker>,
-    pub ends: Recipient<SessionEnded>,
+    pub master: Recipient<FromSession>,
     pub reports: Recipient<ReportBatch>,
 }
 
@@ -37,9 +36,19 @@ impl WorkerSession {
         Self { id, run, stream: Some(stream), connection: None, limits, outlets }
     }
 
+    fn send(&mut self, message: &ToWorker, ctx: &mut Context<Self>) {
+        let Some(connection) = &self.connection else { return };
+        let sent =
+            encode(message).map_err(|e| e.to_string()).and_then(|b| connection.send(b).map_err(|e| e.to_string()));
+        if let Err(reason) = sent {
+            self.end(reason, ctx);
+        }
+    }
+
     fn end(&mut self, reason: String, ctx: &mut Context<Self>) {
         self.connection = None;
-        if self.outlets.ends.try_send(SessionEnded { session: self.id, reason }).is_err() {
+        let notice = SessionNotice::Ended { reason };
+        if self.outlets.master.try_send(FromSession { session: self.id, notice }).is_err() {
             tracing::debug!(session = self.id.0, "the master actor ended before a worker session");
         }
         ctx.stop();
@@ -69,7 +78,10 @@ impl Actor for WorkerSession {
                         let token = FencingToken { run, epoch };
                         outlets.reports.send(ReportBatch { token, part, until, reports }).await.is_ok()
                     }
-                    Ok(message) => outlets.messages.send(FromWorker { session: id, message }).await.is_ok(),
+                    Ok(message) => {
+                        let notice = SessionNotice::Message(message);
+                        outlets.master.send(FromSession { session: id, notice }).await.is_ok()
+                    }
                     Err(error) => {
                         tracing::warn!(session = id.0, %error, "malformed message from worker");
                         false
@@ -78,7 +90,7 @@ impl Actor for WorkerSession {
             }
         };
         let ended = move |reason| {
-            if own.try_send(Ended(reason)).is_err() {
+            if own.try_send(SessionMessage::Ended { reason }).is_err() {
                 tracing::debug!(session = id.0, "connection open after its session ended");
             }
         };
@@ -86,64 +98,46 @@ impl Actor for WorkerSession {
     }
 }
 
-/// A message of a worker, other than reports.
+/// What a session tells the master.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct FromWorker {
+pub struct FromSession {
     pub session: SessionId,
-    pub message: ToMaster,
+    pub notice: SessionNotice,
 }
 
-/// A connection of a worker has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SessionEnded {
-    pub session: SessionId,
-    pub reason: String,
+pub enum SessionNotice {
+    /// A message of the worker, other than reports.
+    Message(ToMaster),
+    /// The connection has ended.
+    Ended { reason: String },
 }
 
-/// A message for the worker.
+/// What a session is told.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SendToWorker(pub ToWorker);
+pub enum SessionMessage {
+    /// A message for the worker.
+    Send(ToWorker),
+    /// End the connection, when what was said before is written.
+    Hangup,
+    /// The connection has ended.
+    Ended { reason: String },
+}
 
-impl Handler<SendToWorker> for WorkerSession {
+impl Handler<SessionMessage> for WorkerSession {
     type Result = ();
 
-    fn handle(&mut self, message: SendToWorker, ctx: &mut Self::Context) {
-        let Some(connection) = &self.connection else { return };
-        let sent =
-            encode(&message.0).map_err(|e| e.to_string()).and_then(|b| connection.send(b).map_err(|e| e.to_string()));
-        if let Err(reason) = sent {
-            self.end(reason, ctx);
+    fn handle(&mut self, message: SessionMessage, ctx: &mut Self::Context) {
+        match message {
+            SessionMessage::Send(message) => self.send(&message, ctx),
+            SessionMessage::Hangup => {
+                if let Some(connection) = self.connection.take() {
+                    connection.finish();
+                }
+                ctx.stop();
+            }
+            SessionMessage::Ended { reason } => self.end(reason, ctx),
         }
-    }
-}
-
-/// End the connection, when what was said before is written.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Hangup;
-
-impl Handler<Hangup> for WorkerSession {
-    type Result = ();
-
-    fn handle(&mut self, _: Hangup, ctx: &mut Self::Context) {
-        if let Some(connection) = self.connection.take() {
-            connection.finish();
-        }
-        ctx.stop();
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Ended(String);
-
-impl Handler<Ended> for WorkerSession {
-    type Result = ();
-
-    fn handle(&mut self, message: Ended, ctx: &mut Self::Context) {
-        self.end(message.0, ctx);
     }
 }

@@ -2,8 +2,7 @@
 
 mod messages;
 
-pub(super) use messages::Ended;
-pub use messages::{Accepted, Attach, Commit, FromPeer, Outgoing, PeerAt, PeerSilent, Retire};
+pub use messages::{Accepted, LinkMessage, PeerSilent};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 use super::core::{Core, Effect, Event};
 use super::link::{InProcess, Link};
 use crate::actors::ExitStatus;
-use crate::actors::partition::{PeerFrame, PeerGone};
+use crate::actors::partition;
 use crate::observe::metrics::LinkMeter;
 use crate::protocol::{Connection, Generation, Limits, Networking, PeerMessage, Purpose, RunId, Stream, decode, open};
 
@@ -46,8 +45,7 @@ pub struct NeighborHandler {
     network: Option<Network>,
     /// Which neighbour of the own partition this is.
     neighbour: usize,
-    frames: Recipient<PeerFrame>,
-    gone: Recipient<PeerGone>,
+    partition: Recipient<partition::Event>,
     heard: Instant,
     /// `None`: nobody asks.
     meter: Option<LinkMeter>,
@@ -57,15 +55,9 @@ pub struct NeighborHandler {
 impl NeighborHandler {
     /// A handler without connection that delivers to the partition as its `neighbour`-th. Without `network` the neighbour
     /// has to be in the same process.
-    pub fn new(
-        core: Core,
-        neighbour: usize,
-        network: Option<Network>,
-        frames: Recipient<PeerFrame>,
-        gone: Recipient<PeerGone>,
-    ) -> Self {
+    pub fn new(core: Core, neighbour: usize, network: Option<Network>, partition: Recipient<partition::Event>) -> Self {
         let (link, address, heard, meter, effects) = (None, None, Instant::now(), None, Vec::new());
-        Self { core, link, address, network, neighbour, frames, gone, heard, meter, effects }
+        Self { core, link, address, network, neighbour, partition, heard, meter, effects }
     }
 
     /// Counts what goes over the link.
@@ -105,11 +97,14 @@ impl NeighborHandler {
                     }
                     Ok(())
                 }
-                Effect::Deliver(frame) => match self.frames.try_send(PeerFrame { neighbour: self.neighbour, frame }) {
-                    // The partition has ended, which is no news to its parent; the neighbour may go on meanwhile.
-                    Ok(()) | Err(SendError::Closed(_)) => Ok(()),
-                    Err(SendError::Full(_)) => Err("the mailbox of the own partition is full or closed".to_owned()),
-                },
+                Effect::Deliver(frame) => {
+                    let arrived = partition::Event::FrameArrived { neighbour: self.neighbour, frame };
+                    match self.partition.try_send(arrived) {
+                        // The partition has ended, which is no news to its parent; the neighbour may go on meanwhile.
+                        Ok(()) | Err(SendError::Closed(_)) => Ok(()),
+                        Err(SendError::Full(_)) => Err("the mailbox of the own partition is full".to_owned()),
+                    }
+                }
                 Effect::Disconnect => {
                     self.link = None;
                     Ok(())
@@ -159,7 +154,7 @@ impl NeighborHandler {
     fn link_up(&mut self, peer: Addr<Self>, generation: Generation, ctx: &mut Context<Self>) {
         let back = Box::new(InProcess { peer: ctx.address(), generation });
         // The peer has its end of the link before anything comes over it: messages of one sender keep their order.
-        match peer.try_send(Attach { link: back, generation }) {
+        match peer.try_send(LinkMessage::Attach { link: back, generation }) {
             Ok(()) => self.attach(Box::new(InProcess { peer, generation }), generation, ctx),
             Err(error) => self.detach(generation, &error.to_string(), ctx),
         }
@@ -172,7 +167,7 @@ impl NeighborHandler {
             let handler = deliver_to.clone();
             async move {
                 match decode(&bytes) {
-                    Ok(message) => handler.send(FromPeer { generation, message }).await.is_ok(),
+                    Ok(message) => handler.send(LinkMessage::FromPeer { generation, message }).await.is_ok(),
                     Err(error) => {
                         tracing::warn!(%error, "malformed message from neighbour");
                         false
@@ -181,7 +176,7 @@ impl NeighborHandler {
             }
         };
         let ended = move |reason: String| {
-            if ended_for.try_send(Ended { generation, reason }).is_err() {
+            if ended_for.try_send(LinkMessage::Ended { generation, reason }).is_err() {
                 tracing::debug!("connection open after its neighbour handler ended");
             }
         };
@@ -236,7 +231,7 @@ impl NeighborHandler {
     fn give_up(&mut self, reason: String, ctx: &mut Context<Self>) {
         let peer = self.core.peer().part;
         let status = ExitStatus::PeerLost { peer, reason };
-        if self.gone.try_send(PeerGone { status }).is_err() {
+        if self.partition.try_send(partition::Event::Ended(status)).is_err() {
             tracing::debug!(peer, "the partition actor ended before its neighbour handler");
         }
         self.link = None;

@@ -2,7 +2,7 @@
 
 use actix::Addr;
 
-use super::actor::{Ended, FromPeer, NeighborHandler};
+use super::actor::{LinkMessage, NeighborHandler};
 use crate::protocol::{Connection, Generation, PeerMessage, encode};
 
 /// A connection to the handler on the other side. It belongs to one handler and is moved, never shared (I3).
@@ -27,7 +27,7 @@ pub struct InProcess {
 
 impl Link for InProcess {
     fn send(&mut self, message: PeerMessage) -> Result<(), LinkError> {
-        let message = FromPeer { generation: self.generation, message };
+        let message = LinkMessage::FromPeer { generation: self.generation, message };
         self.peer.try_send(message).map_err(|error| LinkError(error.to_string()))
     }
 }
@@ -38,7 +38,7 @@ impl Drop for InProcess {
     fn drop(&mut self) {
         let reason = "closed by the peer".to_owned();
         // Who has ended needs no word, and who is flooded hears that nothing comes.
-        let _ = self.peer.try_send(Ended { generation: self.generation, reason });
+        let _ = self.peer.try_send(LinkMessage::Ended { generation: self.generation, reason });
     }
 }
 

@@ -8,9 +8,7 @@ mod sent_log;
 #[cfg(test)]
 mod tests;
 
-pub use self::actor::{
-    Accepted, Attach, Commit, FromPeer, NeighborHandler, Network, Outgoing, PeerAddress, PeerAt, PeerSilent, Retire,
-};
+pub use self::actor::{Accepted, LinkMessage, NeighborHandler, Network, PeerAddress, PeerSilent};
 pub use self::core::{Core, Effect, End, Event, Retention};
 pub use self::link::{InProcess, Link, LinkError};
 pub use self::sent_log::SentLog;

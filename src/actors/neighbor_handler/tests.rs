@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::core::{Core, End, Retention};
-use super::{NeighborHandler, Outgoing, PeerAddress, PeerAt};
-use crate::actors::partition::{PeerFrame, PeerGone};
+use super::{LinkMessage, NeighborHandler, PeerAddress};
+use crate::actors::partition;
 use crate::protocol::{Epoch, FencingToken, Frame, RunId};
 
 const RUN: RunId = RunId(7);
@@ -22,17 +22,11 @@ impl Actor for Reader {
     type Context = Context<Self>;
 }
 
-impl Handler<PeerFrame> for Reader {
+impl Handler<partition::Event> for Reader {
     type Result = ();
-    fn handle(&mut self, message: PeerFrame, _: &mut Self::Context) {
-        self.0.try_send(message.frame.step).expect("room");
-    }
-}
-
-impl Handler<PeerGone> for Reader {
-    type Result = ();
-    fn handle(&mut self, message: PeerGone, _: &mut Self::Context) {
-        panic!("{:?}", message.status);
+    fn handle(&mut self, event: partition::Event, _: &mut Self::Context) {
+        let partition::Event::FrameArrived { frame, .. } = event else { panic!("{event:?}") };
+        self.0.try_send(frame.step).expect("room");
     }
 }
 
@@ -41,7 +35,7 @@ fn side(part: u16) -> (Addr<NeighborHandler>, mpsc::Receiver<u64>) {
     let reader = Reader(sender).start();
     let (own, peer) = (End { part, epoch: PLACED }, End { part: 1 - part, epoch: Epoch(0) });
     let core = Core::new(RUN, own, peer, Retention::UntilRead, 50);
-    (NeighborHandler::new(core, 0, None, reader.clone().recipient(), reader.recipient()).start(), frames)
+    (NeighborHandler::new(core, 0, None, reader.recipient()).start(), frames)
 }
 
 /// A side that heard of the other's place only after it had been called let go of the link, and nobody told the caller: a run
@@ -50,14 +44,14 @@ fn side(part: u16) -> (Addr<NeighborHandler>, mpsc::Receiver<u64>) {
 fn a_link_that_one_side_lets_go_of_is_made_anew() {
     System::new().block_on(async {
         let ((first, mut to_first), (second, mut to_second)) = (side(0), side(1));
-        let place = |address| PeerAt { epoch: PLACED, address: PeerAddress::Local(address) };
+        let place = |address| LinkMessage::PeerAt { epoch: PLACED, address: PeerAddress::Local(address) };
         first.send(place(second.clone())).await.expect("it lives");
         tokio::time::sleep(Duration::from_millis(20)).await;
         second.send(place(first.clone())).await.expect("it lives");
         for (part, handler) in [(0, &first), (1, &second)] {
             let frame =
                 Frame { token: FencingToken { run: RUN, epoch: PLACED }, from: part, step: 50, bytes: Vec::new() };
-            handler.send(Outgoing(Arc::new(frame))).await.expect("it lives");
+            handler.send(LinkMessage::Outgoing(Arc::new(frame))).await.expect("it lives");
         }
         for frames in [&mut to_first, &mut to_second] {
             assert_eq!(timeout(Duration::from_secs(5), frames.recv()).await, Ok(Some(50)));

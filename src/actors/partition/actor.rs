@@ -9,13 +9,11 @@ use actix::prelude::*;
 use super::core::{Core, Effect, Event, Place};
 use super::region::Region;
 use crate::actors::ExitStatus;
-use crate::actors::master::{Exited, PartitionClosed};
-use crate::actors::neighbor_handler::{NeighborHandler, Outgoing};
+use crate::actors::neighbor_handler::{LinkMessage, NeighborHandler};
 use crate::actors::recorder::ReportBatch;
 use crate::observe::metrics::PartitionMeter;
-use crate::protocol::{Epoch, Frame, OrderNotice, RouteNotice};
-use crate::protocol::{ObservationRequest, Observed};
-use crate::sim::PartitionState;
+use crate::protocol::{Epoch, Observed};
+use crate::sim::{Closing, PartitionState};
 
 /// How often a wait that goes on is counted.
 const COUNT_WAITS: Duration = Duration::from_secs(1);
@@ -26,12 +24,27 @@ const SAVE_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct Outlets {
     pub reports: Recipient<ReportBatch>,
-    pub closings: Recipient<PartitionClosed>,
-    pub exits: Recipient<Exited>,
+    pub notices: Recipient<FromPartition>,
     /// `None`: no snapshots are taken.
     pub snapshots: Option<Recipient<Snapshot>>,
-    /// `None`: nobody looks on.
-    pub seen: Option<Recipient<SeenRoads>>,
+}
+
+/// What a partition tells its parent: the master of its process, or its worker.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FromPartition {
+    pub part: u16,
+    /// In which the partition was placed.
+    pub epoch: Epoch,
+    pub notice: PartitionNotice,
+}
+
+pub enum PartitionNotice {
+    /// The answer to an observation request.
+    Seen(Box<Observed>),
+    /// What it has left to say at the end of the run.
+    Closed(Box<Closing>),
+    Exited(ExitStatus),
 }
 
 /// One partition of a run.
@@ -54,7 +67,7 @@ impl Partition {
     /// A partition that waits for [`Begin`].
     pub fn new(core: Core<Region>, outlets: Outlets, progress: Arc<AtomicU64>) -> Self {
         let Place { token, part } = core.place();
-        let exit = ExitNotice { part, epoch: token.epoch, exits: Some(outlets.exits.clone()) };
+        let exit = ExitNotice { part, epoch: token.epoch, outlet: Some(outlets.notices.clone()) };
         progress.store(core.steps(), Ordering::Relaxed);
         let (handlers, effects) = (Vec::new(), Vec::new());
         Self { core, handlers, outlets, exit, unsaved: None, progress, meter: None, effects }
@@ -78,30 +91,25 @@ impl Partition {
         let mut lost = None;
         for effect in effects.drain(..) {
             let done = match effect {
-                Effect::Send { neighbour, frame } => {
-                    self.handlers[neighbour].try_send(Outgoing(frame)).map_err(|e| format!("neighbour handler: {e}"))
-                }
+                Effect::Send { neighbour, frame } => self.handlers[neighbour]
+                    .try_send(LinkMessage::Outgoing(frame))
+                    .map_err(|e| format!("neighbour handler: {e}")),
                 Effect::Report(batch) => self.outlets.reports.try_send(batch).map_err(|e| format!("recorder: {e}")),
                 Effect::StepLater => {
                     self.step_later(ctx);
                     Ok(())
                 }
                 Effect::Close(closing) => {
-                    let Place { token, part } = self.core.place();
-                    let closed = PartitionClosed { part, epoch: token.epoch, closing };
-                    self.outlets.closings.try_send(closed).map_err(|e| format!("master: {e}"))
+                    self.notify(PartitionNotice::Closed(closing)).map_err(|e| format!("master: {e}"))
                 }
                 Effect::Save(state) => {
                     self.save(Snapshot::of(self.core.place().token.epoch, state), ctx);
                     Ok(())
                 }
                 Effect::Seen(seen) => {
-                    // Who looks on is never waited for.
-                    if self.outlets.seen.as_ref().is_some_and(|outlet| outlet.try_send(SeenRoads(seen)).is_err()) {
-                        tracing::debug!(
-                            partition = self.core.place().part,
-                            "observation dropped: its receiver has ended"
-                        );
+                    // An observation is dropped rather than waited for.
+                    if let Err(error) = self.notify(PartitionNotice::Seen(seen)) {
+                        tracing::debug!(partition = self.core.place().part, %error, "observation dropped");
                     }
                     Ok(())
                 }
@@ -119,6 +127,11 @@ impl Partition {
             self.exit.give(ExitStatus::Failed { reason });
             ctx.stop();
         }
+    }
+
+    fn notify(&self, notice: PartitionNotice) -> Result<(), SendError<FromPartition>> {
+        let Place { token, part } = self.core.place();
+        self.outlets.notices.try_send(FromPartition { part, epoch: token.epoch, notice })
     }
 
     /// A store that is slower than the snapshots come leaves some out, and stops nobody. The newest is never left out: nothing comes
@@ -178,13 +191,14 @@ impl Actor for Partition {
 struct ExitNotice {
     part: u16,
     epoch: Epoch,
-    exits: Option<Recipient<Exited>>,
+    outlet: Option<Recipient<FromPartition>>,
 }
 
 impl ExitNotice {
     fn give(&mut self, status: ExitStatus) {
-        let Some(exits) = self.exits.take() else { return };
-        if exits.try_send(Exited { part: self.part, epoch: self.epoch, status }).is_err() {
+        let Some(outlet) = self.outlet.take() else { return };
+        let notice = PartitionNotice::Exited(status);
+        if outlet.try_send(FromPartition { part: self.part, epoch: self.epoch, notice }).is_err() {
             tracing::debug!(partition = self.part, "the master actor ended before the partition");
         }
     }
@@ -217,128 +231,11 @@ impl Handler<Begin> for Partition {
     }
 }
 
-/// Steps below `horizon` may be done.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Grant {
-    pub horizon: u64,
-}
-
-impl Handler<Grant> for Partition {
+impl Handler<Event> for Partition {
     type Result = ();
 
-    fn handle(&mut self, message: Grant, ctx: &mut Self::Context) {
-        self.feed(Event::Granted { horizon: message.horizon }, ctx);
-    }
-}
-
-/// Routes that hold from a step on that is not granted yet.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct NewRoutes {
-    pub notice: Arc<RouteNotice>,
-}
-
-impl Handler<NewRoutes> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, message: NewRoutes, ctx: &mut Self::Context) {
-        self.feed(Event::RoutesCame(message.notice), ctx);
-    }
-}
-
-/// Orders for steps that are not granted yet; all in one message, for there may be many after a recovery.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct NewOrders {
-    pub notices: Vec<Arc<OrderNotice>>,
-}
-
-impl Handler<NewOrders> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, message: NewOrders, ctx: &mut Self::Context) {
-        for notice in message.notices {
-            self.feed(Event::OrdersCame(notice), ctx);
-        }
-    }
-}
-
-/// Somebody wants to see some roads.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct LookAt(pub Arc<ObservationRequest>);
-
-impl Handler<LookAt> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, message: LookAt, ctx: &mut Self::Context) {
-        self.feed(Event::Look(message.0), ctx);
-    }
-}
-
-/// What was seen.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SeenRoads(pub Box<Observed>);
-
-/// The next frame of a neighbour.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct PeerFrame {
-    pub neighbour: usize,
-    pub frame: Arc<Frame>,
-}
-
-impl Handler<PeerFrame> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, message: PeerFrame, ctx: &mut Self::Context) {
-        let PeerFrame { neighbour, frame } = message;
-        self.feed(Event::FrameArrived { neighbour, frame }, ctx);
-    }
-}
-
-/// A neighbour handler ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct PeerGone {
-    pub status: ExitStatus,
-}
-
-impl Handler<PeerGone> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, message: PeerGone, ctx: &mut Self::Context) {
-        self.feed(Event::Ended(message.status), ctx);
-    }
-}
-
-/// The run is over after this many steps: answer with [`PartitionClosed`].
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Finish {
-    pub steps: u64,
-}
-
-impl Handler<Finish> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, message: Finish, ctx: &mut Self::Context) {
-        self.feed(Event::Finish { steps: message.steps }, ctx);
-    }
-}
-
-/// End.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Stop;
-
-impl Handler<Stop> for Partition {
-    type Result = ();
-
-    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
-        self.feed(Event::Ended(ExitStatus::Stopped), ctx);
+    fn handle(&mut self, event: Event, ctx: &mut Self::Context) {
+        self.feed(event, ctx);
     }
 }
 

@@ -53,7 +53,9 @@ pub struct Place {
     pub part: u16,
 }
 
-#[derive(Debug)]
+/// What a partition is told.
+#[derive(Debug, actix::Message)]
+#[rtype(result = "()")]
 pub enum Event {
     /// All neighbours can be sent to.
     Begun,
@@ -61,8 +63,8 @@ pub enum Event {
     Granted { horizon: u64 },
     /// New routes; comes before the grant of their step.
     RoutesCame(Arc<RouteNotice>),
-    /// Orders; come before the grant of their step.
-    OrdersCame(Arc<OrderNotice>),
+    /// Orders; come before the grant of their step. All in one message, for there may be many after a recovery.
+    OrdersCame(Vec<Arc<OrderNotice>>),
     /// Somebody wants to see these roads after so many steps. Who looks again has given the look before up.
     Look(Arc<ObservationRequest>),
     /// The next frame of a neighbour.
@@ -191,7 +193,7 @@ impl<K: Kernel> Core<K> {
                     self.routes.insert(at, notice);
                 }
             }
-            Event::OrdersCame(notice) => self.take_orders(notice),
+            Event::OrdersCame(notices) => notices.into_iter().for_each(|notice| self.take_orders(notice)),
             Event::Look(look) => self.look = Some((look, self.kernel.steps())),
             Event::FrameArrived { neighbour, frame } => self.take_in(neighbour, frame, effects),
             Event::StepDue => {

@@ -4,9 +4,6 @@ mod actor;
 mod core;
 mod region;
 
-pub use self::actor::{
-    Begin, Finish, Grant, LookAt, NewOrders, NewRoutes, Outlets, Partition, PeerFrame, PeerGone, SeenRoads, Snapshot,
-    Stop,
-};
+pub use self::actor::{Begin, FromPartition, Outlets, Partition, PartitionNotice, Snapshot};
 pub use self::core::{Core, Effect, Event, Kernel, Place};
 pub use self::region::{Neighbourhood, Region};

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::core::{Core, Effect, Event, ReportBatch};
-use crate::actors::master::{Recorded, RecorderDone, RecorderFailed, RoutesFound};
+use super::core::{Core, Effect, Event, Recording, ReportBatch};
 use crate::observe::Progress;
 use crate::observe::metrics::RecorderMeter;
-use crate::protocol::OrderNotice;
+use crate::protocol::{OrderNotice, RouteNotice};
 use crate::sim::Closing;
+use crate::sim::report::Counts;
 
 /// Writes the outputs of a run.
 pub struct Recorder {
     core: Core,
     progress: Progress,
-    master: Option<Open>,
+    master: Option<Recipient<FromRecorder>>,
     /// `None`: nobody asks.
     meter: Option<RecorderMeter>,
     effects: Vec<Effect>,
@@ -42,32 +42,28 @@ impl Recorder {
         let mut effects = std::mem::take(&mut self.effects);
         self.core.handle(event, &mut effects);
         let (steps, time_ms, counts) = self.core.progress();
-        self.progress.update(steps, time_ms, counts);
+        let counts = *counts;
+        self.progress.update(steps, time_ms, &counts);
         if let Some(meter) = &mut self.meter {
             meter.recorded(steps, counts.vehicle_updates);
         }
         for effect in effects.drain(..) {
             let Some(master) = &self.master else { continue };
-            let sent = match effect {
-                Effect::Routes(notice) => master.routes.try_send(RoutesFound { notice }).is_ok(),
-                Effect::Recorded { steps, over, hold } => {
-                    master.recorded.try_send(Recorded { steps, over, hold, counts: *self.core.progress().2 }).is_ok()
-                }
-                Effect::Checkpoint { step, state } => match &master.checkpoints {
-                    Some(writer) => writer.try_send(Checkpointed { step, state }).is_ok(),
-                    None => true,
-                },
+            let message = match effect {
+                Effect::Routes(notice) => FromRecorder::RoutesFound(notice),
+                Effect::Recorded { steps, over, hold } => FromRecorder::Recorded { steps, over, hold, counts },
+                Effect::Checkpoint { step, state } => FromRecorder::Checkpointed(Checkpoint { step, state }),
                 Effect::Closed(recording) => {
                     self.progress.finish();
-                    master.done.try_send(RecorderDone { recording }).is_ok()
+                    FromRecorder::Done(recording)
                 }
                 Effect::Alert(message) => {
                     tracing::warn!("{message}");
-                    true
+                    continue;
                 }
-                Effect::Fail(reason) => master.failed.try_send(RecorderFailed { reason }).is_ok(),
+                Effect::Fail(reason) => FromRecorder::Failed(reason),
             };
-            if !sent {
+            if master.try_send(message).is_err() {
                 tracing::debug!("the master actor ended before the recorder");
                 ctx.stop();
             }
@@ -88,64 +84,57 @@ impl Handler<ReportBatch> for Recorder {
     }
 }
 
-/// Whom to tell.
-#[derive(Clone, Message)]
+/// What the recorder is told by the parent of the run.
+#[derive(Message)]
 #[rtype(result = "()")]
-pub struct Open {
-    pub recorded: Recipient<Recorded>,
-    pub routes: Recipient<RoutesFound>,
-    pub done: Recipient<RecorderDone>,
-    pub failed: Recipient<RecorderFailed>,
-    /// Who keeps checkpoints; `None`: nobody does.
-    pub checkpoints: Option<Recipient<Checkpointed>>,
+pub enum RecorderMessage {
+    /// Whom to tell.
+    Open(Recipient<FromRecorder>),
+    /// Orders that partitions will be given; comes before the reports of their step.
+    Orders(OrderNotice),
+    /// All partitions have ended; their closings, by partition.
+    Close { closings: Vec<Closing>, wall: Duration },
+}
+
+impl Handler<RecorderMessage> for Recorder {
+    type Result = ();
+
+    fn handle(&mut self, message: RecorderMessage, ctx: &mut Self::Context) {
+        match message {
+            RecorderMessage::Open(master) => self.master = Some(master),
+            RecorderMessage::Orders(notice) => self.feed(Event::Ordered(notice), ctx),
+            RecorderMessage::Close { closings, wall } => self.feed(Event::Close { closings, wall }, ctx),
+        }
+    }
+}
+
+/// What the recorder tells the master.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum FromRecorder {
+    /// This many steps are written.
+    Recorded {
+        steps: u64,
+        /// The last of them ended the run.
+        over: bool,
+        /// Steps from here on wait for routes.
+        hold: Option<u64>,
+        /// After the last of them.
+        counts: Counts,
+    },
+    /// Routes were found for vehicles of any partition.
+    RoutesFound(RouteNotice),
+    /// What recording needs to go on after a step.
+    Checkpointed(Checkpoint),
+    /// All files are complete.
+    Done(Box<Recording>),
+    /// The outputs cannot be written.
+    Failed(String),
 }
 
 /// What recording needs to go on after `step` steps.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Checkpointed {
+pub struct Checkpoint {
     pub step: u64,
     /// To be read by [`RecorderState::decode`](super::RecorderState::decode).
     pub state: Vec<u8>,
-}
-
-impl Handler<Open> for Recorder {
-    type Result = ();
-
-    fn handle(&mut self, message: Open, _: &mut Self::Context) {
-        self.master = Some(message);
-    }
-}
-
-/// Orders that partitions will be given; comes before the reports of their step.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Orders {
-    pub notice: OrderNotice,
-}
-
-impl Handler<Orders> for Recorder {
-    type Result = ();
-
-    fn handle(&mut self, message: Orders, ctx: &mut Self::Context) {
-        self.feed(Event::Ordered(message.notice), ctx);
-    }
-}
-
-/// All partitions have ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Close {
-    /// By partition.
-    pub closings: Vec<Closing>,
-    pub wall: Duration,
-}
-
-impl Handler<Close> for Recorder {
-    type Result = ();
-
-    fn handle(&mut self, message: Close, ctx: &mut Self::Context) {
-        let Close { closings, wall } = message;
-        self.feed(Event::Close { closings, wall }, ctx);
-    }
 }

@@ -4,6 +4,6 @@ mod actor;
 mod core;
 mod state;
 
-pub use self::actor::{Checkpointed, Close, Open, Orders, Recorder};
+pub use self::actor::{Checkpoint, FromRecorder, Recorder, RecorderMessage};
 pub use self::core::{Core, Effect, Event, Recording, ReportBatch};
 pub use self::state::{RecorderState, StateError};

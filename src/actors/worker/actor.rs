@@ -11,14 +11,13 @@ use tokio::time::Instant;
 
 use super::core::{Core, Effect, Event, Identity};
 use super::hosted_partition::{HostedPartition, HostedPartitionConfig};
-use super::master_link::{Beat, Hangup, Heartbeat, MasterLink, SendToMaster, Watch};
+use super::master_link::{Heartbeat, MasterLink, MasterLinkMessage};
 use super::planned_panic::PlannedPanic;
-use super::snapshot_uploader::{AskOutcome, Load, OpenStore, Prepare, SnapshotUploader, Superseded};
+use super::snapshot_uploader::{OpenStore, SnapshotUploader, UploaderMessage};
 use crate::actors::ExitStatus;
 use crate::actors::accept_all;
-use crate::actors::master::{Exited, PartitionClosed};
 use crate::actors::neighbor_handler::{Accepted, Network, PeerAddress, PeerSilent, Retention};
-use crate::actors::partition::{Neighbourhood, Outlets, Region, SeenRoads};
+use crate::actors::partition::{FromPartition, Neighbourhood, Outlets, PartitionNotice, Region};
 use crate::actors::recorder::ReportBatch;
 use crate::actors::threads::{Thread, Threads};
 use crate::observe::Instruments;
@@ -69,7 +68,7 @@ pub struct Worker {
     link: Option<(Addr<MasterLink>, Thread)>,
     uploader: Option<(Addr<SnapshotUploader>, Thread)>,
     welcome: Option<Box<Welcome>>,
-    scenario: Option<(Arc<World>, Arc<Vec<Scope>>)>,
+    scenario: Option<LoadedWorld>,
     /// Partitions that wait for the scenario.
     waiting: Vec<(u16, Epoch, Option<PartRef>)>,
     partitions: BTreeMap<u16, HostedPartition>,
@@ -121,7 +120,7 @@ impl Worker {
 
     fn carry_out(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
-            Effect::SendToMaster(message) => self.to_link(SendToMaster(message)),
+            Effect::SendToMaster(message) => self.to_link(MasterLinkMessage::Send(message)),
             Effect::Prepare(welcome) => self.prepare(welcome),
             Effect::Build { part, epoch, from } => self.build(part, epoch, from, ctx),
             Effect::Drop { part, epoch } => self.stop_partition(part, epoch),
@@ -132,7 +131,7 @@ impl Worker {
             Effect::Finish { part, steps } => self.each(part, |hosted| hosted.finish(steps)),
             Effect::Committed { step } => {
                 self.each(None, |hosted| hosted.committed(step));
-                if let Err(reason) = self.to_uploader(Superseded { step }) {
+                if let Err(reason) = self.to_uploader(UploaderMessage::Superseded { step }) {
                     tracing::debug!(reason, "commit notice to the store connection dropped; the next one replaces it");
                 }
             }
@@ -153,7 +152,7 @@ impl Worker {
         let epoch = hosted.epoch;
         self.stop_partition(part, epoch);
         let status = ExitStatus::Failed { reason: "its mailbox is full or closed".to_owned() };
-        ctx.notify(Exited { part, epoch, status });
+        ctx.notify(FromPartition { part, epoch, notice: PartitionNotice::Exited(status) });
     }
 
     fn each(&self, part: Option<u16>, order: impl Fn(&HostedPartition)) {
@@ -163,11 +162,7 @@ impl Worker {
         }
     }
 
-    fn to_link<M>(&self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        MasterLink: Handler<M>,
-    {
+    fn to_link(&self, message: MasterLinkMessage) {
         if let Some((link, _)) = &self.link
             && let Err(error) = link.try_send(message)
         {
@@ -175,11 +170,7 @@ impl Worker {
         }
     }
 
-    fn to_uploader<M>(&self, message: M) -> Result<(), String>
-    where
-        M: Message<Result = ()> + Send + 'static,
-        SnapshotUploader: Handler<M>,
-    {
+    fn to_uploader(&self, message: UploaderMessage) -> Result<(), String> {
         let (uploader, _) = self.uploader.as_ref().ok_or("no store connection is open")?;
         uploader.try_send(message).map_err(|error| format!("the store connection: {error}"))
     }
@@ -192,11 +183,11 @@ impl Worker {
         tracing::info!(run = %welcome.name, epoch = welcome.epoch.0, "joined a run");
         let timeout = Duration::from_millis(welcome.policy.timeout_ms);
         let beat = |period_ms| Heartbeat { period: Duration::from_millis(period_ms), timeout };
-        self.to_link(Beat(welcome.policy.heartbeat_ms.map(beat)));
+        self.to_link(MasterLinkMessage::Beat(welcome.policy.heartbeat_ms.map(beat)));
         // A run that was resumed in another number of partitions has another scenario than before.
         if self.welcome.as_ref().is_none_or(|before| before.scenario != welcome.scenario) {
             self.scenario = None;
-            let prepare = Prepare { run: welcome.name.clone(), scenario: welcome.scenario };
+            let prepare = UploaderMessage::Prepare { run: welcome.name.clone(), scenario: welcome.scenario };
             if let Err(reason) = self.to_uploader(prepare) {
                 tracing::error!(reason, "the scenario cannot be loaded from the store");
             }
@@ -215,7 +206,7 @@ impl Worker {
         match from {
             None => self.start_building(part, epoch, None, ctx),
             Some(from) => {
-                if let Err(reason) = self.to_uploader(Load { part, epoch, from }) {
+                if let Err(reason) = self.to_uploader(UploaderMessage::Load { part, epoch, from }) {
                     self.not_built(part, epoch, reason, ctx);
                 }
             }
@@ -238,7 +229,7 @@ impl Worker {
                 }),
                 Err(_) => Err("the kernel panicked while the partition was built".to_owned()),
             };
-            if worker.try_send(Built { part, epoch, built }).is_err() {
+            if worker.try_send(WorkerMessage::Built { part, epoch, built }).is_err() {
                 tracing::error!(
                     partition = part,
                     "a built partition could not be passed to the worker: its mailbox is full or closed"
@@ -276,10 +267,8 @@ impl Worker {
                 },
                 outlets: Outlets {
                     reports: address.clone().recipient::<ReportBatch>(),
-                    closings: address.clone().recipient(),
-                    exits: address.clone().recipient(),
+                    notices: address.recipient(),
                     snapshots,
-                    seen: Some(address.recipient()),
                 },
                 retention: match policy.uncommitted_steps {
                     Some(steps) => Retention::UntilCommitted {
@@ -295,7 +284,7 @@ impl Worker {
         let (steps, progress) = (hosted.steps(), Arc::clone(&hosted.progress));
         let took_ms = hosted.since.elapsed().as_millis() as u64;
         tracing::debug!(partition = part, epoch = epoch.0, step = steps, took_ms, "partition built");
-        self.to_link(Watch { part, progress: Some(progress) });
+        self.to_link(MasterLinkMessage::Watch { part, progress: Some(progress) });
         self.link_all();
         self.feed(Event::Built { part, epoch, steps }, ctx);
     }
@@ -304,7 +293,7 @@ impl Worker {
         if self.partitions.get(&part).is_some_and(|hosted| hosted.epoch == epoch) {
             self.partitions.remove(&part);
             self.setup.instruments.iter().for_each(|instruments| instruments.forget(part));
-            self.to_link(Watch { part, progress: None });
+            self.to_link(MasterLinkMessage::Watch { part, progress: None });
         }
     }
 
@@ -333,11 +322,83 @@ impl Worker {
 
     fn end(&mut self, result: Result<(), String>, ctx: &mut Context<Self>) {
         self.partitions.clear();
-        self.to_link(Hangup);
+        self.to_link(MasterLinkMessage::Hangup);
         if self.end.take().is_none_or(|end| end.send(result).is_err()) {
             tracing::debug!("the worker actor had already ended");
         }
         ctx.stop();
+    }
+
+    fn link_up(&mut self, ctx: &mut Context<Self>) {
+        self.alone_since = None;
+        if let Some(asking) = self.asking.take() {
+            ctx.cancel_future(asking);
+        }
+        let steps = self.partitions.iter().map(|(part, hosted)| (*part, hosted.steps())).collect();
+        self.feed(Event::Connected(steps), ctx);
+    }
+
+    fn link_down(&mut self, ctx: &mut Context<Self>) {
+        self.feed(Event::Disconnected, ctx);
+        self.setup.instruments.iter().for_each(|instruments| instruments.health().has_master(false));
+        self.alone_since.get_or_insert_with(Instant::now);
+        if self.asking.is_none() {
+            self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
+                if let Err(reason) = worker.to_uploader(UploaderMessage::AskOutcome) {
+                    tracing::debug!(reason, "query for the end of the run not sent to the store");
+                }
+            }));
+        }
+    }
+
+    fn run_is_over(&mut self, ctx: &mut Context<Self>) {
+        if self.asking.is_some() {
+            tracing::info!("the run finished and its master has exited");
+            self.end(Ok(()), ctx);
+        }
+    }
+
+    fn prepared(&mut self, prepared: Result<LoadedWorld, String>, ctx: &mut Context<Self>) {
+        match prepared {
+            Ok(scenario) => {
+                self.scenario = Some(scenario);
+                for (part, epoch, from) in std::mem::take(&mut self.waiting) {
+                    let is_wanted = self.partitions.get(&part).is_some_and(|hosted| hosted.epoch == epoch);
+                    if is_wanted {
+                        self.build(part, epoch, from, ctx);
+                    }
+                }
+            }
+            Err(reason) => self.end(Err(format!("the scenario of the run cannot be read: {reason}")), ctx),
+        }
+    }
+
+    fn snapshot_stored(&mut self, stored: Stored, took: Duration, ctx: &mut Context<Self>) {
+        let is_here = self.partitions.get(&stored.part).is_some_and(|hosted| hosted.epoch == stored.epoch);
+        if let Some(instruments) = self.setup.instruments.as_ref().filter(|_| is_here) {
+            instruments.stored_snapshot(stored.part, stored.reference.bytes, took);
+        }
+        let (id, took_ms) = (stored.reference.id, took.as_millis() as u64);
+        tracing::debug!(partition = stored.part, epoch = id.epoch.0, step = id.step, took_ms, "snapshot stored");
+        self.feed(Event::Stored(stored), ctx);
+    }
+
+    fn peer_calls(&self, purpose: Purpose, mut stream: Box<dyn Stream>, ctx: &mut Context<Self>) {
+        let own_run = self.welcome.as_ref().map(|welcome| welcome.run);
+        let refusal = match purpose {
+            Purpose::Neighbour { run, from, from_epoch, to, to_epoch, generation } if Some(run) == own_run => {
+                let call = Accepted { stream, from_epoch, to_epoch, generation };
+                let Some(hosted) = self.partitions.get(&to) else {
+                    return refuse(call.stream, format!("this worker does not host partition {to}"), self, ctx);
+                };
+                let Err(call) = hosted.accept(from, call) else { return };
+                stream = call.stream;
+                format!("partition {to} does not accept a connection from partition {from} now")
+            }
+            Purpose::Neighbour { .. } => stray("this worker belongs to another run"),
+            Purpose::Work => stray("this is a worker, not a master"),
+        };
+        refuse(stream, refusal, self, ctx);
     }
 
     /// A run that is over when a worker comes has no master to say so.
@@ -386,7 +447,7 @@ impl Actor for Worker {
         self.link = Some((link, thread));
         let listener = std::mem::replace(&mut self.setup.listener, Box::new(Closed));
         let serve = move |purpose, stream| {
-            if address.try_send(PeerCalls { purpose, stream }).is_err() {
+            if address.try_send(WorkerMessage::PeerCalls { purpose, stream }).is_err() {
                 tracing::warn!("the worker's mailbox is full");
             }
         };
@@ -411,220 +472,98 @@ impl Listener for Closed {
     }
 }
 
-/// A connection to a master stands.
+/// Network and partition scopes of a run.
+pub type LoadedWorld = (Arc<World>, Arc<Vec<Scope>>);
+
+/// What a worker is told by its connections, by the threads that build partitions, and by the process.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct LinkUp;
-
-impl Handler<LinkUp> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, _: LinkUp, ctx: &mut Self::Context) {
-        self.alone_since = None;
-        if let Some(asking) = self.asking.take() {
-            ctx.cancel_future(asking);
-        }
-        let steps = self.partitions.iter().map(|(part, hosted)| (*part, hosted.steps())).collect();
-        self.feed(Event::Connected(steps), ctx);
-    }
+pub enum WorkerMessage {
+    /// A connection to a master stands.
+    LinkUp,
+    /// The connection to the master is lost.
+    LinkDown,
+    FromMaster(ToWorker),
+    /// The scenario is known, or cannot be read.
+    Prepared(Result<LoadedWorld, String>),
+    /// The state that a partition goes on from.
+    Loaded {
+        part: u16,
+        epoch: Epoch,
+        state: Box<PartitionState>,
+    },
+    NotLoaded {
+        part: u16,
+        epoch: Epoch,
+        reason: String,
+    },
+    Built {
+        part: u16,
+        epoch: Epoch,
+        built: Result<Neighbourhood, String>,
+    },
+    /// `took`: since the state was copied.
+    SnapshotStored {
+        stored: Stored,
+        took: Duration,
+    },
+    SnapshotNotStored {
+        part: u16,
+        step: u64,
+        reason: String,
+    },
+    /// The store says that the run is finished.
+    RunIsOver,
+    /// Another worker's partition calls, and has not been answered.
+    PeerCalls {
+        purpose: Purpose,
+        stream: Box<dyn Stream>,
+    },
+    /// The process is to end: hand over what is here first.
+    Terminate,
 }
 
-/// The connection to the master is lost.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct LinkDown;
-
-impl Handler<LinkDown> for Worker {
+impl Handler<WorkerMessage> for Worker {
     type Result = ();
 
-    fn handle(&mut self, _: LinkDown, ctx: &mut Self::Context) {
-        self.feed(Event::Disconnected, ctx);
-        self.setup.instruments.iter().for_each(|instruments| instruments.health().has_master(false));
-        self.alone_since.get_or_insert_with(Instant::now);
-        if self.asking.is_none() {
-            self.asking = Some(ctx.run_interval(ASK_OUTCOME, |worker, _| {
-                if let Err(reason) = worker.to_uploader(AskOutcome) {
-                    tracing::debug!(reason, "query for the end of the run not sent to the store");
-                }
-            }));
-        }
-    }
-}
-
-/// The store says that the run is finished.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct RunIsOver;
-
-impl Handler<RunIsOver> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, _: RunIsOver, ctx: &mut Self::Context) {
-        if self.asking.is_some() {
-            tracing::info!("the run finished and its master has exited");
-            self.end(Ok(()), ctx);
-        }
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct FromMaster(pub ToWorker);
-
-impl Handler<FromMaster> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: FromMaster, ctx: &mut Self::Context) {
-        self.feed(Event::FromMaster(message.0), ctx);
-    }
-}
-
-/// The scenario is known.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Prepared(pub Result<(Arc<World>, Arc<Vec<Scope>>), String>);
-
-impl Handler<Prepared> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: Prepared, ctx: &mut Self::Context) {
-        match message.0 {
-            Ok(scenario) => {
-                self.scenario = Some(scenario);
-                for (part, epoch, from) in std::mem::take(&mut self.waiting) {
-                    let is_wanted = self.partitions.get(&part).is_some_and(|hosted| hosted.epoch == epoch);
-                    if is_wanted {
-                        self.build(part, epoch, from, ctx);
-                    }
-                }
+    fn handle(&mut self, message: WorkerMessage, ctx: &mut Self::Context) {
+        match message {
+            WorkerMessage::LinkUp => self.link_up(ctx),
+            WorkerMessage::LinkDown => self.link_down(ctx),
+            WorkerMessage::FromMaster(message) => self.feed(Event::FromMaster(message), ctx),
+            WorkerMessage::Prepared(prepared) => self.prepared(prepared, ctx),
+            WorkerMessage::Loaded { part, epoch, state } => self.start_building(part, epoch, Some(state), ctx),
+            WorkerMessage::Built { part, epoch, built: Ok(built) } => self.start_partition(part, epoch, built, ctx),
+            WorkerMessage::NotLoaded { part, epoch, reason }
+            | WorkerMessage::Built { part, epoch, built: Err(reason) } => self.not_built(part, epoch, reason, ctx),
+            WorkerMessage::SnapshotStored { stored, took } => self.snapshot_stored(stored, took, ctx),
+            WorkerMessage::SnapshotNotStored { part, step, reason } => {
+                self.feed(Event::NotStored { part, step, reason }, ctx);
             }
-            Err(reason) => self.end(Err(format!("the scenario of the run cannot be read: {reason}")), ctx),
-        }
-    }
-}
-
-/// The state that a partition goes on from.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Loaded {
-    pub part: u16,
-    pub epoch: Epoch,
-    pub state: Box<PartitionState>,
-}
-
-impl Handler<Loaded> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: Loaded, ctx: &mut Self::Context) {
-        self.start_building(message.part, message.epoch, Some(message.state), ctx);
-    }
-}
-
-/// The state cannot be had.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct NotLoaded {
-    pub part: u16,
-    pub epoch: Epoch,
-    pub reason: String,
-}
-
-impl Handler<NotLoaded> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: NotLoaded, ctx: &mut Self::Context) {
-        self.not_built(message.part, message.epoch, message.reason, ctx);
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Built {
-    part: u16,
-    epoch: Epoch,
-    built: Result<Neighbourhood, String>,
-}
-
-impl Handler<Built> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: Built, ctx: &mut Self::Context) {
-        let Built { part, epoch, built } = message;
-        match built {
-            Ok(built) => self.start_partition(part, epoch, built, ctx),
-            Err(reason) => self.not_built(part, epoch, reason, ctx),
-        }
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SnapshotStored {
-    pub stored: Stored,
-    /// Since the state was copied.
-    pub took: Duration,
-}
-
-impl Handler<SnapshotStored> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: SnapshotStored, ctx: &mut Self::Context) {
-        let SnapshotStored { stored, took } = message;
-        let is_here = self.partitions.get(&stored.part).is_some_and(|hosted| hosted.epoch == stored.epoch);
-        if let Some(instruments) = self.setup.instruments.as_ref().filter(|_| is_here) {
-            instruments.stored_snapshot(stored.part, stored.reference.bytes, took);
-        }
-        let (id, took_ms) = (stored.reference.id, took.as_millis() as u64);
-        tracing::debug!(partition = stored.part, epoch = id.epoch.0, step = id.step, took_ms, "snapshot stored");
-        self.feed(Event::Stored(stored), ctx);
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SnapshotNotStored {
-    pub part: u16,
-    pub step: u64,
-    pub reason: String,
-}
-
-impl Handler<SnapshotNotStored> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: SnapshotNotStored, ctx: &mut Self::Context) {
-        let SnapshotNotStored { part, step, reason } = message;
-        self.feed(Event::NotStored { part, step, reason }, ctx);
-    }
-}
-
-/// Another worker's partition calls, and has not been answered.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct PeerCalls {
-    purpose: Purpose,
-    stream: Box<dyn Stream>,
-}
-
-impl Handler<PeerCalls> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: PeerCalls, ctx: &mut Self::Context) {
-        let PeerCalls { purpose, mut stream } = message;
-        let own_run = self.welcome.as_ref().map(|welcome| welcome.run);
-        let refusal = match purpose {
-            Purpose::Neighbour { run, from, from_epoch, to, to_epoch, generation } if Some(run) == own_run => {
-                let call = Accepted { stream, from_epoch, to_epoch, generation };
-                let Some(hosted) = self.partitions.get(&to) else {
-                    return refuse(call.stream, format!("this worker does not host partition {to}"), self, ctx);
-                };
-                let Err(call) = hosted.accept(from, call) else { return };
-                stream = call.stream;
-                format!("partition {to} does not accept a connection from partition {from} now")
+            WorkerMessage::RunIsOver => self.run_is_over(ctx),
+            WorkerMessage::PeerCalls { purpose, stream } => self.peer_calls(purpose, stream, ctx),
+            WorkerMessage::Terminate => {
+                self.feed(Event::Terminate, ctx);
+                ctx.run_later(LEAVE_TIMEOUT, |worker, ctx| worker.end(Ok(()), ctx));
             }
-            Purpose::Neighbour { .. } => stray("this worker belongs to another run"),
-            Purpose::Work => stray("this is a worker, not a master"),
+        }
+    }
+}
+
+impl Handler<FromPartition> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: FromPartition, ctx: &mut Self::Context) {
+        let FromPartition { part, epoch, notice } = message;
+        let event = match notice {
+            PartitionNotice::Seen(seen) => Event::Seen(seen),
+            PartitionNotice::Closed(closing) => Event::Closed { part, epoch, closing },
+            PartitionNotice::Exited(status) => {
+                self.stop_partition(part, epoch);
+                Event::Exited { part, epoch, status }
+            }
         };
-        refuse(stream, refusal, self, ctx);
+        self.feed(event, ctx);
     }
 }
 
@@ -651,52 +590,11 @@ impl Handler<ReportBatch> for Worker {
     }
 }
 
-impl Handler<SeenRoads> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: SeenRoads, ctx: &mut Self::Context) {
-        self.feed(Event::Seen(message.0), ctx);
-    }
-}
-
-impl Handler<PartitionClosed> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: PartitionClosed, ctx: &mut Self::Context) {
-        let PartitionClosed { part, epoch, closing } = message;
-        self.feed(Event::Closed { part, epoch, closing }, ctx);
-    }
-}
-
-impl Handler<Exited> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, message: Exited, ctx: &mut Self::Context) {
-        let Exited { part, epoch, status } = message;
-        self.stop_partition(part, epoch);
-        self.feed(Event::Exited { part, epoch, status }, ctx);
-    }
-}
-
 impl Handler<PeerSilent> for Worker {
     type Result = ();
 
     fn handle(&mut self, message: PeerSilent, ctx: &mut Self::Context) {
         let PeerSilent { part, peer, peer_epoch } = message;
         self.feed(Event::PeerSilent { part, peer, peer_epoch }, ctx);
-    }
-}
-
-/// The process is to end: hand over what is here first.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Terminate;
-
-impl Handler<Terminate> for Worker {
-    type Result = ();
-
-    fn handle(&mut self, _: Terminate, ctx: &mut Self::Context) {
-        self.feed(Event::Terminate, ctx);
-        ctx.run_later(LEAVE_TIMEOUT, |worker, ctx| worker.end(Ok(()), ctx));
     }
 }

@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::prelude::*;
 use tokio::time::Instant;
 
+use crate::actors::ExitStatus;
 use crate::actors::neighbor_handler::{
-    self, Accepted, Commit, End, NeighborHandler, Network, PeerAddress, PeerAt, Retention, Retire,
+    self, Accepted, End, LinkMessage, NeighborHandler, Network, PeerAddress, Retention,
 };
-use crate::actors::partition::{
-    self, Begin, Finish, Grant, LookAt, Neighbourhood, NewOrders, NewRoutes, Outlets, Partition, Place, Stop,
-};
+use crate::actors::partition::{self, Begin, Event, Neighbourhood, Outlets, Partition, Place};
 use crate::actors::threads::Thread;
 use crate::observe::Instruments;
 use crate::protocol::{Epoch, FencingToken, ObservationRequest, OrderNotice, RouteNotice};
@@ -79,14 +78,14 @@ impl HostedPartition {
             Partition::new(core, outlets, progress).with_meter(meter)
         });
         let start = |(neighbour, peer): (usize, u16)| {
-            let (frames, gone) = (partition.clone().recipient(), partition.clone().recipient());
+            let recipient = partition.clone().recipient();
             // The epoch in which the neighbour was placed is told together with its address.
             let (own, other) = (End { part, epoch: token.epoch }, End { part: peer, epoch: Epoch(0) });
             let core = neighbor_handler::Core::new(token.run, own, other, retention, steps);
             let network = network.clone();
             let meter = instruments.as_ref().map(|instruments| instruments.link(part, peer));
             let handler = thread
-                .start(move |_| NeighborHandler::new(core, neighbour, Some(network), frames, gone).with_meter(meter));
+                .start(move |_| NeighborHandler::new(core, neighbour, Some(network), recipient).with_meter(meter));
             (peer, Neighbour { handler, known: None })
         };
         self.neighbours = neighbours.into_iter().enumerate().map(start).collect();
@@ -117,7 +116,7 @@ impl HostedPartition {
         if neighbour.known == Some(known) || neighbour.known.is_some_and(|known| known.epoch > epoch) {
             return;
         }
-        match neighbour.handler.try_send(PeerAt { epoch, address }) {
+        match neighbour.handler.try_send(LinkMessage::PeerAt { epoch, address }) {
             Ok(()) => neighbour.known = Some(known),
             Err(error) => {
                 tracing::warn!(peer, %error, "address update to a link dropped: its mailbox is full or closed")
@@ -134,44 +133,40 @@ impl HostedPartition {
     }
 
     pub fn grant(&self, horizon: u64) {
-        self.order(Grant { horizon });
+        self.order(Event::Granted { horizon });
     }
 
     pub fn routes(&self, notice: Arc<RouteNotice>) {
-        self.order(NewRoutes { notice });
+        self.order(Event::RoutesCame(notice));
     }
 
     /// `false`: the partition cannot take them, and must not go on without.
     pub fn orders(&self, notices: Vec<Arc<OrderNotice>>) -> bool {
-        self.partition.as_ref().is_some_and(|partition| partition.try_send(NewOrders { notices }).is_ok())
+        self.partition.as_ref().is_some_and(|partition| partition.try_send(Event::OrdersCame(notices)).is_ok())
     }
 
     /// A partition that is too busy is not looked at.
     pub fn look(&self, look: Arc<ObservationRequest>) {
         if let Some(partition) = &self.partition
-            && partition.try_send(LookAt(look)).is_err()
+            && partition.try_send(Event::Look(look)).is_err()
         {
             tracing::debug!("observation request dropped: the partition's mailbox is full or closed");
         }
     }
 
     pub fn finish(&self, steps: u64) {
-        self.order(Finish { steps });
+        self.order(Event::Finish { steps });
     }
 
     pub fn committed(&self, step: u64) {
         for (peer, neighbour) in &self.neighbours {
-            if let Err(error) = neighbour.handler.try_send(Commit { step }) {
+            if let Err(error) = neighbour.handler.try_send(LinkMessage::Committed { step }) {
                 tracing::debug!(peer, %error, "commit notice to a link dropped; the next one replaces it");
             }
         }
     }
 
-    fn order<M>(&self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Partition: Handler<M>,
-    {
+    fn order(&self, message: Event) {
         if let Some(partition) = &self.partition
             && let Err(error) = partition.try_send(message)
         {
@@ -184,12 +179,12 @@ impl HostedPartition {
 impl Drop for HostedPartition {
     fn drop(&mut self) {
         for neighbour in self.neighbours.values() {
-            if neighbour.handler.try_send(Retire).is_err() {
+            if neighbour.handler.try_send(LinkMessage::Retire).is_err() {
                 tracing::debug!("link ended before its stop message");
             }
         }
         if let Some(partition) = &self.partition
-            && partition.try_send(Stop).is_err()
+            && partition.try_send(Event::Ended(ExitStatus::Stopped)).is_err()
         {
             tracing::debug!("partition ended before its stop message");
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::time::Instant;
 
-use super::actor::{FromMaster, LinkDown, LinkUp, Worker};
+use super::actor::{Worker, WorkerMessage};
 use super::master_watch::MasterWatch;
 use crate::protocol::{Connection, Limits, Networking, Purpose, Stream, ToMaster, decode, encode, open};
 
@@ -108,19 +108,19 @@ impl MasterLink {
             async move { link.send(Incoming { generation, bytes }).await.unwrap_or(false) }
         };
         let ended = move |reason| {
-            if ended_for.try_send(Ended { generation, reason }).is_err() {
+            if ended_for.try_send(MasterLinkMessage::Ended { generation, reason }).is_err() {
                 tracing::debug!("connection open after its worker ended");
             }
         };
         let connection = Connection::start(stream, self.limits, deliver, ended);
         self.connection = Some((connection, MasterWatch::new(Instant::now())));
-        self.tell(LinkUp);
+        self.tell(WorkerMessage::LinkUp);
     }
 
     fn lost(&mut self, reason: &str, ctx: &mut Context<Self>) {
         if self.connection.take().is_some() {
             tracing::warn!(master = self.master, reason, "connection to the master lost");
-            self.tell(LinkDown);
+            self.tell(WorkerMessage::LinkDown);
             self.failures += 1;
             self.connect(ctx);
         }
@@ -136,11 +136,20 @@ impl MasterLink {
         }
     }
 
-    fn tell<M>(&self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Worker: Handler<M>,
-    {
+    fn beat(&mut self, heartbeat: Option<Heartbeat>, ctx: &mut Context<Self>) {
+        if let Some(beating) = self.heartbeat.take() {
+            ctx.cancel_future(beating);
+        }
+        self.timeout = heartbeat.map(|beat| beat.timeout);
+        self.heartbeat = heartbeat.map(|beat| {
+            ctx.run_interval(beat.period, |link, ctx| {
+                let steps = link.progress.iter().map(|(part, steps)| (*part, steps.load(Ordering::Relaxed))).collect();
+                link.say(&ToMaster::Progress { steps }, ctx);
+            })
+        });
+    }
+
+    fn tell(&self, message: WorkerMessage) {
         if self.worker.try_send(message).is_err() {
             tracing::error!("the worker's mailbox is full; a message from its master is lost");
         }
@@ -177,7 +186,7 @@ impl Handler<Incoming> for MasterLink {
         watch.heard(Instant::now());
         match decode(&message.bytes) {
             Ok(message) => {
-                self.tell(FromMaster(message));
+                self.tell(WorkerMessage::FromMaster(message));
                 true
             }
             Err(error) => {
@@ -188,36 +197,6 @@ impl Handler<Incoming> for MasterLink {
     }
 }
 
-#[derive(Message)]
-#[rtype(result = "()")]
-struct Ended {
-    generation: u64,
-    reason: String,
-}
-
-impl Handler<Ended> for MasterLink {
-    type Result = ();
-
-    fn handle(&mut self, message: Ended, ctx: &mut Self::Context) {
-        if message.generation == self.generation {
-            self.lost(&message.reason, ctx);
-        }
-    }
-}
-
-/// Something for the master; dropped when there is no connection.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SendToMaster(pub Arc<ToMaster>);
-
-impl Handler<SendToMaster> for MasterLink {
-    type Result = ();
-
-    fn handle(&mut self, message: SendToMaster, ctx: &mut Self::Context) {
-        self.say(&message.0, ctx);
-    }
-}
-
 /// Tell the progress every `period`, which the master answers; it is given up when nothing comes for `timeout`.
 #[derive(Clone, Copy, Debug)]
 pub struct Heartbeat {
@@ -225,59 +204,41 @@ pub struct Heartbeat {
     pub timeout: Duration,
 }
 
-/// How to give signs of life; `None`: not at all.
+/// What the link is told by the worker and by its connection.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Beat(pub Option<Heartbeat>);
-
-impl Handler<Beat> for MasterLink {
-    type Result = ();
-
-    fn handle(&mut self, message: Beat, ctx: &mut Self::Context) {
-        if let Some(beating) = self.heartbeat.take() {
-            ctx.cancel_future(beating);
-        }
-        self.timeout = message.0.map(|beat| beat.timeout);
-        self.heartbeat = message.0.map(|beat| {
-            ctx.run_interval(beat.period, |link, ctx| {
-                let steps = link.progress.iter().map(|(part, steps)| (*part, steps.load(Ordering::Relaxed))).collect();
-                link.say(&ToMaster::Progress { steps }, ctx);
-            })
-        });
-    }
+pub enum MasterLinkMessage {
+    /// Something for the master; dropped when there is no connection.
+    Send(Arc<ToMaster>),
+    /// How to give signs of life; `None`: not at all.
+    Beat(Option<Heartbeat>),
+    /// Watch over the progress of a partition; `None`: not any more.
+    Watch { part: u16, progress: Option<Arc<AtomicU64>> },
+    /// A connection has ended.
+    Ended { generation: u64, reason: String },
+    /// Write what has been said, and close the connection for good.
+    Hangup,
 }
 
-/// Watch over the progress of a partition, or do not any more.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Watch {
-    pub part: u16,
-    pub progress: Option<Arc<AtomicU64>>,
-}
-
-impl Handler<Watch> for MasterLink {
+impl Handler<MasterLinkMessage> for MasterLink {
     type Result = ();
 
-    fn handle(&mut self, message: Watch, _: &mut Self::Context) {
-        match message.progress {
-            Some(progress) => drop(self.progress.insert(message.part, progress)),
-            None => drop(self.progress.remove(&message.part)),
+    fn handle(&mut self, message: MasterLinkMessage, ctx: &mut Self::Context) {
+        match message {
+            MasterLinkMessage::Send(message) => self.say(&message, ctx),
+            MasterLinkMessage::Beat(heartbeat) => self.beat(heartbeat, ctx),
+            MasterLinkMessage::Watch { part, progress: Some(progress) } => drop(self.progress.insert(part, progress)),
+            MasterLinkMessage::Watch { part, progress: None } => drop(self.progress.remove(&part)),
+            MasterLinkMessage::Ended { generation, reason } if generation == self.generation => {
+                self.lost(&reason, ctx);
+            }
+            MasterLinkMessage::Ended { .. } => {}
+            MasterLinkMessage::Hangup => {
+                if let Some((connection, _)) = self.connection.take() {
+                    connection.finish();
+                }
+                ctx.stop();
+            }
         }
-    }
-}
-
-/// Write what has been said, and close the connection for good.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Hangup;
-
-impl Handler<Hangup> for MasterLink {
-    type Result = ();
-
-    fn handle(&mut self, _: Hangup, ctx: &mut Self::Context) {
-        if let Some((connection, _)) = self.connection.take() {
-            connection.finish();
-        }
-        ctx.stop();
     }
 }

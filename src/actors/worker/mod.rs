@@ -11,7 +11,7 @@ mod planned_panic;
 mod report_log;
 mod snapshot_uploader;
 
-pub use self::actor::{Setup, Terminate, Worker};
+pub use self::actor::{Setup, Worker, WorkerMessage};
 pub use self::core::{Core, Effect, Event, Identity};
 pub use self::planned_panic::PlannedPanic;
 pub use self::snapshot_uploader::OpenStore;

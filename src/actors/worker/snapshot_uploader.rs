@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use prometheus::IntGauge;
 
-use super::actor::{Loaded, NotLoaded, Prepared, RunIsOver, SnapshotNotStored, SnapshotStored, Worker};
+use super::actor::{Worker, WorkerMessage};
 use super::backlog::{Backlog, Packed};
 use crate::actors::master::{OUTCOME, TRIES, persist_within};
 use crate::actors::partition::Snapshot;
@@ -78,9 +78,9 @@ impl SnapshotUploader {
         self.with_store(ctx, work, move |(stored, packed), uploader, ctx| match stored {
             Ok(reference) => {
                 let stored = Stored { part: packed.part, epoch: packed.epoch, reference };
-                uploader.tell(SnapshotStored { stored, took: packed.taken.elapsed() });
+                uploader.tell(WorkerMessage::SnapshotStored { stored, took: packed.taken.elapsed() });
                 if !uploader.backlog.is_empty() {
-                    ctx.notify(Retry);
+                    ctx.notify(UploaderMessage::Retry);
                 }
             }
             Err(error) if error.is_outage() => {
@@ -101,14 +101,47 @@ impl SnapshotUploader {
     }
 
     fn not_stored(&self, part: u16, step: u64, reason: String) {
-        self.tell(SnapshotNotStored { part, step, reason });
+        self.tell(WorkerMessage::SnapshotNotStored { part, step, reason });
     }
 
-    fn tell<M>(&self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Worker: Handler<M>,
-    {
+    fn prepare(&mut self, run: RunName, scenario: ContentHash, ctx: &mut Context<Self>) {
+        self.run = Some((run.clone(), scenario));
+        let work = async move |store: &mut dyn SnapshotStore| {
+            let bytes = until_there(async || store.get_blob(&run, scenario).await).await.map_err(|e| e.to_string())?;
+            let compiled = CompiledScenario::decode(&bytes).map_err(|e| e.to_string())?;
+            let CompiledScenario { network, demand, settings, requests, cut, .. } = compiled;
+            let world = Arc::new(World::new(network, demand, settings, requests));
+            let scopes = (0..cut.parts as u16).map(|part| Scope::new(&world, part, &cut.part_of_edge)).collect();
+            Ok::<_, String>((world, Arc::new(scopes)))
+        };
+        self.with_store(ctx, work, |prepared, uploader, _| uploader.tell(WorkerMessage::Prepared(prepared)));
+    }
+
+    fn load(&mut self, part: u16, epoch: Epoch, from: PartRef, ctx: &mut Context<Self>) {
+        let Some((run, scenario)) = self.run.clone() else { return };
+        let work = async move |store: &mut dyn SnapshotStore| {
+            let sealed = until_there(async || store.get_part(&run, &from).await).await.map_err(|e| e.to_string())?;
+            let expected = Envelope { scenario, step: from.id.step, epoch: from.id.epoch, part: from.id.part };
+            let bytes = expected.open_expecting(&sealed).map_err(|e| e.to_string())?;
+            rmp_serde::from_slice::<PartitionState>(&bytes).map_err(|e| e.to_string())
+        };
+        self.with_store(ctx, work, move |loaded, uploader, _| match loaded {
+            Ok(state) => uploader.tell(WorkerMessage::Loaded { part, epoch, state: Box::new(state) }),
+            Err(reason) => uploader.tell(WorkerMessage::NotLoaded { part, epoch, reason }),
+        });
+    }
+
+    fn ask_outcome(&mut self, ctx: &mut Context<Self>) {
+        let Some((run, _)) = self.run.clone() else { return };
+        let work = async move |store: &mut dyn SnapshotStore| store.get_record(&run, OUTCOME).await;
+        self.with_store(ctx, work, |outcome, uploader, _| match outcome {
+            Ok(Some(_)) => uploader.tell(WorkerMessage::RunIsOver),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the store did not answer whether the run has ended"),
+        });
+    }
+
+    fn tell(&self, message: WorkerMessage) {
         if self.worker.try_send(message).is_err() {
             tracing::error!("the worker's mailbox is full; a message from its store connection is lost");
         }
@@ -126,31 +159,33 @@ impl Actor for SnapshotUploader {
     }
 }
 
-/// The store took something that it had refused before; go on with the next.
+/// What the uploader is told by its worker.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Retry;
-
-impl Handler<Retry> for SnapshotUploader {
-    type Result = ();
-
-    fn handle(&mut self, _: Retry, ctx: &mut Self::Context) {
-        self.go_on(ctx);
-    }
+pub enum UploaderMessage {
+    /// Learn the scenario of a run.
+    Prepare { run: RunName, scenario: ContentHash },
+    /// Get a partition's state, for a placement of it.
+    Load { part: u16, epoch: Epoch, from: PartRef },
+    /// Snapshots up to this step are not needed any more.
+    Superseded { step: u64 },
+    /// Ask whether the run is finished, for a worker that hears nothing of its master.
+    AskOutcome,
+    /// The store took something that it had refused before; go on with the next.
+    Retry,
 }
 
-/// Snapshots up to this step are not needed any more.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Superseded {
-    pub step: u64,
-}
-
-impl Handler<Superseded> for SnapshotUploader {
+impl Handler<UploaderMessage> for SnapshotUploader {
     type Result = ();
 
-    fn handle(&mut self, message: Superseded, _: &mut Self::Context) {
-        self.backlog.cut_up_to(message.step);
+    fn handle(&mut self, message: UploaderMessage, ctx: &mut Self::Context) {
+        match message {
+            UploaderMessage::Prepare { run, scenario } => self.prepare(run, scenario, ctx),
+            UploaderMessage::Load { part, epoch, from } => self.load(part, epoch, from, ctx),
+            UploaderMessage::Superseded { step } => self.backlog.cut_up_to(step),
+            UploaderMessage::AskOutcome => self.ask_outcome(ctx),
+            UploaderMessage::Retry => self.go_on(ctx),
+        }
     }
 }
 
@@ -169,79 +204,6 @@ impl Handler<Snapshot> for SnapshotUploader {
         } else if let Some(Packed { part, step, .. }) = self.backlog.push(packed) {
             self.not_stored(part, step, "skipped: store outage, the backlog is full".to_owned());
         }
-    }
-}
-
-/// Learn the scenario of a run.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Prepare {
-    pub run: RunName,
-    pub scenario: ContentHash,
-}
-
-impl Handler<Prepare> for SnapshotUploader {
-    type Result = ();
-
-    fn handle(&mut self, message: Prepare, ctx: &mut Self::Context) {
-        let Prepare { run, scenario } = message;
-        self.run = Some((run.clone(), scenario));
-        let work = async move |store: &mut dyn SnapshotStore| {
-            let bytes = until_there(async || store.get_blob(&run, scenario).await).await.map_err(|e| e.to_string())?;
-            let compiled = CompiledScenario::decode(&bytes).map_err(|e| e.to_string())?;
-            let CompiledScenario { network, demand, settings, requests, cut, .. } = compiled;
-            let world = Arc::new(World::new(network, demand, settings, requests));
-            let scopes = (0..cut.parts as u16).map(|part| Scope::new(&world, part, &cut.part_of_edge)).collect();
-            Ok::<_, String>((world, Arc::new(scopes)))
-        };
-        self.with_store(ctx, work, |prepared, uploader, _| uploader.tell(Prepared(prepared)));
-    }
-}
-
-/// Get a partition's state, for a placement of it.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Load {
-    pub part: u16,
-    pub epoch: Epoch,
-    pub from: PartRef,
-}
-
-impl Handler<Load> for SnapshotUploader {
-    type Result = ();
-
-    fn handle(&mut self, message: Load, ctx: &mut Self::Context) {
-        let Some((run, scenario)) = self.run.clone() else { return };
-        let Load { part, epoch, from } = message;
-        let work = async move |store: &mut dyn SnapshotStore| {
-            let sealed = until_there(async || store.get_part(&run, &from).await).await.map_err(|e| e.to_string())?;
-            let expected = Envelope { scenario, step: from.id.step, epoch: from.id.epoch, part: from.id.part };
-            let bytes = expected.open_expecting(&sealed).map_err(|e| e.to_string())?;
-            rmp_serde::from_slice::<PartitionState>(&bytes).map_err(|e| e.to_string())
-        };
-        self.with_store(ctx, work, move |loaded, uploader, _| match loaded {
-            Ok(state) => uploader.tell(Loaded { part, epoch, state: Box::new(state) }),
-            Err(reason) => uploader.tell(NotLoaded { part, epoch, reason }),
-        });
-    }
-}
-
-/// Ask whether the run is finished, for a worker that hears nothing of its master.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct AskOutcome;
-
-impl Handler<AskOutcome> for SnapshotUploader {
-    type Result = ();
-
-    fn handle(&mut self, _: AskOutcome, ctx: &mut Self::Context) {
-        let Some((run, _)) = self.run.clone() else { return };
-        let work = async move |store: &mut dyn SnapshotStore| store.get_record(&run, OUTCOME).await;
-        self.with_store(ctx, work, |outcome, uploader, _| match outcome {
-            Ok(Some(_)) => uploader.tell(RunIsOver),
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "the store did not answer whether the run has ended"),
-        });
     }
 }
 

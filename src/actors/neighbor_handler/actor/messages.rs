@@ -10,46 +10,62 @@ use crate::actors::neighbor_handler::core::Event;
 use crate::actors::neighbor_handler::link::InProcess;
 use crate::protocol::{Epoch, Frame, Generation, PeerMessage, Stream, answer};
 
-/// Where the neighbour is, or is now that it was placed anew.
-#[derive(Clone, Message)]
+/// What a handler is told by its parent, its partition, its link and the other side.
+#[derive(Message)]
 #[rtype(result = "()")]
-pub struct PeerAt {
-    pub epoch: Epoch,
-    pub address: PeerAddress,
+pub enum LinkMessage {
+    /// Where the neighbour is, or is now that it was placed anew.
+    PeerAt { epoch: Epoch, address: PeerAddress },
+    /// A new connection within the process.
+    Attach { link: Box<InProcess>, generation: Generation },
+    /// A frame of the own partition for the neighbour.
+    Outgoing(Arc<Frame>),
+    /// Something that came over a connection.
+    FromPeer { generation: Generation, message: PeerMessage },
+    /// A connection has ended.
+    Ended { generation: Generation, reason: String },
+    /// No placement goes back to a step before this one any more.
+    Committed { step: u64 },
+    /// End.
+    Retire,
 }
 
-impl Handler<PeerAt> for NeighborHandler {
+impl Handler<LinkMessage> for NeighborHandler {
     type Result = ();
 
-    fn handle(&mut self, message: PeerAt, ctx: &mut Self::Context) {
+    fn handle(&mut self, message: LinkMessage, ctx: &mut Self::Context) {
+        match message {
+            LinkMessage::PeerAt { epoch, address } => self.peer_at(epoch, address, ctx),
+            LinkMessage::Attach { link, generation } => self.attach(link, generation, ctx),
+            LinkMessage::Outgoing(frame) => self.feed(Event::Outgoing(frame), ctx),
+            LinkMessage::FromPeer { generation, message } => {
+                self.heard = Instant::now();
+                self.feed(Event::Incoming(generation, message), ctx);
+            }
+            LinkMessage::Ended { generation, reason } => self.detach(generation, &reason, ctx),
+            LinkMessage::Committed { step } => self.feed(Event::Committed(step), ctx),
+            LinkMessage::Retire => {
+                self.link = None;
+                ctx.stop();
+            }
+        }
+    }
+}
+
+impl NeighborHandler {
+    fn peer_at(&mut self, epoch: Epoch, address: PeerAddress, ctx: &mut Context<Self>) {
         let is_new = self.address.is_none();
-        let is_placed_anew = message.epoch > self.core.peer().epoch;
-        self.address = Some(message.address);
+        let is_placed_anew = epoch > self.core.peer().epoch;
+        self.address = Some(address);
         self.heard = Instant::now();
         if is_placed_anew {
-            self.feed(Event::PeerPlaced(message.epoch), ctx);
+            self.feed(Event::PeerPlaced(epoch), ctx);
         } else if is_new {
             let mut effects = std::mem::take(&mut self.effects);
             self.core.dial(&mut effects);
             self.carry_out(&mut effects, ctx);
             self.effects = effects;
         }
-    }
-}
-
-/// A new connection within the process.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Attach {
-    pub link: Box<InProcess>,
-    pub generation: Generation,
-}
-
-impl Handler<Attach> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, message: Attach, ctx: &mut Self::Context) {
-        self.attach(message.link, message.generation, ctx);
     }
 }
 
@@ -98,67 +114,6 @@ impl Handler<Accepted> for NeighborHandler {
     }
 }
 
-/// A frame of the own partition for the neighbour.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Outgoing(pub Arc<Frame>);
-
-impl Handler<Outgoing> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, message: Outgoing, ctx: &mut Self::Context) {
-        self.feed(Event::Outgoing(message.0), ctx);
-    }
-}
-
-/// Something that came over a connection.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct FromPeer {
-    pub generation: Generation,
-    pub message: PeerMessage,
-}
-
-impl Handler<FromPeer> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, message: FromPeer, ctx: &mut Self::Context) {
-        self.heard = Instant::now();
-        self.feed(Event::Incoming(message.generation, message.message), ctx);
-    }
-}
-
-/// A connection has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Ended {
-    pub generation: Generation,
-    pub reason: String,
-}
-
-impl Handler<Ended> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, message: Ended, ctx: &mut Self::Context) {
-        self.detach(message.generation, &message.reason, ctx);
-    }
-}
-
-/// Nobody goes back to a step before this one any more.
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Commit {
-    pub step: u64,
-}
-
-impl Handler<Commit> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, message: Commit, ctx: &mut Self::Context) {
-        self.feed(Event::Committed(message.step), ctx);
-    }
-}
-
 /// A second opinion for the master: a neighbour has not been heard of for too long.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
@@ -166,18 +121,4 @@ pub struct PeerSilent {
     pub part: u16,
     pub peer: u16,
     pub peer_epoch: Epoch,
-}
-
-/// Ask the handler to end.
-#[derive(Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Retire;
-
-impl Handler<Retire> for NeighborHandler {
-    type Result = ();
-
-    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
-        self.link = None;
-        ctx.stop();
-    }
 }

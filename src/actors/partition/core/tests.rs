@@ -219,7 +219,7 @@ fn a_snapshot_is_saved_at_every_multiple_of_the_interval() {
 
 fn orders(number: u64, at_step: u64, snapshot: bool) -> Event {
     let orders = vec![Order::Open { lanes: Vec::new() }; number as usize];
-    Event::OrdersCame(Arc::new(OrderNotice { token: PLACE.token, number, at_step, orders, snapshot }))
+    Event::OrdersCame(vec![Arc::new(OrderNotice { token: PLACE.token, number, at_step, orders, snapshot })])
 }
 
 #[test]
