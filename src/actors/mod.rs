@@ -4,6 +4,7 @@
 mod acceptor;
 pub mod master;
 pub mod neighbor_handler;
+mod oldest_and_newest;
 pub mod partition;
 pub mod recorder;
 pub mod session_manager;

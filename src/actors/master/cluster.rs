@@ -14,6 +14,7 @@ use super::run_controller::{ClientRequest, RunController};
 use super::session::{FromSession, SessionMessage, SessionNotice, SessionOutlets, WorkerSession};
 use super::store_writer::{Order, StoreEvent};
 use super::workers::SessionId;
+use crate::actors::oldest_and_newest::OldestAndNewest;
 use crate::actors::recorder::{Checkpoint, FromRecorder, Recorder, RecorderMessage};
 use crate::control::CommandError;
 use crate::observe::metrics::RunMeter;
@@ -46,7 +47,7 @@ pub struct ClusterMaster {
     /// `None`: there is no store, and nothing is kept.
     orders: Option<mpsc::Sender<Order>>,
     /// The newest state of the recorder, while the store is so far behind that it takes none.
-    unsaved: Option<Checkpoint>,
+    unsaved: OldestAndNewest<Checkpoint>,
     epoch: Epoch,
     /// `None`: it has ended.
     outcome: Option<oneshot::Sender<ClusterOutcome>>,
@@ -55,6 +56,15 @@ pub struct ClusterMaster {
     /// `None`: nobody asks.
     meter: Option<RunMeter>,
     effects: Vec<Effect>,
+}
+
+/// What is left to do when all effects of an event are carried out.
+#[derive(Default)]
+struct After {
+    /// Sessions that take no messages.
+    gone: Vec<SessionId>,
+    /// An observation was shown: the next may be due.
+    shown: bool,
 }
 
 impl ClusterMaster {
@@ -68,7 +78,7 @@ impl ClusterMaster {
         outcome: oneshot::Sender<ClusterOutcome>,
     ) -> Self {
         let (sessions, next_session, effects) = (BTreeMap::new(), 0, Vec::new());
-        let (outcome, unsaved, controller, meter) = (Some(outcome), None, None, None);
+        let (outcome, unsaved, controller, meter) = (Some(outcome), OldestAndNewest::new(1), None, None);
         Self {
             core,
             run,
@@ -112,97 +122,98 @@ impl ClusterMaster {
         if let Some(meter) = &mut self.meter {
             meter.tell(self.core.tallies());
         }
-        let mut gone = Vec::new();
-        let mut shown = false;
+        let mut after = After::default();
         for effect in effects.drain(..) {
-            match effect {
-                Effect::SendToWorker { session, message } => {
-                    if let Some(worker) = self.sessions.get(&session)
-                        && worker.try_send(SessionMessage::Send(message)).is_err()
-                    {
-                        gone.push(session);
-                    }
-                }
-                Effect::Hangup { session } => {
-                    if let Some(worker) = self.sessions.remove(&session)
-                        && worker.try_send(SessionMessage::Hangup).is_err()
-                    {
-                        tracing::debug!(session = session.0, "session ended before its stop message");
-                    }
-                }
-                Effect::RaiseEpoch { epoch } => self.order(Order::RaiseEpoch { epoch }, ctx),
-                Effect::Commit { epoch, complete } => self.order(Order::Commit { epoch, complete }, ctx),
-                Effect::SavePlaces { epoch, places, tallies } => {
-                    self.epoch = epoch;
-                    if self.orders.is_some() {
-                        let places = rmp_serde::to_vec(&places).expect("names and numbers can always be written");
-                        let tallies = rmp_serde::to_vec(&tallies).expect("numbers can always be written");
-                        self.order(Order::SavePlaces { epoch, places, tallies }, ctx);
-                    }
-                }
-                Effect::Conclude { epoch, result } => match &self.orders {
-                    Some(_) => self.order(Order::Conclude { epoch, result: result.map(|result| result.encode()) }, ctx),
-                    None => ctx.notify(StoreEvent::Concluded),
-                },
-                Effect::Log { number, entry } => {
-                    if let Some(controller) = &mut self.controller {
-                        controller.learn(&entry.act);
-                    }
-                    let entry = entry.encode();
-                    match &self.orders {
-                        Some(_) => self.order(Order::Log { number, entry }, ctx),
-                        None => ctx.notify(StoreEvent::Logged(number)),
-                    }
-                }
-                Effect::SavePace { epoch, pace } => match &self.orders {
-                    Some(_) => self.order(Order::SavePace { epoch, pace }, ctx),
-                    None => ctx.notify(StoreEvent::PaceKept(true)),
-                },
-                Effect::NotifyRecorder(notice) => {
-                    let (recorder, number) = (self.recorder.clone(), notice.number);
-                    let informing = async move { recorder.send(RecorderMessage::Orders(notice)).await };
-                    ctx.spawn(informing.into_actor(self).map(move |sent, master, ctx| match sent {
-                        Ok(()) => master.feed(Event::RecorderKnows(number), ctx),
-                        Err(_) => {
-                            master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx)
-                        }
-                    }));
-                }
-                Effect::Due { place } => {
-                    let now_ms = self.core.time_ms(self.core.first_free_step());
-                    let instruction = self.controller.as_mut().and_then(|controller| controller.timed(place, now_ms));
-                    // After what is being carried out.
-                    ctx.notify(TimedCommandDue(instruction));
-                }
-                Effect::Answer { ticket, outcome } => self.answer(ticket, outcome),
-                Effect::Show { step, observation } => {
-                    if let Some(controller) = &self.controller {
-                        controller.show(step, self.core.time_ms(step) as f64 / 1000.0, observation);
-                    }
-                    shown = true;
-                }
-                Effect::Close { closings, wall } => {
-                    let recorder = self.recorder.clone();
-                    let closing = async move { recorder.send(RecorderMessage::Close { closings, wall }).await };
-                    ctx.spawn(closing.into_actor(self).map(|sent, master, ctx| {
-                        if sent.is_err() {
-                            master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx);
-                        }
-                    }));
-                }
-                Effect::End(outcome) => self.end(outcome, ctx),
-            }
+            self.carry_out(effect, &mut after, ctx);
         }
         self.effects = effects;
-        for session in gone {
+        for session in after.gone {
             self.sessions.remove(&session);
             self.feed(
                 Event::SessionEnded { session, reason: "its session's mailbox is full or closed".to_owned() },
                 ctx,
             );
         }
-        if shown {
+        if after.shown {
             self.look(ctx);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, after: &mut After, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::SendToWorker { session, message } => {
+                if let Some(worker) = self.sessions.get(&session)
+                    && worker.try_send(SessionMessage::Send(message)).is_err()
+                {
+                    after.gone.push(session);
+                }
+            }
+            Effect::Hangup { session } => {
+                if let Some(worker) = self.sessions.remove(&session)
+                    && worker.try_send(SessionMessage::Hangup).is_err()
+                {
+                    tracing::debug!(session = session.0, "session ended before its stop message");
+                }
+            }
+            Effect::RaiseEpoch { epoch } => self.order(Order::RaiseEpoch { epoch }, ctx),
+            Effect::Commit { epoch, complete } => self.order(Order::Commit { epoch, complete }, ctx),
+            Effect::SavePlaces { epoch, places, tallies } => {
+                self.epoch = epoch;
+                if self.orders.is_some() {
+                    let places = rmp_serde::to_vec(&places).expect("names and numbers can always be written");
+                    let tallies = rmp_serde::to_vec(&tallies).expect("numbers can always be written");
+                    self.order(Order::SavePlaces { epoch, places, tallies }, ctx);
+                }
+            }
+            Effect::Conclude { epoch, result } => match &self.orders {
+                Some(_) => self.order(Order::Conclude { epoch, result: result.map(|result| result.encode()) }, ctx),
+                None => ctx.notify(StoreEvent::Concluded),
+            },
+            Effect::Log { number, entry } => {
+                if let Some(controller) = &mut self.controller {
+                    controller.learn(&entry.act);
+                }
+                let entry = entry.encode();
+                match &self.orders {
+                    Some(_) => self.order(Order::Log { number, entry }, ctx),
+                    None => ctx.notify(StoreEvent::Logged(number)),
+                }
+            }
+            Effect::SavePace { epoch, pace } => match &self.orders {
+                Some(_) => self.order(Order::SavePace { epoch, pace }, ctx),
+                None => ctx.notify(StoreEvent::PaceKept(true)),
+            },
+            Effect::NotifyRecorder(notice) => {
+                let (recorder, number) = (self.recorder.clone(), notice.number);
+                let informing = async move { recorder.send(RecorderMessage::Orders(notice)).await };
+                ctx.spawn(informing.into_actor(self).map(move |sent, master, ctx| match sent {
+                    Ok(()) => master.feed(Event::RecorderKnows(number), ctx),
+                    Err(_) => master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx),
+                }));
+            }
+            Effect::Due { place } => {
+                let now_ms = self.core.time_ms(self.core.first_free_step());
+                let instruction = self.controller.as_mut().and_then(|controller| controller.timed(place, now_ms));
+                // After what is being carried out.
+                ctx.notify(TimedCommandDue(instruction));
+            }
+            Effect::Answer { ticket, outcome } => self.answer(ticket, outcome),
+            Effect::Show { step, observation } => {
+                if let Some(controller) = &self.controller {
+                    controller.show(step, self.core.time_ms(step) as f64 / 1000.0, observation);
+                }
+                after.shown = true;
+            }
+            Effect::Close { closings, wall } => {
+                let recorder = self.recorder.clone();
+                let closing = async move { recorder.send(RecorderMessage::Close { closings, wall }).await };
+                ctx.spawn(closing.into_actor(self).map(|sent, master, ctx| {
+                    if sent.is_err() {
+                        master.end(Outcome::Failed("the recorder actor ended before the run".to_owned()), ctx);
+                    }
+                }));
+            }
+            Effect::End(outcome) => self.end(outcome, ctx),
         }
     }
 
@@ -218,14 +229,14 @@ impl ClusterMaster {
     /// kept, so one of the next commits has all its parts, and the newest, for an edit of the network may wait for it.
     fn save_recorder(&mut self, checkpoint: Checkpoint, ctx: &mut Context<Self>) {
         let is_behind = self.orders.as_ref().is_some_and(|orders| orders.capacity() <= orders.max_capacity() / 2);
-        let newest = if is_behind {
-            Some(checkpoint)
+        let left_out = if is_behind {
+            self.unsaved.push(checkpoint)
         } else {
             let Checkpoint { step, state } = checkpoint;
             self.order(Order::SaveRecorder { epoch: self.epoch, step, state }, ctx);
-            None
+            self.unsaved.pop()
         };
-        if let Some(Checkpoint { step, .. }) = std::mem::replace(&mut self.unsaved, newest) {
+        if let Some(Checkpoint { step, .. }) = left_out {
             tracing::warn!(step, "recorder state skipped: the store is slow");
         }
     }
@@ -287,7 +298,7 @@ impl Actor for ClusterMaster {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(TICK, |master, ctx| {
             master.feed(Event::Tick, ctx);
-            if let Some(checkpoint) = master.unsaved.take() {
+            if let Some(checkpoint) = master.unsaved.pop() {
                 master.save_recorder(checkpoint, ctx);
             }
             master.show(ctx);

@@ -1,7 +1,6 @@
 //! The master's side of the store: the lease, commits, the recorder's part of snapshots, and where partitions are. A store
 //! that fails stops nobody; the master hears of it and the last commit stays.
 
-use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
@@ -10,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::commits::Complete;
 use super::instruction::StoredPace;
+use crate::actors::oldest_and_newest::OldestAndNewest;
 use crate::persist::{ContentHash, Envelope, Manifest, PartId, PartName, PartRef, RunName, SnapshotStore, StoreError};
 use crate::protocol::Epoch;
 
@@ -25,8 +25,7 @@ pub const PACE: &str = "pace";
 pub const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// States of the recorder that wait until the store takes them: the earliest, as in workers, and the newest, for which an edit of the
-/// network may wait. Those in between are left out.
+/// States of the recorder that wait until the store takes them, as many as snapshots in a worker.
 const UNSAVED: usize = 9;
 /// Orders that wait for the store. The master gives few: at most some for each snapshot.
 const QUEUE: usize = 64;
@@ -105,14 +104,14 @@ struct Unsaved {
 pub struct StoreWriter {
     store: Box<dyn SnapshotStore>,
     tenure: Tenure,
-    /// What the store did not take, and what came meanwhile, the oldest first.
-    unsaved: VecDeque<Unsaved>,
+    /// What the store did not take, and what came meanwhile.
+    unsaved: OldestAndNewest<Unsaved>,
     answers: Recipient<StoreEvent>,
 }
 
 impl StoreWriter {
     pub fn new(store: Box<dyn SnapshotStore>, tenure: Tenure, answers: Recipient<StoreEvent>) -> Self {
-        Self { store, tenure, unsaved: VecDeque::new(), answers }
+        Self { store, tenure, unsaved: OldestAndNewest::new(UNSAVED), answers }
     }
 
     /// Where orders go.
@@ -170,13 +169,13 @@ impl StoreWriter {
             Order::SaveRecorder { epoch, step, state } => {
                 if self.unsaved.len() < UNSAVED {
                     self.sweep(epoch).await;
-                } else if let Some(Unsaved { id, .. }) = self.unsaved.pop_back() {
-                    tracing::warn!(step = id.step, "recorder state skipped: store outage, the backlog is full");
                 }
                 let id = PartId { step, epoch, part: PartName::Recorder, attempt: 0 };
                 let scenario = self.tenure.scenario;
                 let sealed = Envelope { scenario, step, epoch, part: PartName::Recorder }.seal(&state);
-                self.unsaved.push_back(Unsaved { id, sealed });
+                if let Some(Unsaved { id, .. }) = self.unsaved.push(Unsaved { id, sealed }) {
+                    tracing::warn!(step = id.step, "recorder state skipped: store outage, the backlog is full");
+                }
                 if self.unsaved.len() == 1 {
                     self.save_recorder(TRIES).await;
                 }
@@ -230,7 +229,7 @@ impl StoreWriter {
     /// whose logs are full waits for a commit, and that for the earliest of its parts (I7).
     async fn save_recorder(&mut self, tries: u32) {
         let mut tries = tries;
-        while let Some(Unsaved { mut id, sealed }) = self.unsaved.pop_front() {
+        while let Some(Unsaved { mut id, sealed }) = self.unsaved.pop() {
             let (run, store) = (&self.tenure.run, &mut self.store);
             let stored = persist_within(tries, async || {
                 let this = id;
@@ -241,7 +240,7 @@ impl StoreWriter {
                 Ok(reference) => self.answer(StoreEvent::RecorderStored(reference)),
                 Err(error) if error.is_outage() => {
                     tracing::error!(step = id.step, %error, "recorder state and commits are waiting for the store");
-                    return self.unsaved.push_front(Unsaved { id, sealed });
+                    return self.unsaved.put_back(Unsaved { id, sealed });
                 }
                 Err(error) => {
                     tracing::error!(step = id.step, %error, "recorder state not stored; this step is not committed")

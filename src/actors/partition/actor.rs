@@ -10,6 +10,7 @@ use super::core::{Core, Effect, Event, Place};
 use super::region::Region;
 use crate::actors::ExitStatus;
 use crate::actors::neighbor_handler::{LinkMessage, NeighborHandler};
+use crate::actors::oldest_and_newest::OldestAndNewest;
 use crate::actors::recorder::ReportBatch;
 use crate::observe::metrics::PartitionMeter;
 use crate::protocol::{Epoch, Observed};
@@ -55,7 +56,7 @@ pub struct Partition {
     outlets: Outlets,
     exit: ExitNotice,
     /// The newest snapshot, while the store is so far behind that it takes none.
-    unsaved: Option<Snapshot>,
+    unsaved: OldestAndNewest<Snapshot>,
     /// Steps done, for whoever watches over the progress from another thread.
     progress: Arc<AtomicU64>,
     /// `None`: nobody asks.
@@ -70,7 +71,7 @@ impl Partition {
         let exit = ExitNotice { part, epoch: token.epoch, outlet: Some(outlets.notices.clone()) };
         progress.store(core.steps(), Ordering::Relaxed);
         let (handlers, effects) = (Vec::new(), Vec::new());
-        Self { core, handlers, outlets, exit, unsaved: None, progress, meter: None, effects }
+        Self { core, handlers, outlets, exit, unsaved: OldestAndNewest::new(1), progress, meter: None, effects }
     }
 
     /// Counts what it does.
@@ -138,19 +139,19 @@ impl Partition {
     /// after it when the network is to be edited, and the edit waits for it.
     fn save(&mut self, snapshot: Snapshot, ctx: &mut Context<Self>) {
         let Some(snapshots) = &self.outlets.snapshots else { return };
-        let newest = match snapshots.try_send(snapshot) {
+        let left_out = match snapshots.try_send(snapshot) {
             Err(SendError::Full(snapshot)) => {
                 ctx.run_later(SAVE_AGAIN, |partition, ctx| {
-                    if let Some(snapshot) = partition.unsaved.take() {
+                    if let Some(snapshot) = partition.unsaved.pop() {
                         partition.save(snapshot, ctx);
                     }
                 });
-                Some(snapshot)
+                self.unsaved.push(snapshot)
             }
             // Without its store the worker ends.
-            Err(SendError::Closed(_)) | Ok(()) => None,
+            Err(SendError::Closed(_)) | Ok(()) => self.unsaved.pop(),
         };
-        if let Some(older) = std::mem::replace(&mut self.unsaved, newest) {
+        if let Some(older) = left_out {
             let (partition, step) = (self.core.place().part, older.state.steps);
             tracing::warn!(partition, step, "snapshot skipped: the store is slow");
         }

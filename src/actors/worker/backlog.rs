@@ -1,15 +1,12 @@
 //! Snapshots that the store did not take yet.
 
-use std::collections::VecDeque;
-
 use tokio::time::Instant;
 
+use crate::actors::oldest_and_newest::OldestAndNewest;
 use crate::persist::{PartId, PartName};
 use crate::protocol::Epoch;
 
-/// Snapshots of one partition that wait at most: as many as there can be intervals beyond the last commit, and the newest. Those in
-/// between are left out: the earliest are those that other partitions have stored as well, or keep, too, and an edit of the network
-/// waits for the newest.
+/// Snapshots of one partition that wait at most: as many as there can be intervals beyond the last commit, and the newest.
 const WAITING: usize = 9;
 
 /// A partition's state after a step, ready to be stored.
@@ -33,11 +30,17 @@ impl Packed {
 }
 
 /// In the order in which they came. Bounded (I7).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Backlog {
-    waiting: VecDeque<Packed>,
+    waiting: OldestAndNewest<Packed>,
     /// Steps that are committed.
     committed: u64,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { waiting: OldestAndNewest::new(WAITING), committed: 0 }
+    }
 }
 
 impl Backlog {
@@ -51,7 +54,7 @@ impl Backlog {
 
     /// The one that waits longest.
     pub fn pop(&mut self) -> Option<Packed> {
-        self.waiting.pop_front()
+        self.waiting.pop()
     }
 
     /// Those of a former placement go. Gives the one that is left out when too many of this partition wait already.
@@ -59,11 +62,7 @@ impl Backlog {
     pub fn push(&mut self, packed: Packed) -> Option<Packed> {
         let part = packed.part;
         self.waiting.retain(|other| other.part != part || other.epoch >= packed.epoch);
-        let is_full = self.waiting.iter().filter(|other| other.part == part).count() >= WAITING;
-        let newest = is_full.then(|| self.waiting.iter().rposition(|other| other.part == part)).flatten();
-        let left_out = newest.and_then(|newest| self.waiting.remove(newest));
-        self.waiting.push_back(packed);
-        left_out
+        self.waiting.push_to_group(packed, |other| other.part == part)
     }
 
     /// It was tried, and is to be the next again. `false`: nobody needs it any more.
@@ -71,7 +70,7 @@ impl Backlog {
         let is_needed = packed.step > self.committed
             && !self.waiting.iter().any(|other| other.part == packed.part && other.epoch > packed.epoch);
         if is_needed {
-            self.waiting.push_front(packed);
+            self.waiting.put_back(packed);
         }
         is_needed
     }
