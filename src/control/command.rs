@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::arguments::Arguments;
 use super::error::CommandError;
 use super::message::{Direction, Request};
-use super::registry::{Kind, Spec, of_param};
+use super::registry::{Kind, Spec, find, of_param};
 use crate::graph::edit::Edit;
 
 /// Metres a second; beyond this nothing drives on roads.
@@ -45,6 +45,16 @@ pub enum Command {
     Unsubscribe(Option<Topic>),
     Workers,
     Partitions,
+}
+
+/// What a client or a file of timed commands asks of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientRequest {
+    Run(RunCommand),
+    World(Vec<WorldCommand>),
+    /// Changes the structure of the network.
+    Edit(Vec<Edit>),
+    Status,
 }
 
 /// Drives the run.
@@ -172,7 +182,16 @@ impl Subscription {
 }
 
 impl Command {
-    /// Reads what a request says.
+    /// Looks a request up in the registry, and reads what it says.
+    ///
+    /// # Errors
+    /// There is no such command; arguments are missing, not known, of the wrong type or out of range.
+    pub fn of(request: &Request) -> Result<(&'static Spec, Self), CommandError> {
+        let spec = find(request)?;
+        Ok((spec, Self::read(spec, request)?))
+    }
+
+    /// Reads what a request of this command says.
     ///
     /// # Errors
     /// Arguments are missing, not known, of the wrong type or out of range.

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::error::CommandError;
 use super::lines::lines;
 use super::message::{Request, read};
-use super::registry::{Kind, find};
+use super::registry::Kind;
 use crate::demand::VehicleClass;
 use crate::diagnostics::{InputError, Location};
 use crate::graph::edit::{Edit, LaneLook, NewConnection, NewEdge, NewJunction, NewPhase, NewProgram};
@@ -31,8 +31,8 @@ pub fn edits_of_lines(file: &str, text: &str) -> Result<Vec<(Location, Vec<Edit>
 
 fn edits_of_line(line: &str) -> Result<Vec<Edit>, String> {
     let request: Request = read(line).1.map_err(|error| error.to_string())?;
-    let spec = find(&request).map_err(|error| error.to_string())?;
-    match (spec.kind, Command::read(spec, &request).map_err(|error| error.to_string())?) {
+    let (spec, command) = Command::of(&request).map_err(|error| error.to_string())?;
+    match (spec.kind, command) {
         (Kind::Edit(_), Command::Edit(edits)) => Ok(edits),
         _ => Err(format!("'{}' is not an edit of the network", spec.name)),
     }

@@ -7,15 +7,13 @@
 
 use serde_json::Value;
 
-use super::command::{Command, RunCommand, WorldCommand};
+use super::command::{ClientRequest, Command, RunCommand};
 use super::error::CommandError;
 use super::lines::lines;
 use super::message::read;
 use super::name_resolver::NameResolver;
-use super::registry::find;
 use crate::attributes::parse_time_ms;
 use crate::diagnostics::{InputError, Location};
-use crate::graph::edit::Edit;
 use crate::sim::Order;
 
 /// Longest line and greatest number of commands of a file.
@@ -28,20 +26,13 @@ enum When {
     Time { ms: i64 },
 }
 
-/// What can be timed: that of which a result depends.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Timed {
-    World(Vec<WorldCommand>),
-    Edit(Vec<Edit>),
-    Run(RunCommand),
-}
-
 /// A command and when it is given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimedCommand {
     at: Location,
     when: When,
-    pub command: Timed,
+    /// One of which a result depends.
+    pub command: ClientRequest,
     /// JSON.
     pub text: String,
 }
@@ -78,12 +69,11 @@ fn line_of(line: &str, at: &Location) -> Result<TimedCommand, String> {
     let command = value.get("command").ok_or("'command' is missing")?;
     let (_, request) = read(&command.to_string());
     let request = request.map_err(|error| error.to_string())?;
-    let spec = find(&request).map_err(|error| error.to_string())?;
-    let command = Command::read(spec, &request).map_err(|error| error.to_string())?;
+    let (spec, command) = Command::of(&request).map_err(|error| error.to_string())?;
     let command = match command {
-        Command::World(commands) => Timed::World(commands),
-        Command::Edit(edits) => Timed::Edit(edits),
-        Command::Run(command @ (RunCommand::Stop | RunCommand::Snapshot)) => Timed::Run(command),
+        Command::World(commands) => ClientRequest::World(commands),
+        Command::Edit(edits) => ClientRequest::Edit(edits),
+        Command::Run(command @ (RunCommand::Stop | RunCommand::Snapshot)) => ClientRequest::Run(command),
         _ => return Err(format!("'{}' cannot be a timed command: it does not change the simulated world", spec.name)),
     };
     Ok(TimedCommand { at: at.clone(), when, command, text: request.to_text() })
@@ -105,13 +95,13 @@ impl TimedCommand {
     pub fn check(&self, names: &mut NameResolver) -> Result<Vec<Order>, InputError> {
         let at = |error: CommandError| self.error(error.to_string());
         match &self.command {
-            Timed::World(commands) => {
+            ClientRequest::World(commands) => {
                 let orders = names.resolve(commands, 0).map_err(at)?;
                 names.learn(&orders);
                 Ok(orders)
             }
-            Timed::Edit(edits) => names.check_edits(edits).map_err(at).map(|()| Vec::new()),
-            Timed::Run(_) => Ok(Vec::new()),
+            ClientRequest::Edit(edits) => names.check_edits(edits).map_err(at).map(|()| Vec::new()),
+            ClientRequest::Run(_) | ClientRequest::Status => Ok(Vec::new()),
         }
     }
 

@@ -11,7 +11,7 @@ use super::newest_snapshot::{Snapshot, newest_snapshot};
 use super::recut::recut;
 use super::standalone::RunError;
 use crate::actors::master::{
-    LogEntry, LoggedAction, OUTCOME, PACE, PLACES, PlacedPart, RunResult, StoredPace, TALLIES, Tallies, Tenure,
+    LoggedAction, LoggedCommand, OUTCOME, PACE, PLACES, PlacedPart, RunResult, StoredPace, TALLIES, Tallies, Tenure,
     fenced_off,
 };
 use crate::actors::recorder::RecorderState;
@@ -75,7 +75,7 @@ pub struct Launch {
     /// It was cut anew: what an earlier master has left behind is of no use.
     pub recut: bool,
     /// The whole command log.
-    pub log: Vec<LogEntry>,
+    pub log: Vec<LoggedCommand>,
     /// How it was driven; `None`: as it was started.
     pub pace: Option<StoredPace>,
 }
@@ -140,7 +140,7 @@ struct Ready {
     placed: Vec<Option<PlacedPart>>,
     tallies: Tallies,
     recut: bool,
-    log: Vec<LogEntry>,
+    log: Vec<LoggedCommand>,
     pace: Option<StoredPace>,
 }
 
@@ -221,7 +221,7 @@ async fn prepare(
 }
 
 /// The next edit of the command log, when the run has got to its step; `made` are in the network already.
-fn pending_edit(log: &[LogEntry], made: u32, step: u64) -> Option<&[Edit]> {
+fn pending_edit(log: &[LoggedCommand], made: u32, step: u64) -> Option<&[Edit]> {
     let edits = log.iter().filter_map(|entry| match &entry.act {
         LoggedAction::Edit(edits) => Some((entry.at_step, &edits[..])),
         _ => None,
@@ -318,10 +318,10 @@ pub(super) fn failed(error: &StoreError) -> RunError {
 }
 
 /// All commands that were given to the run, in their order. Nobody else appends while the lease is held.
-async fn command_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Vec<LogEntry>, RunError> {
+async fn command_log(store: &mut dyn SnapshotStore, run: &RunName) -> Result<Vec<LoggedCommand>, RunError> {
     let log = get(async || read_log(store, run).await).await?;
     let entry = |(number, bytes): (usize, Vec<u8>)| {
-        LogEntry::decode(&bytes).map_err(|error| {
+        LoggedCommand::decode(&bytes).map_err(|error| {
             RunError::Failed(format!("entry {number} of the command log of '{run}' cannot be read: {error}"))
         })
     };

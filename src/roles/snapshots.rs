@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::actors::master::LogEntry;
+use crate::actors::master::LoggedCommand;
 use crate::cli::{SnapshotArgs, SnapshotCommand};
 use crate::control::timed::timed_line;
 use crate::persist::{Holder, Manifest, PartRef, RunName, SnapshotStore, StoreError, open, read_log};
@@ -113,10 +113,10 @@ fn no_run(run: &RunName) -> StoreError {
 async fn commands(store: &mut dyn SnapshotStore, run: &RunName) -> Result<String, StoreError> {
     let mut text = String::new();
     for (number, bytes) in (0..).zip(read_log(store, run).await?) {
-        let entry = LogEntry::decode(&bytes);
+        let entry = LoggedCommand::decode(&bytes);
         let damaged =
             |error| StoreError::Damaged { what: format!("entry {number} of the command log of '{run}': {error}") };
-        let LogEntry { at_step, text: command, .. } = entry.map_err(damaged)?;
+        let LoggedCommand { at_step, text: command, .. } = entry.map_err(damaged)?;
         text.push_str(&timed_line(at_step, &command));
         text.push('\n');
     }

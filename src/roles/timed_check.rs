@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::edit_run::edited_scenario;
 use crate::control::NameResolver;
-use crate::control::timed::{Timed, TimedCommand};
+use crate::control::command::ClientRequest;
+use crate::control::timed::TimedCommand;
 use crate::diagnostics::InputError;
 use crate::graph::edit::{Edit, EditedNetwork};
 use crate::scenario::CompiledScenario;
@@ -27,7 +28,7 @@ pub(super) fn check(timed: &[TimedCommand], rules: &RunRules, scenario: &Compile
     while let Some(command) = commands.next() {
         added.extend(command.check(&mut names)?.into_iter().filter(|order| matches!(order, Order::AddVehicle(_))));
         // It costs no more than the run, which makes the same network when it gets there.
-        if let Timed::Edit(edits) = &command.command
+        if let ClientRequest::Edit(edits) = &command.command
             && commands.peek().is_some()
         {
             scenario = after_edit(&scenario, edits).map_err(|reason| command.error(reason))?;

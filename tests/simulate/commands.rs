@@ -1,7 +1,8 @@
 //! Timed commands that a seed decides, most of which can be carried out.
 
 use serde_json::{Value, json};
-use tessds::control::timed::{Timed, parse, timed_line};
+use tessds::control::command::ClientRequest;
+use tessds::control::timed::{parse, timed_line};
 use tessds::graph::edit::{Edit, EditedNetwork};
 use tessds::graph::{EdgeKind, Network};
 use tessds::ids::EdgeId;
@@ -128,7 +129,7 @@ fn edit(network: &mut Network, number: usize, random: &mut Random) -> Value {
 fn read(command: &Value) -> Vec<Edit> {
     let mut commands = parse("edit", &timed_line(0, &command.to_string())).expect("a command");
     match commands.remove(0).command {
-        Timed::Edit(edits) => edits,
+        ClientRequest::Edit(edits) => edits,
         other => panic!("not an edit: {other:?}"),
     }
 }

@@ -10,13 +10,14 @@ use tokio::time::Instant;
 use super::cluster_core::{ClusterCore, Effect, Event};
 use super::core::Outcome;
 use super::instruction::{Instruction, Pace, Ticket};
-use super::run_controller::{ClientRequest, RunController};
+use super::run_controller::RunController;
 use super::session::{FromSession, SessionMessage, SessionNotice, SessionOutlets, WorkerSession};
 use super::store_writer::{Order, StoreEvent};
 use super::workers::SessionId;
 use crate::actors::oldest_and_newest::OldestAndNewest;
 use crate::actors::recorder::{Checkpoint, FromRecorder, Recorder, RecorderMessage};
 use crate::control::CommandError;
+use crate::control::command::ClientRequest;
 use crate::observe::metrics::RunMeter;
 use crate::protocol::{Epoch, Limits, RunId, Stream, answer};
 

@@ -21,9 +21,9 @@ pub use self::cluster_core::{ClusterCore, PlacedPart, Plan, Resumed};
 pub use self::commits::{Commits, Complete};
 pub use self::core::{Core, Effect, Event, Horizon, Outcome};
 pub use self::instruction::{Instruction, Pace, StoredPace, Ticket};
-pub use self::run_controller::{ClientRequest, RunController};
+pub use self::run_controller::RunController;
 pub use self::run_result::RunResult;
-pub use self::schedule::{LogEntry, LoggedAction, ScheduledCommand, of_network};
+pub use self::schedule::{LoggedAction, LoggedCommand, ScheduledCommand, of_network};
 pub use self::store_writer::{
     OUTCOME, Order, PACE, PLACES, StoreEvent, StoreWriter, TALLIES, TRIES, Tenure, fenced_off, persist, persist_within,
 };

@@ -11,12 +11,11 @@ use tokio::time::Instant;
 
 use super::instruction::{Drive, Instruction, Ticket};
 use super::schedule::LoggedAction;
-use crate::control::command::{RunCommand, WorldCommand};
+use crate::control::command::{ClientRequest, RunCommand};
 use crate::control::live::{EdgeView, Interest, LiveOut, MAX_VEHICLES, RunStatus, SignalView, VehicleView, View};
-use crate::control::timed::{Timed, TimedCommand};
+use crate::control::timed::TimedCommand;
 use crate::control::{CommandError, NameResolver};
 use crate::graph::EdgeKind;
-use crate::graph::edit::Edit;
 use crate::ids::{EdgeId, LaneId, SignalId};
 use crate::output::LaneShapes;
 use crate::sim::{Observation, Watch, World};
@@ -25,16 +24,6 @@ use crate::sim::{Observation, Watch, World};
 const FACTOR_WINDOW: Duration = Duration::from_secs(3);
 /// How often the status is told.
 const STATUS_PERIOD: Duration = Duration::from_millis(100);
-
-/// What a client wants of a run.
-#[derive(Debug)]
-pub enum ClientRequest {
-    Run(RunCommand),
-    World(Vec<WorldCommand>),
-    /// Changes the structure of the network.
-    Edit(Vec<Edit>),
-    Status,
-}
 
 /// How a run can be driven and seen from outside.
 pub struct RunController {
@@ -115,12 +104,7 @@ impl RunController {
     /// The timed command at a place of its file; `None`: it cannot be given, which is said.
     pub fn timed(&mut self, place: u32, now_ms: i64) -> Option<Instruction> {
         let TimedCommand { command, text, .. } = self.timed.get(place as usize)?.clone();
-        let request = match command {
-            Timed::World(commands) => ClientRequest::World(commands),
-            Timed::Edit(edits) => ClientRequest::Edit(edits),
-            Timed::Run(command) => ClientRequest::Run(command),
-        };
-        match self.instruction(request, text.clone(), now_ms) {
+        match self.instruction(command, text.clone(), now_ms) {
             Ok(Instruction::Logged { act, parts, text, .. }) => {
                 Some(Instruction::Logged { act, parts, text, timed: Some(place) })
             }

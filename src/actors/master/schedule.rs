@@ -16,7 +16,7 @@ pub const MAX_UNDER_WAY: usize = 32;
 
 /// One entry of the command log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LogEntry {
+pub struct LoggedCommand {
     /// The first step that is computed with it.
     pub at_step: u64,
     pub act: LoggedAction,
@@ -26,7 +26,7 @@ pub struct LogEntry {
     pub timed: Option<u32>,
 }
 
-impl LogEntry {
+impl LoggedCommand {
     pub fn encode(&self) -> Vec<u8> {
         rmp_serde::to_vec(self).expect("names and numbers can always be written")
     }
@@ -75,7 +75,7 @@ pub enum LoggedAction {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduledCommand {
     pub number: u64,
-    pub entry: LogEntry,
+    pub entry: LoggedCommand,
     pub parts: Vec<u16>,
 }
 
@@ -159,7 +159,7 @@ impl Schedule {
     }
 
     /// Takes a command in, to be logged. `None`: too many are under way.
-    pub fn take(&mut self, mut entry: LogEntry, parts: Vec<u16>, ticket: Ticket) -> Option<&ScheduledCommand> {
+    pub fn take(&mut self, mut entry: LoggedCommand, parts: Vec<u16>, ticket: Ticket) -> Option<&ScheduledCommand> {
         if entry.timed.is_some() {
             entry.at_step = entry.at_step.max(self.timed.front().map_or(0, |(step, _)| *step));
             self.given();
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     fn take(schedule: &mut Schedule, at_step: u64) -> u64 {
-        let entry = LogEntry { at_step, act: LoggedAction::Snapshot, text: String::new(), timed: None };
+        let entry = LoggedCommand { at_step, act: LoggedAction::Snapshot, text: String::new(), timed: None };
         schedule.take(entry, vec![0], Ticket(7)).expect("room").number
     }
 
@@ -266,7 +266,7 @@ mod tests {
         let mut schedule = Schedule::resumed(Vec::new(), 0, 0, &[30, 10]);
         assert_eq!((schedule.limit(0), schedule.due(9)), (10, None));
         assert_eq!((schedule.due(10), schedule.due(10)), (Some(1), None), "once");
-        let entry = LogEntry { at_step: 10, act: LoggedAction::Stop, text: String::new(), timed: Some(1) };
+        let entry = LoggedCommand { at_step: 10, act: LoggedAction::Stop, text: String::new(), timed: Some(1) };
         let number = schedule.take(entry, Vec::new(), Ticket(0)).expect("room").number;
         assert_eq!(schedule.limit(4), 10, "not logged");
         schedule.logged(number);
@@ -303,7 +303,7 @@ mod tests {
         let log: Vec<ScheduledCommand> = (0..3)
             .map(|number| ScheduledCommand {
                 number,
-                entry: LogEntry { at_step: 5 * number, act: LoggedAction::Stop, text: String::new(), timed: None },
+                entry: LoggedCommand { at_step: 5 * number, act: LoggedAction::Stop, text: String::new(), timed: None },
                 parts: Vec::new(),
             })
             .collect();
@@ -317,12 +317,12 @@ mod tests {
         for _ in 0..MAX_UNDER_WAY {
             take(&mut schedule, 1);
         }
-        let entry = LogEntry { at_step: 1, act: LoggedAction::Stop, text: String::new(), timed: None };
+        let entry = LoggedCommand { at_step: 1, act: LoggedAction::Stop, text: String::new(), timed: None };
         assert!(schedule.take(entry, Vec::new(), Ticket(1)).is_none());
     }
 
-    fn edit(step: u64) -> LogEntry {
-        LogEntry { at_step: step, act: LoggedAction::Edit(Vec::new()), text: String::new(), timed: None }
+    fn edit(step: u64) -> LoggedCommand {
+        LoggedCommand { at_step: step, act: LoggedAction::Edit(Vec::new()), text: String::new(), timed: None }
     }
 
     #[test]
@@ -349,7 +349,7 @@ mod tests {
         let mut schedule = Schedule::resumed(Vec::new(), 0, 0, &[20, 20, 20]);
         for (act, at_step) in [(LoggedAction::Snapshot, 20), (LoggedAction::Edit(Vec::new()), 21)] {
             let place = schedule.due(20);
-            let entry = LogEntry { at_step: 20, act, text: String::new(), timed: place };
+            let entry = LoggedCommand { at_step: 20, act, text: String::new(), timed: place };
             let told = schedule.take(entry, vec![0], Ticket(1)).expect("room").clone();
             assert_eq!(told.entry.at_step, at_step);
             schedule.logged(told.number);
@@ -371,7 +371,7 @@ mod tests {
             .zip(acts)
             .map(|(number, (at_step, act))| ScheduledCommand {
                 number,
-                entry: LogEntry { at_step, act, text: String::new(), timed: None },
+                entry: LoggedCommand { at_step, act, text: String::new(), timed: None },
                 parts: Vec::new(),
             })
             .collect();

@@ -3,11 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::actors::master::{ClientRequest, Ticket};
-use crate::control::command::{Globals, NetChoice, RunCommand};
+use crate::actors::master::Ticket;
+use crate::control::command::{ClientRequest, Globals, NetChoice, RunCommand};
 use crate::control::documentation::commands_json;
 use crate::control::message::Request;
-use crate::control::registry::find;
 use crate::control::{Command, CommandError, RunState, Turn};
 use crate::graph::edit::Edit;
 
@@ -160,11 +159,11 @@ impl Core {
     }
 
     fn asked(&mut self, ticket: Ticket, request: &Request, effects: &mut Vec<Effect>) -> Result<(), CommandError> {
-        let spec = find(request)?;
-        let command = Command::read(spec, request)?;
+        let (spec, command) = Command::of(request)?;
         spec.admit(request, self.state)?;
         // Sent to the distributed part explicitly, what both can answer is answered there.
         let from_run = request.ds == Some(true) && self.state.has_run();
+        let to_run = |command| Effect::ClientRequest { ticket, request: command, text: request.to_text() };
         let answer = match command {
             Command::Globals | Command::Status if from_run => {
                 effects.push(Effect::ClientRequest { ticket, request: ClientRequest::Status, text: String::new() });
@@ -190,27 +189,15 @@ impl Core {
             Command::Run(RunCommand::Start { paused }) => return self.start(ticket, paused, effects),
             Command::Run(command) => {
                 self.stopping |= command == RunCommand::Stop;
-                effects.push(Effect::ClientRequest {
-                    ticket,
-                    request: ClientRequest::Run(command),
-                    text: request.to_text(),
-                });
+                effects.push(to_run(ClientRequest::Run(command)));
                 return Ok(());
             }
             Command::World(commands) => {
-                effects.push(Effect::ClientRequest {
-                    ticket,
-                    request: ClientRequest::World(commands),
-                    text: request.to_text(),
-                });
+                effects.push(to_run(ClientRequest::World(commands)));
                 return Ok(());
             }
             Command::Edit(edits) if self.state.has_run() => {
-                effects.push(Effect::ClientRequest {
-                    ticket,
-                    request: ClientRequest::Edit(edits),
-                    text: request.to_text(),
-                });
+                effects.push(to_run(ClientRequest::Edit(edits)));
                 return Ok(());
             }
             Command::Edit(edits) => return self.edit(ticket, Some(edits), request.to_text(), effects),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{RunControl, TimedFile};
-use crate::actors::master::{LogEntry, PACE, Pace, ScheduledCommand, StoredPace, Tenure, persist};
+use crate::actors::master::{LoggedCommand, PACE, Pace, ScheduledCommand, StoredPace, Tenure, persist};
 use crate::control::NameResolver;
 use crate::control::timed::{TimedCommand, parse};
 use crate::persist::SnapshotStore;
@@ -41,9 +41,9 @@ pub(super) async fn pace_of(
 
 /// The command log with the partitions that its entries concern, as far as they are for the present network; the resolver learns
 /// the names that they brought.
-pub(super) fn scheduled(log: Vec<LogEntry>, edits: u32, resolver: &mut NameResolver) -> Vec<ScheduledCommand> {
+pub(super) fn scheduled(log: Vec<LoggedCommand>, edits: u32, resolver: &mut NameResolver) -> Vec<ScheduledCommand> {
     let mut before = 0;
-    let tell = |(entry, number): (LogEntry, u64)| {
+    let tell = |(entry, number): (LoggedCommand, u64)| {
         if before <= edits {
             entry.learn(resolver);
         }

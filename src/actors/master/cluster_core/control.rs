@@ -24,7 +24,7 @@ impl ClusterCore {
     ) {
         let done = match instruction {
             Instruction::Logged { act, parts, text, timed } => {
-                let entry = LogEntry { at_step: self.first_free_step(), act, text, timed };
+                let entry = LoggedCommand { at_step: self.first_free_step(), act, text, timed };
                 self.log_in_time(entry, parts, ticket, effects)
             }
             Instruction::Drive(drive) => self.drive(ticket, drive, now).map(|()| None),
@@ -79,7 +79,7 @@ impl ClusterCore {
     /// A timed command that cannot be given holds nobody up: in the edited network it comes again.
     fn log_in_time(
         &mut self,
-        entry: LogEntry,
+        entry: LoggedCommand,
         parts: Vec<u16>,
         ticket: Ticket,
         effects: &mut Vec<Effect>,
@@ -98,7 +98,7 @@ impl ClusterCore {
 
     fn log(
         &mut self,
-        entry: LogEntry,
+        entry: LoggedCommand,
         parts: Vec<u16>,
         ticket: Ticket,
         effects: &mut Vec<Effect>,

@@ -18,7 +18,7 @@ use super::core::{Core as Lifecycle, Effect as LifeEffect, Event as LifeEvent, H
 use super::instruction::{Drive, Instruction, Pace, StoredPace, Ticket};
 use super::pace_keeping::PaceKeeping;
 use super::run_result::RunResult;
-use super::schedule::{LogEntry, LoggedAction, Schedule, ScheduledCommand};
+use super::schedule::{LoggedAction, LoggedCommand, Schedule, ScheduledCommand};
 use super::workers::{Incarnation, SessionId, Workers};
 use crate::actors::ExitStatus;
 use crate::actors::recorder::Recording;
@@ -179,7 +179,7 @@ pub enum Effect {
     /// To the command log.
     Log {
         number: u64,
-        entry: LogEntry,
+        entry: LoggedCommand,
     },
     /// To the store: how the run is driven.
     SavePace {
