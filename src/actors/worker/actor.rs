@@ -225,7 +225,7 @@ impl Worker {
             let built = match catch_unwind(AssertUnwindSafe(build)) {
                 Ok(built) => built.map_err(|error| error.to_string()).map(|mut built| {
                     built.region.planned_panic = planned_panic;
-                    built
+                    Box::new(built)
                 }),
                 Err(_) => Err("the kernel panicked while the partition was built".to_owned()),
             };
@@ -500,7 +500,7 @@ pub enum WorkerMessage {
     Built {
         part: u16,
         epoch: Epoch,
-        built: Result<Neighbourhood, String>,
+        built: Result<Box<Neighbourhood>, String>,
     },
     /// `took`: since the state was copied.
     SnapshotStored {
@@ -533,7 +533,7 @@ impl Handler<WorkerMessage> for Worker {
             WorkerMessage::FromMaster(message) => self.feed(Event::FromMaster(message), ctx),
             WorkerMessage::Prepared(prepared) => self.prepared(prepared, ctx),
             WorkerMessage::Loaded { part, epoch, state } => self.start_building(part, epoch, Some(state), ctx),
-            WorkerMessage::Built { part, epoch, built: Ok(built) } => self.start_partition(part, epoch, built, ctx),
+            WorkerMessage::Built { part, epoch, built: Ok(built) } => self.start_partition(part, epoch, *built, ctx),
             WorkerMessage::NotLoaded { part, epoch, reason }
             | WorkerMessage::Built { part, epoch, built: Err(reason) } => self.not_built(part, epoch, reason, ctx),
             WorkerMessage::SnapshotStored { stored, took } => self.snapshot_stored(stored, took, ctx),
