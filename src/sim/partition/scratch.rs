@@ -8,7 +8,7 @@ use crate::sim::models::insertion::entrance::Entrance;
 use crate::sim::models::lane_change::{Change, LaneChanger};
 use crate::sim::models::right_of_way::approach::Approaches;
 use crate::sim::phases::deciding::Move;
-use crate::sim::phases::following::Follow;
+use crate::sim::phases::following::FollowPlan;
 use crate::sim::transfer::Transfer;
 use crate::sim::vehicle::Vehicle;
 
@@ -19,7 +19,7 @@ pub struct Yielding {
     /// Among the vehicles of the lane, and among all moves.
     pub index: u32,
     pub at: u32,
-    pub plan: Follow,
+    pub plan: FollowPlan,
 }
 
 /// The buffers of a partition.

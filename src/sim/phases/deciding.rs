@@ -7,7 +7,7 @@ use crate::sim::bounds::Bounds;
 use crate::sim::models::car_following::Driver;
 use crate::sim::models::right_of_way::approach::Priority;
 use crate::sim::models::right_of_way::yielding::{AtLink, MINOR_OFFSET_M};
-use crate::sim::phases::following::{Follow, RunUp, STANDS};
+use crate::sim::phases::following::{FollowPlan, RunUp, STANDS};
 use crate::sim::random::{Purpose, uniform};
 use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
 use crate::sim::view::View;
@@ -32,18 +32,18 @@ pub struct Move {
 impl View<'_> {
     /// The speed of the next step. `plan` is the result of pass one. `None`: it depends on who approaches the junctions, which
     /// is not known before pass two.
-    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: &Follow, step_key: u64) -> Option<Move> {
+    pub fn decide(&self, vehicle: &Vehicle, lane_id: LaneId, plan: &FollowPlan, step_key: u64) -> Option<Move> {
         if vehicle.is(flags::STOPPED) {
             return Some(Move::default());
         }
         let driver = self.driver(vehicle);
         let lane = self.lane(lane_id);
-        let mut walk = Walk {
+        let mut walk = LookaheadState {
             v: plan.speed,
             ahead_m: plan.ahead_m,
             no_room: plan.no_room,
             for_stop: f64::INFINITY,
-            ..Walk::default()
+            ..LookaheadState::default()
         };
         let seen = lane.length_m - vehicle.pos_m;
         if self.world.has_stops(vehicle.id) {
@@ -138,9 +138,9 @@ impl View<'_> {
         vehicle: &Vehicle,
         driver: &Driver,
         lane_id: LaneId,
-        plan: &Follow,
+        plan: &FollowPlan,
         run_up: RunUp,
-        walk: &mut Walk,
+        walk: &mut LookaheadState,
     ) {
         let look = plan.look_m;
         let slowest = driver.min_next_speed(vehicle.speed_mps);
@@ -239,7 +239,7 @@ impl View<'_> {
         lane_id: LaneId,
         index: usize,
         start: f64,
-        walk: &mut Walk,
+        walk: &mut LookaheadState,
     ) -> bool {
         let slowest = driver.min_next_speed(vehicle.speed_mps);
         let mut halts = false;
@@ -294,7 +294,7 @@ impl View<'_> {
 
     /// Applies what the vehicle can physically do, dawdling and lane change advice.
     #[inline]
-    fn finish(&self, vehicle: &Vehicle, driver: &Driver, walk: &Walk, allowed: f64, step_key: u64) -> Move {
+    fn finish(&self, vehicle: &Vehicle, driver: &Driver, walk: &LookaheadState, allowed: f64, step_key: u64) -> Move {
         let safe = walk.v;
         let old = vehicle.speed_mps;
         let slowest = driver.min_next_speed(old).at_most(safe.at_least(driver.min_next_speed_emergency(old)));
@@ -344,7 +344,7 @@ fn crawls(vehicle: &Vehicle, driver: &Driver, v: f64) -> bool {
 
 /// What a look ahead has found so far.
 #[derive(Default)]
-pub(in crate::sim) struct Walk {
+pub(in crate::sim) struct LookaheadState {
     /// The speed that is still allowed.
     pub(in crate::sim) v: f64,
     /// Metres taken by vehicles before it on its own lane.
@@ -368,7 +368,7 @@ pub(in crate::sim) struct Walk {
     pub(in crate::sim) is_open: bool,
 }
 
-impl Walk {
+impl LookaheadState {
     /// Halt before a link; it counts as waiting there when that slows it below `from_speed` or makes it stand.
     pub(in crate::sim) fn wait(&mut self, halt: f64, from_speed: f64) {
         self.v = self.v.at_most(halt);

@@ -6,7 +6,9 @@ use crate::ids::{LaneId, LinkId};
 
 use crate::sim::bounds::Bounds;
 use crate::sim::models::car_following::{Driver, Ego};
-use crate::sim::models::right_of_way::approach::{Approach, Coming, Distant, Notice, braked_speed, leave_time};
+use crate::sim::models::right_of_way::approach::{
+    Approach, ApproachEntry, FarApproach, NearApproach, braked_speed, leave_time,
+};
 use crate::sim::models::right_of_way::junction::{Conflicts, ROOM_LOOK_LENGTHS};
 use crate::sim::models::right_of_way::yielding::stop_decel;
 use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
@@ -17,7 +19,7 @@ pub(super) const STANDS: f64 = 1e-4;
 
 /// Result of pass one for one vehicle.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Follow {
+pub struct FollowPlan {
     pub speed: f64,
     /// A body ahead on the lane is near enough to matter.
     pub is_led: bool,
@@ -96,7 +98,7 @@ impl View<'_> {
         driver: &Driver,
         lane_id: LaneId,
         seen: f64,
-        plan: &Follow,
+        plan: &FollowPlan,
     ) -> RunUp {
         let allowed =
             self.allowed(vehicle, driver, self.lane(lane_id)).at_least(driver.min_next_speed(vehicle.speed_mps));
@@ -115,14 +117,14 @@ impl View<'_> {
     pub fn approaching(&self, link_id: LinkId) -> impl Iterator<Item = Approach> {
         let notices = self.approaches.into_iter().flat_map(move |approaches| approaches.of(link_id));
         notices.filter_map(move |notice| match notice {
-            Notice::Near(coming) => Some(self.approach(coming, link_id)),
-            Notice::Far(distant) => self.distant_approach(distant),
+            ApproachEntry::Near(coming) => Some(self.approach(coming, link_id)),
+            ApproachEntry::Far(distant) => self.distant_approach(distant),
         })
     }
 
-    fn approach(&self, coming: &Coming, link_id: LinkId) -> Approach {
+    fn approach(&self, coming: &NearApproach, link_id: LinkId) -> Approach {
         let driver = &self.world.types[usize::from(coming.vtype)].driver;
-        let Coming { dist_m, goes_on, arrival_speed, limit, .. } = *coming;
+        let NearApproach { dist_m, goes_on, arrival_speed, limit, .. } = *coming;
         let link = self.link(link_id);
         let via_length_m = self.way_behind_m(link);
         // What is behind the link is looked up here, for only some are asked.
@@ -145,10 +147,11 @@ impl View<'_> {
     }
 
     /// What a vehicle far from the end of its lane has to tell the link there.
-    fn distant_approach(&self, distant: &Distant) -> Option<Approach> {
-        let Distant { lane, index, speed, is_led, ahead_m } = *distant;
+    fn distant_approach(&self, distant: &FarApproach) -> Option<Approach> {
+        let FarApproach { lane, index, speed, is_led, ahead_m } = *distant;
         let vehicle = &self.lanes.on(lane)[index as usize];
-        let mut plan = Follow { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..Follow::default() };
+        let mut plan =
+            FollowPlan { speed, is_led, ahead_m, link: self.own_link(vehicle, lane), ..FollowPlan::default() };
         let mut told = None;
         self.announce(vehicle, lane, &mut plan, |link, coming| told = Some(self.approach(&coming, link)));
         told
@@ -162,9 +165,15 @@ impl View<'_> {
 
     /// Pass one, near the lane's end: tells the watched links ahead when the vehicle will be there. `plan` is what
     /// [`View::follow`] gave; what is found out about the junction at its lane's end is added to it.
-    pub fn announce(&self, vehicle: &Vehicle, own: LaneId, plan: &mut Follow, mut tell: impl FnMut(LinkId, Coming)) {
+    pub fn announce(
+        &self,
+        vehicle: &Vehicle,
+        own: LaneId,
+        plan: &mut FollowPlan,
+        mut tell: impl FnMut(LinkId, NearApproach),
+    ) {
         let driver = self.driver(vehicle);
-        let Follow { look_m: look, ahead_m, speed: mut v, .. } = *plan;
+        let FollowPlan { look_m: look, ahead_m, speed: mut v, .. } = *plan;
         let (mut lane_id, mut index) = (own, usize::from(vehicle.route_index));
         let mut seen = self.lane(lane_id).length_m - vehicle.pos_m;
         let mut run_up = self.run_up(vehicle, driver, lane_id, seen, plan);
@@ -230,7 +239,7 @@ impl View<'_> {
                 }
                 let limit = limit.at_most(led);
                 let goes_on = v;
-                tell(link_id, Coming { dist_m: seen, goes_on, arrival_speed, limit, ..coming_of(vehicle) });
+                tell(link_id, NearApproach { dist_m: seen, goes_on, arrival_speed, limit, ..coming_of(vehicle) });
             }
             if far {
                 return;
@@ -293,8 +302,8 @@ fn slowed_for_sight(driver: &Driver, link: &Link, arrival_speed: f64) -> f64 {
 
 /// What a vehicle tells of itself to a link; how it comes there is still to be filled in.
 #[inline]
-fn coming_of(vehicle: &Vehicle) -> Coming {
-    Coming {
+fn coming_of(vehicle: &Vehicle) -> NearApproach {
+    NearApproach {
         vehicle: vehicle.id,
         vtype: vehicle.vtype,
         waits: vehicle.is(flags::WAITS_AT_LINK) && vehicle.waiting_ms > 0,

@@ -3,10 +3,10 @@
 
 use crate::ids::LaneId;
 
-use crate::sim::models::right_of_way::approach::{Distant, Notice};
+use crate::sim::models::right_of_way::approach::{ApproachEntry, FarApproach};
 use crate::sim::partition::Partition;
 use crate::sim::partition::scratch::{Scratch, Yielding};
-use crate::sim::phases::following::Follow;
+use crate::sim::phases::following::FollowPlan;
 use crate::sim::prefetch::{Ahead, prefetch};
 use crate::sim::random;
 use crate::sim::vehicle::Vehicle;
@@ -48,23 +48,24 @@ impl Partition {
                 let driver = view.driver(vehicle);
                 let seen = length - vehicle.pos_m;
                 let (speed, is_led) = view.follow(vehicle, ahead, lane);
-                let mut plan = Follow {
+                let mut plan = FollowPlan {
                     speed,
                     is_led,
                     ahead_m,
                     look_m: view.look_beyond_lane(driver, vehicle.speed_mps, seen),
-                    ..Follow::default()
+                    ..FollowPlan::default()
                 };
                 let is_near = seen < plan.look_m;
                 if seen < world.announce_m {
                     plan.link = view.own_link(vehicle, lane);
                     if is_near || world.network.lane(lane).internal {
                         view.announce(vehicle, lane, &mut plan, |link, coming| {
-                            approaches.add(link, Notice::Near(coming));
+                            approaches.add(link, ApproachEntry::Near(coming));
                         });
                     } else if plan.link.is_some() && world.watched.has(plan.link.index()) {
-                        let Follow { speed, is_led, ahead_m, .. } = plan;
-                        approaches.add(plan.link, Notice::Far(Distant { lane, index, speed, is_led, ahead_m }));
+                        let FollowPlan { speed, is_led, ahead_m, .. } = plan;
+                        approaches
+                            .add(plan.link, ApproachEntry::Far(FarApproach { lane, index, speed, is_led, ahead_m }));
                     }
                 }
                 if is_moved {

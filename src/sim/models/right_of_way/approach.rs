@@ -30,7 +30,7 @@ pub struct Approach {
 
 /// A vehicle near a link, with what its [`Approach`] is computed from when somebody asks for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Coming {
+pub struct NearApproach {
     pub vehicle: VehicleId,
     pub vtype: u16,
     pub waits: bool,
@@ -46,28 +46,28 @@ pub struct Coming {
 
 /// A vehicle that is still far from the end of its lane. What it would tell is found out when somebody asks.
 #[derive(Clone, Copy, Debug)]
-pub struct Distant {
+pub struct FarApproach {
     pub lane: LaneId,
     /// Among the vehicles of the lane.
     pub index: u32,
-    /// Of its [`Follow`](crate::sim::phases::following::Follow).
+    /// Of its [`FollowPlan`](crate::sim::phases::following::FollowPlan).
     pub speed: f64,
     pub is_led: bool,
     pub ahead_m: f64,
 }
 
-/// Who announced itself at a link.
+/// A vehicle that is announced at a link.
 #[derive(Clone, Copy, Debug)]
-pub enum Notice {
-    Near(Coming),
-    Far(Distant),
+pub enum ApproachEntry {
+    Near(NearApproach),
+    Far(FarApproach),
 }
 
 /// Approaching vehicles of all links that somebody yields to. Those of a link are a set: nothing depends on their order.
 #[derive(Clone, Debug, Default)]
 pub struct Approaches {
     /// Each with the one before it at the same link.
-    notices: Vec<(Notice, u32)>,
+    notices: Vec<(ApproachEntry, u32)>,
     /// By link: the last notice; meaningful where `approached` has the link.
     last: Vec<u32>,
     approached: Marks,
@@ -87,7 +87,7 @@ impl Approaches {
     }
 
     #[inline]
-    pub fn add(&mut self, link: LinkId, notice: Notice) {
+    pub fn add(&mut self, link: LinkId, notice: ApproachEntry) {
         let before = if self.is_approached(link) { self.last[link.index()] } else { NOBODY };
         self.approached.set(link.index());
         self.last[link.index()] = self.notices.len() as u32;
@@ -107,7 +107,7 @@ impl Approaches {
     }
 
     #[inline]
-    pub fn of(&self, link: LinkId) -> impl Iterator<Item = &Notice> {
+    pub fn of(&self, link: LinkId) -> impl Iterator<Item = &ApproachEntry> {
         let mut at = if self.is_approached(link) { self.last[link.index()] } else { NOBODY };
         std::iter::from_fn(move || {
             let (notice, before) = self.notices.get(at as usize)?;

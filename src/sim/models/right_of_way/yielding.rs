@@ -6,7 +6,7 @@ use crate::ids::{LaneId, LinkId, VehicleId};
 use super::approach::{Approach, Claim, Priority, blocks, leave_time};
 use crate::sim::bounds::Bounds;
 use crate::sim::models::car_following::Driver;
-use crate::sim::phases::deciding::Walk;
+use crate::sim::phases::deciding::LookaheadState;
 use crate::sim::random::{Purpose, step_key, uniform};
 use crate::sim::vehicle::{Vehicle, flags};
 use crate::sim::view::View;
@@ -72,7 +72,7 @@ impl View<'_> {
         at: &AtLink<'_>,
         v_pass: impl FnOnce() -> f64,
         beyond: impl FnOnce() -> f64,
-        walk: &mut Walk,
+        walk: &mut LookaheadState,
     ) -> bool {
         let &AtLink { vehicle, driver, link_id, priority, seen_m: seen } = at;
         let link = self.link(link_id);
