@@ -1,6 +1,75 @@
-//! Stopping places, measurements and districts.
+//! Stopping places, measurements and districts; what stands at the top of route and additional files.
 
 use super::{Names, Row};
+
+/// Elements that may stand at the top of route and of additional files.
+const TOP_USED: &[&str] = &[
+    "vTypeDistribution",
+    "routeDistribution",
+    "vType",
+    "vehicle",
+    "route",
+    "flow",
+    "trip",
+    "interval",
+    "include",
+    "busStop",
+    "trainStop",
+    "containerStop",
+    "chargingStation",
+    "parkingArea",
+    "e1Detector",
+    "inductionLoop",
+    "e2Detector",
+    "laneAreaDetector",
+    "e3Detector",
+    "entryExitDetector",
+    "instantInductionLoop",
+    "timedEvent",
+    "edgeData",
+    "laneData",
+    "tlLogic",
+    "WAUT",
+    "wautJunction",
+    "type",
+    "taz",
+    "tazs",
+    "routes",
+    "additional",
+];
+
+const TOP_IDLE: &[&str] = &[
+    "metadata",
+    "location",
+    "poly",
+    "polygon",
+    "poi",
+    "param",
+    "viewsettings",
+    "jupedsim",
+    "deadlock",
+    "tractionSubstation",
+    "overheadWireSegment",
+    "overheadWireClamp",
+    "overheadWire",
+];
+
+const TOP_WARNED: &[&str] = &[
+    "person",
+    "personFlow",
+    "container",
+    "containerFlow",
+    "vTypeProbe",
+    "variableSpeedSign",
+    "routeProbe",
+    "rerouter",
+    "calibrator",
+    "vaporizer",
+    "railSignalConstraints",
+    "preference",
+];
+
+pub(super) const TOP: Names = Names { used: TOP_USED, idle: TOP_IDLE, warned: TOP_WARNED };
 
 const PARAM: Names = Names { used: &[], idle: &["param"], warned: &[] };
 const ACCESS: Names = Names { used: &[], idle: &["param", "access"], warned: &[] };

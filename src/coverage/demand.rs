@@ -1,73 +1,7 @@
 //! Vehicle types, routes, vehicles and their stops.
 
+use super::additional::TOP;
 use super::{Names, Row};
-
-/// Elements that may stand at the top of route and of additional files.
-pub(super) const TOP_USED: &[&str] = &[
-    "vTypeDistribution",
-    "routeDistribution",
-    "vType",
-    "vehicle",
-    "route",
-    "flow",
-    "trip",
-    "interval",
-    "include",
-    "busStop",
-    "trainStop",
-    "containerStop",
-    "chargingStation",
-    "parkingArea",
-    "e1Detector",
-    "inductionLoop",
-    "e2Detector",
-    "laneAreaDetector",
-    "e3Detector",
-    "entryExitDetector",
-    "instantInductionLoop",
-    "timedEvent",
-    "edgeData",
-    "laneData",
-    "tlLogic",
-    "WAUT",
-    "wautJunction",
-    "type",
-    "taz",
-    "tazs",
-    "routes",
-    "additional",
-];
-pub(super) const TOP_IDLE: &[&str] = &[
-    "metadata",
-    "location",
-    "poly",
-    "polygon",
-    "poi",
-    "param",
-    "viewsettings",
-    "jupedsim",
-    "deadlock",
-    "tractionSubstation",
-    "overheadWireSegment",
-    "overheadWireClamp",
-    "overheadWire",
-];
-pub(super) const TOP_WARNED: &[&str] = &[
-    "person",
-    "personFlow",
-    "container",
-    "containerFlow",
-    "vTypeProbe",
-    "variableSpeedSign",
-    "routeProbe",
-    "rerouter",
-    "calibrator",
-    "vaporizer",
-    "railSignalConstraints",
-    "preference",
-];
-
-const TOP: Names = Names { used: TOP_USED, idle: TOP_IDLE, warned: TOP_WARNED };
 
 /// A `vehicle`, `trip` or `flow` has these.
 const DEPARTING: &[&str] = &[

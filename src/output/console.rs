@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::report_json::RunReport;
-use super::statistics::TripTotals;
+use super::sinks::TripTotals;
 use crate::sim::report::Counts;
 
 /// Displays as plain text of several lines.

@@ -6,22 +6,12 @@
 //! [`RunReport`] and [`EndSummary`] speak of wall-clock time.
 
 mod alerts;
-mod area_detector;
 mod bearing;
-mod by_lane;
 mod collector;
-mod collisions;
 mod columns;
 mod console;
-mod crossings;
-mod detector;
 mod document;
-mod edgedata;
-mod entry_exit;
-mod fcd;
 mod files;
-mod instant_loop;
-mod lane_changes;
 mod lane_shapes;
 mod numbers;
 mod outputs;
@@ -32,16 +22,10 @@ mod parquet;
 mod report_json;
 #[cfg(test)]
 mod resume_tests;
-mod signal_states;
 mod sink;
 mod sinks;
-mod statistics;
-mod stop_output;
-mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
-mod tripinfo;
-mod vehroute;
 
 pub use alerts::Alerts;
 pub use collector::{CollectError, Collector, MergedStep};
@@ -51,4 +35,4 @@ pub use outputs::{OutputError, Outputs, Reporting, add_whole_run_requests, remov
 pub use outputs_state::OutputsState;
 pub use report_json::RunReport;
 pub use sink::{Names, RunEnd, Sink};
-pub use statistics::TripTotals;
+pub use sinks::TripTotals;

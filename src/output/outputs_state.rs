@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::statistics::TripTotals;
+use super::sinks::TripTotals;
 use crate::diagnostics::InputError;
 use crate::sim::report::Counts;
 

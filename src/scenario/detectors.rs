@@ -37,8 +37,35 @@ enum Place {
 }
 
 impl DetectorReader {
+    /// Takes an element to its end tag if it asks for a measurement; returns whether it does.
+    pub fn read<R: BufRead>(
+        &mut self,
+        reader: &mut XmlReader<R>,
+        element: &Element,
+        network: &Network,
+        index: &NetworkIndex,
+        warnings: &mut Warnings,
+    ) -> Result<bool, InputError> {
+        let attributes = Attributes::new(reader.file(), element);
+        match element.name.as_str() {
+            "inductionLoop" | "e1Detector" => self.read_induction_loop(attributes, network, index, warnings)?,
+            "laneAreaDetector" | "e2Detector" => self.read_area(attributes, network, index, warnings)?,
+            "entryExitDetector" | "e3Detector" => {
+                self.read_entry_exit(reader, element, network, index, warnings)?;
+                return Ok(true);
+            }
+            "instantInductionLoop" => self.read_instant_loop(attributes, network, index, warnings)?,
+            "timedEvent" => self.read_timed_event(attributes, network, index, warnings)?,
+            "edgeData" => self.read_mean_data(attributes, MeanDataLevel::Edge, index, warnings)?,
+            "laneData" => self.read_mean_data(attributes, MeanDataLevel::Lane, index, warnings)?,
+            _ => return Ok(false),
+        }
+        reader.skip()?;
+        Ok(true)
+    }
+
     /// Takes an `inductionLoop`.
-    pub fn read_induction_loop(
+    fn read_induction_loop(
         &mut self,
         attributes: Attributes<'_>,
         network: &Network,
@@ -60,7 +87,7 @@ impl DetectorReader {
     }
 
     /// Takes an `instantInductionLoop`.
-    pub fn read_instant_loop(
+    fn read_instant_loop(
         &mut self,
         attributes: Attributes<'_>,
         network: &Network,
@@ -76,7 +103,7 @@ impl DetectorReader {
     }
 
     /// Takes a `laneAreaDetector`.
-    pub fn read_area(
+    fn read_area(
         &mut self,
         attributes: Attributes<'_>,
         network: &Network,
@@ -100,7 +127,7 @@ impl DetectorReader {
     }
 
     /// Takes an `entryExitDetector` with its entries and exits, to its end tag.
-    pub fn read_entry_exit<R: BufRead>(
+    fn read_entry_exit<R: BufRead>(
         &mut self,
         reader: &mut XmlReader<R>,
         element: &Element,
@@ -137,7 +164,7 @@ impl DetectorReader {
     }
 
     /// Takes a `timedEvent`.
-    pub fn read_timed_event(
+    fn read_timed_event(
         &mut self,
         attributes: Attributes<'_>,
         network: &Network,
@@ -177,7 +204,7 @@ impl DetectorReader {
     }
 
     /// Takes an `edgeData` or `laneData`.
-    pub fn read_mean_data(
+    fn read_mean_data(
         &mut self,
         attributes: Attributes<'_>,
         level: MeanDataLevel,

@@ -169,17 +169,10 @@ fn requested(network: &Network, demand: &Demand, requests: &OutputRequests) -> C
     let are_types =
         |types: &[crate::ids::TypeId]| types.iter().all(|vtype| vtype.is_none() || vtype.index() < demand.types.len());
     let is_period = |period_ms: Option<i64>| period_ms.is_none_or(|ms| ms > 0 && ms.unsigned_abs() < MAX_TIME_MS);
-    for (at, detector) in requests.detectors.iter().enumerate() {
-        let valid = detector.lane.index() < network.lanes.len();
-        holds(valid && are_types(&detector.vtypes) && is_period(detector.period_ms), || format!("detector {at}"))?;
-    }
     let is_lane = |lane: LaneId| lane.index() < network.lanes.len();
     holds(requests.watched_stretches().all(|(lane, _)| is_lane(lane)), || "the lanes of a detector".to_owned())?;
-    let areas = requests.areas.iter().map(|request| (&request.vtypes, request.period_ms));
-    let entry_exits = requests.entry_exits.iter().map(|request| (&request.vtypes, request.period_ms));
-    let instants = requests.instants.iter().map(|request| (&request.vtypes, None));
-    for (vtypes, period_ms) in areas.chain(entry_exits).chain(instants) {
-        holds(are_types(vtypes) && is_period(period_ms), || "a detector".to_owned())?;
+    for (at, (vtypes, period_ms)) in requests.counted_types().enumerate() {
+        holds(are_types(vtypes) && is_period(period_ms), || format!("detector {at}"))?;
     }
     let known = |request: &super::SignalRequest| request.signal.index() < network.signals.len();
     holds(requests.signals.iter().all(known), || "the recorded signals".to_owned())?;

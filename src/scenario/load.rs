@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::detectors::DetectorReader;
 use super::walk::walk;
-use super::{MeanDataLevel, OutputRequests, RunConfig, Settings, Source};
+use super::{OutputRequests, RunConfig, Settings, Source};
 use crate::attributes::Attributes;
 use crate::coverage::check_left_out;
 use crate::demand::{Demand, DemandBuilder, DemandOptions, RoadGraph};
@@ -111,27 +111,11 @@ impl ScenarioReader<'_, '_> {
         if self.demand.read(reader, element, self.warnings)? {
             return Ok(());
         }
+        if self.detectors.read(reader, element, self.network, self.index, self.warnings)? {
+            return Ok(());
+        }
         let attributes = Attributes::new(reader.file(), element);
         match element.name.as_str() {
-            "inductionLoop" | "e1Detector" => {
-                self.detectors.read_induction_loop(attributes, self.network, self.index, self.warnings)?;
-            }
-            "laneAreaDetector" | "e2Detector" => {
-                self.detectors.read_area(attributes, self.network, self.index, self.warnings)?;
-            }
-            "entryExitDetector" | "e3Detector" => {
-                return self.detectors.read_entry_exit(reader, element, self.network, self.index, self.warnings);
-            }
-            "instantInductionLoop" => {
-                self.detectors.read_instant_loop(attributes, self.network, self.index, self.warnings)?;
-            }
-            "timedEvent" => self.detectors.read_timed_event(attributes, self.network, self.index, self.warnings)?,
-            "edgeData" => {
-                self.detectors.read_mean_data(attributes, MeanDataLevel::Edge, self.index, self.warnings)?;
-            }
-            "laneData" => {
-                self.detectors.read_mean_data(attributes, MeanDataLevel::Lane, self.index, self.warnings)?;
-            }
             // Read with the network.
             "tlLogic" | "WAUT" | "wautJunction" if !self.in_routes => {}
             name @ ("tlLogic" | "WAUT" | "wautJunction") => {

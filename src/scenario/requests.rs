@@ -227,6 +227,15 @@ impl OutputRequests {
         areas.chain(self.entry_exits.iter().flat_map(gates)).chain(loops).chain(instants)
     }
 
+    /// Types of vehicles that detectors count, and the lengths of their intervals.
+    pub(super) fn counted_types(&self) -> impl Iterator<Item = (&[TypeId], Option<i64>)> {
+        let loops = self.detectors.iter().map(|request| (&*request.vtypes, request.period_ms));
+        let areas = self.areas.iter().map(|request| (&*request.vtypes, request.period_ms));
+        let entry_exits = self.entry_exits.iter().map(|request| (&*request.vtypes, request.period_ms));
+        let instants = self.instants.iter().map(|request| (&*request.vtypes, None));
+        loops.chain(areas).chain(entry_exits).chain(instants)
+    }
+
     /// A network was edited; `None`: the lane is gone. Detectors whose lanes are all there get their new numbers; the names of the
     /// others are returned.
     pub(super) fn renumber_detectors(&mut self, lane: impl Fn(LaneId) -> Option<LaneId>) -> Vec<Box<str>> {

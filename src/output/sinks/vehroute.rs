@@ -5,12 +5,12 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, RunEnd, Sink};
 use crate::demand::{ArrivalPos, DepartLane, DepartPos, DepartSpeed, Departure};
 use crate::ids::{EdgeId, VehicleId};
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::scenario::VehrouteOptions;
 use crate::sim::NewVehicle;
 use crate::sim::report::{ReplacedRoute, TripRecord};
@@ -302,7 +302,7 @@ mod tests {
         let mut first = Vehroute::new(names(), options);
         let table = first.table();
         let style = crate::scenario::OutputStyle::default();
-        let numbers = super::super::numbers::Numbers::new(&style, 1000);
+        let numbers = crate::output::numbers::Numbers::new(&style, 1000);
         let mut out = Document::resumed(&table, crate::scenario::OutputFormat::Xml, &style, numbers).unwrap();
         steps[..3].iter().for_each(|step| first.step(step, &mut out).unwrap());
         let mut second = Vehroute::new(names(), options);

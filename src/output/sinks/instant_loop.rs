@@ -5,11 +5,11 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::area_detector::on_lane;
-use super::collector::MergedStep;
-use super::document::Kind::{Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, Sink};
 use crate::ids::VehicleId;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, Sink};
 use crate::scenario::InstantRequest;
 use crate::sim::NewVehicle;
 use crate::sim::report::LanePassage;

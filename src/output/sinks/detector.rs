@@ -8,11 +8,11 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::area_detector::on_lane;
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, RunEnd, Sink};
 use crate::ids::VehicleId;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::scenario::DetectorRequest;
 use crate::sim::NewVehicle;
 use crate::sim::report::LanePassage;

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use super::collector::MergedStep;
-use super::document::Kind::{Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, Sink};
 use super::summary::is_due;
 use crate::graph::EdgeKind;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, Sink};
 use crate::scenario::QueueOptions;
 use crate::sim::NewVehicle;
 use crate::sim::report::FcdRecord;

@@ -5,12 +5,12 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, RunEnd, Sink};
 use crate::graph::Signal;
 use crate::ids::SignalId;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::scenario::SignalRecord;
 use crate::sim::report::ShownSignal;
 

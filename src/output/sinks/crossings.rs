@@ -5,11 +5,11 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::MergedStep;
-use super::document::{Document, Table};
-use super::sink::{Names, RunEnd, Sink};
 use crate::graph::EdgeKind;
 use crate::ids::{EdgeId, VehicleId};
+use crate::output::collector::MergedStep;
+use crate::output::document::{Document, Table};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::scenario::{Crossing, CrossingEntry, CrossingsHead, CrossingsRequest};
 
 /// How many short edges a vehicle may pass within one step.
@@ -175,7 +175,7 @@ mod tests {
 
     /// Everybody drives on the first edge only.
     fn names() -> Names {
-        let mut names = super::super::testing::names();
+        let mut names = crate::output::testing::names();
         let demand = Arc::make_mut(&mut names.demand);
         (demand.routes, demand.route_edges) = (vec![Span::new(0, 1)], vec![EdgeId(0)]);
         names

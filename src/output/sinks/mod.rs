@@ -1,29 +1,47 @@
-//! Which output files a run was asked for, and who makes what is in them.
+//! The output files of a run: a file here for what is in each of them, and in this one which of them a run was asked for.
+
+mod area_detector;
+mod by_lane;
+mod collisions;
+mod crossings;
+mod detector;
+mod edgedata;
+mod entry_exit;
+mod fcd;
+mod instant_loop;
+mod lane_changes;
+mod signal_states;
+mod statistics;
+mod stop_output;
+mod summary;
+mod tripinfo;
+mod vehroute;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::area_detector::Areas;
-use super::by_lane::{Netstate, Queues};
-use super::collisions::Collisions;
-use super::crossings::Crossings;
-use super::detector::Detectors;
-use super::edgedata::MeanData;
-use super::entry_exit::EntryExits;
-use super::fcd::Fcd;
-use super::files::with_prefix;
-use super::instant_loop::InstantLoops;
-use super::lane_changes::LaneChanges;
-use super::outputs::Reporting;
-use super::signal_states::SignalStates;
-use super::sink::{Names, Sink};
-use super::statistics::Statistics;
-use super::stop_output::Stops;
-use super::summary::Summary;
-use super::tripinfo::{Devices, TripInfo};
-use super::vehroute::Vehroute;
 use crate::diagnostics::InputError;
+use crate::output::files::with_prefix;
+use crate::output::outputs::Reporting;
+use crate::output::sink::{Names, Sink};
 use crate::scenario::{OutputFormat, OutputPaths, OutputRequests};
+use area_detector::Areas;
+use by_lane::{Netstate, Queues};
+use collisions::Collisions;
+use crossings::Crossings;
+use detector::Detectors;
+use edgedata::MeanData;
+use entry_exit::EntryExits;
+use fcd::Fcd;
+use instant_loop::InstantLoops;
+use lane_changes::LaneChanges;
+use signal_states::SignalStates;
+use statistics::Statistics;
+pub use statistics::TripTotals;
+use stop_output::Stops;
+use summary::Summary;
+use tripinfo::{Devices, TripInfo};
+use vehroute::Vehroute;
 
 /// A file and what is in it.
 pub type NamedSink = (PathBuf, Box<dyn Sink>);

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use super::collector::MergedStep;
-use super::document::Kind::{Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::lane_shapes::LaneShapes;
-use super::sink::{Names, Sink};
 use super::summary::is_due;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::lane_shapes::LaneShapes;
+use crate::output::sink::{Names, Sink};
 use crate::sim::NewVehicle;
 
 /// Writes the vehicles of each step, or of each `period_ms` when that is more than 0, by id.

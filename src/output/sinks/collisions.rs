@@ -2,13 +2,13 @@
 
 use std::io;
 
-use super::collector::MergedStep;
-use super::document::Kind::{Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::lane_shapes::LaneShapes;
-use super::numbers;
-use super::sink::{Names, Sink};
 use crate::ids::LaneId;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::lane_shapes::LaneShapes;
+use crate::output::numbers;
+use crate::output::sink::{Names, Sink};
 use crate::sim::NewVehicle;
 use crate::sim::report::Collision;
 

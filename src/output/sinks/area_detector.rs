@@ -10,11 +10,11 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, RunEnd, Sink};
 use crate::ids::{LaneId, VehicleId};
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::scenario::AreaRequest;
 use crate::sim::NewVehicle;
 use crate::sim::report::LanePassage;
@@ -247,7 +247,7 @@ impl Area {
 }
 
 /// The passages of one lane; they are ordered by lane.
-pub(super) fn on_lane(passages: &[LanePassage], lane: LaneId) -> &[LanePassage] {
+pub(in crate::output) fn on_lane(passages: &[LanePassage], lane: LaneId) -> &[LanePassage] {
     let from = passages.partition_point(|passage| passage.lane < lane);
     let to = passages.partition_point(|passage| passage.lane <= lane);
     &passages[from..to]

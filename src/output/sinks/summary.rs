@@ -2,14 +2,14 @@
 
 use std::io;
 
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Number, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::Sink;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Number, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::Sink;
 use crate::sim::report::{Counts, MICRO};
 
 /// Mean over `count` of a whole-number sum, divided by `unit`; `None` over nothing.
-pub(super) fn mean(sum: i64, count: u64, unit: f64) -> Option<f64> {
+pub(in crate::output) fn mean(sum: i64, count: u64, unit: f64) -> Option<f64> {
     (count > 0).then(|| sum as f64 / unit / count as f64)
 }
 
@@ -52,7 +52,7 @@ impl Summary {
 }
 
 /// Whether a step at `time_ms` is one in `period_ms`; every step when that is not more than 0.
-pub(super) fn is_due(time_ms: i64, begin_ms: i64, period_ms: i64) -> bool {
+pub(in crate::output) fn is_due(time_ms: i64, begin_ms: i64, period_ms: i64) -> bool {
     period_ms <= 0 || (time_ms - begin_ms) % period_ms == 0
 }
 

@@ -6,13 +6,13 @@
 
 use std::io;
 
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Number, Text, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, RunEnd, Sink};
 use crate::demand::VehicleClass;
 use crate::graph::{Edge, EdgeKind};
 use crate::ids::{EdgeId, LaneId};
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Number, Text, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::scenario::{EmptyEdges, MeanDataLevel, MeanDataRequest};
 use crate::sim::report::{IntervalReport, LaneStats, MICRO};
 

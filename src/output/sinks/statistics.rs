@@ -4,12 +4,12 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::collector::MergedStep;
-use super::document::Kind::{Count, Number, Time};
-use super::document::{Document, Table, Tag};
-use super::sink::{Names, RunEnd, Sink};
 use super::summary::mean;
 use crate::demand::VehicleClass;
+use crate::output::collector::MergedStep;
+use crate::output::document::Kind::{Count, Number, Time};
+use crate::output::document::{Document, Table, Tag};
+use crate::output::sink::{Names, RunEnd, Sink};
 use crate::sim::NewVehicle;
 use crate::sim::report::{Counts, TripRecord};
 
