@@ -22,7 +22,7 @@ use tessds::diagnostics::{InputError, Warnings};
 use tessds::observe::{Instruments, warn_all};
 use tessds::roles::given::{as_edited, configuration, regional};
 use tessds::roles::launch::LoadedScenario;
-use tessds::roles::master::{Finished, RunControl};
+use tessds::roles::master::{Finished, RunControl, TimedFile};
 use tessds::roles::standalone::RunError;
 use tessds::scenario::load;
 use tessds::settings::{ControlSettings, ProcessSettings, RegionSettings};
@@ -31,7 +31,7 @@ use tessds::tls::TlsFiles;
 use super::cluster::{Driver, Tell, new_name, terminated, timed_file};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7780";
-/// Requests that queued for the session manager.
+/// Requests queued for the session manager.
 const REQUESTS: usize = 1024;
 
 /// Takes commands until the run that was given is over, or without one until the program is told to end.
@@ -70,40 +70,21 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
         let first =
             args.input.configuration.clone().map(|configuration| First { configuration, start: !args.control.paused });
         let scenarios = Some(PathBuf::from(&settings.scenarios)).filter(|folder| !folder.as_os_str().is_empty());
-        let runs = Cell::new(0u32);
-        let lingering = driver.clone();
-        let (for_cut, results) = (driver.clone(), Rc::clone(&finished));
-        let run_id = args.cluster.run_id.clone();
-        let factor = (settings.speed > 0.0).then_some(settings.speed);
-        let starter: Starter = Rc::new(move |start: ToStart| {
-            runs.set(runs.get() + 1);
-            let name = match (&run_id, runs.get()) {
-                (Some(name), 1) => name.clone(),
-                (Some(name), number) => format!("{name}-{number}"),
-                (None, _) => new_name(),
-            };
-            let (mut driver, timed, results) = (driver.clone(), timed.clone(), Rc::clone(&results));
-            if only_in_memory && start.outputs.writes_parquet(&start.scenario.requests) {
-                driver.take_no_snapshots();
-            }
-            async move {
-                let ToStart { scenario, cut, outputs, requests, live, paused } = start;
-                let control = RunControl { requests: Some(requests), live, paused, factor };
-                let finished =
-                    driver.run(name, Some(LoadedScenario { scenario, cut, outputs }), Some(control), timed).await;
-                let finished = finished.map_err(|error| error.to_string())?;
-                let digest = finished.recording.digest;
-                *results.borrow_mut() = Some(finished);
-                Ok(digest)
-            }
-            .boxed_local()
-        });
+        let (lingering, for_cut) = (driver.clone(), driver.clone());
+        let starter = Starting {
+            driver,
+            timed,
+            run: args.cluster.run_id.clone(),
+            factor: (settings.speed > 0.0).then_some(settings.speed),
+            only_in_memory,
+            finished: Rc::clone(&finished),
+        };
         let cutting: Cutting = Arc::new(move |scenario, partitions| for_cut.cut(scenario, partitions));
         let front = SessionManagerSetup {
             library: Library::new(scenarios),
             reader: reader(Arc::clone(&args), process.region.clone()),
             cutting,
-            starter,
+            starter: starter.starter(),
             live: live_out,
             first,
             over,
@@ -116,7 +97,7 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
                 Ok(Ok(())) => Ok(finished.borrow_mut().take()),
                 Ok(Err(FirstFailed::Input(error))) => Err(error.into()),
                 Ok(Err(FirstFailed::Run(reason))) => Err(RunError::Failed(reason)),
-                Err(_) => Err(RunError::Failed("the front actor ended before the run".to_owned())),
+                Err(_) => Err(RunError::Failed("the session manager ended before the run".to_owned())),
             },
             () = &mut told_to_end => {
                 tracing::info!("shutdown signal received");
@@ -134,6 +115,50 @@ pub fn serve(args: RunArgs, mut process: ProcessSettings, tell: Tell<'_>) -> Res
         drop(gateway);
         result
     })
+}
+
+/// What every run of the process is started with.
+struct Starting {
+    driver: Driver,
+    timed: Option<TimedFile>,
+    /// Name of the first run; those after it are numbered. `None`: drawn for each.
+    run: Option<String>,
+    /// Simulated seconds a second; `None`: as fast as it can.
+    factor: Option<f64>,
+    /// Snapshots are kept in memory and fault tolerance is not asked for.
+    only_in_memory: bool,
+    /// Takes the run that finished last.
+    finished: Rc<RefCell<Option<Finished>>>,
+}
+
+impl Starting {
+    fn starter(self) -> Starter {
+        let Self { driver, timed, run, factor, only_in_memory, finished } = self;
+        let runs = Cell::new(0u32);
+        Rc::new(move |start: ToStart| {
+            runs.set(runs.get() + 1);
+            let name = match (&run, runs.get()) {
+                (Some(name), 1) => name.clone(),
+                (Some(name), number) => format!("{name}-{number}"),
+                (None, _) => new_name(),
+            };
+            let (mut driver, timed, finished) = (driver.clone(), timed.clone(), Rc::clone(&finished));
+            if only_in_memory && start.outputs.writes_parquet(&start.scenario.requests) {
+                driver.take_no_snapshots();
+            }
+            async move {
+                let ToStart { scenario, cut, outputs, requests, live, paused } = start;
+                let control = RunControl { requests: Some(requests), live, paused, factor };
+                let ended =
+                    driver.run(name, Some(LoadedScenario { scenario, cut, outputs }), Some(control), timed).await;
+                let ended = ended.map_err(|error| error.to_string())?;
+                let digest = ended.recording.digest;
+                *finished.borrow_mut() = Some(ended);
+                Ok(digest)
+            }
+            .boxed_local()
+        })
+    }
 }
 
 fn reader(args: Arc<RunArgs>, region: RegionSettings) -> Reader {
