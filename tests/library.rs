@@ -67,13 +67,22 @@ fn files() -> Files {
            <laneAreaDetector id="area" lane="nb_0" pos="0" endPos="120" period="60" file="area.xml"/></additional>"#
             .to_owned(),
     );
+    // Within a step vehicles are inserted flow by flow, here not in the order of their times.
+    let flows = write(
+        "flows.rou.xml",
+        r#"<routes><route id="north" edges="in an nb out"/><flow id="late" route="north" begin="20.6" end="60" period="9"/>
+           <flow id="early" route="north" begin="20.2" end="60" period="9"/></routes>"#
+            .to_owned(),
+    );
     let sumocfg = write(
         "run.sumocfg",
         format!(
-            r#"<configuration><net-file value="{}"/><route-files value="{}"/><additional-files value="{}"/><end value="200"/>
+            r#"<configuration><net-file value="{}"/><route-files value="{},{}"/><additional-files value="{}"/>
+               <end value="200"/>
                <device.rerouting.probability value="0.5"/><tripinfo-output value="trips.xml"/></configuration>"#,
             net.display(),
             routes.display(),
+            flows.display(),
             additional.display()
         ),
     );

@@ -291,10 +291,7 @@ pub(super) fn read_param(param: Attributes<'_>, reroutes: &mut Option<bool>) -> 
 /// Departures in the order in which SUMO inserts them: by steps; within a step single vehicles by time, and then those of flows by
 /// flow. What is equal keeps the order of the files.
 fn in_order(departures: Vec<Departure>, flow_of: &[u32], begin_ms: i64, step_ms: i64) -> Vec<Departure> {
-    let step = |time_ms: i64| {
-        (time_ms - begin_ms).div_euclid(step_ms) + i64::from((time_ms - begin_ms).rem_euclid(step_ms) > 0)
-    };
     let mut numbered: Vec<(u32, Departure)> = flow_of.iter().copied().zip(departures).collect();
-    numbered.sort_by_key(|(flow, departure)| (step(departure.depart_ms), *flow, departure.depart_ms));
+    numbered.sort_by_key(|(flow, departure)| (departure.step(begin_ms, step_ms), *flow, departure.depart_ms));
     numbered.into_iter().map(|(_, departure)| departure).collect()
 }

@@ -110,10 +110,10 @@ impl<'a> Clipper<'a> {
         self.departures.push((departure, *vehicle, *number));
     }
 
-    /// The demand of the part, in order of departure.
-    pub fn finish(self) -> Demand {
+    /// The demand of the part, in the order of the steps of departure; within a step as in the whole demand.
+    pub fn finish(self, begin_ms: i64, step_ms: i64) -> Demand {
         let Self { routes, mut departures, mut demand, .. } = self;
-        departures.sort_by_key(|(departure, vehicle, piece)| (departure.depart_ms, *vehicle, *piece));
+        departures.sort_by_key(|(departure, vehicle, piece)| (departure.step(begin_ms, step_ms), *vehicle, *piece));
         demand.departures = departures.into_iter().map(|(departure, ..)| departure).collect();
         routes.move_into(&mut demand);
         demand

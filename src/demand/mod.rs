@@ -195,6 +195,14 @@ pub struct Departure {
     pub via: Span,
 }
 
+impl Departure {
+    /// Number of the step in which the vehicle may be inserted first. Steps begin at `begin_ms` and last `step_ms`.
+    pub fn step(&self, begin_ms: i64, step_ms: i64) -> i64 {
+        let since_begin_ms = self.depart_ms - begin_ms;
+        since_begin_ms.div_euclid(step_ms) + i64::from(since_begin_ms.rem_euclid(step_ms) > 0)
+    }
+}
+
 /// Where the route of a departure comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouteOrigin {
@@ -213,7 +221,7 @@ pub struct Demand {
     pub routes: Vec<Route>,
     /// Pool of `routes`.
     pub route_edges: Vec<EdgeId>,
-    /// Ordered by (`depart_ms`, place in the files). `VehicleId` indexes this list.
+    /// In the order of insertion: by the step of departure, within a step as the reader says. `VehicleId` indexes this list.
     pub departures: Vec<Departure>,
     /// Pool of `Departure::stops`.
     pub stops: Vec<Stop>,

@@ -21,11 +21,11 @@ pub fn check(network: &Network, demand: &Demand, settings: &Settings, requests: 
     links(network)?;
     network.signals.iter().enumerate().try_for_each(|(at, s)| holds(signal(network, s), || format!("signal {at}")))?;
     routes(network, demand)?;
-    departures(network, demand)?;
     requested(network, demand, requests)?;
     let Settings { begin_ms, end_ms, step_ms, .. } = settings;
     let in_time = |ms: &i64| ms.unsigned_abs() < MAX_TIME_MS;
     holds(*step_ms > 0 && [begin_ms, step_ms].into_iter().chain(end_ms).all(in_time), || "the times".to_owned())?;
+    departures(network, demand, settings)?;
     let parts = usize::from(u16::MAX).min(network.edges.len().max(1));
     holds(
         (1..=parts as u32).contains(&cut.parts)
@@ -137,11 +137,10 @@ fn routes(network: &Network, demand: &Demand) -> Checked {
     Ok(())
 }
 
-fn departures(network: &Network, demand: &Demand) -> Checked {
+fn departures(network: &Network, demand: &Demand, settings: &Settings) -> Checked {
     // Vehicles hold their type with 16 bits.
     holds(demand.types.len() <= usize::from(u16::MAX), || "the number of types".to_owned())?;
-    let vehicles = demand.departures.len() < u32::MAX as usize && demand.departures.is_sorted_by_key(|d| d.depart_ms);
-    holds(vehicles, || "the order of the departures".to_owned())?;
+    holds(demand.departures.len() < u32::MAX as usize, || "the number of vehicles".to_owned())?;
     for (at, departure) in demand.departures.iter().enumerate() {
         let known = departure.vtype.index() < demand.types.len()
             && departure.route.index() < demand.routes.len()
@@ -162,7 +161,8 @@ fn departures(network: &Network, demand: &Demand) -> Checked {
         };
         holds(known && stops_on_the_way(), || format!("departure {at}"))?;
     }
-    Ok(())
+    let is_ordered = demand.departures.is_sorted_by_key(|d| d.step(settings.begin_ms, settings.step_ms));
+    holds(is_ordered, || "the order of the departures".to_owned())
 }
 
 fn requested(network: &Network, demand: &Demand, requests: &OutputRequests) -> Checked {

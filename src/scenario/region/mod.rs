@@ -8,7 +8,7 @@ pub use source::RegionSource;
 use std::path::Path;
 
 use super::edited::signal_named;
-use super::{CrossingsRequest, OutputRequests, Scenario};
+use super::{CrossingsRequest, OutputRequests, Scenario, Settings};
 use crate::demand::{Clipper, Demand, Entry, FreeFlow};
 use crate::diagnostics::{InputError, Location, Warnings};
 use crate::graph::sumo::NetworkIndex;
@@ -68,15 +68,15 @@ impl Region {
             Some(file) => {
                 // The ways that were recorded are those that routing during the run has led to.
                 settings.rerouting = None;
-                self.recorded(file, &network, &demand, &part)?
+                self.recorded(file, &network, &demand, &part, &settings)?
             }
-            None => self.expected(&network, &demand, &part),
+            None => self.expected(&network, &demand, &part, &settings),
         };
         let requests = self.requests_inside(&part, requests, warnings);
         Ok(Scenario { network: part.network, demand, settings, requests })
     }
 
-    fn expected(&self, network: &Network, demand: &Demand, part: &Subnetwork) -> Demand {
+    fn expected(&self, network: &Network, demand: &Demand, part: &Subnetwork, settings: &Settings) -> Demand {
         let free_flow = FreeFlow::new(network);
         let mut clipper = Clipper::new(demand, part);
         for vehicle in (0..demand.departures.len()).map(VehicleId::new) {
@@ -84,7 +84,7 @@ impl Region {
                 clipper.add(&piece);
             }
         }
-        clipper.finish()
+        clipper.finish(settings.begin_ms, settings.step_ms)
     }
 
     fn recorded(
@@ -93,6 +93,7 @@ impl Region {
         network: &Network,
         demand: &Demand,
         part: &Subnetwork,
+        settings: &Settings,
     ) -> Result<Demand, InputError> {
         let is_simulated = &self.surroundings.is_simulated;
         let mut clipper = Clipper::new(demand, part);
@@ -108,7 +109,7 @@ impl Region {
                 clipper.add(&piece);
             }
         }
-        Ok(clipper.finish())
+        Ok(clipper.finish(settings.begin_ms, settings.step_ms))
     }
 
     /// Measurements on roads that are simulated; one warning for the others.
