@@ -24,7 +24,6 @@ const IDLE_NUMBERS: &[(&str, f64, f64)] = &[
     ("jmStopSignWait", 0.0, f64::MAX),
     ("jmAllwayStopWait", 0.0, f64::MAX),
     ("lcImpatience", 0.0, f64::MAX),
-    ("lcOvertakeRight", 0.0, f64::MAX),
     ("lcSigma", 0.0, f64::MAX),
     ("lcMaxSpeedLatStanding", 0.0, f64::MAX),
     ("lcOvertakeDeltaSpeedFactor", -1.0, 1.0),
@@ -212,5 +211,6 @@ fn read_lane_change(
     set(&mut lane_change.assertive, attributes.non_negative("lcAssertive")?);
     set(&mut lane_change.lookahead_left, attributes.non_negative("lcLookaheadLeft")?);
     set(&mut lane_change.speed_gain_right, attributes.non_negative("lcSpeedGainRight")?);
+    set(&mut lane_change.overtake_right, attributes.non_negative("lcOvertakeRight")?);
     Ok(())
 }

@@ -26,6 +26,8 @@ pub struct LaneChangeParams {
     pub lookahead_left: f64,
     /// Asymmetry of the speed gain thresholds (`lcSpeedGainRight`).
     pub speed_gain_right: f64,
+    /// Probability, each step, that a fast vehicle may pass another one on the right (`lcOvertakeRight`).
+    pub overtake_right: f64,
 }
 
 impl Default for LaneChangeParams {
@@ -38,6 +40,7 @@ impl Default for LaneChangeParams {
             assertive: 1.0,
             lookahead_left: 2.0,
             speed_gain_right: 0.1,
+            overtake_right: 0.0,
         }
     }
 }

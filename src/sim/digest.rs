@@ -14,9 +14,8 @@ struct State {
     doubles: [f64; 4],
     identity: [u32; 2],
     counters: [u16; 4],
-    words: [u32; 16],
+    words: [u32; 17],
     visits: [u16; 2],
-    padding: [u16; 2],
 }
 
 impl State {
@@ -32,7 +31,8 @@ impl State {
                 v.waiting_total_ms,
                 v.came_from.0,
                 v.junction_entry_ms as u32,
-                v.speed_gain.to_bits(),
+                v.speed_gain_left.to_bits(),
+                v.speed_gain_right.to_bits(),
                 v.keep_right.to_bits(),
                 v.look_ahead_speed_mps.to_bits(),
                 v.advice_mps.to_bits(),
@@ -44,13 +44,11 @@ impl State {
                 v.stop_total_ms,
             ],
             visits: [v.waiting_count, v.reroutes],
-            padding: [0; 2],
         }
     }
 }
 
-/// Bytes of [`State`] up to its padding.
-const STATE_BYTES: usize = 116;
+const STATE_BYTES: usize = size_of::<State>();
 
 /// Sum of hashes modulo 2¹²⁸.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,11 +59,11 @@ impl Digest {
         self.0 = self.0.wrapping_add(xxh3_128_with_seed(bytes, place));
     }
     pub fn vehicle(&mut self, lane: u32, vehicle: &Vehicle) {
-        self.add(&bytemuck::bytes_of(&State::of(vehicle))[..STATE_BYTES], u64::from(lane));
+        self.add(bytemuck::bytes_of(&State::of(vehicle)), u64::from(lane));
     }
     pub fn transfer(&mut self, edge: u32, transfer: &Transfer) {
         let mut bytes = [0u8; STATE_BYTES + 8];
-        bytes[..STATE_BYTES].copy_from_slice(&bytemuck::bytes_of(&State::of(&transfer.vehicle))[..STATE_BYTES]);
+        bytes[..STATE_BYTES].copy_from_slice(bytemuck::bytes_of(&State::of(&transfer.vehicle)));
         bytes[STATE_BYTES..].copy_from_slice(&transfer.ready_ms.to_le_bytes());
         self.add(&bytes, 1 << 32 | u64::from(edge));
     }

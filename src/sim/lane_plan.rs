@@ -6,17 +6,59 @@ use std::collections::HashMap;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::demand::{Demand, Stop};
+use crate::demand::{Demand, Stop, VehicleClass, VehicleType};
 use crate::ids::{EdgeId, LaneId, LinkId, RouteId};
 
 use super::bounds::Bounds;
+use super::models::car_following::brake_gap;
 use super::prefetch::prefetch;
 use super::routes::Routes;
 use super::vehicle::Vehicle;
 use super::world::World;
 
-/// Lengths beyond this are equally good, metres: nobody changes lanes for what is farther away.
-const HORIZON_M: f64 = 3000.0;
+/// How far ahead lanes are compared: over [`FEW_EDGES`] edges in any case; over [`MANY_EDGES`] where these are not longer than [`FAR_M`];
+/// and farther, until [`NEAR_M`] or the distance in which the class brakes from its greatest speed, where they are short.
+const FEW_EDGES: usize = 4;
+const MANY_EDGES: usize = 8;
+const FAR_M: f64 = 3000.0;
+const NEAR_M: f64 = 200.0;
+
+/// How far the lanes ahead of an edge are compared, as edges are added one by one.
+#[derive(Clone, Copy, Debug)]
+pub struct Horizon {
+    edges: usize,
+    seen_m: f64,
+    brake_m: f64,
+}
+
+impl Horizon {
+    /// Of a vehicle of a class that brakes from its greatest speed within `brake_m`, on an edge of `length_m`.
+    #[inline]
+    pub fn new(brake_m: f64, length_m: f64) -> Self {
+        Self { edges: 1, seen_m: length_m, brake_m: brake_m + length_m }
+    }
+
+    /// Whether a further edge is compared.
+    #[inline]
+    pub fn goes_on(&self) -> bool {
+        (self.edges <= FEW_EDGES || self.seen_m < self.brake_m.at_least(FAR_M))
+            && (self.edges <= MANY_EDGES || self.seen_m < self.brake_m.at_least(NEAR_M))
+    }
+
+    /// Adds an edge of `length_m`.
+    #[inline]
+    pub fn add(&mut self, length_m: f64) {
+        self.edges += 1;
+        self.seen_m += length_m;
+    }
+}
+
+/// Metres in which a vehicle of a class brakes from its greatest speed, with its reaction and minimum gap.
+pub fn brake_m(class: VehicleClass) -> f64 {
+    let vtype = VehicleType::default_of("", class);
+    let (fastest, tau) = (vtype.max_speed_mps, vtype.tau_s);
+    tau * fastest + brake_gap(fastest, vtype.decel_mps2, tau, 1.0) + vtype.min_gap_m
+}
 
 /// By how much lanes beside that of a stop count as shorter than they are, at least, metres.
 const BESIDE_STOP_M: f64 = 0.2;
@@ -185,26 +227,37 @@ impl LanePlans {
         self.edges.resize(plan + count, UNKNOWN);
         let (mut here, mut next) = (Vec::new(), Vec::new());
         let mut next_offsets = Vec::new();
+        let length_m = |edge: EdgeId| world.network.edge(edge).length_m;
         for index in (0..count).rev() {
             let edges = self.routes.edges(&world.demand, route);
             prefetch_before(world, edges, index);
-            let stop = stops.iter().find(|s| s.route_index as usize == index).map(|s| (s.lane, s.end_m));
-            let onward = edges.get(index + 1).copied();
-            let road = Road { edge: edges[index], next_edge: onward, slot, stop };
-            choices_of(world, road, &next, &mut here, &mut next_offsets);
-            self.edges[plan + index] = if let [only] = here[..] { pack(only) } else { self.store(edges[index], &here) };
-            std::mem::swap(&mut here, &mut next);
+            let mut horizon = Horizon::new(world.brake_m[usize::from(slot)], length_m(edges[index]));
+            let mut last = index;
+            while last + 1 < count && horizon.goes_on() {
+                last += 1;
+                horizon.add(length_m(edges[last]));
+            }
+            for at in (index..=last).rev() {
+                let stop = stops.iter().find(|s| s.route_index as usize == at).map(|s| (s.lane, s.end_m));
+                let onward = (at < last).then(|| edges[at + 1]);
+                let road = Road { edge: edges[at], next_edge: onward, slot, stop };
+                choices_of(world, road, &next, &mut here, &mut next_offsets);
+                std::mem::swap(&mut here, &mut next);
+            }
+            let is_shared = last + 1 < count;
+            self.edges[plan + index] =
+                if let [only] = next[..] { pack(only) } else { self.store(edges[index], &next, is_shared) };
         }
         plan as u32
     }
 
     /// Where the choices on an edge are in `choices`.
-    fn store(&mut self, edge: EdgeId, here: &[LaneChoice]) -> u32 {
+    fn store(&mut self, edge: EdgeId, here: &[LaneChoice], is_shared: bool) -> u32 {
         let new = self.choices.len() as u32;
         if self.choices.capacity() < self.choices.len() + here.len() {
             self.choices.reserve_exact((self.choices.len() / 8).max(here.len()));
         }
-        if here.iter().all(|c| f64::from(c.length_m) < HORIZON_M) {
+        if !is_shared {
             self.choices.extend_from_slice(here);
             return new;
         }
@@ -298,7 +351,7 @@ fn choices_of(
                 continue;
             }
             choice.continues = true;
-            choice.length_m = (l.length_m + f64::from(target.length_m)).min(HORIZON_M) as f32;
+            choice.length_m = (l.length_m + f64::from(target.length_m)) as f32;
             best_next = target.offset;
         }
         choices.push(choice);

@@ -11,6 +11,7 @@ pub enum Purpose {
     DepartLane = 4,
     ArrivalPos = 5,
     GiveUpRight = 7,
+    OvertakeRight = 8,
 }
 
 #[inline]

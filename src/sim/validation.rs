@@ -131,9 +131,9 @@ impl<'a> Validator<'a> {
         ensure(v.speed_mps >= 0.0 && v.speed_mps <= MAX_SPEED_MPS, "speed")?;
         ensure(!v.advice_mps.is_nan(), "advice")?;
         let sums = v.time_loss_s.abs() <= MAX_NUMBER && v.odometer_m.abs() <= MAX_NUMBER;
-        let numbers =
-            [v.accel_mps2, v.look_ahead_speed_mps, v.speed_gain, v.keep_right, v.depart_pos_m, v.depart_speed_mps];
-        ensure(sums && numbers.iter().all(|number| number.is_finite()), "number")?;
+        let inclinations = [v.speed_gain_left, v.speed_gain_right, v.keep_right];
+        let numbers = [v.accel_mps2, v.look_ahead_speed_mps, v.depart_pos_m, v.depart_speed_mps];
+        ensure(sums && numbers.iter().chain(&inclinations).all(|number| number.is_finite()), "number")?;
         let longest_ms = v.waiting_ms.max(v.waiting_total_ms).max(v.stop_total_ms);
         ensure(longest_ms <= self.elapsed_ms, "waiting or stopping time")
     }

@@ -49,8 +49,9 @@ pub struct Vehicle {
     pub time_loss_s: f64,
     /// Way driven.
     pub odometer_m: f64,
-    /// Lane change: inclination to gain speed to the left (positive) or right (negative).
-    pub speed_gain: f32,
+    /// Lane change: inclinations to gain speed to the left and to the right; grow with the relative gain, 1.
+    pub speed_gain_left: f32,
+    pub speed_gain_right: f32,
     /// Lane change: inclination to return to the right (negative grows stronger).
     pub keep_right: f32,
     pub route: RouteId,
@@ -67,8 +68,6 @@ pub struct Vehicle {
     /// Number of times that it came to wait.
     pub waiting_count: u16,
     pub reroutes: u16,
-    /// Fills the record up to 128 bytes.
-    pub spare: u32,
 }
 
 /// Bits of [`Vehicle::flags`].
@@ -110,6 +109,13 @@ pub mod flags {
 }
 
 impl Vehicle {
+    /// Forgets what lane changing remembers: on a road with one lane there is nothing to choose.
+    #[inline]
+    pub fn forget_lane_changing(&mut self) {
+        (self.speed_gain_left, self.speed_gain_right, self.keep_right) = (0.0, 0.0, 0.0);
+        self.look_ahead_speed_mps = 0.0;
+    }
+
     /// The link by which it leaves `lane`, which it is on; NONE at the end of its route or where the lane does not lead on.
     #[inline]
     pub fn own_link(&self, lane: &Lane) -> LinkId {

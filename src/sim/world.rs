@@ -7,6 +7,7 @@ use crate::demand::{Demand, LaneChangeParams, VehicleClass};
 use crate::graph::{EdgeKind, Link, Network, RightOfWay};
 use crate::ids::{EdgeId, LaneId, RouteId, VehicleId};
 
+use super::lane_plan::brake_m;
 use super::marks::Marks;
 use super::models::car_following::Driver;
 use super::orders::Overlay;
@@ -46,6 +47,8 @@ pub struct World {
     pub types: Vec<TypeParams>,
     /// Vehicle classes that occur in the demand.
     pub classes: Vec<VehicleClass>,
+    /// By class: metres in which its vehicles brake from their greatest speed.
+    pub brake_m: Vec<f64>,
     /// Step length, seconds.
     pub dt: f64,
     /// How far a vehicle looks ahead or back at most, metres; bounds every read in the kernel and with it the halo.
@@ -157,6 +160,7 @@ impl World {
             settings,
             measures: measures.into(),
             types,
+            brake_m: classes.iter().map(|class| brake_m(*class)).collect(),
             classes,
             dt,
             reach_m,

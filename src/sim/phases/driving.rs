@@ -253,6 +253,9 @@ impl Partition {
                 let correction = lost(at) - lost(lane);
                 vehicle.time_loss_s += correction;
                 self.plans.settle(&world, vehicle, at);
+                if !world.wide.has(at.index()) {
+                    vehicle.forget_lane_changing();
+                }
                 return Fate::Enters(at);
             }
             let link = network.link(link);

@@ -11,7 +11,7 @@ impl Case<'_, '_, '_> {
     /// Whether the vehicle gives way to one that wants to change onto its lane.
     #[inline]
     pub(super) fn helps(&self, ways: &Ways<'_>, mind: &Mind, promise: &Promise) -> bool {
-        let gain = f64::from(mind.speed_gain);
+        let gain = f64::from(mind.speed_gain_left - mind.speed_gain_right);
         let mut inconvenience =
             if self.right { gain / promise.right_threshold } else { -gain / promise.left_threshold };
         inconvenience = inconvenience.at_least(promise.here / promise.target.at_least(1e-3) - 1.0).at_most(1.0);

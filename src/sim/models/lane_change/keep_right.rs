@@ -2,6 +2,7 @@
 
 use crate::sim::bounds::Bounds;
 
+use super::OVERTAKING_RIGHT_MPS;
 use super::neighbour::Neighbour;
 use super::speed_gain::Promise;
 use super::strategic::Ways;
@@ -31,6 +32,12 @@ impl Case<'_, '_, '_> {
             let secure = driver.secure_gap(allowed, n.speed, n.driver.apparent_decel_mps2);
             free_m = free_m.at_most(n.gap - secure).at_least(0.0);
             free_s = free_s.at_most(free_m / (allowed - n.speed));
+        }
+        if vehicle.speed_mps > OVERTAKING_RIGHT_MPS
+            && let Some(n) = self.around.leader.filter(|n| n.speed < allowed)
+        {
+            // On the right it could drive freely only until it is beside its leader.
+            free_s = free_s.at_most(n.gap.at_least(0.0) / (allowed - n.speed));
         }
         // A vehicle does not return behind one that stands at a stop.
         if target_leader.is_none_or(|n| !n.stopped) {

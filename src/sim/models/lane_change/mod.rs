@@ -21,9 +21,13 @@ use crate::sim::report::{ChangeMotive, ChangeReason, GapTo};
 use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
 use crate::sim::view::View;
 
-use neighbour::{Neighbour, are_siblings};
+use neighbour::{Neighbour, allows_changes, are_siblings};
 use roundabout::{roundabout_bonus, roundabouts_ahead};
 
+/// Up to this speed vehicles pass those on the lane to the left, m/s.
+const OVERTAKING_RIGHT_MPS: f64 = 60.05 / 3.6;
+/// Less of an inclination is none.
+const LEAST_INCLINATION: f32 = 1e-3;
 /// Share of the remembered look-ahead speed that is kept per second.
 const LOOK_AHEAD_MEMORY: f64 = 0.9;
 
@@ -75,7 +79,8 @@ impl Wish {
 struct Mind {
     /// As the fields of [`Vehicle`].
     look_ahead_speed: f32,
-    speed_gain: f32,
+    speed_gain_left: f32,
+    speed_gain_right: f32,
     keep_right: f32,
     advice: f32,
     flags: u16,
@@ -83,17 +88,17 @@ struct Mind {
 
 impl Mind {
     fn of(vehicle: &Vehicle) -> Self {
-        let Vehicle {
-            look_ahead_speed_mps: look_ahead_speed, speed_gain, keep_right, advice_mps: advice, flags, ..
-        } = *vehicle;
-        Self { look_ahead_speed, speed_gain, keep_right, advice, flags }
+        let Vehicle { speed_gain_left, speed_gain_right, keep_right, flags, .. } = *vehicle;
+        let (look_ahead_speed, advice) = (vehicle.look_ahead_speed_mps, vehicle.advice_mps);
+        Self { look_ahead_speed, speed_gain_left, speed_gain_right, keep_right, advice, flags }
     }
 
     fn keep(self, vehicle: &mut Vehicle) {
-        let Self { look_ahead_speed, speed_gain, keep_right, advice, flags } = self;
+        let Self { look_ahead_speed, speed_gain_left, speed_gain_right, keep_right, advice, flags } = self;
         *vehicle = Vehicle {
             look_ahead_speed_mps: look_ahead_speed,
-            speed_gain,
+            speed_gain_left,
+            speed_gain_right,
             keep_right,
             advice_mps: advice,
             flags,
@@ -101,10 +106,28 @@ impl Mind {
         };
     }
 
+    /// The look-ahead grows at once and shrinks slowly; a vehicle with lanes on both sides does this twice in a step (SUMO 1.28).
+    fn look_ahead(&mut self, speed_mps: f64, dt_s: f64) {
+        let memory = 1.0 - (1.0 - LOOK_AHEAD_MEMORY) * dt_s;
+        let remembered = f64::from(self.look_ahead_speed);
+        self.look_ahead_speed = if speed_mps > remembered {
+            speed_mps as f32
+        } else {
+            (memory * remembered + (1.0 - memory) * speed_mps) as f32
+        };
+    }
+
     /// A new lane, a new mind.
     fn forget(&mut self) {
         let flags = self.flags & !(flags::MESSAGES | flags::WANTS_LEFT | flags::WANTS_RIGHT);
-        *self = Self { look_ahead_speed: 0.0, speed_gain: 0.0, keep_right: 0.0, advice: f32::INFINITY, flags };
+        *self = Self {
+            look_ahead_speed: 0.0,
+            speed_gain_left: 0.0,
+            speed_gain_right: 0.0,
+            keep_right: 0.0,
+            advice: f32::INFINITY,
+            flags,
+        };
     }
 
     fn is(&self, flag: u16) -> bool {
@@ -138,6 +161,8 @@ struct Surroundings<'a, 'n> {
 struct Jam {
     /// Metres taken by those ahead on the edge.
     here_m: f64,
+    /// Length of the lane, metres.
+    length_m: f64,
     link: LinkId,
 }
 
@@ -145,7 +170,7 @@ impl Jam {
     /// Whether it is so long that `what` is true of the metres taken ahead; what is true of some metres is true of more. Later
     /// roads are looked at only where the own one is not enough.
     fn is(&self, view: &View<'_>, vehicle: &Vehicle, what: impl Fn(f64) -> bool) -> bool {
-        what(self.here_m) || what(self.here_m + view.occupied_beyond(vehicle, self.link))
+        what(self.here_m) || what(self.here_m + view.occupied_beyond(vehicle, self.length_m, self.link))
     }
 }
 
@@ -184,31 +209,13 @@ impl<'a, 'n> Slot<'a, 'n> {
             }
             None => view.follower_behind(back, target_id),
         };
-        // How both would drive in a moment.
-        let tau = driver.headway_s.at_most(1.0);
-        let next_speed = |n: &Neighbour<'_>| (n.speed + tau * n.accel).at_least(0.0);
-        let own_next =
-            (vehicle.speed_mps + tau * f64::from(vehicle.accel_mps2).at_least(0.0)).at_least(vehicle.speed_mps);
         let factor = 1.0 / view.params(vehicle).lane_change.assertive.at_least(0.01);
-        let blocked_leader = leader.is_some_and(|n| {
-            n.gap < 0.0
-                || n.gap
-                    < factor
-                        * driver.secure_gap(
-                            own_next.at_least(vehicle.speed_mps),
-                            next_speed(n).at_most(n.speed),
-                            n.driver.apparent_decel_mps2,
-                        )
-        });
+        let (speed, accel) = (vehicle.speed_mps, f64::from(vehicle.accel_mps2));
+        let is_blocked = |n: &Neighbour<'_>, secure_m: f64| n.gap < 0.0 || n.gap < factor * secure_m;
+        let blocked_leader = leader
+            .is_some_and(|n| is_blocked(n, driver.secure_gap_now(speed, accel, n.speed, n.driver.apparent_decel_mps2)));
         let blocked_follower = follower.as_ref().is_some_and(|n| {
-            n.gap < 0.0
-                || n.gap
-                    < factor
-                        * n.driver.secure_gap(
-                            next_speed(n).at_least(n.speed),
-                            vehicle.speed_mps,
-                            driver.apparent_decel_mps2,
-                        )
+            is_blocked(n, n.driver.secure_gap_now(n.speed, n.accel, speed, driver.apparent_decel_mps2))
         });
         Self { leader, follower, blocked_leader, blocked_follower }
     }
@@ -292,14 +299,6 @@ impl LaneChanger {
         let vehicle = lanes[l][index];
         let mut mind = Mind::of(&vehicle);
         let driver = view.driver(&vehicle);
-        // The look-ahead grows at once and shrinks slowly.
-        let memory = 1.0 - (1.0 - LOOK_AHEAD_MEMORY) * driver.dt_s;
-        let remembered = f64::from(mind.look_ahead_speed);
-        mind.look_ahead_speed = if vehicle.speed_mps > remembered {
-            vehicle.speed_mps as f32
-        } else {
-            (memory * remembered + (1.0 - memory) * vehicle.speed_mps) as f32
-        };
         let lane = view.lane(LaneId(first.0 + l as u32));
         let class = view.params(&vehicle).class;
         let seen: OnceCell<Option<Neighbour<'_>>> = OnceCell::new();
@@ -310,7 +309,11 @@ impl LaneChanger {
             }
             let target_id = LaneId(first.0 + t as u32);
             let beside = view.lane(target_id);
-            if lane.internal && (vehicle.pos_m >= beside.length_m || are_siblings(&view.world.network, lane, beside)) {
+            if lane.internal
+                && (vehicle.pos_m >= beside.length_m
+                    || !allows_changes(&view.world.network, lane)
+                    || are_siblings(&view.world.network, lane, beside))
+            {
                 // Ways through a junction differ in length: nobody changes onto one that has ended already.
                 continue;
             }
@@ -318,6 +321,7 @@ impl LaneChanger {
             if !may.allows(class) || !beside.allowed.allows(class) || view.world.overlay.is_closed(target_id) {
                 continue;
             }
+            mind.look_ahead(vehicle.speed_mps, driver.dt_s);
             let own_lane = LaneId(first.0 + l as u32);
             let leader = seen.get_or_init(|| {
                 let mut leader = match ahead_of(index, own_lane, &changes[start..]) {
@@ -339,6 +343,9 @@ impl LaneChanger {
                 Slot::look(view, &vehicle, target_leader(lanes), &lanes[t], self.heads[t], target_id)
             };
             let case = Case { view, vehicle: &vehicle, driver, lane, right, beside: t, around: &around };
+            if !right && vehicle.speed_mps > OVERTAKING_RIGHT_MPS {
+                case.stay_behind_left(&mut mind, target_leader(lanes));
+            }
             let wish = case.wish(&mut mind, lanes, target_leader, slot);
             let gap = wish.change.then(|| slot(lanes));
             let blocked = gap.as_ref().is_some_and(|slot| slot.blocked_leader || slot.blocked_follower);
@@ -422,7 +429,7 @@ impl LaneChanger {
             Some(road) => road[at].link,
             None => view.lane(lane(at)).only_link(),
         };
-        let jam = |at: usize| Jam { here_m: self.taken_m[at], link: link(at) };
+        let jam = |at: usize| Jam { here_m: self.taken_m[at], length_m: view.lane(lane(at)).length_m, link: link(at) };
         let bonus = if view.world.has_roundabouts && current.continues && roundabouts_ahead(view, vehicle) {
             let (index, here) = view.road_ahead(vehicle, lane(l));
             let outer = LaneId(here.0.wrapping_add_signed(i32::from(current.offset)));
@@ -453,12 +460,17 @@ fn motive(
 ) -> ChangeMotive {
     let ahead = |n: &Neighbour<'_>| GapTo {
         gap_m: n.gap + driver.min_gap_m,
-        secure_gap_m: driver.secure_gap(vehicle.speed_mps, n.speed, n.driver.apparent_decel_mps2),
+        secure_gap_m: driver.secure_gap_now(
+            vehicle.speed_mps,
+            f64::from(vehicle.accel_mps2),
+            n.speed,
+            n.driver.apparent_decel_mps2,
+        ),
         speed_mps: n.speed,
     };
     let behind = |n: &Neighbour<'_>| GapTo {
         gap_m: n.gap + n.driver.min_gap_m,
-        secure_gap_m: n.driver.secure_gap(n.speed, vehicle.speed_mps, driver.apparent_decel_mps2),
+        secure_gap_m: n.driver.secure_gap_now(n.speed, n.accel, vehicle.speed_mps, driver.apparent_decel_mps2),
         speed_mps: n.speed,
     };
     ChangeMotive {
@@ -512,10 +524,6 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
             // Use the inner lanes of a roundabout.
             return if self.right { Wish::STAY } else { Wish::GAIN };
         }
-        if self.lane.internal {
-            // Inside a junction nobody changes for speed or to keep right.
-            return Wish::NONE;
-        }
         let target_leader = leader_there(lanes);
         let promise = self.promise(&ways, target_leader);
         if self.right && ways.offset == 0 && self.lane.speed_mps > 80.0 / 3.6 && ways.look_speed > HALTING_SPEED {
@@ -528,12 +536,12 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
         let is_worth_it = if self.right {
             self.gains_right(&ways, mind, &promise, target_leader)
         } else {
-            self.gains_left(mind, &promise)
+            self.gains_left(&ways, mind, &promise)
         };
         if let Some(wish) = is_worth_it {
             return wish;
         }
-        let gain = if self.right { mind.speed_gain < 0.0 } else { mind.speed_gain > 0.0 };
+        let gain = if self.right { mind.speed_gain_right } else { mind.speed_gain_left } > LEAST_INCLINATION;
         let params = &self.view.params(self.vehicle).lane_change;
         if ways.to_best && ways.offset == self.around.current.offset && params.strategic >= 0.0 && gain {
             return Wish::STRATEGIC;

@@ -3,6 +3,7 @@
 use crate::ids::LaneId;
 use crate::sim::bounds::Bounds;
 use crate::sim::models::car_following::{Driver, Ego};
+use crate::sim::random::{Purpose, step_key, uniform};
 
 use super::neighbour::Neighbour;
 use super::strategic::Ways;
@@ -11,6 +12,10 @@ use super::{Case, Mind, Wish};
 /// Gains are taken relative to at least this speed, m/s.
 const GAIN_BASE_SPEED: f64 = 10.0;
 const GAIN_THRESHOLD: f64 = 0.2;
+/// Seconds for which a lane to gain speed on has to lead on, at least (SUMO `lcSpeedGainRemainTime`).
+const GAIN_STAY_S: f64 = 20.0;
+/// Share of the inclination to the left that is kept each second while both lanes promise the same (measured with SUMO 1.28).
+const KEPT_WHERE_EQUAL: f64 = 0.8;
 /// A lane to the right may promise less than the own one by this, m/s.
 const SLOWER_RIGHT_MPS: f64 = 5.0 / 3.6;
 
@@ -57,47 +62,68 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
     ) -> Option<Wish> {
         let dt = self.driver.dt_s;
         if promise.here - SLOWER_RIGHT_MPS > promise.target {
-            if mind.speed_gain < 0.0 {
-                mind.speed_gain *= half_life(dt) as f32;
+            if mind.speed_gain_right > 0.0 {
+                mind.speed_gain_right *= kept(0.5, dt) as f32;
             }
         } else {
-            if mind.speed_gain < 0.0 || promise.relative > 0.0 {
-                mind.speed_gain -= (dt * promise.relative) as f32;
+            if mind.speed_gain_right > 0.0 || promise.relative > 0.0 {
+                mind.speed_gain_right += (dt * promise.relative) as f32;
             }
             if self.keeps_right(ways, mind, promise, target_leader) {
                 return Some(Wish::KEEP_RIGHT);
             }
         }
-        let gains = f64::from(mind.speed_gain) < -promise.right_threshold;
-        (gains && ways.target_m / self.vehicle.speed_mps.at_least(0.1) > 20.0).then_some(Wish::GAIN)
+        let gains = f64::from(mind.speed_gain_right) > promise.right_threshold;
+        (gains && self.stays_long(ways)).then_some(Wish::GAIN)
+    }
+
+    /// Whether a change for speed is worth it: the vehicle can stay on the lane beside for some time.
+    fn stays_long(&self, ways: &Ways<'_>) -> bool {
+        ways.target_m / self.vehicle.speed_mps.at_least(0.1) > GAIN_STAY_S
+    }
+
+    /// A fast vehicle does not pass on the right one on the lane to the left: it follows that one, but does not drive slower than
+    /// it, and never brakes harder than is comfortable (SUMO user documentation, `lcOvertakeRight`; measured with SUMO 1.28).
+    pub(super) fn stay_behind_left(&self, mind: &mut Mind, leader: Option<&Neighbour<'_>>) {
+        let &Self { view, vehicle, driver, .. } = self;
+        let Some(leader) = leader.filter(|n| n.gap >= 0.0) else { return };
+        let passes = view.params(vehicle).lane_change.overtake_right;
+        let key = step_key(view.world.settings.seed, view.now_ms as u64);
+        if passes > 0.0 && uniform(key, vehicle.id.0, Purpose::OvertakeRight) < passes {
+            return;
+        }
+        let speed = driver
+            .follow_speed(vehicle.speed_mps, leader.gap, leader.speed, leader.driver.apparent_decel_mps2)
+            .at_least(leader.speed)
+            .at_least(driver.min_next_speed(vehicle.speed_mps));
+        mind.advice = mind.advice.min(speed as f32);
     }
 
     /// The inclination to change to the left.
     #[inline]
-    pub(super) fn gains_left(&self, mind: &mut Mind, promise: &Promise) -> Option<Wish> {
+    pub(super) fn gains_left(&self, ways: &Ways<'_>, mind: &mut Mind, promise: &Promise) -> Option<Wish> {
         let dt = self.driver.dt_s;
-        if promise.here > promise.target {
-            if mind.speed_gain > 0.0 {
-                mind.speed_gain *= half_life(dt) as f32;
-            }
-        } else if mind.speed_gain > 0.0 || promise.relative > 0.0 {
-            mind.speed_gain += (dt * promise.relative) as f32;
+        if promise.relative > 0.0 {
+            mind.speed_gain_left += (dt * promise.relative) as f32;
+        } else if mind.speed_gain_left > 0.0 {
+            mind.speed_gain_left *= kept(if promise.relative < 0.0 { 0.5 } else { KEPT_WHERE_EQUAL }, dt) as f32;
         }
-        let gains = f64::from(mind.speed_gain) > promise.left_threshold;
-        (gains && promise.relative > 1e-3).then_some(Wish::GAIN)
+        let gains = f64::from(mind.speed_gain_left) > promise.left_threshold;
+        (gains && promise.relative > 1e-3 && self.stays_long(ways)).then_some(Wish::GAIN)
     }
 }
 
+/// What is left in a step of `dt_s` seconds of an inclination of which `share` is kept each second.
 #[inline]
-fn half_life(dt: f64) -> f64 {
-    if dt == 1.0 { 0.5 } else { halved(dt) }
+fn kept(share: f64, dt_s: f64) -> f64 {
+    if dt_s == 1.0 { share } else { power(share, dt_s) }
 }
 
-/// ½ to the power of a step length below or above one second, by square roots.
-fn halved(dt: f64) -> f64 {
-    let (mut result, mut factor, mut rest) = (1.0, 0.5f64, dt);
+/// `base` to the power of a step length below or above one second, by square roots.
+fn power(base: f64, dt_s: f64) -> f64 {
+    let (mut result, mut factor, mut rest) = (1.0, base, dt_s);
     while rest >= 1.0 {
-        result *= 0.5;
+        result *= base;
         rest -= 1.0;
     }
     for _ in 0..12 {

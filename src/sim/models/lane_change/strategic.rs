@@ -130,6 +130,10 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
     ) {
         let &Self { vehicle, driver, right, around, .. } = self;
         let &Ways { offset, to_best, .. } = ways;
+        if self.lane.internal {
+            // Inside a junction vehicles change where there is room, and ask for none (measured with SUMO 1.28).
+            return;
+        }
         let space_m = current_m - vehicle.pos_m;
         let mut reserve_m: f64 = if to_best && offset.abs() > 1 { if right { 20.0 } else { 40.0 } } else { 0.0 };
         // A leader there that has to come over here needs room before us.
