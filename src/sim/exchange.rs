@@ -32,6 +32,9 @@ impl Partition {
         for lane in &mirror.lanes {
             writer.vehicles(self.lanes.on(*lane));
         }
+        for lane in &mirror.counted {
+            writer.number(self.lanes.taken_dm[lane.index()]);
+        }
         for edge in &mirror.edges {
             writer.transfers(&self.transfers[edge.index()]);
         }
@@ -52,6 +55,9 @@ impl Partition {
         let mut reader = Reader::sealed(bytes)?;
         for lane in &mirror.lanes {
             self.take_vehicles(&validator, *lane, reader.records::<Vehicle>()?)?;
+        }
+        for lane in &mirror.counted {
+            self.lanes.taken_dm[lane.index()] = reader.number()?;
         }
         for edge in &mirror.edges {
             self.take_transfers(&validator, *edge, reader.records::<Transfer>()?)?;

@@ -14,6 +14,8 @@ use super::world::World;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mirror {
     pub lanes: Vec<LaneId>,
+    /// Lanes of which the receiver has to know how much is taken.
+    pub counted: Vec<LaneId>,
     pub edges: Vec<EdgeId>,
     /// Actuated signals of the sender that the receiver sees.
     pub signals: Vec<SignalId>,
@@ -29,6 +31,7 @@ impl Mirror {
         let owns = |e: &EdgeId| from.owned[network.edge(*e).first_lane.index()];
         Self {
             lanes: to.known_lanes.iter().copied().filter(|l| from.owned[l.index()]).collect(),
+            counted: to.counted_lanes.iter().copied().filter(|l| from.owned[l.index()]).collect(),
             edges: to.known_edges.iter().copied().filter(owns).collect(),
             signals: (0..network.signals.len())
                 .map(SignalId::new)
@@ -39,7 +42,7 @@ impl Mirror {
 
     /// Nothing has to be sent.
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty() && self.edges.is_empty() && self.signals.is_empty()
+        self.lanes.is_empty() && self.counted.is_empty() && self.edges.is_empty() && self.signals.is_empty()
     }
 }
 
@@ -79,6 +82,9 @@ impl<'a> Writer<'a> {
     pub fn transfers(&mut self, transfers: &[Transfer]) {
         self.bytes.extend_from_slice(&(transfers.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(bytemuck::cast_slice(transfers));
+    }
+    pub fn number(&mut self, number: u16) {
+        self.bytes.extend_from_slice(&number.to_le_bytes());
     }
     pub fn signal(&mut self, s: &SignalState) {
         let numbers =
@@ -120,6 +126,10 @@ impl<'a> Reader<'a> {
         let slice = &self.bytes[self.at..end];
         self.at = end;
         Ok(slice)
+    }
+    pub fn number(&mut self) -> Result<u16, HaloError> {
+        let raw = self.take(size_of::<u16>())?;
+        Ok(u16::from_le_bytes([raw[0], raw[1]]))
     }
     /// The bytes of the next list of records.
     pub fn records<T>(&mut self) -> Result<&'a [u8], HaloError> {

@@ -45,6 +45,13 @@ impl Horizon {
             && (self.edges <= MANY_EDGES || self.seen_m < self.brake_m.at_least(NEAR_M))
     }
 
+    /// Whether there is a first edge for which an edge is compared that comes after `edges` edges, the first one among them, of which the
+    /// others are `between_m` long together.
+    pub fn may_go_on(edges: usize, between_m: f64, brake_m: f64) -> bool {
+        (edges <= FEW_EDGES || between_m < brake_m.at_least(FAR_M))
+            && (edges <= MANY_EDGES || between_m < brake_m.at_least(NEAR_M))
+    }
+
     /// Adds an edge of `length_m`.
     #[inline]
     pub fn add(&mut self, length_m: f64) {

@@ -45,6 +45,8 @@ pub struct Lanes {
     tail_held: Marks,
     /// Metres taken by vehicles with their gaps.
     pub occupied_m: Vec<f64>,
+    /// Decimetres taken by vehicles with their gaps at the end of the last step: what vehicles far behind know of a lane.
+    pub taken_dm: Vec<u16>,
     /// Lanes with a `rear` or an `overhang`.
     covered: Marks,
     /// Lanes on which somebody stands, or whose hindmost vehicle waits.
@@ -67,6 +69,7 @@ impl Lanes {
             overhung: Marks::new(count),
             tail_held: Marks::new(count),
             occupied_m: vec![0.0; count],
+            taken_dm: vec![0; count],
             covered: Marks::new(count),
             held: Marks::new(count),
             busy: Vec::new(),
@@ -132,10 +135,31 @@ impl Lanes {
         self.held.has(lane.index())
     }
 
-    /// Asks for the metres that are taken on a lane.
+    /// Metres taken on a lane at the end of the last step.
     #[inline]
-    pub fn prefetch_occupied(&self, lane: LaneId) {
-        prefetch(&self.occupied_m, lane.index());
+    pub fn taken_m(&self, lane: LaneId) -> f64 {
+        f64::from(self.taken_dm[lane.index()]) * 0.1
+    }
+
+    /// Asks for the metres that were taken on a lane.
+    #[inline]
+    pub fn prefetch_taken(&self, lane: LaneId) {
+        prefetch(&self.taken_dm, lane.index());
+    }
+
+    /// Those of the given lanes of which something was taken at the end of the last step, and decimetres.
+    pub fn taken_of(&self, lanes: &[LaneId]) -> Vec<(LaneId, u16)> {
+        lanes.iter().map(|lane| (*lane, self.taken_dm[lane.index()])).filter(|(_, taken_dm)| *taken_dm > 0).collect()
+    }
+
+    /// Adds up what is taken on the given lanes, at the end of a step.
+    pub fn count_taken(&mut self, world: &World, lanes: &[LaneId]) {
+        for &lane in lanes {
+            let taken_m: f64 =
+                self.vehicles.on(lane).iter().map(|v| world.types[usize::from(v.vtype)].driver.length_with_gap()).sum();
+            // More than 6.5 km saturates.
+            self.taken_dm[lane.index()] = (taken_m * 10.0 + 0.5) as u16;
+        }
     }
 
     /// Derives `rear`, `overhang` and `occupied_m` from the vehicles of the given lanes.

@@ -3,11 +3,12 @@
 //! there, and the neighbour computes its leaving.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::graph::Network;
 use crate::ids::{EdgeId, LaneId, SignalId};
 
+use super::lane_plan::Horizon;
 use super::world::World;
 
 /// The roads of one partition, in three nested sets.
@@ -23,6 +24,8 @@ pub struct Scope {
     /// Every lane whose state must be here at the start of a step.
     pub known_lanes: Vec<LaneId>,
     pub own_edges: Vec<EdgeId>,
+    /// Lanes of which it has to be known how much of them is taken, ascending: vehicles on own roads may choose between them.
+    pub counted_lanes: Vec<LaneId>,
     /// Edges whose transfers (teleports, parking) are needed.
     pub known_edges: Vec<EdgeId>,
 }
@@ -49,7 +52,8 @@ impl Scope {
         own_lanes.iter().for_each(|l| owned[l.index()] = true);
         moved_lanes.iter().for_each(|l| is_moved[l.index()] = true);
         let known_lanes = lanes_of(&known_edges);
-        Self { part, owned, is_moved, own_lanes, moved_lanes, known_lanes, own_edges, known_edges }
+        let counted_lanes = lanes_of(&edges_ahead(world, &own_edges));
+        Self { part, owned, is_moved, own_lanes, moved_lanes, known_lanes, counted_lanes, own_edges, known_edges }
     }
 }
 
@@ -69,6 +73,36 @@ impl Scope {
         let lanes = &network.signal(signal).lanes;
         lanes.iter().find(|l| l.is_some()).is_some_and(|l| self.owned[l.index()])
     }
+}
+
+/// The edges that are compared ahead of any of `own` with several lanes ([`Horizon`]), and maybe some more; ascending.
+fn edges_ahead(world: &World, own: &[EdgeId]) -> Vec<EdgeId> {
+    let network = &world.network;
+    let brake_m = world.brake_m.iter().copied().fold(0.0, f64::max);
+    // Fewest edges and fewest metres between an edge and an own one. Both are smaller on the way that is looked along.
+    let mut steps = vec![usize::MAX; network.edges.len()];
+    let mut metres = vec![f64::INFINITY; network.edges.len()];
+    let mut queue: VecDeque<EdgeId> = own.iter().copied().filter(|edge| network.edge(*edge).lane_count > 1).collect();
+    queue.iter().for_each(|edge| (steps[edge.index()], metres[edge.index()]) = (0, 0.0));
+    while let Some(edge) = queue.pop_front() {
+        let here = network.edge(edge);
+        let (is_road, from) = (!here.is_internal(), edge.index());
+        let is_start = steps[from] == 0;
+        let beyond =
+            (steps[from] + usize::from(is_road), metres[from] + if is_road && !is_start { here.length_m } else { 0.0 });
+        if !Horizon::may_go_on(beyond.0, beyond.1, brake_m) {
+            continue;
+        }
+        for link in here.lanes().flat_map(|lane| network.links_of(lane)) {
+            let to = network.lane(network.link(link).to).edge;
+            let known = (&mut steps[to.index()], &mut metres[to.index()]);
+            if beyond.0 < *known.0 || beyond.1 < *known.1 {
+                (*known.0, *known.1) = ((*known.0).min(beyond.0), known.1.min(beyond.1));
+                queue.push_back(to);
+            }
+        }
+    }
+    (0..network.edges.len()).map(EdgeId::new).filter(|edge| steps[edge.index()] < usize::MAX).collect()
 }
 
 /// Metres of road between each edge and the nearest own edge, in either direction; −1 for own edges.

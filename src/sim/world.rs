@@ -59,6 +59,8 @@ pub struct World {
     pub scan_m: f64,
     /// Some edge is part of a roundabout.
     pub has_roundabouts: bool,
+    /// Somewhere a road has several lanes to choose between.
+    pub has_wide_roads: bool,
     /// Road edges at each junction, in and out.
     pub junction_degree: Vec<u32>,
     /// Greatest speed limit of the network, m/s, and greatest factor by which somebody exceeds it: no order may go beyond.
@@ -132,9 +134,9 @@ impl World {
             announce_m = announce_m.max(v * ANNOUNCE_S);
         }
         let announce_m = announce_m.max(reach_m);
-        let wide = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
-        let scan_m = if wide { SCAN_M } else { 0.0 };
+        let has_wide_roads = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
         let has_roundabouts = network.edges.iter().any(|e| e.roundabout);
+        let scan_m = if has_wide_roads && has_roundabouts { SCAN_M } else { 0.0 };
         let mut junction_degree = vec![0; network.junctions.len()];
         for edge in network.edges.iter().filter(|e| e.kind == EdgeKind::Normal) {
             junction_degree[edge.from.index()] += 1;
@@ -167,6 +169,7 @@ impl World {
             announce_m,
             scan_m,
             has_roundabouts,
+            has_wide_roads,
             junction_degree,
             fastest_mps: limit,
             greatest_factor: factor,

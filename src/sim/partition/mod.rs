@@ -142,11 +142,19 @@ impl Partition {
         if !self.world.loops.is_empty() {
             self.read_loops(now_ms);
         }
+        self.count_taken();
         self.steps += 1;
         std::mem::swap(&mut self.report, report);
         self.finish_report(now_ms, options, report);
         if touches_ways && self.world.overlay.has_closures() {
             report.detour_requests = self.ask_for_detours();
+        }
+    }
+
+    /// What is taken of own lanes, for those who choose lanes in the next step.
+    pub(super) fn count_taken(&mut self) {
+        if self.world.has_wide_roads {
+            self.lanes.count_taken(&self.world, &self.scope.own_lanes);
         }
     }
 

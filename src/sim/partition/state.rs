@@ -42,6 +42,8 @@ pub struct PartitionState {
     vehicles: Vec<u8>,
     #[serde(with = "serde_bytes")]
     transfers: Vec<u8>,
+    /// Own lanes of which something was taken at the end of the last step, and decimetres; orders since then do not count.
+    taken_dm: Vec<(LaneId, u16)>,
     signals: Vec<(SignalId, SignalState)>,
     /// Static signals of others, which only this partition goes on from: others may know of them what it does not.
     other_signals: Vec<(SignalId, SignalState)>,
@@ -102,6 +104,7 @@ impl Partition {
             edges,
             vehicles,
             transfers,
+            taken_dm: self.lanes.taken_of(&self.scope.own_lanes),
             signals: states(own),
             other_signals: states(others),
             standing: self.world.overlay.standing.clone(),
@@ -203,6 +206,9 @@ impl Partition {
             }
         }
         reader.finish()?;
+        for (lane, taken_dm) in state.taken_dm.iter().filter(|(lane, _)| wants(*lane)) {
+            self.lanes.taken_dm[lane.index()] = *taken_dm;
+        }
         for (signal, saved) in &state.signals {
             self.signals.states[signal.index()].clone_from(saved);
         }

@@ -21,7 +21,7 @@ use crate::sim::report::{ChangeMotive, ChangeReason, GapTo};
 use crate::sim::vehicle::{HALTING_SPEED, Vehicle, flags};
 use crate::sim::view::View;
 
-use neighbour::{Neighbour, allows_changes, are_siblings};
+use neighbour::{Neighbour, are_siblings};
 use roundabout::{roundabout_bonus, roundabouts_ahead};
 
 /// Up to this speed vehicles pass those on the lane to the left, m/s.
@@ -309,11 +309,7 @@ impl LaneChanger {
             }
             let target_id = LaneId(first.0 + t as u32);
             let beside = view.lane(target_id);
-            if lane.internal
-                && (vehicle.pos_m >= beside.length_m
-                    || !allows_changes(&view.world.network, lane)
-                    || are_siblings(&view.world.network, lane, beside))
-            {
+            if lane.internal && (vehicle.pos_m >= beside.length_m || are_siblings(&view.world.network, lane, beside)) {
                 // Ways through a junction differ in length: nobody changes onto one that has ended already.
                 continue;
             }

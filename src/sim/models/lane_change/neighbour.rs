@@ -1,6 +1,6 @@
 //! What a vehicle that considers another lane sees there: the leader and the follower, on its own edge or beyond its ends.
 
-use crate::graph::{Lane, Network, Turn};
+use crate::graph::{Lane, Network};
 use crate::ids::{LaneId, LinkId};
 
 use crate::sim::bounds::Bounds;
@@ -163,7 +163,8 @@ impl<'a> View<'a> {
         choice
     }
 
-    /// Metres taken by vehicles on the lanes that continue behind `link`, as far as lane changers look.
+    /// Metres taken by vehicles on the lanes that continue behind `link`, at the end of the last step, as far as lanes are compared. The
+    /// lane before the link is `own_m` long.
     #[inline]
     pub fn occupied_beyond(&self, vehicle: &Vehicle, own_m: f64, link: LinkId) -> f64 {
         let slot = self.world.types[usize::from(vehicle.vtype)].class_slot;
@@ -173,19 +174,13 @@ impl<'a> View<'a> {
         while link.is_some() && horizon.goes_on() {
             let to = self.link(link).to;
             let lane = self.lane(to);
-            taken += self.lanes.occupied_m[to.index()];
+            taken += self.lanes.taken_m(to);
             horizon.add(lane.length_m);
             index += 1;
             link = self.plans.choice(self.world, vehicle.plan, index, to).link;
         }
         taken
     }
-}
-
-/// Whether vehicles change lanes on a way through a junction: only on those that lead straight on (in SUMO 1.28: 708 changes on 180
-/// straight edges inside junctions, none on 16 that turn).
-pub fn allows_changes(network: &Network, way: &Lane) -> bool {
-    network.link(way.only_link()).turn == Turn::Straight
 }
 
 /// Whether two ways through a junction part at their starts or meet at their ends: nobody changes between such.

@@ -46,6 +46,7 @@ impl PartitionState {
         let (world, routes) = (validator.world(), &partition.plans.routes);
         let network = &world.network;
         holds(self.lanes.iter().all(|lane| validator.is_lane(*lane)), "lanes")?;
+        holds(self.taken_dm.iter().all(|(lane, _)| validator.is_lane(*lane)), "lengths of queues")?;
         let edges = &self.edges;
         holds(edges.iter().all(|edge| validator.is_edge(*edge)) && edges.is_sorted_by(|a, b| a < b), "edges")?;
         for (signal, state) in self.signals.iter().chain(&self.other_signals) {
@@ -73,7 +74,7 @@ impl PartitionState {
             return Err(StateError::Part { saved: self.part, expected: scope.part });
         }
         let owned = |lane: &LaneId| scope.owned.get(lane.index()).is_some_and(|owned| *owned);
-        holds(self.lanes.iter().all(owned), "lanes")?;
+        holds(self.lanes.iter().chain(self.taken_dm.iter().map(|(lane, _)| lane)).all(owned), "lanes")?;
         holds(self.edges.iter().all(|edge| scope.own_edges.binary_search(edge).is_ok()), "edges")
     }
 }

@@ -31,6 +31,10 @@ impl PartitionState {
         }
         reader.finish()?;
         self.transfers = moved;
+        for (lane, _) in &mut self.taken_dm {
+            *lane = to.lane(*lane);
+        }
+        self.taken_dm.retain(|(lane, _)| lane.is_some());
         for (signal, state) in self.signals.iter_mut().chain(&mut self.other_signals) {
             to.signal(*signal, state, now_ms);
         }
