@@ -141,10 +141,10 @@ impl Lanes {
         f64::from(self.taken_dm[lane.index()]) * 0.1
     }
 
-    /// Asks for the metres that were taken on a lane.
+    /// Asks for the metres that are taken on a lane.
     #[inline]
-    pub fn prefetch_taken(&self, lane: LaneId) {
-        prefetch(&self.taken_dm, lane.index());
+    pub fn prefetch_occupied(&self, lane: LaneId) {
+        prefetch(&self.occupied_m, lane.index());
     }
 
     /// Those of the given lanes of which something was taken at the end of the last step, and decimetres.

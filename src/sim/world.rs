@@ -17,7 +17,8 @@ use super::settings::Settings;
 use crate::sim::phases::collisions::widest_collision_gap_m;
 use crate::sim::phases::detection::SignalLoops;
 
-/// Bound of what lane changers see of later edges. SUMO has none; farther jams change little (docs/fidelity.md).
+/// How far beyond their edge lane changers see roundabouts, and jams as they are after the move; of farther lanes they know what was
+/// taken at the end of the last step.
 const SCAN_M: f64 = 250.0;
 
 /// Seconds before its arrival from which a vehicle counts for those that would cross its way; slow ones take about that
@@ -136,7 +137,7 @@ impl World {
         let announce_m = announce_m.max(reach_m);
         let has_wide_roads = network.edges.iter().any(|e| e.lane_count > 1 && !e.is_internal());
         let has_roundabouts = network.edges.iter().any(|e| e.roundabout);
-        let scan_m = if has_wide_roads && has_roundabouts { SCAN_M } else { 0.0 };
+        let scan_m = if has_wide_roads { SCAN_M } else { 0.0 };
         let mut junction_degree = vec![0; network.junctions.len()];
         for edge in network.edges.iter().filter(|e| e.kind == EdgeKind::Normal) {
             junction_degree[edge.from.index()] += 1;

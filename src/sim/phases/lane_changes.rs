@@ -38,7 +38,7 @@ impl Partition {
             }
             for vehicle in soon(1).flat_map(|lane| lanes.on(lane)) {
                 if let Some(link) = world.network.links.get(vehicle.link.index()) {
-                    lanes.prefetch_taken(link.to);
+                    lanes.prefetch_occupied(link.to);
                     prefetch(&world.network.lanes, link.next.index());
                 }
             }

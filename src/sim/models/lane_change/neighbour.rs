@@ -163,18 +163,20 @@ impl<'a> View<'a> {
         choice
     }
 
-    /// Metres taken by vehicles on the lanes that continue behind `link`, at the end of the last step, as far as lanes are compared. The
-    /// lane before the link is `own_m` long.
+    /// Metres taken by vehicles on the lanes that continue behind `link`, as far as lanes are compared: after the move on near ones, at
+    /// the end of the last step on farther ones. The lane before the link is `own_m` long.
     #[inline]
     pub fn occupied_beyond(&self, vehicle: &Vehicle, own_m: f64, link: LinkId) -> f64 {
         let slot = self.world.types[usize::from(vehicle.vtype)].class_slot;
-        let (mut taken, mut horizon) = (0.0, Horizon::new(self.world.brake_m[usize::from(slot)], own_m));
+        let mut horizon = Horizon::new(self.world.brake_m[usize::from(slot)], own_m);
+        let (mut taken, mut seen) = (0.0, 0.0);
         let mut index = usize::from(vehicle.route_index);
         let mut link = link;
         while link.is_some() && horizon.goes_on() {
             let to = self.link(link).to;
             let lane = self.lane(to);
-            taken += self.lanes.taken_m(to);
+            taken += if seen < self.world.scan_m { self.lanes.occupied_m[to.index()] } else { self.lanes.taken_m(to) };
+            seen += lane.length_m;
             horizon.add(lane.length_m);
             index += 1;
             link = self.plans.choice(self.world, vehicle.plan, index, to).link;
