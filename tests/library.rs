@@ -70,8 +70,8 @@ fn files() -> Files {
     // Within a step vehicles are inserted flow by flow, here not in the order of their times.
     let flows = write(
         "flows.rou.xml",
-        r#"<routes><route id="north" edges="in an nb out"/><flow id="late" route="north" begin="20.6" end="60" period="9"/>
-           <flow id="early" route="north" begin="20.2" end="60" period="9"/></routes>"#
+        r#"<routes><route id="north" edges="in an nb out"/><flow id="late" route="north" begin="20.1" end="60" period="9.6"/>
+           <flow id="early" route="north" begin="20.4" end="60" period="9"/></routes>"#
             .to_owned(),
     );
     let sumocfg = write(

@@ -9,7 +9,7 @@ use crate::persist::Epoch;
 const MAGIC: [u8; 4] = *b"TDSS";
 /// Of the states within. To be raised whenever what is stored of a partition or of the recorder changes its form, or a run would go on
 /// otherwise from it (`tests/saved_forms.rs`); the header stays as it is.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 const RECORDER: u32 = 0x1_0000;
 const MASTER: u32 = 0x1_0001;

@@ -12,7 +12,7 @@ use crate::graph::Network;
 use crate::graph::partition::Cut;
 
 /// To be raised whenever a type of the body changes.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 const SEAL: Seal = Seal { magic: b"TessDSsc", format: FORMAT };
 
 /// Why bytes are no scenario for this program.

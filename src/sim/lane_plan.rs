@@ -454,6 +454,20 @@ fn set_offsets(choices: &mut [LaneChoice], next_offsets: &[i16]) {
 mod tests {
     use super::*;
 
+    /// Edges that SUMO 1.28 compares for a car where all are equally long.
+    #[test]
+    fn lanes_are_compared_over_as_many_edges_as_in_sumo() {
+        for (length_m, edges) in [(20.0, 23), (100.0, 9), (300.0, 9), (700.0, 5), (1000.0, 5)] {
+            let mut horizon = Horizon::new(brake_m(VehicleClass::Passenger), length_m);
+            let mut count = 1;
+            while horizon.goes_on() {
+                horizon.add(length_m);
+                count += 1;
+            }
+            assert_eq!(count, edges, "{length_m} m");
+        }
+    }
+
     #[test]
     fn a_packed_choice_keeps_its_link_and_marks() {
         for link in [LinkId(0), LinkId(77), LinkId(NO_LINK - 1), LinkId::NONE] {

@@ -170,6 +170,7 @@ struct Stored {
     edges: Vec<u32>,
     vehicles: ByteBuf,
     transfers: ByteBuf,
+    taken_dm: Vec<(u32, u16)>,
     signals: Vec<Signal>,
     other_signals: Vec<Signal>,
     standing: Orders,
@@ -224,6 +225,7 @@ fn a_snapshot_that_does_not_fit_is_refused_although_its_checksum_is_right() {
     refused(&|s| s.steps = u64::MAX, "number of steps");
     refused(&|s| s.steps = 1 << 59, "number of steps");
     refused(&|s| s.lanes[0] = 1_000_000, "lanes");
+    refused(&|s| s.taken_dm = vec![(1_000_000, 75)], "lanes");
     refused(&|s| s.edges = vec![1_000_000], "edges");
     refused(&|s| s.edges = vec![1, 1], "edges");
     refused(&|s| s.vehicles[4 + 16] = 0xff, "id");

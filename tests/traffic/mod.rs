@@ -4,6 +4,7 @@ mod actuated;
 mod cruise_control;
 mod departures;
 mod junctions;
+mod lane_changes;
 mod stops;
 
 use std::fs;

@@ -409,6 +409,19 @@ mod tests {
     use super::*;
     use crate::demand::VehicleClass;
 
+    /// Gaps of SUMO 1.28 (`leaderSecureGap` of its lane change output) of cars behind one that stands.
+    #[test]
+    fn a_vehicle_that_brakes_already_needs_less_room() {
+        let car = Driver::new(&VehicleType::default_of("car", VehicleClass::Passenger), 1.0);
+        for (speed, accel, gap_m) in
+            [(10.86, -3.03, 14.40), (10.28, -3.61, 9.73), (9.04, -4.5, 4.58), (13.08, -0.81, 25.74)]
+        {
+            let found = car.secure_gap_now(speed, accel, 0.0, 4.5);
+            assert!((found - gap_m).abs() < 0.01, "{speed} m/s, {accel} m/s²: {found} m");
+        }
+        assert_eq!(car.secure_gap_now(9.0, 2.0, 3.0, 4.5), car.secure_gap(9.0, 3.0, 4.5));
+    }
+
     /// Bounds spare an exact computation only where its result could not matter.
     #[test]
     fn bounds_are_never_surer_than_the_exact_computation() {

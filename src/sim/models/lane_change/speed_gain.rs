@@ -158,3 +158,19 @@ fn anticipate(
     };
     future.at_least(0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 1000 after a second with SUMO 1.28: 800 and 500.
+    #[test]
+    fn what_is_kept_of_an_inclination_does_not_depend_on_the_step_length() {
+        for share in [0.5, KEPT_WHERE_EQUAL] {
+            assert_eq!(kept(share, 1.0), share);
+            let halves = kept(share, 0.5) * kept(share, 0.5);
+            assert!((halves - share).abs() < 1e-3, "{halves}");
+            assert!((kept(share, 2.0) - share * share).abs() < 1e-3);
+        }
+    }
+}

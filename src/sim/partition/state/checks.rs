@@ -45,8 +45,8 @@ impl PartitionState {
     pub(super) fn check_content(&self, partition: &Partition, validator: &Validator<'_>) -> Result<(), StateError> {
         let (world, routes) = (validator.world(), &partition.plans.routes);
         let network = &world.network;
-        holds(self.lanes.iter().all(|lane| validator.is_lane(*lane)), "lanes")?;
-        holds(self.taken_dm.iter().all(|(lane, _)| validator.is_lane(*lane)), "lengths of queues")?;
+        let taken = self.taken_dm.iter().map(|(lane, _)| lane);
+        holds(self.lanes.iter().chain(taken).all(|lane| validator.is_lane(*lane)), "lanes")?;
         let edges = &self.edges;
         holds(edges.iter().all(|edge| validator.is_edge(*edge)) && edges.is_sorted_by(|a, b| a < b), "edges")?;
         for (signal, state) in self.signals.iter().chain(&self.other_signals) {
