@@ -187,8 +187,7 @@ impl View<'_> {
             v = v.at_most(found.v);
             run_up.limit = run_up.limit.at_most(found.v);
         }
-        let mut known = Some(plan.link);
-        let mut slowed = false;
+        let (mut known, mut slowed) = (Some(plan.link), false);
         let (mut roads_m, mut inner_m) = (0.0, 0.0);
         while seen < self.world.announce_m {
             let from_m = if lane_id == own { vehicle.pos_m } else { 0.0 };
@@ -233,20 +232,16 @@ impl View<'_> {
                 }
             }
             if self.world.watched.has(link_id.index()) {
-                let mut arrival_speed = run_up.speed(driver);
-                if slows {
-                    arrival_speed = slowed_for_sight(driver, link, arrival_speed);
-                }
-                let limit = limit.at_most(led);
-                let goes_on = v;
+                let free = run_up.speed(driver);
+                let arrival_speed = if slows { slowed_for_sight(driver, link, free) } else { free };
+                let (limit, goes_on) = (limit.at_most(led), v);
                 tell(link_id, NearApproach { dist_m: seen, goes_on, arrival_speed, limit, ..coming_of(vehicle) });
             }
             if far {
                 return;
             }
-            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen, |leader| {
-                self.ego(vehicle, self.lane(own), leader)
-            });
+            let ego = |leader| self.ego(vehicle, self.lane(own), leader);
+            let held = self.held_by_rear(vehicle.speed_mps, driver, link.next, seen, ego);
             // A limit that is not lower slows nobody down.
             if limit < v {
                 v = v.at_most(driver.free_speed(seen, limit, false).at_least(driver.min_next_speed(vehicle.speed_mps)));
@@ -265,8 +260,7 @@ impl View<'_> {
             }
             lane_id = link.next;
             seen += next.length_m;
-            let enough = (ROOM_LOOK_LENGTHS * driver.length_m).at_least(driver.length_m + inner_m);
-            if seen >= look && roads_m > enough {
+            if seen >= look && roads_m > (ROOM_LOOK_LENGTHS * driver.length_m).at_least(driver.length_m + inner_m) {
                 return;
             }
         }
