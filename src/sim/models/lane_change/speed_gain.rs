@@ -73,7 +73,7 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
                 return Some(Wish::KEEP_RIGHT);
             }
         }
-        let gains = f64::from(mind.speed_gain_right) > promise.right_threshold;
+        let gains = mind.speed_gain_right > promise.right_threshold as f32;
         (gains && self.stays_long(ways)).then_some(Wish::GAIN)
     }
 
@@ -108,7 +108,8 @@ impl<'a: 'n, 'n> Case<'_, 'a, 'n> {
         } else if mind.speed_gain_left > 0.0 {
             mind.speed_gain_left *= kept(if promise.relative < 0.0 { 0.5 } else { KEPT_WHERE_EQUAL }, dt) as f32;
         }
-        let gains = f64::from(mind.speed_gain_left) > promise.left_threshold;
+        // Compared as it is kept: two gains of 0.1 do not exceed 0.2.
+        let gains = mind.speed_gain_left > promise.left_threshold as f32;
         (gains && promise.relative > 1e-3 && self.stays_long(ways)).then_some(Wish::GAIN)
     }
 }
