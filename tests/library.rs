@@ -67,22 +67,13 @@ fn files() -> Files {
            <laneAreaDetector id="area" lane="nb_0" pos="0" endPos="120" period="60" file="area.xml"/></additional>"#
             .to_owned(),
     );
-    // Within a step vehicles are inserted flow by flow, here not in the order of their times.
-    let flows = write(
-        "flows.rou.xml",
-        r#"<routes><route id="north" edges="in an nb out"/><flow id="late" route="north" begin="20.1" end="60" period="9.6"/>
-           <flow id="early" route="north" begin="20.4" end="60" period="9"/></routes>"#
-            .to_owned(),
-    );
     let sumocfg = write(
         "run.sumocfg",
         format!(
-            r#"<configuration><net-file value="{}"/><route-files value="{},{}"/><additional-files value="{}"/>
-               <end value="200"/>
+            r#"<configuration><net-file value="{}"/><route-files value="{}"/><additional-files value="{}"/><end value="200"/>
                <device.rerouting.probability value="0.5"/><tripinfo-output value="trips.xml"/></configuration>"#,
             net.display(),
             routes.display(),
-            flows.display(),
             additional.display()
         ),
     );
@@ -178,6 +169,28 @@ fn snapshots_of_others_and_damaged_ones_are_refused() {
     assert!(matches!(other, Some(SimulationError::Snapshot(SnapshotError::OtherScenario))), "{other:?}");
     let writing = builder(&files).outputs(paths(files.folder.path())).restore(&snapshot).err();
     assert!(matches!(writing, Some(SimulationError::OutputsOpen)), "{writing:?}");
+}
+
+/// Within a step vehicles are inserted flow by flow, here not in the order of their times.
+#[test]
+fn flows_whose_vehicles_depart_out_of_order_within_a_step_are_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let net = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/two_ways/two_ways.net.xml");
+    let flows = r#"<routes><route id="north" edges="in an nb out"/><flow id="late" route="north" begin="20.1" end="60" period="9.6"/>
+        <flow id="early" route="north" begin="20.4" end="60" period="9"/></routes>"#;
+    std::fs::write(folder.path().join("flows.rou.xml"), flows).expect("a file");
+    let sumocfg = folder.path().join("run.sumocfg");
+    let text = format!(
+        r#"<configuration><net-file value="{}"/><route-files value="flows.rou.xml"/></configuration>"#,
+        net.display()
+    );
+    std::fs::write(&sumocfg, text).expect("a file");
+    let mut simulation =
+        Simulation::from_sumocfg(&sumocfg).expect("a good configuration").build().expect("a simulation");
+    let times: Vec<i64> = simulation.demand().departures.iter().map(|departure| departure.depart_ms).collect();
+    assert!(!times.is_sorted(), "{times:?}");
+    simulation.run_to_end().expect("steps");
+    assert_eq!(simulation.counts().arrived, times.len() as u64);
 }
 
 #[test]
