@@ -1,5 +1,5 @@
 //! What a partition has to do with routing: it tells how fast its roads are driven and who asks for a route, and it takes
-//! over the routes that were found. The finding is [`RouteGuidance`](super::RouteGuidance)'s.
+//! over the routes that were found. The finding is [`RouteGuidance`](crate::sim::RouteGuidance)'s.
 
 use crate::demand::Departure;
 use crate::ids::{LaneId, RouteId};
