@@ -89,20 +89,25 @@ fn without_derived(frame: &[u8], mirror: &Mirror) -> Vec<u8> {
     const BESIDE: usize = 64;
     let mut bytes = frame[..frame.len().saturating_sub(size_of::<u64>())].to_vec();
     let mut at = 0;
-    let lanes = mirror.lanes.iter().map(|_| size_of::<Vehicle>());
-    let edges = mirror.edges.iter().map(|_| size_of::<Vehicle>() + BESIDE);
-    for size in lanes.chain(edges) {
-        let Some(count) = bytes.get(at..at + 4) else { return bytes };
+    clear_lists(&mut bytes, &mut at, mirror.lanes.len(), size_of::<Vehicle>());
+    at += mirror.counted.len() * size_of::<u16>();
+    clear_lists(&mut bytes, &mut at, mirror.edges.len(), size_of::<Vehicle>() + BESIDE);
+    bytes
+}
+
+/// Clears what is derived in the lists of records, of `size` bytes each, that begin at `at`; moves `at` behind them.
+fn clear_lists(bytes: &mut [u8], at: &mut usize, lists: usize, size: usize) {
+    for _ in 0..lists {
+        let Some(count) = bytes.get(*at..*at + 4) else { return };
         let count = u32::from_le_bytes(count.try_into().expect("four bytes")) as usize;
-        at += 4;
+        *at += 4;
         for _ in 0..count {
             for field in [std::mem::offset_of!(Vehicle, plan), std::mem::offset_of!(Vehicle, link)] {
-                if let Some(derived) = bytes.get_mut(at + field..at + field + size_of::<u32>()) {
+                if let Some(derived) = bytes.get_mut(*at + field..*at + field + size_of::<u32>()) {
                     derived.fill(0);
                 }
             }
-            at += size;
+            *at += size;
         }
     }
-    bytes
 }
