@@ -16,8 +16,9 @@ use super::routes::Routes;
 use super::vehicle::Vehicle;
 use super::world::World;
 
-/// How far ahead lanes are compared: over [`FEW_EDGES`] edges in any case; over [`MANY_EDGES`] where these are not longer than [`FAR_M`];
-/// and farther, until [`NEAR_M`] or the distance in which the class brakes from its greatest speed, where they are short.
+/// How far ahead lanes are compared (measured with SUMO 1.28). After [`FEW_EDGES`] edges one more is compared in any case; after more
+/// than these only while they are shorter than [`FAR_M`]; after more than [`MANY_EDGES`] only while they are shorter than [`NEAR_M`] or
+/// than the distance in which the class brakes from its greatest speed.
 const FEW_EDGES: usize = 4;
 const MANY_EDGES: usize = 8;
 const FAR_M: f64 = 3000.0;
@@ -41,15 +42,15 @@ impl Horizon {
     /// Whether a further edge is compared.
     #[inline]
     pub fn goes_on(&self) -> bool {
-        (self.edges <= FEW_EDGES || self.seen_m < self.brake_m.at_least(FAR_M))
-            && (self.edges <= MANY_EDGES || self.seen_m < self.brake_m.at_least(NEAR_M))
+        Self::goes_beyond(self.edges, self.seen_m, self.brake_m)
     }
 
-    /// Whether there is a first edge for which an edge is compared that comes after `edges` edges, the first one among them, of which the
-    /// others are `between_m` long together.
-    pub fn may_go_on(edges: usize, between_m: f64, brake_m: f64) -> bool {
-        (edges <= FEW_EDGES || between_m < brake_m.at_least(FAR_M))
-            && (edges <= MANY_EDGES || between_m < brake_m.at_least(NEAR_M))
+    /// Whether a further edge is compared after `edges` edges, `seen_m` long together. Without the length of the first edge in `seen_m`
+    /// and `brake_m`: whether it is for some length of the first edge.
+    #[inline]
+    pub fn goes_beyond(edges: usize, seen_m: f64, brake_m: f64) -> bool {
+        (edges <= FEW_EDGES || seen_m < brake_m.at_least(FAR_M))
+            && (edges <= MANY_EDGES || seen_m < brake_m.at_least(NEAR_M))
     }
 
     /// Adds an edge of `length_m`.

@@ -90,7 +90,7 @@ fn edges_ahead(world: &World, own: &[EdgeId]) -> Vec<EdgeId> {
         let is_start = steps[from] == 0;
         let beyond =
             (steps[from] + usize::from(is_road), metres[from] + if is_road && !is_start { here.length_m } else { 0.0 });
-        if !Horizon::may_go_on(beyond.0, beyond.1, brake_m) {
+        if !Horizon::goes_beyond(beyond.0, beyond.1, brake_m) {
             continue;
         }
         for link in here.lanes().flat_map(|lane| network.links_of(lane)) {

@@ -56,7 +56,8 @@ pub struct World {
     pub reach_m: f64,
     /// How far before a junction vehicles tell that they come, metres.
     pub announce_m: f64,
-    /// How far lane changers look for jams and roundabouts beyond their edge, metres; 0 where no road has two lanes.
+    /// How far beyond their edge lane changers see roundabouts, and jams as they are after the move, metres; 0 where no road has two
+    /// lanes.
     pub scan_m: f64,
     /// Some edge is part of a roundabout.
     pub has_roundabouts: bool,

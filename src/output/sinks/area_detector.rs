@@ -10,6 +10,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::{restore_states, save_states};
 use crate::ids::{LaneId, VehicleId};
 use crate::output::collector::MergedStep;
 use crate::output::document::Kind::{Count, Number, Text, Time};
@@ -354,17 +355,11 @@ impl Sink for Areas {
     }
 
     fn save(&self) -> Vec<u8> {
-        let states: Vec<&State> = self.areas.iter().map(|area| &area.state).collect();
-        rmp_serde::to_vec(&states).expect("plain data is saved without error")
+        save_states(self.areas.iter().map(|area| &area.state))
     }
 
     fn restore(&mut self, state: &[u8]) -> io::Result<()> {
-        let states: Vec<State> = rmp_serde::from_slice(state).map_err(io::Error::other)?;
-        if states.len() != self.areas.len() {
-            return Err(io::Error::other("there are other detectors than before"));
-        }
-        self.areas.iter_mut().zip(states).for_each(|(area, state)| area.state = state);
-        Ok(())
+        restore_states(state, self.areas.iter_mut().map(|area| &mut area.state))
     }
 }
 

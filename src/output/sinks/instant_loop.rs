@@ -5,6 +5,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::area_detector::on_lane;
+use super::{restore_states, save_states};
 use crate::ids::VehicleId;
 use crate::output::collector::MergedStep;
 use crate::output::document::Kind::{Number, Text, Time};
@@ -88,17 +89,11 @@ impl Sink for InstantLoops {
     }
 
     fn save(&self) -> Vec<u8> {
-        let states: Vec<&State> = self.loops.iter().map(|(_, state)| state).collect();
-        rmp_serde::to_vec(&states).expect("plain data is saved without error")
+        save_states(self.loops.iter().map(|(_, state)| state))
     }
 
     fn restore(&mut self, state: &[u8]) -> io::Result<()> {
-        let states: Vec<State> = rmp_serde::from_slice(state).map_err(io::Error::other)?;
-        if states.len() != self.loops.len() {
-            return Err(io::Error::other("there are other detectors than before"));
-        }
-        self.loops.iter_mut().zip(states).for_each(|((_, own), state)| *own = state);
-        Ok(())
+        restore_states(state, self.loops.iter_mut().map(|(_, state)| state))
     }
 }
 

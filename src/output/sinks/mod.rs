@@ -18,7 +18,11 @@ mod tripinfo;
 mod vehroute;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::diagnostics::InputError;
 use crate::output::files::with_prefix;
@@ -42,6 +46,24 @@ use stop_output::Stops;
 use summary::Summary;
 use tripinfo::{Devices, TripInfo};
 use vehroute::Vehroute;
+
+/// What several detectors remember, as bytes.
+fn save_states<'s, S: Serialize + 's>(states: impl Iterator<Item = &'s S>) -> Vec<u8> {
+    rmp_serde::to_vec(&states.collect::<Vec<_>>()).expect("plain data is saved without error")
+}
+
+/// Puts what [`save_states`] gave into the states of as many detectors.
+fn restore_states<'s, S: DeserializeOwned + 's>(
+    bytes: &[u8],
+    states: impl ExactSizeIterator<Item = &'s mut S>,
+) -> io::Result<()> {
+    let saved: Vec<S> = rmp_serde::from_slice(bytes).map_err(io::Error::other)?;
+    if saved.len() != states.len() {
+        return Err(io::Error::other("there are other detectors than before"));
+    }
+    states.zip(saved).for_each(|(state, saved)| *state = saved);
+    Ok(())
+}
 
 /// A file and what is in it.
 pub type NamedSink = (PathBuf, Box<dyn Sink>);
