@@ -205,6 +205,6 @@ mod tests {
         };
         assert_eq!(read("# operators\n0123456789abcdef # Ann\n\n"), Ok(vec![TOKEN.to_owned()]));
         assert!(read("0123456789abcdef\nshort").expect_err("short").contains("line 2"));
-        assert!(read("# nobody\n").expect_err("empty").contains("contains no token"));
+        assert!(read("# no operator yet\n").expect_err("empty").contains("contains no token"));
     }
 }

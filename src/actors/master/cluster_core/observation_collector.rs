@@ -204,7 +204,8 @@ mod tests {
             let recorded = self.done(self.now) / 16 * 16;
             self.observations.stands(recorded, self.now);
             let standing = self.standing();
-            let mut look = self.observations.look(Watch::default(), PARTS, standing).expect("nobody looks");
+            let mut look =
+                self.observations.look(Watch::default(), PARTS, standing).expect("no observation is under way");
             for asked in 1..20 {
                 match self.answer(&look) {
                     Glance::Again(again) => look = again,

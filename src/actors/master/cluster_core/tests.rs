@@ -312,7 +312,10 @@ fn an_edit_ends_the_driving_when_its_step_is_committed_and_nothing_else_is_taken
     assert_eq!((world.committing, &world.ended), (Some(step), &None));
     world.store_answers(true);
     assert_eq!(world.ended, Some(Outcome::Edited));
-    assert!(world.workers.iter().all(|worker| worker.slots.len() == 1), "nobody was told that it is over");
+    assert!(
+        world.workers.iter().all(|worker| worker.slots.len() == 1),
+        "a worker dropped its partition although the edited run goes on"
+    );
 }
 
 #[test]
